@@ -1,0 +1,4 @@
+//! One payment from its submit to its answer: the pure machine, its driver, and the flights.
+mod config;
+
+pub use config::Config;

@@ -1,0 +1,141 @@
+//! The one body type of every message that we send, and the bounded reading of those we receive.
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+type Streamed = Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>;
+
+/// A body that is whole in memory, or one that streams through.
+#[derive(Default)]
+pub struct Body(Form);
+
+#[derive(Default)]
+enum Form {
+    #[default]
+    Empty,
+    Whole(Bytes),
+    Streamed(Streamed),
+}
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// More bytes came than the limit allows.
+    #[error("the body is over the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The sender went away or broke the framing.
+    #[error("the body ended early")]
+    Cut(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl BodyError {
+    /// The error of a body whose sender went away or broke the framing.
+    pub fn cut(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Cut(source.into())
+    }
+}
+
+impl Body {
+    /// A body of no bytes.
+    pub const fn empty() -> Self {
+        Self(Form::Empty)
+    }
+
+    /// A body that streams `body` through. Trailers are dropped on the way: a trailer could carry
+    /// a field that was checked in the head (RFC 9110 §6.5.1).
+    pub fn streamed<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes, Error = BodyError> + Send + 'static,
+    {
+        Self(Form::Streamed(Box::pin(body)))
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() {
+            Self::empty()
+        } else {
+            Self(Form::Whole(bytes))
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Form::Empty => Poll::Ready(None),
+            Form::Whole(bytes) => {
+                let frame = Frame::data(std::mem::take(bytes));
+                self.0 = Form::Empty;
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Form::Streamed(body) => {
+                let frame = ready!(body.as_mut().poll_frame(context));
+                Poll::Ready(frame.filter(|frame| frame.as_ref().map_or(true, Frame::is_data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Form::Empty => true,
+            Form::Whole(_) => false,
+            Form::Streamed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Form::Empty => SizeHint::with_exact(0),
+            Form::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Form::Streamed(body) => body.size_hint(),
+        }
+    }
+}
+
+/// Reads a body to its end, but no more than `limit` bytes.
+pub async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(BodyError::TooLarge { limit });
+    }
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(BodyError::cut)?.into_data() else {
+            continue;
+        };
+        if first.len() + whole.len() + data.len() > limit {
+            return Err(BodyError::TooLarge { limit });
+        }
+        match (first.is_empty(), whole.is_empty()) {
+            (true, true) => first = data,
+            (false, true) => {
+                whole.reserve(first.len() + data.len());
+                whole.extend_from_slice(&std::mem::take(&mut first));
+                whole.extend_from_slice(&data);
+            }
+            (_, false) => whole.extend_from_slice(&data),
+        }
+    }
+    Ok(if whole.is_empty() {
+        first
+    } else {
+        whole.freeze()
+    })
+}

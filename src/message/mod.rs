@@ -1,0 +1,10 @@
+//! HTTP messages as values: fields, bodies, kept responses, and the field grammars that we speak.
+mod body;
+pub mod fields;
+mod prefer;
+pub mod proxy_status;
+mod stored;
+
+pub use body::{Body, BodyError, collect};
+pub use prefer::wait_preference;
+pub use stored::StoredResponse;

@@ -1,0 +1,36 @@
+//! `[polling]`.
+use std::time::Duration;
+
+/// Which law the instants of polling follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScheduleKind {
+    /// Every `interval`.
+    Fixed,
+    /// `interval`, then half as long again each time, up to `max_interval`.
+    Exponential,
+}
+
+/// When polls are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `polling.schedule`.
+    pub schedule: ScheduleKind,
+    /// `polling.interval`: the fixed interval, or the first one of the exponential schedule.
+    pub interval: Duration,
+    /// `polling.max_interval`: the longest wait between two polls: of the exponential schedule, of
+    /// the backoff after failed polls, and of what a `Retry-After` may ask for.
+    pub max_interval: Duration,
+    /// `polling.unknown_grace`: how long "unknown" must last before a task is given up.
+    pub unknown_grace: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            schedule: ScheduleKind::Fixed,
+            interval: Duration::from_millis(500),
+            max_interval: Duration::from_secs(10),
+            unknown_grace: Duration::from_secs(5),
+        }
+    }
+}

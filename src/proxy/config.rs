@@ -1,0 +1,36 @@
+//! `[hold]`, `[routes]` and the limits that concern requests.
+use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::protocol::Routes;
+
+/// What bounds a downstream request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `hold.timeout`: how long a request is held before it is told "in progress".
+    pub hold: Duration,
+    /// `[routes]`.
+    pub routes: Routes,
+    /// `coalesce.key_field`: a field that carries an idempotency key beside the gateway's own.
+    pub key_field: Option<HeaderName>,
+    /// `limits.held`: requests held at once.
+    pub held: usize,
+    /// `limits.body`: bytes of one converted request's body.
+    pub max_body: usize,
+    /// `listener.body_timeout`: from the end of the fields to the end of the body.
+    pub body_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hold: Duration::from_secs(5 * 60),
+            routes: Routes::default(),
+            key_field: Some(HeaderName::from_static("idempotency-key")),
+            held: 10_000,
+            max_body: 1024 * 1024,
+            body_timeout: Duration::from_secs(15),
+        }
+    }
+}

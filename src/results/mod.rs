@@ -1,0 +1,4 @@
+//! Kept answers.
+mod config;
+
+pub use config::Config;

@@ -1,0 +1,8 @@
+//! Time as a value: moments, the clock that reads them, and the grid that gathers wake-ups.
+mod clock;
+mod grid;
+mod moment;
+
+pub use clock::{Clock, wall_clock};
+pub use grid::{GRID, on_grid};
+pub use moment::Moment;

@@ -1,0 +1,32 @@
+//! `[upstream]` and the limits that concern calls to the gateway.
+use std::time::Duration;
+
+/// What bounds a call to the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `upstream.connect_timeout`: name resolution and TCP connect.
+    pub connect_timeout: Duration,
+    /// `upstream.handshake_timeout`: TLS handshake.
+    pub handshake_timeout: Duration,
+    /// `upstream.answer_timeout`: a poll's or lookup's whole answer; a relayed request's fields.
+    pub answer_timeout: Duration,
+    /// `upstream.idle_timeout`: how long a pooled connection may wait for its next use.
+    pub idle_timeout: Duration,
+    /// `upstream.connections`: pooled HTTP/1.1 connections in use at once.
+    pub connections: usize,
+    /// `limits.answer`: bytes of one gateway answer.
+    pub max_answer: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(3),
+            handshake_timeout: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(15),
+            connections: 256,
+            max_answer: 4 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The origin of a gateway (RFC 6454): scheme, host and port, and nothing else.
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+
+/// Scheme, host and port of a gateway. Made by its parser only, so that no URL can carry
+/// userinfo, a path or another host.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    scheme: Scheme,
+    authority: Authority,
+}
+
+/// Why a text is no origin; each completes "failed to read the origin: …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// Not a URL.
+    #[error("it is not a URL like https://gateway.example")]
+    Malformed,
+    /// Neither http nor https.
+    #[error("its scheme is neither https nor http")]
+    Scheme,
+    /// Has userinfo.
+    #[error("it carries user information before the host")]
+    Userinfo,
+    /// Has a path or a query.
+    #[error("it carries a path or a query; an origin ends after host and port")]
+    Path,
+}
+
+impl Origin {
+    /// True for https.
+    pub fn is_tls(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// The host, without brackets for an IPv6 address.
+    pub fn host(&self) -> &str {
+        self.authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+    }
+
+    /// The port, given or the scheme's own.
+    pub fn port(&self) -> u16 {
+        self.authority
+            .port_u16()
+            .unwrap_or(if self.is_tls() { 443 } else { 80 })
+    }
+
+    /// Host and port as the `Host` field carries them.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// True if the host is a loopback address or `localhost`.
+    pub fn is_loopback(&self) -> bool {
+        self.host() == "localhost"
+            || self
+                .host()
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+    }
+
+    /// The URL of `path` at this origin.
+    pub fn url(&self, path: PathAndQuery) -> Uri {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path);
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+}
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let parts = text
+            .parse::<Uri>()
+            .map_err(|_| OriginError::Malformed)?
+            .into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(OriginError::Malformed);
+        };
+        if scheme != Scheme::HTTPS && scheme != Scheme::HTTP {
+            return Err(OriginError::Scheme);
+        }
+        if authority.as_str().contains('@') {
+            return Err(OriginError::Userinfo);
+        }
+        if authority.host().is_empty() {
+            return Err(OriginError::Malformed);
+        }
+        if parts
+            .path_and_query
+            .is_some_and(|path| path.as_str() != "/")
+            || text.contains('#')
+        {
+            return Err(OriginError::Path);
+        }
+        Ok(Self { scheme, authority })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port_only() {
+        let origin: Origin = "https://gateway.example".parse().unwrap();
+        assert_eq!(
+            (origin.host(), origin.port(), origin.is_tls()),
+            ("gateway.example", 443, true)
+        );
+        assert_eq!(origin.to_string(), "https://gateway.example");
+        let url = origin.url(PathAndQuery::from_static("/async/result/1"));
+        assert_eq!(url.to_string(), "https://gateway.example/async/result/1");
+        assert!(
+            "http://[::1]:9100/"
+                .parse::<Origin>()
+                .unwrap()
+                .is_loopback()
+        );
+    }
+
+    #[test]
+    fn anything_more_is_refused_with_its_reason() {
+        let error = |text: &str| text.parse::<Origin>().unwrap_err();
+        assert_eq!(error("ftp://gateway.example"), OriginError::Scheme);
+        assert_eq!(error("https://a:b@gateway.example"), OriginError::Userinfo);
+        assert_eq!(error("https://gateway.example/api"), OriginError::Path);
+        assert_eq!(error("gateway.example"), OriginError::Malformed);
+        assert_eq!(error("https://"), OriginError::Malformed);
+    }
+}
