@@ -29,7 +29,7 @@ impl Default for Config {
             submit_start: Duration::from_secs(5),
             submit_timeout: Duration::from_secs(30),
             resubmits: 0,
-            reclaim: Duration::from_secs(24 * 60 * 60),
+            reclaim: Duration::from_hours(24),
             running: 20_000,
             undelivered: 10_000,
             per_owner: 18_000,

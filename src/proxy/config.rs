@@ -25,7 +25,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            hold: Duration::from_secs(5 * 60),
+            hold: Duration::from_mins(5),
             routes: Routes::default(),
             key_field: Some(HeaderName::from_static("idempotency-key")),
             held: 10_000,

@@ -14,7 +14,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            retention: Duration::from_secs(24 * 60 * 60),
+            retention: Duration::from_hours(24),
             max_bytes: 64 * 1024 * 1024,
         }
     }
