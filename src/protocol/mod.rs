@@ -1,4 +1,16 @@
 //! The gateway's protocol as data: what converts, what an answer means, how a transaction is found.
+mod answer;
+mod lookup;
 mod operation;
+mod path;
+mod profile;
+mod ticket;
+mod transaction;
 
+pub use answer::{PollAnswer, SubmitAnswer, classify_poll, classify_submit, retry_after};
+pub use lookup::{Found, Search, clock_offset, transaction_by_uid};
 pub use operation::{Disposition, Operation, Routes};
+pub use path::Route;
+pub use profile::{BEGATEWAY, Conversion, LookupPaths, Member, Profile, ResultRules};
+pub use ticket::{RequestId, Ticket};
+pub use transaction::{MatchFacts, Transaction};

@@ -1,0 +1,426 @@
+//! What an answer of the gateway means, by its shape before its code.
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+use http::header::{HeaderMap, RETRY_AFTER};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::operation::Operation;
+use super::profile::{Member, Profile};
+use super::ticket::{RequestId, Ticket};
+
+/// The class of a whole answer to a submit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubmitAnswer {
+    /// The gateway took the task and gave a receipt.
+    Accepted(Ticket),
+    /// The gateway was quick: this is the standard answer already.
+    Standard,
+    /// The gateway refused the request.
+    Refused,
+    /// The gateway asks to come again later (429).
+    TooMany,
+    /// Anything else: the transaction may exist.
+    Unclear,
+}
+
+/// The class of a whole answer to a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PollAnswer {
+    /// The task is running.
+    Pending,
+    /// The gateway does not know the task, or its once-only answer was read.
+    Unknown,
+    /// The result.
+    Firm,
+    /// Perhaps the result, perhaps a passing fault of the poll's own page.
+    Soft,
+    /// A 200 of no known shape.
+    Odd,
+    /// Nothing that speaks of the task.
+    Transient,
+}
+
+/// The members of an answer that tell its class. A member that stands twice makes the whole
+/// unreadable, which is no class but "anything else".
+#[derive(Deserialize)]
+struct Outline<'a> {
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    response_url: Option<&'a RawValue>,
+    #[serde(borrow)]
+    status_url: Option<&'a RawValue>,
+    transaction: Option<IgnoredAny>,
+    transactions: Option<IgnoredAny>,
+    uid: Option<IgnoredAny>,
+    response: Option<IgnoredAny>,
+    errors: Option<IgnoredAny>,
+    code: Option<IgnoredAny>,
+    result: Option<IgnoredAny>,
+}
+
+impl<'a> Outline<'a> {
+    /// The outline of a whole JSON object; `None` for anything else. An array is nothing that the
+    /// gateway answers, but serde would read one into a struct.
+    fn of(body: &'a [u8]) -> Option<Self> {
+        let starts_object = body.trim_ascii_start().first() == Some(&b'{');
+        starts_object
+            .then(|| serde_json::from_slice(body).ok())
+            .flatten()
+    }
+
+    const fn has(&self, member: Member) -> bool {
+        match member {
+            Member::Transaction => self.transaction.is_some(),
+            Member::Transactions => self.transactions.is_some(),
+            Member::Uid => self.uid.is_some(),
+            Member::Response => self.response.is_some(),
+            Member::Errors => self.errors.is_some(),
+            Member::Code => self.code.is_some(),
+            Member::Result => self.result.is_some(),
+        }
+    }
+
+    fn has_any(&self, members: &[Member]) -> bool {
+        members.iter().any(|member| self.has(*member))
+    }
+
+    fn is_about(&self, id: &RequestId) -> bool {
+        self.request_id
+            .and_then(text)
+            .is_some_and(|text| text == id.as_str())
+    }
+
+    fn is_result(&self, profile: &Profile, operation: Operation) -> bool {
+        self.has_any(profile.results.members)
+            || (operation == Operation::BalanceQuery
+                && self.has_any(profile.results.balance_members))
+    }
+
+    fn ticket(&self, profile: &Profile) -> Option<Ticket> {
+        let announced = self.response_url.and_then(text);
+        let request_id = match self.request_id {
+            Some(id) => text(id)?.parse().ok()?,
+            None => profile.task_of(path_of(announced.as_deref()?))?,
+        };
+        let announced_url = announced.or_else(|| self.status_url.and_then(text));
+        Some(Ticket {
+            request_id,
+            announced_url: announced_url.map(Into::into),
+        })
+    }
+}
+
+/// The path of an absolute URL, or the text itself.
+fn path_of(url: &str) -> &str {
+    url.split_once("://")
+        .map_or(url, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]))
+}
+
+/// The text of a JSON string; `None` for another kind of value.
+pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    if let Ok(borrowed) = serde_json::from_str::<&str>(value.get()) {
+        return Some(Cow::Borrowed(borrowed));
+    }
+    serde_json::from_str::<String>(value.get())
+        .ok()
+        .map(Cow::Owned)
+}
+
+/// The class of a whole answer to a submit (MACHINE 2). An answer that was cut is never given here.
+pub fn classify_submit(
+    profile: &Profile,
+    operation: Operation,
+    status: StatusCode,
+    body: &[u8],
+) -> SubmitAnswer {
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return SubmitAnswer::TooMany;
+    }
+    if status.is_client_error() {
+        return SubmitAnswer::Refused;
+    }
+    let Some(outline) = status.is_success().then(|| Outline::of(body)).flatten() else {
+        return SubmitAnswer::Unclear;
+    };
+    if outline.response_url.is_some() || outline.status_url.is_some() {
+        return outline
+            .ticket(profile)
+            .map_or(SubmitAnswer::Unclear, SubmitAnswer::Accepted);
+    }
+    if status == StatusCode::OK && outline.is_result(profile, operation) {
+        return SubmitAnswer::Standard;
+    }
+    SubmitAnswer::Unclear
+}
+
+/// The class of a whole answer to a poll of the task `id` (MACHINE 2).
+pub fn classify_poll(
+    profile: &Profile,
+    operation: Operation,
+    id: &RequestId,
+    status: StatusCode,
+    body: &[u8],
+) -> PollAnswer {
+    let Some(outline) = Outline::of(body) else {
+        return PollAnswer::Transient;
+    };
+    let rules = &profile.results;
+    let task_status = outline.status.and_then(text);
+    let tells_task = task_status.is_some_and(|status| rules.task_statuses.contains(&&*status));
+    let has_result = outline.has_any(&[Member::Transaction, Member::Uid, Member::Response]);
+    if tells_task && !has_result {
+        return classify_task_status(rules.running, rules.unknown, &outline, id, status);
+    }
+    if status == StatusCode::OK {
+        let firm = outline.is_result(profile, operation);
+        return if firm {
+            PollAnswer::Firm
+        } else {
+            PollAnswer::Odd
+        };
+    }
+    if rules.error_codes.contains(&status) && outline.has_any(rules.error_members) {
+        return PollAnswer::Firm;
+    }
+    let may_be_result = status == StatusCode::INTERNAL_SERVER_ERROR
+        || (status.is_client_error() && !rules.never.contains(&status));
+    if may_be_result {
+        PollAnswer::Soft
+    } else {
+        PollAnswer::Transient
+    }
+}
+
+/// The class of an answer that tells of the task and carries no result: "processing" is pending
+/// whatever the code, "unknown" counts with 404 only, and a word about another task is nothing.
+fn classify_task_status(
+    running: &str,
+    unknown: &str,
+    outline: &Outline<'_>,
+    id: &RequestId,
+    status: StatusCode,
+) -> PollAnswer {
+    let task_status = outline.status.and_then(text).unwrap_or_default();
+    let about_another = outline.request_id.is_some() && !outline.is_about(id);
+    if task_status == running && outline.is_about(id) {
+        PollAnswer::Pending
+    } else if task_status == unknown && status == StatusCode::NOT_FOUND && !about_another {
+        PollAnswer::Unknown
+    } else {
+        PollAnswer::Transient
+    }
+}
+
+/// The span that `Retry-After` asks for, in seconds or as a date (RFC 9110 §10.2.3); `None` where
+/// it is absent or unreadable. The caller bounds it.
+pub fn retry_after(fields: &HeaderMap, wall_clock: SystemTime) -> Option<Duration> {
+    let value = fields.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(wall_clock).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::BEGATEWAY;
+
+    fn submit(status: u16, body: &str) -> SubmitAnswer {
+        let status = StatusCode::from_u16(status).unwrap();
+        classify_submit(&BEGATEWAY, Operation::Payment, status, body.as_bytes())
+    }
+
+    fn poll(status: u16, body: &str) -> PollAnswer {
+        let id: RequestId = "10203".parse().unwrap();
+        let status = StatusCode::from_u16(status).unwrap();
+        classify_poll(&BEGATEWAY, Operation::Payment, &id, status, body.as_bytes())
+    }
+
+    #[test]
+    fn a_receipt_is_known_by_its_urls_whatever_the_2xx() {
+        let body = r#"{"status":"processing","request_id":"10203","status_url":"https://g/async/status/10203","response_url":"https://g/async/result/10203"}"#;
+        for status in [200, 201, 202] {
+            let SubmitAnswer::Accepted(ticket) = submit(status, body) else {
+                panic!("{status}")
+            };
+            assert_eq!(ticket.request_id.as_str(), "10203");
+            assert_eq!(
+                ticket.announced_url.as_deref(),
+                Some("https://g/async/result/10203")
+            );
+        }
+    }
+
+    #[test]
+    fn a_receipt_without_an_id_is_read_from_its_url() {
+        let SubmitAnswer::Accepted(ticket) =
+            submit(200, r#"{"response_url":"https://g/async/result/a-1"}"#)
+        else {
+            panic!()
+        };
+        assert_eq!(ticket.request_id.as_str(), "a-1");
+    }
+
+    #[test]
+    fn a_receipt_that_cannot_be_trusted_is_unclear() {
+        for body in [
+            r#"{"request_id":"../x","response_url":"https://g/async/result/x"}"#,
+            r#"{"request_id":"a","request_id":"b","response_url":"https://g/async/result/a"}"#,
+            r#"{"request_id":7,"response_url":"https://g/async/result/7"}"#,
+            r#"{"request_id":"","response_url":"https://g/async/result/"}"#,
+            r#"{"request_id":"a\r\nb","response_url":"x"}"#,
+            r#"{"request_id":"a","response_url":"x""#,
+            r#"["processing","a","x","y"]"#,
+            r#"{"status":"processing","request_id":"a"}"#,
+            "<html>",
+            "",
+        ] {
+            assert_eq!(submit(200, body), SubmitAnswer::Unclear, "{body}");
+        }
+        let long = format!(
+            r#"{{"request_id":"{}","response_url":"x"}}"#,
+            "a".repeat(129)
+        );
+        assert_eq!(submit(200, &long), SubmitAnswer::Unclear);
+    }
+
+    #[test]
+    fn other_answers_to_a_submit_go_by_their_code() {
+        assert_eq!(
+            submit(200, r#"{"transaction":{"uid":"1"}}"#),
+            SubmitAnswer::Standard
+        );
+        assert_eq!(submit(422, "whatever"), SubmitAnswer::Refused);
+        assert_eq!(submit(401, ""), SubmitAnswer::Refused);
+        assert_eq!(submit(429, ""), SubmitAnswer::TooMany);
+        for status in [101, 302, 500, 502, 503, 999] {
+            assert_eq!(
+                submit(status, r#"{"transaction":{}}"#),
+                SubmitAnswer::Unclear,
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_running_task_is_pending_under_any_code() {
+        for status in [200, 202, 404, 425, 500] {
+            let body = r#"{"status":"processing","request_id":"10203"}"#;
+            assert_eq!(poll(status, body), PollAnswer::Pending, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_word_about_another_task_or_none_is_never_a_result() {
+        for body in [
+            r#"{"status":"processing","request_id":"10204"}"#,
+            r#"{"status":"processing"}"#,
+            r#"{"status":"completed","request_id":"10203","response_url":"x"}"#,
+            r#"{"status":"unknown","request_id":"10204"}"#,
+        ] {
+            assert_eq!(poll(200, body), PollAnswer::Transient, "{body}");
+            assert_eq!(poll(404, body), PollAnswer::Transient, "{body}");
+        }
+    }
+
+    #[test]
+    fn results_are_told_from_passing_faults() {
+        assert_eq!(
+            poll(404, r#"{"status":"unknown","request_id":"10203"}"#),
+            PollAnswer::Unknown
+        );
+        assert_eq!(
+            poll(200, r#"{"transaction":{"status":"processing"}}"#),
+            PollAnswer::Firm
+        );
+        assert_eq!(
+            poll(200, r#"{"status":"failed","code":"F.0001"}"#),
+            PollAnswer::Firm
+        );
+        assert_eq!(
+            poll(200, r#"{"status":"processing","uid":"1-2"}"#),
+            PollAnswer::Firm
+        );
+        assert_eq!(
+            poll(404, r#"{"response":{"message":"Record not found"}}"#),
+            PollAnswer::Firm
+        );
+        assert_eq!(poll(422, r#"{"errors":{}}"#), PollAnswer::Firm);
+        assert_eq!(poll(500, r#"{"message":"We're sorry"}"#), PollAnswer::Soft);
+        assert_eq!(poll(418, r#"{"message":"?"}"#), PollAnswer::Soft);
+        assert_eq!(
+            poll(503, r#"{"message":"no server"}"#),
+            PollAnswer::Transient
+        );
+        assert_eq!(poll(403, r#"{"message":"blocked"}"#), PollAnswer::Transient);
+        assert_eq!(
+            poll(429, r#"{"message":"slow down"}"#),
+            PollAnswer::Transient
+        );
+        assert_eq!(poll(200, r#"{"hello":1}"#), PollAnswer::Odd);
+        assert_eq!(poll(200, r#"{"result":{}}"#), PollAnswer::Odd);
+        assert_eq!(poll(200, "<html>"), PollAnswer::Transient);
+        assert_eq!(
+            poll(200, r#"{"transaction":{}} trailing"#),
+            PollAnswer::Transient
+        );
+        assert_eq!(poll(302, r#"{"transaction":{}}"#), PollAnswer::Transient);
+    }
+
+    #[test]
+    fn the_balance_query_has_a_member_of_its_own() {
+        let id: RequestId = "1".parse().unwrap();
+        let body = br#"{"result":{"balance":1.10}}"#;
+        let class = classify_poll(
+            &BEGATEWAY,
+            Operation::BalanceQuery,
+            &id,
+            StatusCode::OK,
+            body,
+        );
+        assert_eq!(class, PollAnswer::Firm);
+    }
+
+    #[test]
+    fn depth_and_size_of_the_json_do_not_matter() {
+        let deep = format!(
+            r#"{{"transaction":{}{}}}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000)
+        );
+        assert_eq!(poll(200, &deep), PollAnswer::Firm);
+        assert_eq!(
+            poll(200, r#"{"transaction":{"amount":1e999999}}"#),
+            PollAnswer::Firm
+        );
+    }
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let read = |value: &'static str| {
+            let mut fields = HeaderMap::new();
+            fields.insert(RETRY_AFTER, http::HeaderValue::from_static(value));
+            retry_after(
+                &fields,
+                SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_767),
+            )
+        };
+        assert_eq!(read("120"), Some(Duration::from_secs(120)));
+        assert_eq!(
+            read("Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(Duration::from_secs(10))
+        );
+        assert_eq!(read("Sat, 05 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("soon"), None);
+        assert_eq!(read("-1"), None);
+    }
+}

@@ -1,0 +1,224 @@
+//! Finding the one transaction that a lost request made, by its `tracking_id`.
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+use http::header::{DATE, HeaderMap};
+use http::uri::PathAndQuery;
+use serde::Deserialize;
+
+use super::profile::Profile;
+use super::transaction::{MatchFacts, Transaction};
+
+/// `Date` tells whole seconds, and so may `created_at`: a transaction may seem this much older
+/// than the submit that made it.
+const CLOCK_GRAIN: Duration = Duration::from_secs(2);
+
+/// What is searched for.
+#[derive(Clone, Debug)]
+pub struct Search<'a> {
+    /// The facts of the request.
+    pub facts: &'a MatchFacts,
+    /// When the first submit left, by the gateway's clock.
+    pub submitted_at: SystemTime,
+}
+
+/// A transaction that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The gateway's id of the transaction.
+    pub uid: Box<str>,
+}
+
+#[derive(Deserialize)]
+struct Matches<'a> {
+    #[serde(borrow)]
+    transactions: Vec<Transaction<'a>>,
+}
+
+impl Search<'_> {
+    /// The path of the lookup by `tracking_id`; `None` where the request had none.
+    pub fn path(&self, profile: &Profile) -> Option<PathAndQuery> {
+        let tracking_id = self.facts.tracking_id.as_deref()?;
+        let encoded = percent_encoded(tracking_id);
+        PathAndQuery::try_from(format!("{}{encoded}", profile.lookup.by_tracking_id)).ok()
+    }
+
+    /// The transaction in a list of matches that is this request's: exactly one that matches its
+    /// facts, was made after the submit and is no other exchange's (`taken`). Two are none.
+    pub fn choose(&self, list: &[u8], taken: impl Fn(&str) -> bool) -> Option<Found> {
+        let Matches { transactions } = serde_json::from_slice(list).ok()?;
+        let mut candidates = transactions
+            .iter()
+            .filter(|transaction| self.is_ours(transaction))
+            .filter_map(Transaction::uid)
+            .filter(|uid| is_path_safe(uid) && !taken(uid));
+        let uid = candidates.next()?;
+        candidates
+            .next()
+            .is_none()
+            .then(|| Found { uid: uid.into() })
+    }
+
+    /// True if the whole answer to the query by uid is that transaction's, and it is finished:
+    /// "incomplete" is finished only when the payer has somewhere to go.
+    pub fn accepts(&self, profile: &Profile, found: &Found, answer: &[u8]) -> bool {
+        let Some(transaction) = Transaction::of(answer) else {
+            return false;
+        };
+        let status = transaction.status().unwrap_or_default();
+        let unfinished = profile.results.unfinished.contains(&&*status)
+            || (status == "incomplete" && !transaction.has_redirect());
+        transaction.uid().as_deref() == Some(&*found.uid)
+            && self.is_ours(&transaction)
+            && !unfinished
+    }
+
+    fn is_ours(&self, transaction: &Transaction<'_>) -> bool {
+        transaction.matches(self.facts)
+            && transaction
+                .created_at()
+                .is_some_and(|at| at + CLOCK_GRAIN >= self.submitted_at)
+    }
+}
+
+/// The path of the query for one transaction.
+pub fn transaction_by_uid(profile: &Profile, found: &Found) -> Option<PathAndQuery> {
+    PathAndQuery::try_from(format!("{}{}", profile.lookup.by_uid, found.uid)).ok()
+}
+
+/// How far the gateway's clock is before (positive) or behind ours, in seconds, by the `Date` of an
+/// answer that came at `wall_clock`.
+pub fn clock_offset(fields: &HeaderMap, wall_clock: SystemTime) -> Option<i64> {
+    let date = httpdate::parse_http_date(fields.get(DATE)?.to_str().ok()?).ok()?;
+    let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+    Some(match date.duration_since(wall_clock) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => -seconds(behind.duration()),
+    })
+}
+
+fn is_path_safe(uid: &str) -> bool {
+    !uid.is_empty()
+        && uid.len() <= 128
+        && uid
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// Encodes everything but RFC 3986's unreserved characters; a lone dot segment is encoded as well,
+/// so that nothing can resolve it away.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    let dots = matches!(text, "." | "..");
+    for byte in text.bytes() {
+        let plain = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'_' | b'~')
+            || (byte == b'.' && !dots);
+        if plain {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::BEGATEWAY;
+
+    fn facts() -> MatchFacts {
+        MatchFacts {
+            transaction_type: "payment",
+            amount: Some("10".into()),
+            currency: Some("USD".into()),
+            tracking_id: Some("заказ 1/2".into()),
+            last_four: None,
+            duplicates_wanted: false,
+        }
+    }
+
+    fn one(uid: &str, created_at: &str) -> String {
+        format!(
+            r#"{{"uid":"{uid}","type":"payment","status":"successful","amount":10,"currency":"USD",
+            "tracking_id":"заказ 1/2","created_at":"{created_at}"}}"#
+        )
+    }
+
+    fn choose(list: &[String]) -> Option<Found> {
+        let facts = facts();
+        let submitted_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_230_000);
+        let search = Search {
+            facts: &facts,
+            submitted_at,
+        };
+        let body = format!(r#"{{"transactions":[{}]}}"#, list.join(","));
+        search.choose(body.as_bytes(), |uid| uid == "taken")
+    }
+
+    const AFTER: &str = "2026-11-21T03:00:05Z";
+    const BEFORE: &str = "2026-11-21T02:59:50Z";
+
+    #[test]
+    fn exactly_one_match_made_after_the_submit_is_found() {
+        assert_eq!(
+            choose(&[one("1-a", AFTER)]),
+            Some(Found { uid: "1-a".into() })
+        );
+        assert_eq!(
+            choose(&[one("1-a", AFTER), one("1-b", BEFORE), one("taken", AFTER)]),
+            Some(Found { uid: "1-a".into() })
+        );
+    }
+
+    #[test]
+    fn none_two_an_older_one_or_one_that_is_taken_is_not_found() {
+        assert_eq!(choose(&[]), None);
+        assert_eq!(choose(&[one("1-a", AFTER), one("1-b", AFTER)]), None);
+        assert_eq!(choose(&[one("1-a", BEFORE)]), None);
+        assert_eq!(choose(&[one("taken", AFTER)]), None);
+        assert_eq!(choose(&[one("../balance", AFTER)]), None);
+        assert_eq!(choose(&[one("1-a", "yesterday")]), None);
+    }
+
+    #[test]
+    fn the_tracking_id_is_percent_encoded() {
+        let facts = facts();
+        let search = Search {
+            facts: &facts,
+            submitted_at: SystemTime::UNIX_EPOCH,
+        };
+        assert_eq!(
+            search.path(&BEGATEWAY).unwrap().as_str(),
+            "/v2/transactions/tracking_id/%D0%B7%D0%B0%D0%BA%D0%B0%D0%B7%201%2F2"
+        );
+    }
+
+    #[test]
+    fn an_unfinished_transaction_is_not_taken_for_an_answer() {
+        let facts = facts();
+        let search = Search {
+            facts: &facts,
+            submitted_at: SystemTime::UNIX_EPOCH,
+        };
+        let found = Found { uid: "1-a".into() };
+        let answer = |status: &str, more: &str| {
+            let body = one("1-a", AFTER).replace("successful", status);
+            format!(
+                r#"{{"transaction":{}{more}}}}}"#,
+                body.trim_end_matches('}')
+            )
+        };
+        let accepts = |body: &str| search.accepts(&BEGATEWAY, &found, body.as_bytes());
+        assert!(accepts(&answer("successful", "")));
+        assert!(accepts(&answer("failed", "")));
+        assert!(accepts(&answer(
+            "incomplete",
+            r#","redirect_url":"https://acs""#
+        )));
+        assert!(!accepts(&answer("incomplete", "")));
+        assert!(!accepts(&answer("pending", "")));
+        assert!(!accepts(&answer("successful", "").replace("1-a", "1-b")));
+    }
+}

@@ -1,0 +1,224 @@
+//! Which requests convert, told by method and path, and the path of the asynchronous twin.
+use http::Method;
+use http::uri::PathAndQuery;
+
+use super::profile::{Conversion, Profile};
+use super::ticket::RequestId;
+
+/// Where a request goes by its method and path.
+#[derive(Clone, Copy, Debug)]
+pub enum Route {
+    /// It has an asynchronous twin.
+    Converted(&'static Conversion),
+    /// It would have one if its path were decoded or normalised, which a gateway might do and a
+    /// proxy must not guess: it is refused.
+    Disguised,
+    /// It has none.
+    Other,
+}
+
+impl Profile {
+    /// Where a request goes. `path` is without its query.
+    pub fn route(&'static self, method: &Method, path: &str) -> Route {
+        let find = |path: &str| {
+            self.conversions
+                .iter()
+                .find(|conversion| conversion.matches(method, path))
+        };
+        if let Some(conversion) = find(path) {
+            return Route::Converted(conversion);
+        }
+        if find(&normalised(path)).is_some() {
+            Route::Disguised
+        } else {
+            Route::Other
+        }
+    }
+
+    /// The path of the asynchronous twin, query included; `None` only if it grows too long.
+    pub fn async_path(&self, path: &PathAndQuery) -> Option<PathAndQuery> {
+        PathAndQuery::try_from(format!("{}{path}", self.async_prefix)).ok()
+    }
+
+    /// The path at which the result of a task is read.
+    pub fn result_of(&self, id: &RequestId) -> Option<PathAndQuery> {
+        PathAndQuery::try_from(format!("{}{id}", self.result_path)).ok()
+    }
+
+    /// The task whose result a path asks for, if it does.
+    pub fn task_of(&self, path: &str) -> Option<RequestId> {
+        path.strip_prefix(self.result_path)?.parse().ok()
+    }
+}
+
+impl Conversion {
+    fn matches(&self, method: &Method, path: &str) -> bool {
+        if self.method != *method {
+            return false;
+        }
+        match path.strip_prefix(self.path) {
+            Some(segment) if self.path.ends_with('/') => is_plain_segment(segment),
+            Some(rest) => rest.is_empty(),
+            None => false,
+        }
+    }
+}
+
+/// True for one non-empty segment that no decoding turns into more than one, or into a dot segment.
+fn is_plain_segment(segment: &str) -> bool {
+    let Some(decoded) = decoded(segment.as_bytes()) else {
+        return false;
+    };
+    let is_plain = |byte: &u8| !matches!(byte, b'/' | b'\\' | 0..0x20 | 0x7f);
+    !decoded.is_empty()
+        && decoded.iter().all(is_plain)
+        && !matches!(decoded.as_slice(), b"." | b"..")
+        && !segment.contains(';')
+}
+
+/// Percent-decodes once (RFC 3986 §2.1); `None` where a `%` starts no pair of hex digits.
+fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        if *first != b'%' {
+            bytes.push(*first);
+            rest = tail;
+            continue;
+        }
+        let (pair, tail) = tail.split_at_checked(2)?;
+        let pair = std::str::from_utf8(pair)
+            .ok()
+            .filter(|pair| !pair.starts_with('+'))?;
+        bytes.push(u8::from_str_radix(pair, 16).ok()?);
+        rest = tail;
+    }
+    Some(bytes)
+}
+
+/// The path as the most liberal server might read it: decoded until nothing changes, back slashes
+/// turned, parameters and controls dropped, empty and dot segments resolved.
+fn normalised(path: &str) -> String {
+    /// Deeper encodings are no path that any server would decode.
+    const DECODINGS: usize = 4;
+    let mut bytes = path.as_bytes().to_vec();
+    for _ in 0..DECODINGS {
+        match decoded(&bytes) {
+            Some(next) if next != bytes => bytes = next,
+            Some(_) | None => break,
+        }
+    }
+    let text: String = String::from_utf8_lossy(&bytes)
+        .chars()
+        .filter(|character| !character.is_control())
+        .map(|character| if character == '\\' { '/' } else { character })
+        .collect();
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in text.split('/') {
+        match segment.split(';').next().unwrap_or_default().trim() {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            name => segments.push(name),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{BEGATEWAY, Operation};
+
+    fn route(method: &Method, path: &str) -> Route {
+        BEGATEWAY.route(method, path)
+    }
+
+    fn converted(method: &Method, path: &str) -> Option<Operation> {
+        match route(method, path) {
+            Route::Converted(conversion) => Some(conversion.operation),
+            Route::Disguised | Route::Other => None,
+        }
+    }
+
+    #[test]
+    fn all_eleven_operations_convert() {
+        let mut seen: Vec<Operation> = BEGATEWAY
+            .conversions
+            .iter()
+            .map(|conversion| {
+                let tail = if conversion.path.ends_with('/') {
+                    "1-ab"
+                } else {
+                    ""
+                };
+                converted(&conversion.method, &format!("{}{tail}", conversion.path)).unwrap()
+            })
+            .collect();
+        seen.dedup();
+        assert_eq!(seen, Operation::ALL);
+    }
+
+    #[test]
+    fn every_other_path_and_the_asynchronous_side_itself_are_left_alone() {
+        for path in [
+            "/credit_cards",
+            "/async/transactions/payments",
+            "/transactions",
+            "/",
+            "/ctp",
+        ] {
+            assert!(matches!(route(&Method::POST, path), Route::Other), "{path}");
+        }
+        assert!(matches!(
+            route(&Method::GET, "/transactions/payments/1"),
+            Route::Other
+        ));
+        assert!(matches!(
+            route(&Method::PUT, "/transactions/payments"),
+            Route::Other
+        ));
+    }
+
+    #[test]
+    fn a_path_that_decodes_to_a_converted_one_is_refused() {
+        for path in [
+            "/transactions/payments/",
+            "//transactions/payments",
+            "/transactions//payments",
+            "/transactions/./payments",
+            "/x/../transactions/payments",
+            "/async/../transactions/payments",
+            "/transactions%2fpayments",
+            "/transactions/%70ayments",
+            "/transactions/%2570ayments",
+            "/transactions\\payments",
+            "/transactions/payments%00",
+            "/transactions/payments;v=1",
+            "/%2e%2e/transactions/payments",
+        ] {
+            assert!(
+                matches!(route(&Method::POST, path), Route::Disguised),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_tracking_id_may_be_percent_encoded_but_not_hide_a_slash() {
+        let lookup = |id: &str| route(&Method::GET, &format!("/v2/transactions/tracking_id/{id}"));
+        assert!(matches!(lookup("order%20123"), Route::Converted(_)));
+        assert!(matches!(lookup("%D0%97"), Route::Converted(_)));
+        assert!(!matches!(lookup("a%2fb"), Route::Converted(_)));
+        assert!(!matches!(lookup("%2e%2e"), Route::Converted(_)));
+        assert!(!matches!(lookup("a%zz"), Route::Converted(_)));
+    }
+
+    #[test]
+    fn the_twin_keeps_its_query() {
+        let path = PathAndQuery::from_static("/transactions/payments?x=1");
+        assert_eq!(
+            BEGATEWAY.async_path(&path).unwrap().as_str(),
+            "/async/transactions/payments?x=1"
+        );
+    }
+}
