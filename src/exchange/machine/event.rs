@@ -1,0 +1,132 @@
+//! What may happen to an exchange. `A` is the driver's handle on a whole answer.
+use std::time::Duration;
+
+use super::action::RecordKind;
+use crate::protocol::RequestId;
+use crate::timing::Moment;
+
+/// Something that happened to an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<A> {
+    /// The record is durable.
+    Recorded(RecordKind),
+    /// The record could not be made durable.
+    RecordFailed(RecordKind),
+    /// The first byte of a submit was handed to the operating system.
+    HandedOver,
+    /// No connection for a submit, and no byte of it was handed over.
+    ConnectFailed {
+        /// True if trying again may help.
+        passing: bool,
+    },
+    /// A submit was answered whole.
+    SubmitAnswered(Submitted<A>),
+    /// A submit's connection ended without a whole answer.
+    SubmitLost,
+    /// A moment that the machine asked to be woken at.
+    Timer(Timer),
+    /// A poll was answered whole.
+    PollAnswered(Polled<A>),
+    /// A poll ended without a whole answer.
+    PollLost,
+    /// A lookup ended: with the one transaction that is this request's, or without.
+    LookedUp(Option<A>),
+    /// A downstream request came for this exchange, with body and credentials.
+    Joined(Joining),
+    /// The waiter that joined last has the answer.
+    Acknowledged,
+    /// The process is stopping; nothing may go on after `until`.
+    Draining {
+        /// The end of the drain.
+        until: Moment,
+    },
+    /// Another exchange carries the same idempotency key: the gateway could mistake one for the other.
+    KeyShared,
+    /// The operator says what became of it.
+    Resolved(Verdict),
+    /// The task that drives the exchange died.
+    DriverLost,
+}
+
+/// The class of an answer to a submit, with what is needed of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submitted<A> {
+    /// The gateway took the task.
+    Accepted(RequestId),
+    /// The standard answer at once.
+    Standard {
+        /// The answer.
+        answer: A,
+        /// True if its transaction is the one that the request makes.
+        matches: bool,
+    },
+    /// The gateway refused the request.
+    Refused(A),
+    /// The gateway asks to come again later.
+    TooMany {
+        /// The answer.
+        answer: A,
+        /// What its `Retry-After` says.
+        retry_after: Option<Duration>,
+    },
+    /// Anything else.
+    Unclear,
+}
+
+/// The class of an answer to a poll, with what is needed of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Polled<A> {
+    /// The task is running.
+    Pending {
+        /// What the answer's `Retry-After` says.
+        retry_after: Option<Duration>,
+    },
+    /// The gateway does not know the task.
+    Unknown,
+    /// The result.
+    Firm(A),
+    /// Perhaps the result, given once.
+    Soft(A),
+    /// A 200 of no known shape.
+    Odd(A),
+    /// Nothing that speaks of the task.
+    Transient {
+        /// What the answer's `Retry-After` says.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// A moment that the machine waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// `submit.start` has passed.
+    Start,
+    /// It is time to connect again.
+    Connect,
+    /// `submit.timeout` has passed.
+    Submit,
+    /// It is time to poll.
+    Poll,
+    /// It is time to look up again.
+    Lookup,
+    /// The lookups have had their time.
+    Asking,
+    /// The exchange is no longer remembered.
+    Retention,
+}
+
+/// What a downstream request brings to the exchange that it joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joining {
+    /// Until when the request is held.
+    pub hold_until: Moment,
+}
+
+/// What the operator found out about an exchange in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The gateway has executed it.
+    Executed,
+    /// The gateway has not executed it, and will not.
+    NotExecuted,
+}

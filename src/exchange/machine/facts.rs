@@ -1,0 +1,280 @@
+//! What a machine knows: its policy, its facts, and what follows from them without a step.
+use std::time::Duration;
+
+use super::action::{Action, Actions, Doubt, Record, RecordKind, Withdrawal};
+use super::event::{Joining, Timer};
+use crate::polling::{Backoff, Jitter, Schedule};
+use crate::protocol::RequestId;
+use crate::timing::Moment;
+
+/// Lookups go on at least this long, so that a client that hangs up early changes nothing.
+const ASKING_AT_LEAST: Duration = Duration::from_secs(60);
+
+/// What an exchange awaits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// The disk, for this record.
+    Recording(RecordKind),
+    /// A connection for a submit, or the time to try again.
+    Connecting,
+    /// The submit's answer.
+    Submitting,
+    /// The next poll's time.
+    Waiting,
+    /// A poll's answer.
+    Polling,
+    /// A lookup's answer, or the time to try again.
+    Asking,
+    /// A repeat, or the operator.
+    Doubtful,
+    /// A client that takes the answer.
+    Undelivered,
+    /// The end of the retention.
+    Delivered,
+    /// Nothing.
+    Ended,
+}
+
+/// What is told of an exchange that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It runs; a repeat joins it.
+    InProgress,
+    /// It may have been executed.
+    InDoubt,
+}
+
+/// The rules that do not change while an exchange runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Nothing of a first submit leaves later than this after the request was read.
+    pub submit_start: Duration,
+    /// How long a submit's answer is waited for.
+    pub submit_timeout: Duration,
+    /// How often a submit may be repeated under its key.
+    pub resubmits: u32,
+    /// How long "unknown" must last before a task is given up.
+    pub unknown_grace: Duration,
+    /// How long an exchange is remembered.
+    pub retention: Duration,
+    /// How long an undelivered answer without a key is remembered.
+    pub reclaim: Duration,
+    /// The longest that one poll may take.
+    pub poll_timeout: Duration,
+    /// When a running task is polled.
+    pub schedule: Schedule,
+    /// How long to wait after failures.
+    pub backoff: Backoff,
+    /// True if records outlive the process.
+    pub durable: bool,
+}
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a latch of its own in MACHINE 1; two of them never make a third"
+)]
+/// One exchange, from the record of its submit to its end.
+#[derive(Debug)]
+pub struct Machine<A> {
+    pub(super) policy: Policy,
+    pub(super) state: State,
+    pub(super) jitter: Jitter,
+    pub(super) explicit_key: bool,
+    pub(super) has_tracking_id: bool,
+    pub(super) read_at: Moment,
+
+    pub(super) first_sent: Option<Moment>,
+    pub(super) open: u32,
+    pub(super) lost: bool,
+    pub(super) ticket: Option<RequestId>,
+    pub(super) lost_ticket: Option<RequestId>,
+    pub(super) kept: Option<A>,
+    pub(super) odd: Option<A>,
+    pub(super) unknown_since: Option<Moment>,
+    pub(super) resubmits: u32,
+    pub(super) body: bool,
+    pub(super) credentials: bool,
+    pub(super) key_shared: bool,
+    pub(super) draining_until: Option<Moment>,
+    pub(super) settled: bool,
+
+    pub(super) doubt: Option<Doubt>,
+    pub(super) withdrawal: Withdrawal,
+    pub(super) answer: Option<A>,
+    pub(super) too_many: Option<A>,
+
+    pub(super) polls: u32,
+    pub(super) failures: u32,
+    pub(super) looking: bool,
+    pub(super) hold_until: Moment,
+    pub(super) wake: Option<Moment>,
+    pub(super) submit_until: Moment,
+    pub(super) asking_until: Option<Moment>,
+    pub(super) laddered_at: Moment,
+    pub(super) finished_at: Moment,
+
+    pub(super) late: u32,
+    pub(super) unexpected: u32,
+}
+
+impl<A: Clone + PartialEq> Machine<A> {
+    /// A new exchange whose request was read whole at `read_at`, and its first action: the record
+    /// that a submit may leave.
+    pub fn start(
+        policy: Policy,
+        explicit_key: bool,
+        has_tracking_id: bool,
+        read_at: Moment,
+        first: Joining,
+        seed: u64,
+    ) -> (Self, Actions<A>) {
+        let machine = Self {
+            policy,
+            state: State::Recording(RecordKind::Submitted),
+            jitter: Jitter::new(seed),
+            explicit_key,
+            has_tracking_id,
+            read_at,
+            first_sent: None,
+            open: 0,
+            lost: false,
+            ticket: None,
+            lost_ticket: None,
+            kept: None,
+            odd: None,
+            unknown_since: None,
+            resubmits: 0,
+            body: true,
+            credentials: true,
+            key_shared: false,
+            draining_until: None,
+            settled: false,
+            doubt: None,
+            withdrawal: Withdrawal::Connect,
+            answer: None,
+            too_many: None,
+            polls: 0,
+            failures: 0,
+            looking: false,
+            hold_until: first.hold_until,
+            wake: None,
+            submit_until: read_at,
+            asking_until: None,
+            laddered_at: read_at,
+            finished_at: read_at,
+            late: 0,
+            unexpected: 0,
+        };
+        (machine, vec![Action::Record(Record::Submitted)])
+    }
+
+    /// What the exchange awaits.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// What a waiter is told whose hold ends now (MACHINE 4). Never "not submitted": a byte may
+    /// still leave.
+    pub fn standing(&self) -> Standing {
+        let asked = matches!(self.state, State::Asking | State::Doubtful);
+        let dies_with_us =
+            self.first_sent.is_some() && self.draining_until.is_some() && !self.policy.durable;
+        if self.lost || asked || dies_with_us {
+            Standing::InDoubt
+        } else {
+            Standing::InProgress
+        }
+    }
+
+    /// Why it is in doubt, if anything raised one.
+    pub const fn doubt(&self) -> Option<Doubt> {
+        self.doubt
+    }
+
+    /// The task that the gateway works on.
+    pub const fn ticket(&self) -> Option<&RequestId> {
+        self.ticket.as_ref()
+    }
+
+    /// When the first byte of a submit was handed over.
+    pub const fn first_sent(&self) -> Option<Moment> {
+        self.first_sent
+    }
+
+    /// Polls that were answered "running".
+    pub const fn polls(&self) -> u32 {
+        self.polls
+    }
+
+    /// Answers to submits that came after the outcome was known.
+    pub const fn late_answers(&self) -> u32 {
+        self.late
+    }
+
+    /// Events that no rule expects; a test fails on one.
+    pub const fn unexpected_events(&self) -> u32 {
+        self.unexpected
+    }
+
+    /// The next moment at which the machine wants to be woken, and for what.
+    pub fn timer(&self) -> Option<(Moment, Timer)> {
+        let earliest = |timers: [Option<(Moment, Timer)>; 2]| {
+            timers
+                .into_iter()
+                .flatten()
+                .min_by_key(|(moment, _)| *moment)
+        };
+        let wake = |timer| self.wake.map(|moment| (moment, timer));
+        match self.state {
+            State::Connecting => {
+                let start = (self.resubmits == 0)
+                    .then(|| (self.read_at + self.policy.submit_start, Timer::Start));
+                earliest([start, wake(Timer::Connect)])
+            }
+            State::Submitting => Some((self.submit_until, Timer::Submit)),
+            State::Waiting => earliest([wake(Timer::Poll), Some(self.retention())]),
+            State::Asking => {
+                let over = self.asking_until.map(|moment| (moment, Timer::Asking));
+                earliest([over, wake(Timer::Lookup)])
+            }
+            State::Doubtful | State::Undelivered | State::Delivered => Some(self.retention()),
+            State::Recording(_) | State::Polling | State::Ended => None,
+        }
+    }
+
+    fn retention(&self) -> (Moment, Timer) {
+        let moment = if self.state == State::Undelivered && !self.explicit_key {
+            self.finished_at + self.policy.reclaim
+        } else {
+            self.read_at + self.policy.retention
+        };
+        (moment, Timer::Retention)
+    }
+
+    /// True if every submit was answered, each with a refusal, and no task came of any.
+    pub(super) const fn is_clear(&self) -> bool {
+        self.open == 0 && !self.lost && self.ticket.is_none()
+    }
+
+    pub(super) const fn was_sent(&self) -> bool {
+        self.first_sent.is_some()
+    }
+
+    /// True while a first submit may still leave.
+    pub(super) fn may_start(&self, now: Moment) -> bool {
+        self.resubmits == 0
+            && now < self.read_at + self.policy.submit_start
+            && self.draining_until.is_none()
+    }
+
+    /// True if a poll that starts now ends before the drain does: a once-only answer must not be
+    /// read by a process that stops before it can give it.
+    pub(super) fn poll_fits(&self, now: Moment) -> bool {
+        self.draining_until
+            .is_none_or(|until| now + self.policy.poll_timeout <= until)
+    }
+
+    pub(super) fn asking_end(&self, now: Moment) -> Moment {
+        self.hold_until.max(now + ASKING_AT_LEAST)
+    }
+}

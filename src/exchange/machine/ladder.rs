@@ -1,0 +1,96 @@
+//! The ladder: what is tried, rung by rung, when a submit or a result ended without a clear answer.
+use std::time::Duration;
+
+use super::action::{Action, Actions, Doubt, Outcome, Record};
+use super::facts::{Machine, State};
+use super::table::abandoning;
+use crate::timing::Moment;
+
+/// The gateway remembers a key for 24 h; an hour before that a repeat could be a new payment.
+const KEY_IS_SAFE_FOR: Duration = Duration::from_secs(23 * 60 * 60);
+
+/// The rungs of the ladder that an exchange without a clear answer climbs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rung {
+    Resubmit,
+    Lookup,
+    InDoubt,
+}
+
+impl<A: Clone + PartialEq> Machine<A> {
+    /// What is tried when no clear answer came, from `first` on: the submit again, the lookup, and
+    /// at last the doubt. `recorded` is false when the journal has just failed.
+    pub(super) fn ladder(&mut self, first: Rung, recorded: bool, now: Moment) -> Actions<A> {
+        self.laddered_at = now;
+        if first <= Rung::Resubmit && self.may_resubmit(now) {
+            self.resubmits += 1;
+            let was_looking = self.looking;
+            let record = self.record(Record::Resubmitted(self.resubmits));
+            return if was_looking {
+                abandoning(record)
+            } else {
+                record
+            };
+        }
+        let may_ask = self.has_tracking_id && self.credentials && self.draining_until.is_none();
+        if first <= Rung::Lookup && may_ask {
+            return self.ask(now);
+        }
+        if recorded {
+            let doubt = self.doubt.unwrap_or(Doubt::SubmitLost);
+            return self.record(Record::InDoubt(doubt));
+        }
+        self.end_in_doubt(now)
+    }
+
+    fn may_resubmit(&self, now: Moment) -> bool {
+        self.resubmits < self.policy.resubmits
+            && self.body
+            && self.credentials
+            && self
+                .first_sent
+                .is_some_and(|sent| now.since(sent) < KEY_IS_SAFE_FOR)
+            && !self.key_shared
+            && self.draining_until.is_none()
+    }
+
+    fn ask(&mut self, now: Moment) -> Actions<A> {
+        let until = self.asking_until.unwrap_or_else(|| self.asking_end(now));
+        let under_way = self.looking;
+        if self.state != State::Asking {
+            self.failures = 0;
+        }
+        self.await_in(State::Asking);
+        self.asking_until = Some(until);
+        self.looking = true;
+        if under_way {
+            Vec::new()
+        } else {
+            vec![Action::Lookup]
+        }
+    }
+
+    pub(super) fn lose(&mut self, doubt: Doubt, now: Moment) -> Actions<A> {
+        self.note_lost(doubt);
+        self.ladder(Rung::Resubmit, true, now)
+    }
+
+    pub(super) fn note_lost(&mut self, doubt: Doubt) -> Actions<A> {
+        self.lost = true;
+        self.doubt.get_or_insert(doubt);
+        Vec::new()
+    }
+
+    pub(super) fn end_in_doubt(&mut self, now: Moment) -> Actions<A> {
+        self.finished_at = now;
+        self.body = false;
+        self.credentials = self.credentials && self.open > 0;
+        self.await_in(State::Doubtful);
+        let doubt = self.doubt.unwrap_or(Doubt::SubmitLost);
+        let mut actions = vec![Action::Finish(Outcome::InDoubt(doubt)), Action::DropBody];
+        if !self.credentials {
+            actions.push(Action::DropCredentials);
+        }
+        actions
+    }
+}

@@ -1,0 +1,483 @@
+//! The transitions: MACHINE 3, one function a state, one arm a row.
+use std::time::Duration;
+
+use super::action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
+use super::event::{Event, Polled, Submitted, Timer, Verdict};
+use super::facts::{Machine, State};
+use super::ladder::Rung;
+use crate::timing::{Moment, on_grid};
+
+/// How soon after one ladder a repeat of an exchange in doubt starts another.
+const LADDER_AGAIN: Duration = Duration::from_secs(10);
+
+impl<A: Clone + PartialEq> Machine<A> {
+    /// Takes one event and says what is to be done about it, in order.
+    pub fn on(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        self.note(&event);
+        if matches!(event, Event::DriverLost) {
+            return self.driver_lost(now);
+        }
+        match self.state {
+            State::Recording(kind) => self.recording(kind, event, now),
+            State::Connecting => self.connecting(event, now),
+            State::Submitting => self.submitting(event, now),
+            State::Waiting => self.waiting(event, now),
+            State::Polling => self.polling(event, now),
+            State::Asking => self.asking(event, now),
+            State::Doubtful => self.doubtful(event, now),
+            State::Undelivered => self.undelivered(event, now),
+            State::Delivered => self.delivered(event),
+            State::Ended => self.otherwise(&event),
+        }
+    }
+
+    /// The facts that an event brings in every state.
+    fn note(&mut self, event: &Event<A>) {
+        match event {
+            Event::Joined(joining) => self.hold_until = self.hold_until.max(joining.hold_until),
+            Event::Draining { until } => self.draining_until = Some(*until),
+            Event::KeyShared => self.key_shared = true,
+            Event::SubmitAnswered(_) | Event::SubmitLost => self.open = self.open.saturating_sub(1),
+            Event::Recorded(_)
+            | Event::RecordFailed(_)
+            | Event::HandedOver
+            | Event::ConnectFailed { .. }
+            | Event::Timer(_)
+            | Event::PollAnswered(_)
+            | Event::PollLost
+            | Event::LookedUp(_)
+            | Event::Acknowledged
+            | Event::Resolved(_)
+            | Event::DriverLost => {}
+        }
+    }
+
+    /// What changes nothing where no row names it; all else is counted.
+    fn otherwise(&mut self, event: &Event<A>) -> Actions<A> {
+        if !matches!(
+            event,
+            Event::Joined(_) | Event::Draining { .. } | Event::KeyShared
+        ) {
+            self.unexpected += 1;
+        }
+        Vec::new()
+    }
+
+    fn recording(&mut self, kind: RecordKind, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::Recorded(done) if done == kind => self.recorded(kind, now),
+            Event::RecordFailed(failed) if failed == kind => match kind {
+                RecordKind::Submitted => self.not_submitted(Withdrawal::Journal),
+                RecordKind::Resubmitted => self.ladder(Rung::Lookup, false, now),
+                RecordKind::Accepted
+                | RecordKind::Candidate
+                | RecordKind::Completed
+                | RecordKind::Delivered
+                | RecordKind::InDoubt
+                | RecordKind::Withdrawn
+                | RecordKind::Refused
+                | RecordKind::Closed => self.recorded(kind, now),
+            },
+            other => self.otherwise(&other),
+        }
+    }
+
+    fn recorded(&mut self, kind: RecordKind, now: Moment) -> Actions<A> {
+        match kind {
+            RecordKind::Submitted if self.draining_until.is_some() => {
+                self.withdraw(Withdrawal::Draining)
+            }
+            RecordKind::Submitted | RecordKind::Resubmitted => {
+                self.await_in(State::Connecting);
+                vec![Action::Connect]
+            }
+            RecordKind::Accepted | RecordKind::Candidate => {
+                self.body = false;
+                self.wait_for_poll(self.schedule_delay(), now);
+                vec![Action::DropBody]
+            }
+            RecordKind::Completed => {
+                self.credentials = false;
+                self.finished_at = now;
+                self.await_in(State::Undelivered);
+                let finish = self
+                    .answer
+                    .clone()
+                    .map(|it| Action::Finish(Outcome::Completed(it)));
+                finish
+                    .into_iter()
+                    .chain([Action::DropCredentials])
+                    .collect()
+            }
+            RecordKind::InDoubt => self.end_in_doubt(now),
+            RecordKind::Withdrawn => self.not_submitted(self.withdrawal),
+            RecordKind::Refused => {
+                self.await_in(State::Ended);
+                let refused = self
+                    .answer
+                    .clone()
+                    .map(|it| Action::Finish(Outcome::Refused(it)));
+                refused.into_iter().collect()
+            }
+            RecordKind::Closed => {
+                self.await_in(State::Ended);
+                vec![Action::Finish(Outcome::Expired)]
+            }
+            RecordKind::Delivered => Vec::new(),
+        }
+    }
+
+    fn connecting(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::HandedOver => {
+                self.first_sent.get_or_insert(now);
+                self.open += 1;
+                self.submit_until = now + self.policy.submit_timeout;
+                self.await_in(State::Submitting);
+                Vec::new()
+            }
+            Event::ConnectFailed { passing: true } if self.may_start(now) => {
+                self.wake = Some(now + self.backoff(None));
+                Vec::new()
+            }
+            Event::ConnectFailed { .. } => self.give_up_connecting(Withdrawal::Connect, now),
+            Event::Timer(Timer::Connect) => {
+                self.wake = None;
+                vec![Action::Connect]
+            }
+            Event::Timer(Timer::Start) => {
+                let rest = self.give_up_connecting(Withdrawal::Start, now);
+                abandoning(rest)
+            }
+            Event::Draining { .. } => {
+                let rest = self.give_up_connecting(Withdrawal::Draining, now);
+                abandoning(rest)
+            }
+            other => self.late_submit(other, now),
+        }
+    }
+
+    /// No connection: nothing was sent, or only what was answered 429, or something unanswered.
+    fn give_up_connecting(&mut self, why: Withdrawal, now: Moment) -> Actions<A> {
+        if !self.was_sent() {
+            return self.withdraw(why);
+        }
+        match self.too_many.take() {
+            Some(answer) if self.is_clear() => self.refuse(answer),
+            Some(_) | None => self.ladder(Rung::Lookup, true, now),
+        }
+    }
+
+    fn submitting(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::SubmitAnswered(answer) => self.submit_answered(answer, now),
+            Event::SubmitLost => self.lose(Doubt::SubmitLost, now),
+            Event::Timer(Timer::Submit) => {
+                self.doubt.get_or_insert(Doubt::SubmitTimeout);
+                self.ladder(Rung::Resubmit, true, now)
+            }
+            other => self.otherwise(&other),
+        }
+    }
+
+    fn submit_answered(&mut self, answer: Submitted<A>, now: Moment) -> Actions<A> {
+        match answer {
+            Submitted::Accepted(id) if self.lost_ticket.as_ref() == Some(&id) => {
+                self.lose(Doubt::TaskUnknown, now)
+            }
+            Submitted::Accepted(id) => {
+                self.ticket = Some(id.clone());
+                self.record(Record::Accepted(id))
+            }
+            Submitted::Standard { answer, matches } if matches || self.resubmits == 0 => {
+                self.complete(answer)
+            }
+            Submitted::Refused(answer) if self.is_clear() => self.refuse(answer),
+            Submitted::TooMany {
+                answer,
+                retry_after,
+            } if self.is_clear() => {
+                if !self.may_start(now) {
+                    return self.refuse(answer);
+                }
+                self.too_many = Some(answer);
+                let wait = self.backoff(retry_after);
+                self.await_in(State::Connecting);
+                self.wake = Some(now + wait);
+                Vec::new()
+            }
+            Submitted::Refused(_) | Submitted::TooMany { .. } if self.open > 0 => Vec::new(),
+            Submitted::Refused(_) | Submitted::TooMany { .. } => {
+                self.doubt.get_or_insert(Doubt::ResubmitRefused);
+                self.ladder(Rung::Resubmit, true, now)
+            }
+            Submitted::Unclear | Submitted::Standard { .. } => self.lose(Doubt::SubmitUnclear, now),
+        }
+    }
+
+    /// A submit's answer that comes while something else is awaited: it still wins.
+    fn late_submit(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::SubmitAnswered(answer) => match answer {
+                Submitted::Accepted(_) | Submitted::Standard { .. } => {
+                    abandoning(self.submit_answered(answer, now))
+                }
+                Submitted::Refused(answer) | Submitted::TooMany { answer, .. }
+                    if self.is_clear() =>
+                {
+                    abandoning(self.refuse(answer))
+                }
+                Submitted::Refused(_) | Submitted::TooMany { .. } => Vec::new(),
+                Submitted::Unclear => self.note_lost(Doubt::SubmitUnclear),
+            },
+            Event::SubmitLost => self.note_lost(Doubt::SubmitLost),
+            other => self.otherwise(&other),
+        }
+    }
+
+    fn waiting(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::Timer(Timer::Poll) => {
+                self.wake = None;
+                if !self.credentials || !self.poll_fits(now) {
+                    return Vec::new();
+                }
+                self.await_in(State::Polling);
+                vec![Action::Poll]
+            }
+            Event::Joined(_) => {
+                self.credentials = true;
+                self.wake = Some(now);
+                Vec::new()
+            }
+            Event::Timer(Timer::Retention) => self.expire(),
+            other => self.too_late(&other),
+        }
+    }
+
+    fn polling(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::PollAnswered(answer) => self.poll_answered(answer, now),
+            Event::PollLost => self.poll_failed(None, now),
+            other => self.too_late(&other),
+        }
+    }
+
+    fn poll_answered(&mut self, answer: Polled<A>, now: Moment) -> Actions<A> {
+        match answer {
+            Polled::Pending { retry_after } => {
+                (self.kept, self.odd, self.unknown_since) = (None, None, None);
+                self.failures = 0;
+                self.polls = self.polls.saturating_add(1);
+                let wait = self
+                    .schedule_delay()
+                    .max(self.policy.backoff.clamped(retry_after));
+                self.wait_for_poll(wait, now);
+                Vec::new()
+            }
+            Polled::Firm(answer) => self.complete(answer),
+            Polled::Soft(answer) => {
+                self.kept = Some(answer.clone());
+                self.unknown_since = None;
+                self.record(Record::Candidate(answer))
+            }
+            Polled::Unknown => self.task_unknown(now),
+            Polled::Odd(answer) if self.odd.as_ref() == Some(&answer) => self.complete(answer),
+            Polled::Odd(answer) => {
+                self.odd = Some(answer);
+                self.unknown_since = None;
+                self.poll_failed(None, now)
+            }
+            Polled::Transient { retry_after } => self.poll_failed(retry_after, now),
+        }
+    }
+
+    /// "Unknown" may be a replica's lag. Once it has lasted, what was kept is the result, and with
+    /// nothing kept a once-only answer was lost on its way.
+    fn task_unknown(&mut self, now: Moment) -> Actions<A> {
+        let since = *self.unknown_since.get_or_insert(now);
+        let over = since + self.policy.unknown_grace;
+        if now < over {
+            let wait = self.backoff(None);
+            self.wait_for_poll(wait, now);
+            self.wake = self.wake.map(|moment| moment.min(on_grid(over)));
+            return Vec::new();
+        }
+        if let Some(kept) = self.kept.take() {
+            return self.complete(kept);
+        }
+        self.lost_ticket = self.ticket.take();
+        self.lose(Doubt::TaskUnknown, now)
+    }
+
+    fn poll_failed(&mut self, retry_after: Option<Duration>, now: Moment) -> Actions<A> {
+        let wait = self.backoff(retry_after);
+        self.wait_for_poll(wait, now);
+        Vec::new()
+    }
+
+    fn asking(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::LookedUp(Some(answer)) => {
+                self.looking = false;
+                self.complete(answer)
+            }
+            Event::LookedUp(None) => {
+                self.looking = false;
+                self.wake = Some(now + self.backoff(None));
+                Vec::new()
+            }
+            Event::Timer(Timer::Lookup) => {
+                self.wake = None;
+                self.looking = true;
+                vec![Action::Lookup]
+            }
+            Event::Joined(_) => {
+                (self.body, self.credentials) = (true, true);
+                self.asking_until = Some(self.asking_end(now));
+                self.ladder(Rung::Resubmit, true, now)
+            }
+            Event::Timer(Timer::Asking) | Event::Draining { .. } => {
+                abandoning(self.ladder(Rung::InDoubt, true, now))
+            }
+            other => self.late_submit(other, now),
+        }
+    }
+
+    fn doubtful(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::Joined(_) if self.settled || now.since(self.laddered_at) < LADDER_AGAIN => {
+                vec![Action::Give]
+            }
+            Event::Joined(_) => {
+                (self.body, self.credentials) = (true, true);
+                self.ladder(Rung::Resubmit, true, now)
+            }
+            Event::Resolved(Verdict::Executed) => {
+                self.settled = true;
+                self.ladder(Rung::InDoubt, true, now)
+            }
+            Event::Resolved(Verdict::NotExecuted) => self.record(Record::Closed),
+            Event::Timer(Timer::Retention) => self.expire(),
+            other => self.late_submit(other, now),
+        }
+    }
+
+    fn undelivered(&mut self, event: Event<A>, _now: Moment) -> Actions<A> {
+        match event {
+            Event::Acknowledged => {
+                self.await_in(State::Delivered);
+                vec![Action::Note(Record::Delivered)]
+            }
+            Event::Joined(_) => vec![Action::Give],
+            Event::Timer(Timer::Retention) => self.expire(),
+            other => self.too_late(&other),
+        }
+    }
+
+    fn delivered(&mut self, event: Event<A>) -> Actions<A> {
+        match event {
+            Event::Joined(_) if self.explicit_key => vec![Action::Give],
+            Event::Joined(_) => vec![Action::Renew],
+            Event::Timer(Timer::Retention) => self.record(Record::Closed),
+            other => self.too_late(&other),
+        }
+    }
+
+    /// A submit's answer that can change nothing any more is counted.
+    fn too_late(&mut self, event: &Event<A>) -> Actions<A> {
+        if matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost) {
+            self.late += 1;
+            return Vec::new();
+        }
+        self.otherwise(event)
+    }
+
+    fn driver_lost(&mut self, now: Moment) -> Actions<A> {
+        match self.state {
+            State::Undelivered | State::Delivered | State::Ended => Vec::new(),
+            State::Recording(_)
+            | State::Connecting
+            | State::Submitting
+            | State::Waiting
+            | State::Polling
+            | State::Asking
+            | State::Doubtful => {
+                if !self.was_sent() {
+                    return self.not_submitted(Withdrawal::Driver);
+                }
+                self.open = 0;
+                self.note_lost(Doubt::Driver);
+                self.end_in_doubt(now)
+            }
+        }
+    }
+
+    fn complete(&mut self, answer: A) -> Actions<A> {
+        self.answer = Some(answer.clone());
+        self.record(Record::Completed(answer))
+    }
+
+    fn refuse(&mut self, answer: A) -> Actions<A> {
+        self.answer = Some(answer.clone());
+        self.record(Record::Refused(answer))
+    }
+
+    fn withdraw(&mut self, why: Withdrawal) -> Actions<A> {
+        self.withdrawal = why;
+        self.record(Record::Withdrawn(why))
+    }
+
+    fn not_submitted(&mut self, why: Withdrawal) -> Actions<A> {
+        self.await_in(State::Ended);
+        vec![Action::Finish(Outcome::NotSubmitted(why))]
+    }
+
+    fn expire(&mut self) -> Actions<A> {
+        let mut actions = vec![Action::WarnExpired];
+        actions.extend(self.record(Record::Closed));
+        actions
+    }
+
+    pub(super) fn record(&mut self, record: Record<A>) -> Actions<A> {
+        self.await_in(State::Recording(record.kind()));
+        vec![Action::Record(record)]
+    }
+
+    /// Goes to a state and leaves behind what only the one before waited for.
+    pub(super) fn await_in(&mut self, state: State) {
+        self.state = state;
+        self.wake = None;
+        self.looking = false;
+        self.asking_until = None;
+        if !matches!(
+            state,
+            State::Polling | State::Waiting | State::Connecting | State::Asking
+        ) {
+            self.failures = 0;
+        }
+    }
+
+    fn wait_for_poll(&mut self, wait: Duration, now: Moment) {
+        self.await_in(State::Waiting);
+        self.wake = self
+            .credentials
+            .then(|| on_grid(now + self.jitter.spread(wait)));
+    }
+
+    fn schedule_delay(&self) -> Duration {
+        self.policy.schedule.delay(self.polls)
+    }
+
+    fn backoff(&mut self, retry_after: Option<Duration>) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        self.policy.backoff.delay(self.failures, retry_after)
+    }
+}
+
+/// What is under way is dropped before the rest.
+pub(super) fn abandoning<A>(rest: Actions<A>) -> Actions<A> {
+    let mut actions = vec![Action::Abandon];
+    actions.extend(rest);
+    actions
+}
