@@ -9,9 +9,8 @@ use serde::Deserialize;
 use super::profile::Profile;
 use super::transaction::{MatchFacts, Transaction};
 
-/// `Date` tells whole seconds, and so may `created_at`: a transaction may seem this much older
-/// than the submit that made it.
-const CLOCK_GRAIN: Duration = Duration::from_secs(2);
+/// `created_at` may tell whole seconds: a transaction may seem this much older than its submit.
+const CLOCK_GRAIN: Duration = Duration::from_secs(1);
 
 /// What is searched for.
 #[derive(Clone, Debug)]
@@ -86,15 +85,9 @@ pub fn transaction_by_uid(profile: &Profile, found: &Found) -> Option<PathAndQue
     PathAndQuery::try_from(format!("{}{}", profile.lookup.by_uid, found.uid)).ok()
 }
 
-/// How far the gateway's clock is before (positive) or behind ours, in seconds, by the `Date` of an
-/// answer that came at `wall_clock`.
-pub fn clock_offset(fields: &HeaderMap, wall_clock: SystemTime) -> Option<i64> {
-    let date = httpdate::parse_http_date(fields.get(DATE)?.to_str().ok()?).ok()?;
-    let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
-    Some(match date.duration_since(wall_clock) {
-        Ok(ahead) => seconds(ahead),
-        Err(behind) => -seconds(behind.duration()),
-    })
+/// The gateway's time of day when it gave an answer with these fields.
+pub fn gateway_time(fields: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(fields.get(DATE)?.to_str().ok()?).ok()
 }
 
 fn is_path_safe(uid: &str) -> bool {

@@ -1,0 +1,312 @@
+//! The calls of a flight to its gateway, each a future that ends in a report.
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::SystemTime;
+
+use http::Request;
+
+use super::flight::{Answer, Command, Flight};
+use super::flights::Context;
+use super::machine::{Event, Polled, Submitted};
+use super::order::Credentials;
+use super::recorder::Appending;
+use crate::message::{Body, StoredResponse};
+use crate::protocol::{
+    PollAnswer, RequestId, Search, SubmitAnswer, Transaction, classify_poll, classify_submit,
+    gateway_time, retry_after, transaction_by_uid,
+};
+use crate::results::ResultKey;
+use crate::timing::wall_clock;
+use crate::upstream::{self, Submission};
+
+/// A call under way.
+pub(super) struct Call {
+    pub(super) kind: CallKind,
+    future: Pin<Box<dyn Future<Output = Report> + Send>>,
+}
+
+/// What a call is for; the machine may drop some, and never others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallKind {
+    /// A connection for a submit; nothing of the submit has left.
+    Connect,
+    /// A submit whose answer is awaited.
+    Submit,
+    /// A poll.
+    Poll,
+    /// A lookup.
+    Lookup,
+    /// A record that nobody waits for.
+    Note,
+}
+
+/// How a call ended.
+pub(super) enum Report {
+    /// The submit's first byte left; its answer is next.
+    HandedOver(Submission),
+    /// No connection, and no byte left.
+    ConnectFailed(upstream::Error),
+    /// Something for the machine.
+    Event(Event<Answer>),
+    /// Nothing that anybody waits for.
+    Noted,
+}
+
+impl Call {
+    fn new(kind: CallKind, future: impl Future<Output = Report> + Send + 'static) -> Self {
+        Self { kind, future: Box::pin(future) }
+    }
+}
+
+/// Drives every call; the report of the first that has ended, and takes it off the list.
+pub(super) fn poll_any(calls: &mut Vec<Call>, context: &mut TaskContext<'_>) -> Option<Report> {
+    let ended = calls.iter_mut().enumerate().find_map(|(index, call)| {
+        match call.future.as_mut().poll(context) {
+            Poll::Ready(report) => Some((index, report)),
+            Poll::Pending => None,
+        }
+    });
+    ended.map(|(index, report)| {
+        drop(calls.swap_remove(index));
+        report
+    })
+}
+
+/// A record that nobody waits for.
+pub(super) fn note(appending: Appending) -> Call {
+    Call::new(CallKind::Note, async move {
+        if let Err(error) = appending.await {
+            tracing::warn!(%error, "a record that nobody waits for was not made");
+        }
+        Report::Noted
+    })
+}
+
+/// Connects and hands the submit over. The first byte leaves within the last turn of this future,
+/// so nothing can come between it and the report.
+pub(super) fn submit(flight: &Arc<Flight>, request: Request<Body>) -> Call {
+    let client = flight.gateway.client.clone();
+    let latch = Arc::clone(&flight.handed_over);
+    Call::new(CallKind::Connect, async move {
+        let connection = match client.connect().await {
+            Ok(connection) => connection,
+            Err(error) => return Report::ConnectFailed(error),
+        };
+        let mut submission = connection.submit(request, latch);
+        match submission.handed_over().await {
+            Ok(()) => Report::HandedOver(submission),
+            Err(error) => Report::ConnectFailed(error),
+        }
+    })
+}
+
+/// Waits for a submit's answer, for as long as the connection lives.
+pub(super) fn await_answer(
+    context: &Arc<Context>,
+    flight: &Arc<Flight>,
+    submission: Submission,
+) -> Call {
+    let (context, flight) = (Arc::clone(context), Arc::clone(flight));
+    Call::new(CallKind::Submit, async move {
+        Report::Event(match submission.answer().await {
+            Ok(answer) => Event::SubmitAnswered(read_submit_answer(&context, &flight, answer)),
+            Err(error) => {
+                context.metrics.submit_lost();
+                tracing::debug!(exchange = %flight.id, %error, "the submit was not answered whole");
+                Event::SubmitLost
+            }
+        })
+    })
+}
+
+fn read_submit_answer(
+    context: &Context,
+    flight: &Flight,
+    answer: StoredResponse,
+) -> Submitted<Answer> {
+    let operation = flight.conversion.operation;
+    let class = classify_submit(flight.gateway.profile, operation, answer.status, &answer.body);
+    context.metrics.submitted(&class);
+    match class {
+        SubmitAnswer::Accepted(ticket) => {
+            warn_of_foreign_url(flight, ticket.announced_url.as_deref());
+            Submitted::Accepted(ticket.request_id)
+        }
+        SubmitAnswer::Standard => {
+            let transaction = Transaction::of(&answer.body);
+            let matches = transaction.is_some_and(|it| it.matches(&flight.facts));
+            Submitted::Standard { answer: Arc::new(answer), matches }
+        }
+        SubmitAnswer::Refused => Submitted::Refused(Arc::new(answer)),
+        SubmitAnswer::TooMany => {
+            let retry_after = retry_after(&answer.fields, wall_clock());
+            Submitted::TooMany { answer: Arc::new(answer), retry_after }
+        }
+        SubmitAnswer::Unclear => {
+            tracing::warn!(
+                exchange = %flight.id,
+                status = answer.status.as_u16(),
+                "the submit's answer says neither yes nor no"
+            );
+            Submitted::Unclear
+        }
+    }
+}
+
+/// The gateway's own URL is never contacted; where it names another origin the operator is told.
+fn warn_of_foreign_url(flight: &Flight, announced: Option<&str>) {
+    let Some(uri) = announced.and_then(|url| url.parse::<http::Uri>().ok()) else { return };
+    let origin = flight.gateway.client.origin();
+    if uri.authority().is_some_and(|authority| authority != origin.authority()) {
+        tracing::warn!(
+            exchange = %flight.id,
+            host = %crate::telemetry::Capped(uri.host().unwrap_or_default()),
+            "the gateway announced a URL of another origin; it is not contacted"
+        );
+    }
+}
+
+/// Asks for the result of the flight's task, or takes it where it is kept already. `None` when
+/// another exchange is asking: there is one `GET` at a time for a task.
+pub(super) fn poll(
+    context: &Arc<Context>,
+    flight: &Arc<Flight>,
+    credentials: &Credentials,
+) -> Option<Call> {
+    let (id, key) = {
+        let core = flight.core();
+        (core.machine.ticket()?.clone(), core.result_key?)
+    };
+    if let Some(kept) = context.results.find(&key, context.clock.now()) {
+        let event = Event::PollAnswered(Polled::Firm(kept));
+        return Some(Call::new(CallKind::Poll, std::future::ready(Report::Event(event))));
+    }
+    let turn = Turn::take(context, flight, key)?;
+    let path = flight.gateway.profile.result_of(&id)?;
+    let fetch = flight.gateway.client.fetch(credentials.get(path));
+    let (context, flight) = (Arc::clone(context), Arc::clone(flight));
+    Some(Call::new(CallKind::Poll, async move {
+        let event = match fetch.await {
+            Ok(answer) => Event::PollAnswered(read_poll_answer(&context, &flight, &id, answer)),
+            Err(error) => {
+                context.metrics.poll_lost();
+                tracing::debug!(exchange = %flight.id, %error, "a poll was not answered whole");
+                Event::PollLost
+            }
+        };
+        turn.end(&event);
+        Report::Event(event)
+    }))
+}
+
+fn read_poll_answer(
+    context: &Context,
+    flight: &Flight,
+    id: &RequestId,
+    answer: StoredResponse,
+) -> Polled<Answer> {
+    let operation = flight.conversion.operation;
+    let profile = flight.gateway.profile;
+    let class = classify_poll(profile, operation, id, answer.status, &answer.body);
+    context.metrics.polled(class);
+    let wait = || retry_after(&answer.fields, wall_clock());
+    match class {
+        PollAnswer::Pending => Polled::Pending { retry_after: wait() },
+        PollAnswer::Unknown => Polled::Unknown,
+        PollAnswer::Transient => Polled::Transient { retry_after: wait() },
+        PollAnswer::Firm => Polled::Firm(Arc::new(answer)),
+        PollAnswer::Soft => Polled::Soft(Arc::new(answer)),
+        PollAnswer::Odd => {
+            tracing::warn!(exchange = %flight.id, "a poll brought a 200 of no known shape");
+            Polled::Odd(Arc::new(answer))
+        }
+    }
+}
+
+/// The right to ask for a task's result. It ends with the answer, which goes to every other flight
+/// of the task; dropped on the way, it tells them that the poll is lost.
+struct Turn {
+    context: Arc<Context>,
+    flight: Arc<Flight>,
+    key: ResultKey,
+    told: bool,
+}
+
+impl Turn {
+    fn take(context: &Arc<Context>, flight: &Arc<Flight>, key: ResultKey) -> Option<Self> {
+        let mut table = context.table();
+        let task = table.by_task.entry(key).or_default();
+        if std::mem::replace(&mut task.polled, true) {
+            return None;
+        }
+        drop(table);
+        Some(Self { context: Arc::clone(context), flight: Arc::clone(flight), key, told: false })
+    }
+
+    fn end(mut self, event: &Event<Answer>) {
+        self.told = true;
+        self.pass_on(event);
+    }
+
+    fn pass_on(&self, event: &Event<Answer>) {
+        let mut table = self.context.table();
+        let Some(task) = table.by_task.get_mut(&self.key) else { return };
+        task.polled = false;
+        for other in task.flights.iter().filter(|other| !Arc::ptr_eq(other, &self.flight)) {
+            other.mailbox.post(Command::TaskAnswered(Box::new(event.clone())));
+        }
+        if task.flights.is_empty() {
+            table.by_task.remove(&self.key);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.told {
+            self.pass_on(&Event::PollLost);
+        }
+    }
+}
+
+/// Searches for the transaction by its tracking id, and reads it where exactly one is ours.
+pub(super) fn lookup(
+    context: &Arc<Context>,
+    flight: &Arc<Flight>,
+    credentials: Box<Credentials>,
+) -> Call {
+    let (context, flight) = (Arc::clone(context), Arc::clone(flight));
+    Call::new(CallKind::Lookup, async move {
+        let found = find(&context, &flight, &credentials).await;
+        context.metrics.looked_up(found.is_some());
+        flight.core().looked_up = found.is_some();
+        Report::Event(Event::LookedUp(found.map(Arc::new)))
+    })
+}
+
+async fn find(
+    context: &Context,
+    flight: &Flight,
+    credentials: &Credentials,
+) -> Option<StoredResponse> {
+    let profile = flight.gateway.profile;
+    let client = &flight.gateway.client;
+    let any_time = Search { facts: &flight.facts, submitted_at: SystemTime::UNIX_EPOCH };
+    let list = client.fetch(credentials.get(any_time.path(profile)?)).await.ok()?;
+    let search = Search { submitted_at: submitted_at(context, flight, &list)?, ..any_time };
+    let found = search.choose(&list.body, |uid| context.is_taken(flight, uid))?;
+    let path = transaction_by_uid(profile, &found)?;
+    let answer = client.fetch(credentials.get(path)).await.ok()?;
+    let is_answer = answer.status == http::StatusCode::OK
+        && search.accepts(profile, &found, &answer.body);
+    is_answer.then_some(answer)
+}
+
+/// When the first submit left, by the clock of the gateway that has just given `answer`.
+fn submitted_at(context: &Context, flight: &Flight, answer: &StoredResponse) -> Option<SystemTime> {
+    let first_sent = flight.core().machine.first_sent()?;
+    let ago = context.clock.now().since(first_sent);
+    gateway_time(&answer.fields).unwrap_or_else(wall_clock).checked_sub(ago)
+}

@@ -1,0 +1,374 @@
+//! The driver: feeds a flight's machine with what happens, and does what the machine says.
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as TaskContext, Poll};
+
+use futures_util::FutureExt;
+use tokio::time::Sleep;
+
+use super::calls::{Call, CallKind, Report};
+use super::flight::{Answer, Command, Flight, Join, Told};
+use super::flights::Context;
+use super::machine::{
+    Action, Actions, Event, Joining, Outcome, Record, RecordKind, State, Timer,
+};
+use super::order::{Credentials, Submission};
+use super::recorder::{Appending, RecordError};
+use super::{calls, journey};
+use crate::protocol::RequestId;
+use crate::timing::Moment;
+
+/// Runs a flight to its end. A panic of its driver is caught here, turned into `DriverLost`, and
+/// the flight goes on with a driver that has nothing at hand: its entry in the map stays.
+pub(super) async fn supervise(
+    context: Arc<Context>,
+    flight: Arc<Flight>,
+    first: Actions<Answer>,
+    submission: Box<Submission>,
+    credentials: Box<Credentials>,
+) {
+    let mut driver = Driver::new(context, flight);
+    driver.submission = Some(submission);
+    driver.credentials = Some(credentials);
+    driver.enact(first);
+    while AssertUnwindSafe(driver.run()).catch_unwind().await.is_err() {
+        driver = driver.reborn();
+    }
+}
+
+struct Driver {
+    context: Arc<Context>,
+    flight: Arc<Flight>,
+    submission: Option<Box<Submission>>,
+    credentials: Option<Box<Credentials>>,
+    calls: Vec<Call>,
+    recording: Option<(RecordKind, Appending)>,
+    /// What came while a record was on its way to the disk, and waits for it.
+    deferred: VecDeque<Command>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    is_over: bool,
+}
+
+/// One thing that happened.
+enum Happening {
+    Recorded(RecordKind, Result<(), RecordError>),
+    Reported(Report),
+    Posted(Command),
+    Woken(Timer),
+}
+
+impl Driver {
+    fn new(context: Arc<Context>, flight: Arc<Flight>) -> Self {
+        Self {
+            context,
+            flight,
+            submission: None,
+            credentials: None,
+            calls: Vec::new(),
+            recording: None,
+            deferred: VecDeque::new(),
+            sleep: None,
+            is_over: false,
+        }
+    }
+
+    /// The driver after a panic of this one. What was under way is gone; whether a byte had left is
+    /// told by the latch that is set before the first one.
+    fn reborn(self) -> Self {
+        tracing::error!(exchange = %self.flight.id, "the exchange's driver panicked");
+        let mut next = Self::new(Arc::clone(&self.context), Arc::clone(&self.flight));
+        next.deferred = self.deferred;
+        drop((self.calls, self.recording));
+        let was_sent = self.flight.handed_over.load(Ordering::Acquire);
+        if was_sent && self.flight.core().machine.state() == State::Connecting {
+            next.apply(Event::HandedOver);
+        }
+        next.apply(Event::DriverLost);
+        next
+    }
+
+    async fn run(&mut self) {
+        while !self.is_over {
+            let happening = poll_fn(|context| self.poll_next(context)).await;
+            self.take(happening);
+            if self.has_ended() && self.context.retire(&self.flight, self.now()) {
+                return;
+            }
+        }
+    }
+
+    fn now(&self) -> Moment {
+        self.context.clock.now()
+    }
+
+    fn state(&self) -> State {
+        self.flight.core().machine.state()
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.state(), State::Delivered | State::Ended) && self.deferred.is_empty()
+    }
+
+    /// The next thing that happened: while a record is on its way, only the record itself and who
+    /// joins; else answers before messages before timers.
+    fn poll_next(&mut self, context: &mut TaskContext<'_>) -> Poll<Happening> {
+        if let Some((kind, appending)) = &mut self.recording {
+            let kind = *kind;
+            if let Poll::Ready(result) = appending.as_mut().poll(context) {
+                self.recording = None;
+                return Poll::Ready(Happening::Recorded(kind, result));
+            }
+            return self.poll_urgent(context);
+        }
+        if let Some(report) = calls::poll_any(&mut self.calls, context) {
+            return Poll::Ready(Happening::Reported(report));
+        }
+        if let Some(command) = self.deferred.pop_front() {
+            return Poll::Ready(Happening::Posted(command));
+        }
+        if let Poll::Ready(command) = self.flight.mailbox.poll_next(context) {
+            return Poll::Ready(Happening::Posted(command));
+        }
+        self.poll_timer(context).map(Happening::Woken)
+    }
+
+    fn poll_urgent(&mut self, context: &mut TaskContext<'_>) -> Poll<Happening> {
+        while let Poll::Ready(command) = self.flight.mailbox.poll_next(context) {
+            match command {
+                Command::Join(_) | Command::Event(_) | Command::Stop => {
+                    return Poll::Ready(Happening::Posted(command));
+                }
+                Command::Settled { .. } | Command::TaskAnswered(_) => {
+                    self.deferred.push_back(command);
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_timer(&mut self, context: &mut TaskContext<'_>) -> Poll<Timer> {
+        let Some((moment, timer)) = self.flight.core().machine.timer() else {
+            return Poll::Pending;
+        };
+        let clock = self.context.clock;
+        if moment <= clock.now() {
+            return Poll::Ready(timer);
+        }
+        let deadline = clock.instant(moment);
+        let sleep =
+            self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().poll(context).map(|()| timer)
+    }
+
+    fn take(&mut self, happening: Happening) {
+        match happening {
+            Happening::Recorded(kind, Ok(())) => self.apply(Event::Recorded(kind)),
+            Happening::Recorded(kind, Err(RecordError)) => self.apply(Event::RecordFailed(kind)),
+            Happening::Woken(timer) => self.apply(Event::Timer(timer)),
+            Happening::Reported(report) => self.reported(report),
+            Happening::Posted(command) => self.posted(command),
+        }
+    }
+
+    fn posted(&mut self, command: Command) {
+        match command {
+            Command::Join(join) => self.join(*join),
+            Command::Settled { waiter, delivered } => self.settled(waiter, delivered),
+            Command::Event(event) => self.apply(*event),
+            Command::TaskAnswered(event) => self.task_answered(*event),
+            Command::Stop => self.stop(),
+        }
+    }
+
+    fn join(&mut self, join: Join) {
+        if self.state() == State::Ended {
+            // The outcome was told before this request came; it asks for a new exchange.
+            let _ = join.waiter.tell.send(Told::Renew);
+            return;
+        }
+        self.flight.core().admit(join.waiter);
+        let wanted = matches!(self.state(), State::Asking | State::Doubtful | State::Waiting);
+        if wanted {
+            self.submission = Some(join.submission);
+            self.credentials = Some(join.credentials);
+        }
+        self.apply(Event::Joined(Joining { hold_until: join.hold_until }));
+        if self.state() == State::Waiting {
+            self.submission = None;
+        }
+    }
+
+    fn settled(&mut self, waiter: u64, delivered: bool) {
+        let is_last = self.flight.core().last_joined == waiter;
+        if delivered && is_last && self.state() == State::Undelivered {
+            self.apply(Event::Acknowledged);
+        }
+    }
+
+    /// Another exchange's poll of our task was answered: as if our own poll had been due now.
+    fn task_answered(&mut self, event: Event<Answer>) {
+        if self.state() == State::Waiting {
+            let now = self.now();
+            // The action is the poll that the other exchange has made for us.
+            drop(self.flight.core().machine.on(Event::Timer(Timer::Poll), now));
+        }
+        if self.state() == State::Polling {
+            self.apply(event);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.flight.core().tell(&Told::HoldOver);
+        self.context.leave(&mut self.context.table(), &self.flight);
+        self.is_over = true;
+    }
+
+    fn reported(&mut self, report: Report) {
+        match report {
+            Report::HandedOver(submission) => {
+                self.apply(Event::HandedOver);
+                self.calls.push(calls::await_answer(&self.context, &self.flight, submission));
+            }
+            Report::ConnectFailed(error) => {
+                let passing = error.cause.is_passing();
+                self.flight.core().connect_failure = Some(error.cause);
+                tracing::debug!(exchange = %self.flight.id, %error, "no connection for the submit");
+                self.apply(Event::ConnectFailed { passing });
+            }
+            Report::Event(event) => self.apply(event),
+            Report::Noted => {}
+        }
+    }
+
+    /// Feeds the machine with an event, and with those that follow at once from its actions.
+    fn apply(&mut self, event: Event<Answer>) {
+        let now = self.now();
+        let actions = self.flight.core().machine.on(event, now);
+        self.enact(actions);
+    }
+
+    fn enact(&mut self, actions: Actions<Answer>) {
+        let was_at_rest = self.flight.is_at_rest();
+        for action in actions {
+            self.perform(action);
+        }
+        journey::note_rest(&self.context, &self.flight, was_at_rest);
+    }
+
+    fn perform(&mut self, action: Action<Answer>) {
+        match action {
+            Action::Record(record) => self.record(&record),
+            Action::Note(record) => self.note(&record),
+            Action::Connect => {
+                if let Some(submission) = &self.submission {
+                    let call = calls::submit(&self.flight, submission.to_request());
+                    self.calls.push(call);
+                }
+            }
+            Action::Poll => self.poll(),
+            Action::Lookup => {
+                if let Some(credentials) = &self.credentials {
+                    let call = calls::lookup(&self.context, &self.flight, credentials.clone());
+                    self.calls.push(call);
+                }
+            }
+            Action::Abandon => self.calls.retain(|call| match call.kind {
+                CallKind::Connect | CallKind::Lookup => false,
+                CallKind::Submit | CallKind::Poll | CallKind::Note => true,
+            }),
+            Action::DropBody => self.submission = None,
+            Action::DropCredentials => self.credentials = None,
+            Action::Finish(outcome) => self.finish(outcome),
+            Action::Give => self.give(),
+            Action::Renew => self.flight.core().tell(&Told::Renew),
+            Action::WarnExpired => journey::warn_expired(&self.flight),
+        }
+    }
+
+    /// Makes a record before anything else is done. In memory it is made at once, so the machine
+    /// goes on in the same turn.
+    fn record(&mut self, record: &Record<Answer>) {
+        if let Record::Accepted(id) = record {
+            self.enter_task(id);
+        }
+        match self.context.recorder.append(self.flight.id, record) {
+            Some(appending) => self.recording = Some((record.kind(), appending)),
+            None => self.apply(Event::Recorded(record.kind())),
+        }
+    }
+
+    fn note(&mut self, record: &Record<Answer>) {
+        if let Some(appending) = self.context.recorder.append(self.flight.id, record) {
+            self.calls.push(calls::note(appending));
+        }
+    }
+
+    fn enter_task(&mut self, id: &RequestId) {
+        let key = self.context.result_key(&self.flight, Some(id));
+        {
+            let mut core = self.flight.core();
+            core.result_key = Some(key);
+            core.submitted_at = Some(self.context.clock.now());
+        }
+        let mut table = self.context.table();
+        table.by_task.entry(key).or_default().flights.push(Arc::clone(&self.flight));
+        drop(table);
+        journey::tell_accepted(&self.flight, id);
+    }
+
+    /// Asks for the result, unless another exchange with the same task is asking: its answer comes
+    /// to us as well.
+    fn poll(&mut self) {
+        let Some(credentials) = &self.credentials else { return };
+        if let Some(call) = calls::poll(&self.context, &self.flight, credentials) {
+            self.calls.push(call);
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome<Answer>) {
+        journey::tell_outcome(&self.context, &self.flight, &outcome);
+        let told = match outcome {
+            Outcome::Completed(answer) => {
+                self.keep(&answer);
+                Told::Answer { answer, replayed: false }
+            }
+            Outcome::Refused(answer) => Told::Refused(answer),
+            Outcome::NotSubmitted(why) => {
+                Told::NotSubmitted { why, cause: self.flight.core().connect_failure }
+            }
+            Outcome::InDoubt(doubt) => Told::InDoubt(doubt),
+            Outcome::Expired => Told::Expired,
+        };
+        let mut core = self.flight.core();
+        core.tell(&told);
+        core.told = Some(match told {
+            Told::Answer { answer, .. } => Told::Answer { answer, replayed: true },
+            other => other,
+        });
+    }
+
+    fn keep(&self, answer: &Answer) {
+        let existing = self.flight.core().result_key;
+        let key = existing.unwrap_or_else(|| self.context.result_key(&self.flight, None));
+        self.flight.core().result_key = Some(key);
+        self.context.results.pin(key, Arc::clone(answer));
+        journey::claim_transaction(&self.context, &self.flight, answer);
+    }
+
+    fn give(&mut self) {
+        let mut core = self.flight.core();
+        if let Some(told) = core.told.clone() {
+            if matches!(told, Told::Answer { .. }) {
+                self.context.metrics.replayed();
+            }
+            core.tell(&told);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A flight: one running exchange, and the downstream requests that wait for it.
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::gateway::Gateway;
+use super::machine::{Doubt, Event, Machine, Standing, State, Withdrawal};
+use super::mailbox::Mailbox;
+use super::order::{Credentials, Identity, Key, Submission};
+use crate::message::StoredResponse;
+use crate::protocol::{Conversion, MatchFacts};
+use crate::results::ResultKey;
+use crate::timing::Moment;
+use crate::upstream::Cause;
+
+/// A whole answer, shared by all who give it.
+pub type Answer = Arc<StoredResponse>;
+
+/// At most so many requests wait for one exchange; a client that repeats faster than its earlier
+/// connections are found dead must not fill the limits.
+const MAX_WAITERS: usize = 4;
+
+/// One running exchange. Its entry in the map belongs to its supervisor, never to a connection.
+pub struct Flight {
+    pub(super) id: Uuid,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) conversion: &'static Conversion,
+    pub(super) identity: Identity,
+    pub(super) key: Key,
+    pub(super) facts: MatchFacts,
+    pub(super) read_at: Moment,
+    pub(super) mailbox: Mailbox<Command>,
+    /// Set before the first byte of a submit is handed over, so that it outlives a panic.
+    pub(super) handed_over: Arc<AtomicBool>,
+    core: Mutex<Core>,
+}
+
+/// What the driver changes and others may read.
+pub(super) struct Core {
+    pub(super) machine: Machine<Answer>,
+    pub(super) waiters: Vec<Waiter>,
+    pub(super) last_joined: u64,
+    pub(super) told: Option<Told>,
+    pub(super) result_key: Option<ResultKey>,
+    /// The last reason why no connection was there.
+    pub(super) connect_failure: Option<Cause>,
+    /// Transactions that are known to be another exchange's.
+    pub(super) taken: Vec<Box<str>>,
+    /// True if the answer came from a lookup.
+    pub(super) looked_up: bool,
+    /// When the submit was answered, and when the outcome came.
+    pub(super) submitted_at: Option<Moment>,
+}
+
+/// A downstream request that waits.
+pub(super) struct Waiter {
+    pub(super) number: u64,
+    pub(super) tell: oneshot::Sender<Told>,
+}
+
+/// What is posted to a flight's driver.
+pub(super) enum Command {
+    /// A downstream request joins, with what it brings.
+    Join(Box<Join>),
+    /// A waiter's answer reached it, or did not.
+    Settled { waiter: u64, delivered: bool },
+    /// An event from outside: a drain, a shared key, the operator.
+    Event(Box<Event<Answer>>),
+    /// Another exchange's poll of the same task was answered.
+    TaskAnswered(Box<Event<Answer>>),
+    /// The drain is over: let go of every waiter and end.
+    Stop,
+}
+
+/// A request that joins a flight.
+pub(super) struct Join {
+    pub(super) waiter: Waiter,
+    pub(super) hold_until: Moment,
+    pub(super) submission: Box<Submission>,
+    pub(super) credentials: Box<Credentials>,
+}
+
+/// What a waiter is told.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// The gateway's standard answer.
+    Answer {
+        /// The answer.
+        answer: Answer,
+        /// True if it was kept for this request: the exchange had ended before it came.
+        replayed: bool,
+    },
+    /// The gateway refused the submit, in these words.
+    Refused(Answer),
+    /// Nothing was submitted.
+    NotSubmitted {
+        /// Why.
+        why: Withdrawal,
+        /// What kept the connection from coming about.
+        cause: Option<Cause>,
+    },
+    /// It may have been executed.
+    InDoubt(Doubt),
+    /// It was remembered for as long as it may be.
+    Expired,
+    /// The hold is over; the flight goes on.
+    HoldOver,
+    /// The exchange was over before the request joined: it is a new one.
+    Renew,
+}
+
+impl Flight {
+    #[expect(clippy::too_many_arguments, reason = "made in one place, from parts that have no other common home")]
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        conversion: &'static Conversion,
+        identity: Identity,
+        key: Key,
+        facts: MatchFacts,
+        read_at: Moment,
+        machine: Machine<Answer>,
+        first: Waiter,
+    ) -> Self {
+        let core = Core {
+            machine,
+            last_joined: first.number,
+            waiters: vec![first],
+            told: None,
+            result_key: None,
+            connect_failure: None,
+            taken: Vec::new(),
+            looked_up: false,
+            submitted_at: None,
+        };
+        Self {
+            id: Uuid::new_v4(),
+            gateway,
+            conversion,
+            identity,
+            key,
+            facts,
+            read_at,
+            mailbox: Mailbox::default(),
+            handed_over: Arc::new(AtomicBool::new(false)),
+            core: Mutex::new(core),
+        }
+    }
+
+    /// The exchange's own id, told to the client and in every log line.
+    pub const fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The key that every submit of it carries.
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// What finds its transaction.
+    pub const fn facts(&self) -> &MatchFacts {
+        &self.facts
+    }
+
+    /// What it is.
+    pub const fn conversion(&self) -> &'static Conversion {
+        self.conversion
+    }
+
+    /// When its request was read.
+    pub const fn read_at(&self) -> Moment {
+        self.read_at
+    }
+
+    /// What is told of it while it has not ended, and why it is in doubt if it is.
+    pub fn standing(&self) -> (Standing, Option<Doubt>) {
+        let core = self.core();
+        (core.machine.standing(), core.machine.doubt())
+    }
+
+    /// What the exchange awaits.
+    pub fn state(&self) -> State {
+        self.core().machine.state()
+    }
+
+    /// The task's id at the gateway, once it is known.
+    pub fn ticket(&self) -> Option<String> {
+        self.core().machine.ticket().map(ToString::to_string)
+    }
+
+    /// Polls so far, and when the submit was answered.
+    pub fn progress(&self) -> (u32, Option<Moment>) {
+        let core = self.core();
+        (core.machine.polls(), core.submitted_at)
+    }
+
+    /// True if the answer was found by a lookup.
+    pub fn was_looked_up(&self) -> bool {
+        self.core().looked_up
+    }
+
+    /// True if any byte of a submit may have left.
+    pub fn may_have_been_sent(&self) -> bool {
+        self.handed_over.load(Ordering::Acquire)
+    }
+
+    /// Says whether a waiter's answer reached it.
+    pub fn settle(&self, waiter: u64, delivered: bool) {
+        self.mailbox.post(Command::Settled { waiter, delivered });
+    }
+
+    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True while a client that waits for the answer has not hung up.
+    pub(super) fn has_live_waiter(&self) -> bool {
+        self.core().waiters.iter().any(|waiter| !waiter.tell.is_closed())
+    }
+}
+
+impl Core {
+    /// Takes a waiter in. Those that hung up are let go; if too many are left, the one that has
+    /// waited longest is told that its hold is over.
+    pub(super) fn admit(&mut self, waiter: Waiter) {
+        self.waiters.retain(|waiter| !waiter.tell.is_closed());
+        if self.waiters.len() >= MAX_WAITERS {
+            let oldest = self.waiters.remove(0);
+            // A waiter that has just hung up needs to be told nothing.
+            let _ = oldest.tell.send(Told::HoldOver);
+        }
+        self.last_joined = waiter.number;
+        self.waiters.push(waiter);
+    }
+
+    /// Tells every waiter, and lets them go. One that hung up meanwhile keeps the exchange
+    /// undelivered, which is all that follows from it.
+    pub(super) fn tell(&mut self, told: &Told) {
+        for waiter in self.waiters.drain(..) {
+            let _ = waiter.tell.send(told.clone());
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Who asks and for what, as keyed hashes: nothing in memory or in a log tells a secret.
+use std::fmt;
+
+use rustls::crypto::SecureRandom;
+
+/// The process's key for every hash of what a client sent. Random, so that a hash that leaks
+/// cannot be tried against guesses.
+#[derive(Clone)]
+pub struct HashKey([u8; 32]);
+
+/// A shop at a gateway: the keyed hash of the gateway's name and the Basic user id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner(Digest);
+
+/// The full credentials at a gateway; they open what was asked with them, and nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Credential(Digest);
+
+/// A request, byte for byte: equal requests of one shop have equal fingerprints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(Digest);
+
+/// A keyed hash.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Digest(…)")
+    }
+}
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("HashKey(…)")
+    }
+}
+
+/// The operating system gave no random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed to read random bytes from the operating system")]
+pub struct NoRandom;
+
+/// The parts of a request that make its fingerprint.
+#[derive(Clone, Copy, Debug)]
+pub struct FingerprintParts<'a> {
+    /// The shop.
+    pub owner: Owner,
+    /// The method.
+    pub method: &'a [u8],
+    /// Path and query.
+    pub path: &'a [u8],
+    /// The values of the fields that shape the answer.
+    pub shape: &'a [u8],
+    /// The explicit idempotency key.
+    pub key: Option<&'a [u8]>,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+impl HashKey {
+    /// A fresh key.
+    pub fn random(random: &dyn SecureRandom) -> Result<Self, NoRandom> {
+        let mut key = [0; 32];
+        random.fill(&mut key).map_err(|_| NoRandom)?;
+        Ok(Self(key))
+    }
+
+    /// The shop that a Basic user id names at a gateway.
+    pub fn owner(&self, gateway: &str, user_id: &[u8]) -> Owner {
+        Owner(self.digest("owner", [gateway.as_bytes(), user_id]))
+    }
+
+    /// The full credentials at a gateway.
+    pub fn credential(&self, gateway: &str, authorization: &[u8]) -> Credential {
+        Credential(self.digest("credential", [gateway.as_bytes(), authorization]))
+    }
+
+    /// The fingerprint of a request.
+    pub fn fingerprint(&self, parts: FingerprintParts<'_>) -> Fingerprint {
+        let has_key = [u8::from(parts.key.is_some())];
+        Fingerprint(self.digest(
+            "fingerprint",
+            [
+                parts.owner.0.0.as_slice(),
+                parts.method,
+                parts.path,
+                parts.shape,
+                &has_key,
+                parts.key.unwrap_or_default(),
+                parts.body,
+            ],
+        ))
+    }
+
+    /// The fingerprint of the n-th equal request that is meant to run beside the others.
+    pub fn beside(&self, fingerprint: Fingerprint, number: u32) -> Fingerprint {
+        let number = number.to_be_bytes();
+        Fingerprint(self.digest("beside", [fingerprint.0.0.as_slice(), &number]))
+    }
+
+    /// Where the answer to a task is kept: for these credentials only.
+    pub fn result(&self, credential: Credential, name: &str) -> [u8; 32] {
+        self.digest("result", [credential.0.0.as_slice(), name.as_bytes()]).0
+    }
+
+    /// What two exchanges of one shop have in common, under a name of its own.
+    pub fn common<const N: usize>(
+        &self,
+        purpose: &'static str,
+        owner: Owner,
+        parts: [&[u8]; N],
+    ) -> Digest {
+        let inner = self.digest(purpose, parts);
+        self.digest(purpose, [owner.0.0.as_slice(), &inner.0])
+    }
+
+    /// Each part is hashed behind its length, so that no two lists of parts look alike.
+    fn digest<const N: usize>(&self, purpose: &str, parts: [&[u8]; N]) -> Digest {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        for part in std::iter::once(purpose.as_bytes()).chain(parts) {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        Digest(*hasher.finalize().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> HashKey {
+        HashKey([7; 32])
+    }
+
+    fn parts(owner: Owner) -> FingerprintParts<'static> {
+        FingerprintParts {
+            owner,
+            method: b"POST",
+            path: b"/transactions/payments",
+            shape: b"",
+            key: None,
+            body: b"{}",
+        }
+    }
+
+    #[test]
+    fn equal_requests_are_equal_and_every_part_counts() {
+        let key = key();
+        let owner = key.owner("g", b"361");
+        let one = key.fingerprint(parts(owner));
+        assert_eq!(one, key.fingerprint(parts(owner)));
+        for other in [
+            FingerprintParts { owner: key.owner("g", b"362"), ..parts(owner) },
+            FingerprintParts { owner: key.owner("h", b"361"), ..parts(owner) },
+            FingerprintParts { method: b"PUT", ..parts(owner) },
+            FingerprintParts { path: b"/transactions/payment", ..parts(owner) },
+            FingerprintParts { shape: b"3", ..parts(owner) },
+            FingerprintParts { key: Some(b""), ..parts(owner) },
+            FingerprintParts { key: Some(b"{}"), body: b"", ..parts(owner) },
+            FingerprintParts { body: b"{ }", ..parts(owner) },
+        ] {
+            assert_ne!(one, key.fingerprint(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_tells_nothing_when_printed() {
+        let owner = key().owner("g", b"361");
+        assert_eq!(format!("{owner:?}"), "Owner(Digest(…))");
+    }
+}

@@ -1,0 +1,47 @@
+//! Flights by something that several may have in common.
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use super::flight::Flight;
+
+/// Flights by a common property: their task, their key, the facts of their transaction.
+pub(super) struct Index<K>(HashMap<K, Vec<Arc<Flight>>>);
+
+impl<K> Default for Index<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Eq + Hash> Index<K> {
+    /// Adds a flight; says which others are there already.
+    pub(super) fn insert(&mut self, key: K, flight: &Arc<Flight>) -> Vec<Arc<Flight>> {
+        let flights = self.0.entry(key).or_insert_with(|| Vec::with_capacity(1));
+        let others = flights.clone();
+        flights.push(Arc::clone(flight));
+        others
+    }
+
+    /// The flights with a property, but for `flight` itself.
+    pub(super) fn others(&self, key: &K, flight: &Arc<Flight>) -> Vec<Arc<Flight>> {
+        let flights = self.0.get(key).into_iter().flatten();
+        flights.filter(|other| !Arc::ptr_eq(other, flight)).cloned().collect()
+    }
+
+    /// The first flight with a property.
+    pub(super) fn first(&self, key: &K) -> Option<&Arc<Flight>> {
+        self.0.get(key)?.first()
+    }
+
+    /// Removes a flight.
+    pub(super) fn remove(&mut self, key: K, flight: &Arc<Flight>) {
+        if let Entry::Occupied(mut entry) = self.0.entry(key) {
+            entry.get_mut().retain(|other| !Arc::ptr_eq(other, flight));
+            if entry.get().is_empty() {
+                entry.remove();
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What is told of an exchange on its way: log lines, counts, and whose transaction it was.
+use std::sync::Arc;
+
+use super::flight::{Answer, Flight};
+use super::flights::Context;
+use super::machine::{Outcome, State};
+use crate::protocol::{RequestId, Transaction};
+use crate::telemetry::Capped;
+
+impl Flight {
+    /// True while it waits for a client or the operator only.
+    pub(super) fn is_at_rest(&self) -> bool {
+        matches!(self.state(), State::Undelivered | State::Doubtful)
+    }
+
+    /// True if the answer tells of a transaction that the payer has yet to finish.
+    pub(super) fn is_unfinished(&self) -> bool {
+        let core = self.core();
+        let Some(super::flight::Told::Answer { answer, .. }) = &core.told else { return false };
+        let status = Transaction::of(&answer.body).and_then(|transaction| transaction.status());
+        status.is_some_and(|status| status == "incomplete")
+    }
+}
+
+/// Keeps the count of the flights that are at rest.
+pub(super) fn note_rest(context: &Context, flight: &Flight, was_at_rest: bool) {
+    let is_at_rest = flight.is_at_rest();
+    if was_at_rest != is_at_rest {
+        let mut table = context.table();
+        let at_rest = table.at_rest;
+        table.at_rest = if is_at_rest { at_rest + 1 } else { at_rest.saturating_sub(1) };
+    }
+}
+
+/// The gateway took the task.
+pub(super) fn tell_accepted(flight: &Flight, id: &RequestId) {
+    tracing::info!(
+        target: "holdline::exchange",
+        exchange = %flight.id,
+        request_id = %id,
+        gateway = %flight.gateway.name,
+        operation = flight.conversion.operation.name(),
+        "accepted"
+    );
+}
+
+/// The exchange has an outcome.
+pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome<Answer>) {
+    let (name, status) = match outcome {
+        Outcome::Completed(answer) => ("completed", Some(answer.status.as_u16())),
+        Outcome::Refused(answer) => ("refused", Some(answer.status.as_u16())),
+        Outcome::NotSubmitted(_) => ("not-submitted", None),
+        Outcome::InDoubt(_) => ("in-doubt", None),
+        Outcome::Expired => ("expired", None),
+    };
+    let core = flight.core();
+    let seconds = context.clock.now().since(flight.read_at);
+    context.metrics.ended(name, seconds);
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "holdline::exchange",
+                exchange = %flight.id,
+                request_id = core.machine.ticket().map(RequestId::as_str),
+                key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
+                tracking_id = %Capped(flight.facts.tracking_id.as_deref().unwrap_or_default()),
+                amount = %Capped(flight.facts.amount.as_deref().unwrap_or_default()),
+                currency = %Capped(flight.facts.currency.as_deref().unwrap_or_default()),
+                gateway = %flight.gateway.name,
+                operation = flight.conversion.operation.name(),
+                outcome = name,
+                status,
+                cause = ?cause(outcome),
+                seconds = seconds.as_secs_f64(),
+                polls = core.machine.polls(),
+                "ended"
+            )
+        };
+    }
+    match outcome {
+        Outcome::Completed(_) | Outcome::Refused(_) => line!(info),
+        Outcome::NotSubmitted(_) | Outcome::InDoubt(_) | Outcome::Expired => line!(warn),
+    }
+}
+
+fn cause(outcome: &Outcome<Answer>) -> Option<String> {
+    match outcome {
+        Outcome::Completed(_) | Outcome::Refused(_) | Outcome::Expired => None,
+        Outcome::NotSubmitted(why) => Some(format!("{why:?}")),
+        Outcome::InDoubt(doubt) => Some(format!("{doubt:?}")),
+    }
+}
+
+/// An answer or a doubt that nobody came for is no longer remembered.
+pub(super) fn warn_expired(flight: &Flight) {
+    tracing::warn!(
+        target: "holdline::exchange",
+        exchange = %flight.id,
+        request_id = flight.ticket(),
+        key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
+        tracking_id = %Capped(flight.facts.tracking_id.as_deref().unwrap_or_default()),
+        "an exchange expires, and its client never had its answer"
+    );
+}
+
+/// Remembers whose transaction an answer tells of.
+pub(super) fn claim_transaction(context: &Context, flight: &Arc<Flight>, answer: &Answer) {
+    let uid = Transaction::of(&answer.body).and_then(|transaction| transaction.uid());
+    if let Some(uid) = uid.filter(|uid| uid.len() <= 128) {
+        context.claim_transaction(flight, &uid);
+    }
+}

@@ -1,0 +1,49 @@
+//! A flight's mailbox: unbounded, ordered, and a few bytes when empty. tokio's channel reserves a
+//! block of 32 messages a receiver, which is more than everything else a held request costs.
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+
+/// Messages for one reader.
+#[derive(Debug)]
+pub(super) struct Mailbox<T> {
+    queue: Mutex<VecDeque<T>>,
+    reader: AtomicWaker,
+}
+
+impl<T> Default for Mailbox<T> {
+    fn default() -> Self {
+        Self { queue: Mutex::default(), reader: AtomicWaker::new() }
+    }
+}
+
+impl<T> Mailbox<T> {
+    /// Leaves a message and wakes the reader.
+    pub(super) fn post(&self, message: T) {
+        self.queue().push_back(message);
+        self.reader.wake();
+    }
+
+    /// The next message, when there is one.
+    pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<T> {
+        if let Some(message) = self.queue().pop_front() {
+            return Poll::Ready(message);
+        }
+        self.reader.register(context.waker());
+        match self.queue().pop_front() {
+            Some(message) => Poll::Ready(message),
+            None => Poll::Pending,
+        }
+    }
+
+    /// True if no message waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue().is_empty()
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<T>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,151 @@
+//! What the exchanges count.
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::flights::Refusal;
+use crate::protocol::{PollAnswer, SubmitAnswer};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    answer: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    why: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Verdict {
+    verdict: &'static str,
+}
+
+/// The counts of every exchange of the process.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    submits: Family<Answered, Counter>,
+    polls: Family<Answered, Counter>,
+    ended: Family<Ended, Counter>,
+    refused: Family<Refused, Counter>,
+    recovered: Family<Verdict, Counter>,
+    joined: Counter,
+    replayed: Counter,
+    overlapping: Counter,
+    unclassified: Counter,
+    seconds: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            submits: Family::default(),
+            polls: Family::default(),
+            ended: Family::default(),
+            refused: Family::default(),
+            recovered: Family::default(),
+            joined: Counter::default(),
+            replayed: Counter::default(),
+            overlapping: Counter::default(),
+            unclassified: Counter::default(),
+            // From a quick decline to the longest hold.
+            seconds: Histogram::new([0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0]),
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers every metric of this room.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("submits", "Submits by the class of their answer", self.submits.clone());
+        registry.register("polls", "Polls by the class of their answer", self.polls.clone());
+        registry.register("exchanges", "Exchanges by outcome", self.ended.clone());
+        let refused = "New exchanges refused before anything was submitted";
+        registry.register("refused", refused, self.refused.clone());
+        registry.register("recovered", "Lookups by their verdict", self.recovered.clone());
+        registry.register("joined", "Requests that joined a running exchange", self.joined.clone());
+        registry.register("replayed", "Kept answers given again", self.replayed.clone());
+        let overlapping = "Exchanges begun while one with the same tracking id and amount ran";
+        registry.register("overlapping", overlapping, self.overlapping.clone());
+        let unclassified = "Poll answers of no known shape";
+        registry.register("unclassified_answers", unclassified, self.unclassified.clone());
+        let seconds = "From a request read whole to its outcome";
+        registry.register_with_unit("exchange", seconds, Unit::Seconds, self.seconds.clone());
+    }
+
+    pub(super) fn submitted(&self, answer: &SubmitAnswer) {
+        let answer = match answer {
+            SubmitAnswer::Accepted(_) => "accepted",
+            SubmitAnswer::Standard => "standard",
+            SubmitAnswer::Refused => "refused",
+            SubmitAnswer::TooMany => "too_many",
+            SubmitAnswer::Unclear => "unclear",
+        };
+        self.submits.get_or_create(&Answered { answer }).inc();
+    }
+
+    pub(super) fn submit_lost(&self) {
+        self.submits.get_or_create(&Answered { answer: "lost" }).inc();
+    }
+
+    pub(super) fn polled(&self, answer: PollAnswer) {
+        let name = match answer {
+            PollAnswer::Pending => "pending",
+            PollAnswer::Unknown => "unknown",
+            PollAnswer::Firm => "firm",
+            PollAnswer::Soft => "soft",
+            PollAnswer::Odd => "odd",
+            PollAnswer::Transient => "transient",
+        };
+        if answer == PollAnswer::Odd {
+            self.unclassified.inc();
+        }
+        self.polls.get_or_create(&Answered { answer: name }).inc();
+    }
+
+    pub(super) fn poll_lost(&self) {
+        self.polls.get_or_create(&Answered { answer: "lost" }).inc();
+    }
+
+    pub(super) fn looked_up(&self, found: bool) {
+        let verdict = if found { "found" } else { "not_found" };
+        self.recovered.get_or_create(&Verdict { verdict }).inc();
+    }
+
+    pub(super) fn ended(&self, outcome: &'static str, seconds: Duration) {
+        self.ended.get_or_create(&Ended { outcome }).inc();
+        self.seconds.observe(seconds.as_secs_f64());
+    }
+
+    pub(super) fn refused(&self, refusal: Refusal) {
+        let why = match refusal {
+            Refusal::Running => "running",
+            Refusal::Owner => "owner",
+            Refusal::Undelivered => "undelivered",
+            Refusal::Facts => "facts",
+            Refusal::Draining => "draining",
+        };
+        self.refused.get_or_create(&Refused { why }).inc();
+    }
+
+    pub(super) fn joined(&self) {
+        self.joined.inc();
+    }
+
+    pub(super) fn replayed(&self) {
+        self.replayed.inc();
+    }
+
+    pub(super) fn overlapping(&self) {
+        self.overlapping.inc();
+    }
+}

@@ -1,0 +1,112 @@
+//! What a downstream request asks an exchange to do, parsed and whole.
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, Request};
+use std::sync::Arc;
+
+use super::gateway::Gateway;
+use super::identity::{Credential, Fingerprint, Owner};
+use crate::message::Body;
+use crate::protocol::{Conversion, MatchFacts};
+use crate::timing::Moment;
+
+/// A converted request that may not be sent twice.
+pub struct Order {
+    /// Where it goes.
+    pub gateway: Arc<Gateway>,
+    /// What it is.
+    pub conversion: &'static Conversion,
+    /// Who asks for what.
+    pub identity: Identity,
+    /// The idempotency key that it leaves with.
+    pub key: Key,
+    /// By what its transaction is found again.
+    pub facts: MatchFacts,
+    /// The request as it leaves; boxed, because most of a flight's life goes without it.
+    pub submission: Box<Submission>,
+    /// What its polls carry.
+    pub credentials: Box<Credentials>,
+    /// When it was read whole.
+    pub read_at: Moment,
+    /// Until when its connection is held.
+    pub hold_until: Moment,
+}
+
+/// Who asks for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The shop.
+    pub owner: Owner,
+    /// Its full credentials.
+    pub credential: Credential,
+    /// The request.
+    pub fingerprint: Fingerprint,
+}
+
+/// The idempotency key of an exchange.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The value of the gateway's key field, the same on every submit.
+    pub value: HeaderValue,
+    /// True if the client gave a key, false if it was made here.
+    pub explicit: bool,
+}
+
+/// The submit of an exchange. Dropped once the gateway has taken the task: it holds the card.
+#[derive(Clone)]
+pub struct Submission {
+    /// The asynchronous twin's path.
+    pub path: PathAndQuery,
+    /// The client's end-to-end fields and the key.
+    pub fields: HeaderMap,
+    /// The client's body, byte for byte.
+    pub body: Bytes,
+}
+
+impl Submission {
+    /// The request to send.
+    pub fn to_request(&self) -> Request<Body> {
+        let mut request = Request::new(Body::from(self.body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.path.clone().into();
+        *request.headers_mut() = self.fields.clone();
+        request
+    }
+}
+
+/// The fields that every poll and lookup carries: the client's credentials, and what shapes the
+/// answer. No idempotency key: a poll is another request.
+#[derive(Clone)]
+pub struct Credentials {
+    authorization: HeaderValue,
+    shape: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Credentials {
+    /// The credentials of a request with these fields; `None` without an `Authorization`.
+    pub fn of(fields: &HeaderMap, shape_fields: &[HeaderName]) -> Option<Self> {
+        let mut authorization = fields.get(AUTHORIZATION)?.clone();
+        authorization.set_sensitive(true);
+        let shape = shape_fields
+            .iter()
+            .flat_map(|name| fields.get_all(name).iter().map(|value| (name.clone(), value.clone())))
+            .collect();
+        Some(Self { authorization, shape })
+    }
+
+    /// A `GET` of `path` under these credentials. The answer must be readable, so no coding of it
+    /// is accepted.
+    pub fn get(&self, path: PathAndQuery) -> Request<Body> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = path.into();
+        let fields = request.headers_mut();
+        fields.reserve(3 + self.shape.len());
+        fields.insert(AUTHORIZATION, self.authorization.clone());
+        fields.insert(http::header::ACCEPT, HeaderValue::from_static("application/json"));
+        for (name, value) in &self.shape {
+            fields.append(name, value.clone());
+        }
+        request
+    }
+}

@@ -1,0 +1,119 @@
+//! Answers in memory. An undelivered one is pinned: no limit and no newer answer can push it out.
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+
+use super::Config;
+use crate::message::StoredResponse;
+use crate::timing::Moment;
+
+/// Names an answer by gateway, full credentials and task: a keyed hash, so that neither another
+/// credential nor a reader of memory can tell one.
+pub type ResultKey = [u8; 32];
+
+/// Every kept answer of the process.
+#[derive(Debug)]
+pub struct Results {
+    config: Config,
+    pinned: Mutex<HashMap<ResultKey, Arc<StoredResponse>>>,
+    delivered: Cache<ResultKey, Kept>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    answer: Arc<StoredResponse>,
+    /// The cache has a clock of its own; this moment is by ours.
+    expires_at: Moment,
+}
+
+impl Results {
+    /// An empty store.
+    pub fn new(config: Config) -> Self {
+        let delivered = Cache::builder()
+            .weigher(|_, kept: &Kept| u32::try_from(kept.answer.weight()).unwrap_or(u32::MAX))
+            .max_capacity(config.max_bytes)
+            .time_to_live(config.retention)
+            // The default policy refuses a fresh entry when it is full of warm ones.
+            .eviction_policy(EvictionPolicy::lru())
+            .build();
+        Self { config, pinned: Mutex::default(), delivered }
+    }
+
+    /// Keeps an answer until [`Results::release`], whatever else is kept.
+    pub fn pin(&self, key: ResultKey, answer: Arc<StoredResponse>) {
+        self.pinned().insert(key, answer);
+    }
+
+    /// The answer has reached its client: from now on it may make room for others.
+    pub fn release(&self, key: &ResultKey, now: Moment) {
+        if let Some(answer) = self.pinned().remove(key) {
+            let expires_at = now + self.config.retention;
+            self.delivered.insert(*key, Kept { answer, expires_at });
+        }
+    }
+
+    /// Drops an answer that nobody may ask for any more.
+    pub fn forget(&self, key: &ResultKey) {
+        self.pinned().remove(key);
+        self.delivered.invalidate(key);
+    }
+
+    /// The answer, if it is kept.
+    pub fn find(&self, key: &ResultKey, now: Moment) -> Option<Arc<StoredResponse>> {
+        if let Some(answer) = self.pinned().get(key) {
+            return Some(Arc::clone(answer));
+        }
+        self.delivered.get(key).filter(|kept| now < kept.expires_at).map(|kept| kept.answer)
+    }
+
+    fn pinned(&self) -> std::sync::MutexGuard<'_, HashMap<ResultKey, Arc<StoredResponse>>> {
+        self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use http::{HeaderMap, StatusCode};
+
+    use super::*;
+
+    const NOW: Moment = Moment::START;
+
+    fn answer(size: usize) -> Arc<StoredResponse> {
+        let body = Bytes::from(vec![b'x'; size]);
+        Arc::new(StoredResponse { status: StatusCode::OK, fields: HeaderMap::new(), body })
+    }
+
+    fn store(max_bytes: u64) -> Results {
+        Results::new(Config { max_bytes, ..Config::default() })
+    }
+
+    #[test]
+    fn a_pinned_answer_outlives_any_pressure_and_a_released_one_does_not() {
+        let results = store(10_000);
+        results.pin([0; 32], answer(5_000));
+        for name in 1..=50 {
+            results.pin([name; 32], answer(5_000));
+            results.release(&[name; 32], NOW);
+        }
+        results.delivered.run_pending_tasks();
+        assert!(results.find(&[0; 32], NOW).is_some());
+        assert!(results.find(&[50; 32], NOW).is_some(), "the newest stays");
+        assert!(results.find(&[1; 32], NOW).is_none(), "the oldest goes");
+    }
+
+    #[test]
+    fn a_delivered_answer_expires_by_our_own_clock() {
+        let results = store(10_000);
+        results.pin([1; 32], answer(1));
+        results.release(&[1; 32], NOW);
+        let last = NOW + Duration::from_secs(24 * 60 * 60 - 1);
+        assert!(results.find(&[1; 32], last).is_some());
+        assert!(results.find(&[1; 32], last + Duration::from_secs(1)).is_none());
+    }
+}
