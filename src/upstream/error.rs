@@ -1,4 +1,9 @@
 //! What can go wrong on the way to the gateway, and the one fact that matters for money.
+use std::fmt::Display;
+
+/// How many characters of a library's words an error keeps: enough for a sentence and a host name,
+/// too few for a peer to fill the log.
+const MAX_DETAIL: usize = 200;
 
 /// Whether any byte of the request may have reached the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +59,23 @@ impl Cause {
         }
     }
 
+    /// The cause as a label of metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Refused => "refused",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Certificate => "certificate",
+            Self::Handshake => "handshake",
+            Self::Terminated => "terminated",
+            Self::AnswerTimeout => "answer_timeout",
+            Self::AnswerTooLarge => "answer_too_large",
+            Self::Malformed => "malformed",
+            Self::Exhausted => "exhausted",
+            Self::RequestBody => "request_body",
+        }
+    }
+
     /// True for a cause that may pass by itself, so that connecting again is worth a try.
     pub const fn is_passing(self) -> bool {
         match self {
@@ -70,7 +92,7 @@ impl Cause {
 }
 
 /// A failed call.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}", .cause.text(), .detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default())]
 pub struct Error {
     /// What went wrong.
@@ -79,4 +101,41 @@ pub struct Error {
     pub sent: Sent,
     /// The library's own words, capped and free of what was sent.
     pub detail: Option<String>,
+}
+
+impl Error {
+    /// An error without the library's words.
+    pub const fn new(cause: Cause, sent: Sent) -> Self {
+        Self {
+            cause,
+            sent,
+            detail: None,
+        }
+    }
+
+    /// The same error with the library's words, escaped and cut.
+    pub(super) fn because(self, words: impl Display) -> Self {
+        let words = words.to_string();
+        let detail = words.escape_debug().take(MAX_DETAIL).collect();
+        Self {
+            detail: Some(detail),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_others_are_escaped_and_cut() {
+        let error = Error::new(Cause::Handshake, Sent::Never).because("bad\r\nname");
+        assert_eq!(
+            error.to_string(),
+            r"the TLS handshake with the gateway failed: bad\r\nname"
+        );
+        let error = Error::new(Cause::Dns, Sent::Never).because("x".repeat(10_000));
+        assert_eq!(error.detail.unwrap().len(), MAX_DETAIL);
+    }
 }

@@ -1,8 +1,29 @@
 //! Calls to one gateway's origin: fresh connections for submits, pooled ones for everything else.
+//!
+//! From below: `connector` makes a byte stream, `metered` counts what leaves on it, `http1` and
+//! `http2` speak on it, `pool` keeps it for the next request, `client` and `submission` are what
+//! the floors above call.
+mod answer;
+mod client;
 mod config;
+mod connector;
+mod diagnosis;
 mod error;
+mod framing;
+mod http1;
+mod http2;
+mod metered;
+mod metrics;
 mod origin;
+mod pool;
+mod submission;
+mod tls;
 
+pub use client::Client;
 pub use config::Config;
+pub use connector::Connector;
 pub use error::{Cause, Error, Sent};
+pub use metrics::Metrics;
 pub use origin::{Origin, OriginError};
+pub use submission::{Connection, Submission};
+pub use tls::{CaFileError, PlatformRootsError, TlsConfig};

@@ -3,6 +3,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use http::HeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 /// Scheme, host and port of a gateway. Made by its parser only, so that no URL can carry
@@ -11,6 +12,8 @@ use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 pub struct Origin {
     scheme: Scheme,
     authority: Authority,
+    /// The authority once more, as the value of the `Host` field.
+    host_field: HeaderValue,
 }
 
 /// Why a text is no origin; each completes "failed to read the origin: …".
@@ -54,6 +57,11 @@ impl Origin {
     /// Host and port as the `Host` field carries them.
     pub fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    /// The value of the `Host` field (RFC 9110 §7.2).
+    pub(super) fn host_field(&self) -> &HeaderValue {
+        &self.host_field
     }
 
     /// True if the host is a loopback address or `localhost`.
@@ -102,7 +110,13 @@ impl FromStr for Origin {
         {
             return Err(OriginError::Path);
         }
-        Ok(Self { scheme, authority })
+        let host_field =
+            HeaderValue::from_str(authority.as_str()).map_err(|_| OriginError::Malformed)?;
+        Ok(Self {
+            scheme,
+            authority,
+            host_field,
+        })
     }
 }
 

@@ -1,0 +1,306 @@
+//! The calls to one gateway's origin.
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+
+use super::answer::{self, AnswerBody, Channel};
+use super::connector::Connected;
+use super::http1::{Http1, Unanswered};
+use super::http2::{Http2, Stream};
+use super::pool::{Lease, Pool};
+use super::tls::Purpose;
+use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
+use crate::drain::Drain;
+use crate::message::{Body, StoredResponse};
+use crate::timing::Clock;
+
+/// Calls to one origin. Clones share its connections.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    origin: Arc<Origin>,
+    connector: Connector,
+    config: Config,
+    clock: Clock,
+    drain: Drain,
+    metrics: Metrics,
+    pool: Arc<Pool>,
+    /// Held while a connection is made that may turn out to be a shared one, so that a burst of
+    /// requests makes one and not many.
+    opening: tokio::sync::Mutex<()>,
+}
+
+/// Which connection a pooled request goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    /// One that waits, if one does.
+    Any,
+    /// A new one, unless a shared one is there.
+    Fresh,
+}
+
+/// What a pooled request is sent on.
+enum Pooled {
+    Leased(Lease),
+    Shared(Stream),
+}
+
+impl Client {
+    /// Calls to `origin`; nothing is connected yet.
+    pub fn new(
+        origin: Origin,
+        connector: Connector,
+        config: Config,
+        clock: Clock,
+        drain: Drain,
+        metrics: Metrics,
+    ) -> Self {
+        let pool = Pool::new(
+            config.connections,
+            config.idle_timeout,
+            clock,
+            drain.clone(),
+        );
+        Self(Arc::new(Inner {
+            origin: Arc::new(origin),
+            connector,
+            config,
+            clock,
+            drain,
+            metrics,
+            pool,
+            opening: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// The origin that is called, and no other.
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    /// Makes a connection for one submit. Nothing of a request is sent; every error says
+    /// [`Sent::Never`].
+    pub fn connect(&self) -> BoxFuture<'static, Result<Connection, Error>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let connection = inner.submit_connection().await;
+            connection.inspect_err(|error| inner.metrics.failed(error))
+        })
+    }
+
+    /// Sends a poll or a lookup and returns its whole answer, all within
+    /// `upstream.answer_timeout`. It is sent again only where nothing of it had left: an answer
+    /// that may be read once could be spent by the first.
+    pub fn fetch(
+        &self,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let start = inner.clock.now();
+            let answer = inner.fetch(request).await;
+            match &answer {
+                Ok(_) => inner.metrics.answered(inner.clock.now().since(start)),
+                Err(error) => inner.metrics.failed(error),
+            }
+            answer
+        })
+    }
+
+    /// Passes a request on and returns its answer as soon as the fields came, within
+    /// `upstream.answer_timeout`. Both bodies stream: the request's goes on leaving while the
+    /// answer's is read. [`Sent::Never`] in an error is exact.
+    pub fn relay(
+        &self,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<Response<Body>, Error>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let deadline = inner.deadline();
+            match inner.call(request, deadline).await {
+                Ok(answer) => Ok(answer.map(Body::streamed)),
+                Err(error) => {
+                    inner.metrics.failed(&error);
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+impl Inner {
+    async fn submit_connection(&self) -> Result<Connection, Error> {
+        let connected = self.connected(Purpose::Submit).await?;
+        let http1 = Http1::open(connected, self.metrics.connected()).await?;
+        Ok(Connection::new(
+            http1,
+            Arc::clone(&self.origin),
+            self.metrics.clone(),
+            self.config.max_answer,
+        ))
+    }
+
+    async fn fetch(&self, request: Request<Body>) -> Result<StoredResponse, Error> {
+        let deadline = self.deadline();
+        let answer = self.call(request, deadline).await?;
+        timeout_at(deadline, answer::read_whole(answer, self.config.max_answer))
+            .await
+            .map_err(|_| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
+    }
+
+    /// Sends a request on a pooled connection and returns its answer's fields. A request that hyper
+    /// gives back untouched is sent once more, on a fresh connection.
+    async fn call(
+        &self,
+        request: Request<Body>,
+        deadline: Instant,
+    ) -> Result<Response<AnswerBody>, Error> {
+        let pooled = self.pooled(Choice::Any, deadline).await?;
+        let unanswered = match self.send(pooled, request, deadline).await {
+            Ok(answer) => return Ok(answer),
+            Err(unanswered) => unanswered,
+        };
+        let Some(request) = unanswered.request else {
+            return Err(unanswered.error);
+        };
+        let pooled = self.pooled(Choice::Fresh, deadline).await?;
+        let answer = self.send(pooled, *request, deadline).await;
+        answer.map_err(|unanswered| unanswered.error)
+    }
+
+    async fn send(
+        &self,
+        pooled: Pooled,
+        request: Request<Body>,
+        deadline: Instant,
+    ) -> Result<Response<AnswerBody>, Unanswered> {
+        match pooled {
+            Pooled::Leased(lease) => self.send_http1(lease, request, deadline).await,
+            Pooled::Shared(stream) => self.send_http2(stream, request, deadline).await,
+        }
+    }
+
+    async fn send_http1(
+        &self,
+        mut lease: Lease,
+        mut request: Request<Body>,
+        deadline: Instant,
+    ) -> Result<Response<AnswerBody>, Unanswered> {
+        framing::for_http1(&mut request, self.origin.host_field());
+        let http1 = lease.http1();
+        let Ok(fields) = timeout_at(deadline, http1.send(request)).await else {
+            return Err(Error::new(Cause::AnswerTimeout, http1.sent()).into());
+        };
+        let fields = fields?;
+        Ok(answer::join(fields, Channel::Leased(lease))?)
+    }
+
+    async fn send_http2(
+        &self,
+        mut stream: Stream,
+        mut request: Request<Body>,
+        deadline: Instant,
+    ) -> Result<Response<AnswerBody>, Unanswered> {
+        framing::for_http2(&mut request, &self.origin);
+        let Ok(fields) = timeout_at(deadline, stream.send(request)).await else {
+            self.pool.retire(stream.connection());
+            return Err(Error::new(Cause::AnswerTimeout, Sent::Maybe).into());
+        };
+        let fields = fields?;
+        Ok(answer::join(fields, Channel::Shared { _stream: stream })?)
+    }
+
+    /// What a pooled request is sent on: a shared connection, one that waits, or a new one.
+    async fn pooled(&self, choice: Choice, deadline: Instant) -> Result<Pooled, Error> {
+        if let Some(stream) = self.pool.stream() {
+            return Ok(Pooled::Shared(stream));
+        }
+        let permit = self.permit(deadline).await?;
+        if let Some(http1) = self.waiting(choice) {
+            return Ok(self.leased(http1, permit));
+        }
+        if !self.origin.is_tls() || self.pool.speaks_http1() {
+            return self.open(permit, deadline).await;
+        }
+        let waited = timeout_at(self.patience(deadline), self.opening.lock()).await;
+        let _opening = waited.map_err(|_| {
+            Error::new(Cause::ConnectTimeout, Sent::Never)
+                .because("another connection was still being made")
+        })?;
+        // Who held the lock before may have made what is wanted here.
+        if let Some(stream) = self.pool.stream() {
+            return Ok(Pooled::Shared(stream));
+        }
+        if let Some(http1) = self.waiting(choice) {
+            return Ok(self.leased(http1, permit));
+        }
+        self.open(permit, deadline).await
+    }
+
+    fn waiting(&self, choice: Choice) -> Option<Box<Http1>> {
+        match choice {
+            Choice::Any => self.pool.take(),
+            Choice::Fresh => None,
+        }
+    }
+
+    async fn permit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
+        let exhausted = || Error::new(Cause::Exhausted, Sent::Never);
+        timeout_at(deadline, self.pool.permits().acquire_owned())
+            .await
+            .map_err(|_| exhausted())?
+            .map_err(|_| exhausted())
+    }
+
+    async fn open(&self, permit: OwnedSemaphorePermit, deadline: Instant) -> Result<Pooled, Error> {
+        let connected = timeout_at(deadline, self.connected(Purpose::Pooled))
+            .await
+            .map_err(|_| Error::new(Cause::ConnectTimeout, Sent::Never))??;
+        let open = self.metrics.connected();
+        if connected.is_http2 {
+            let http2 = Http2::open(connected, open, &self.drain).await?;
+            return Ok(Pooled::Shared(self.pool.share(http2)));
+        }
+        self.pool.note_http1();
+        let http1 = Http1::open(connected, open).await?;
+        Ok(self.leased(http1, permit))
+    }
+
+    fn leased(&self, http1: Box<Http1>, permit: OwnedSemaphorePermit) -> Pooled {
+        Pooled::Leased(Lease::new(http1, Arc::clone(&self.pool), permit))
+    }
+
+    async fn connected(&self, purpose: Purpose) -> Result<Connected, Error> {
+        self.connector
+            .connect(&self.origin, purpose, &self.config, &self.clock)
+            .await
+    }
+
+    fn deadline(&self) -> Instant {
+        self.after(self.config.answer_timeout)
+    }
+
+    /// How long another request's connecting is waited for.
+    fn patience(&self, deadline: Instant) -> Instant {
+        let connecting = self.config.connect_timeout + self.config.handshake_timeout;
+        deadline.min(self.after(connecting))
+    }
+
+    fn after(&self, span: Duration) -> Instant {
+        self.clock.instant(self.clock.now() + span)
+    }
+}
+
+impl From<Error> for Unanswered {
+    fn from(error: Error) -> Self {
+        Self {
+            request: None,
+            error,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! How a byte stream to the origin is made: name, address, socket, TLS. Proxies named by the
+//! environment are not asked.
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{timeout, timeout_at};
+use tokio_rustls::client::TlsStream;
+
+use super::metered::{Meter, Metered, Plain};
+use super::tls::{self, Purpose, TlsConfig};
+use super::{Cause, Config, Error, Origin, Sent};
+use crate::timing::Clock;
+
+/// Keepalive of a socket: a submit's answer is waited for without a deadline, so a peer that
+/// vanished must be found otherwise. Idle, interval and count add up to half a minute, which is
+/// `submit.timeout`'s default.
+const KEEPALIVE_IDLE_SECONDS: u32 = 15;
+const KEEPALIVE_INTERVAL_SECONDS: u32 = 5;
+const KEEPALIVE_PROBES: u32 = 3;
+
+/// What hands out pipes in memory.
+type Factory = dyn Fn() -> BoxFuture<'static, io::Result<DuplexStream>> + Send + Sync;
+
+/// Makes byte streams to an origin.
+#[derive(Clone)]
+pub struct Connector {
+    way: Way,
+    tls: Option<TlsConfig>,
+}
+
+#[derive(Clone)]
+enum Way {
+    Network,
+    Memory(Arc<Factory>),
+}
+
+/// A stream that is ready for HTTP.
+pub(super) struct Connected {
+    pub(super) stream: Stream,
+    pub(super) meter: Arc<Meter>,
+    /// The handshake chose HTTP/2 (RFC 9113 §3.2).
+    pub(super) is_http2: bool,
+}
+
+impl Connector {
+    /// Connects over TCP, with `tls` where the origin asks for it.
+    pub const fn network(tls: TlsConfig) -> Self {
+        Self {
+            way: Way::Network,
+            tls: Some(tls),
+        }
+    }
+
+    /// Connects over TCP to origins without TLS; a connection to any other fails.
+    pub const fn network_without_tls() -> Self {
+        Self {
+            way: Way::Network,
+            tls: None,
+        }
+    }
+
+    /// Connects over pipes in memory that `factory` hands out, for tests in simulated time.
+    /// Without [`Connector::with_tls`] it serves origins without TLS only.
+    pub fn memory<F, R>(factory: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = io::Result<DuplexStream>> + Send + 'static,
+    {
+        Self {
+            way: Way::Memory(Arc::new(move || Box::pin(factory()))),
+            tls: None,
+        }
+    }
+
+    /// The same connector, which shakes hands with `tls` where the origin asks for it.
+    pub fn with_tls(self, tls: TlsConfig) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
+        }
+    }
+
+    /// Makes a stream to `origin`; every error says [`Sent::Never`].
+    pub(super) async fn connect(
+        &self,
+        origin: &Origin,
+        purpose: Purpose,
+        config: &Config,
+        clock: &Clock,
+    ) -> Result<Connected, Error> {
+        let plain = Metered::new(self.reach(origin, config, clock).await?);
+        let meter = plain.meter();
+        if !origin.is_tls() {
+            return Ok(Connected {
+                stream: Stream::Plain(plain),
+                meter,
+                is_http2: false,
+            });
+        }
+        let handshake = || Error::new(Cause::Handshake, Sent::Never);
+        let Some(tls) = &self.tls else {
+            return Err(handshake().because("no certificates to trust are configured"));
+        };
+        let shaken = tls.handshake(purpose, origin.host(), plain);
+        let stream = timeout(config.handshake_timeout, shaken)
+            .await
+            .map_err(|_| handshake().because("it took longer than upstream.handshake_timeout"))??;
+        Ok(Connected {
+            is_http2: tls::is_http2(&stream),
+            stream: Stream::Tls(Box::new(stream)),
+            meter,
+        })
+    }
+
+    async fn reach(&self, origin: &Origin, config: &Config, clock: &Clock) -> Result<Plain, Error> {
+        match &self.way {
+            Way::Network => reach_network(origin, config.connect_timeout, clock).await,
+            Way::Memory(factory) => timeout(config.connect_timeout, factory())
+                .await
+                .map_err(|_| late("while connecting"))?
+                .map(Plain::Memory)
+                .map_err(|error| refused(&error)),
+        }
+    }
+}
+
+/// Resolves the origin's host and tries its addresses in turn. Each gets an even share of the time
+/// that is left, so that one address which swallows packets does not hide the next.
+async fn reach_network(origin: &Origin, limit: Duration, clock: &Clock) -> Result<Plain, Error> {
+    let deadline = clock.now() + limit;
+    let dns = || Error::new(Cause::Dns, Sent::Never);
+    let lookup = lookup_host((origin.host(), origin.port()));
+    let addresses: Vec<SocketAddr> = timeout_at(clock.instant(deadline), lookup)
+        .await
+        .map_err(|_| late("while resolving the host name"))?
+        .map_err(|error| dns().because(error))?
+        .collect();
+    let mut last = dns();
+    for (tried, address) in addresses.iter().enumerate() {
+        let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        let share = deadline.since(clock.now()) / left;
+        last = match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return tuned(stream).map(Plain::Tcp),
+            Ok(Err(error)) => refused(&error),
+            Err(_) => late("while connecting"),
+        };
+    }
+    Err(last)
+}
+
+/// Sets what every socket to the gateway has.
+fn tuned(stream: TcpStream) -> Result<TcpStream, Error> {
+    let set = || -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        setsockopt(&stream, sockopt::KeepAlive, &true)?;
+        setsockopt(&stream, sockopt::TcpKeepIdle, &KEEPALIVE_IDLE_SECONDS)?;
+        setsockopt(
+            &stream,
+            sockopt::TcpKeepInterval,
+            &KEEPALIVE_INTERVAL_SECONDS,
+        )?;
+        setsockopt(&stream, sockopt::TcpKeepCount, &KEEPALIVE_PROBES)?;
+        Ok(())
+    };
+    set().map_err(|error| refused(&error))?;
+    Ok(stream)
+}
+
+fn late(doing: &str) -> Error {
+    Error::new(Cause::ConnectTimeout, Sent::Never).because(doing)
+}
+
+/// The cause of a connect's failure: what we lack ourselves is not the gateway's refusal.
+fn refused(error: &io::Error) -> Error {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    let cause = match errno {
+        Some(Errno::EMFILE | Errno::ENFILE | Errno::EADDRNOTAVAIL | Errno::ENOBUFS) => {
+            Cause::Exhausted
+        }
+        Some(Errno::ETIMEDOUT) => Cause::ConnectTimeout,
+        Some(_) | None => Cause::Refused,
+    };
+    Error::new(cause, Sent::Never).because(error)
+}
+
+/// A stream with or without TLS.
+pub(super) enum Stream {
+    Plain(Metered),
+    Tls(Box<TlsStream<Metered>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What a request carries on the wire, and what of an answer may be believed.
+use http::header::{self, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
+
+use super::{Cause, Error, Origin, Sent};
+use crate::message::Body;
+use crate::message::fields::{elements, remove_hop_by_hop};
+
+/// Gives `request` the form of HTTP/1.1: origin-form, and `Host` once (RFC 9112 §3.2). Its framing
+/// is made anew from the body.
+pub(super) fn for_http1(request: &mut Request<Body>, host: &HeaderValue) {
+    let path = path_of(request.uri());
+    *request.uri_mut() = Uri::from(path);
+    *request.version_mut() = Version::HTTP_11;
+    remove_hop_by_hop(request.headers_mut());
+    request.headers_mut().remove(header::CONTENT_LENGTH);
+    request.headers_mut().insert(header::HOST, host.clone());
+}
+
+/// Gives `request` the form of HTTP/2: an absolute URL, whose authority takes the place of `Host`
+/// (RFC 9113 §8.3.1), and no field of a connection (§8.2.2).
+pub(super) fn for_http2(request: &mut Request<Body>, origin: &Origin) {
+    let path = path_of(request.uri());
+    *request.uri_mut() = origin.url(path);
+    *request.version_mut() = Version::HTTP_2;
+    remove_hop_by_hop(request.headers_mut());
+    request.headers_mut().remove(header::CONTENT_LENGTH);
+    request.headers_mut().remove(header::HOST);
+}
+
+fn path_of(url: &Uri) -> PathAndQuery {
+    url.path_and_query()
+        .cloned()
+        .unwrap_or_else(|| PathAndQuery::from_static("/"))
+}
+
+/// Checks the framing of an answer and removes what concerned this connection only. Afterwards a
+/// `Content-Length` says the length of the body that is read here.
+pub(super) fn check<B>(answer: &mut Response<B>) -> Result<(), Error> {
+    let malformed = |words| Error::new(Cause::Malformed, Sent::Maybe).because(words);
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // Nothing of ours asks for another protocol (RFC 9110 §15.2.2).
+        return Err(malformed("it switched protocols unasked"));
+    }
+    let fields = answer.headers_mut();
+    if fields.contains_key(header::TRANSFER_ENCODING) {
+        if !is_chunked_only(fields) {
+            // A coding under the chunks would reach the reader as if it were the body itself.
+            return Err(malformed("its transfer coding is not exactly chunked"));
+        }
+        // The chunks overrule a length, and it must not go on (RFC 9112 §6.3).
+        fields.remove(header::CONTENT_LENGTH);
+    }
+    remove_hop_by_hop(fields);
+    Ok(())
+}
+
+fn is_chunked_only(fields: &HeaderMap) -> bool {
+    let mut codings = elements(fields, &header::TRANSFER_ENCODING);
+    codings
+        .next()
+        .is_some_and(|coding| coding.eq_ignore_ascii_case("chunked"))
+        && codings.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(fields: &[(&'static str, &'static str)]) -> Response<()> {
+        let builder = fields
+            .iter()
+            .fold(Response::builder(), |builder, (name, value)| {
+                builder.header(*name, *value)
+            });
+        builder.body(()).unwrap()
+    }
+
+    #[test]
+    fn host_stands_once_and_is_the_origins() {
+        let mut request = Request::builder()
+            .uri("http://elsewhere.example/a?b")
+            .header("host", "one.example")
+            .header("host", "two.example")
+            .body(Body::empty())
+            .unwrap();
+        for_http1(&mut request, &HeaderValue::from_static("gateway.example"));
+        assert_eq!(request.uri(), "/a?b");
+        let hosts: Vec<_> = request.headers().get_all("host").iter().collect();
+        assert_eq!(hosts, ["gateway.example"]);
+    }
+
+    #[test]
+    fn http_2_takes_the_origin_into_the_url() {
+        let mut request = Request::builder()
+            .uri("/a?b")
+            .header("host", "one.example")
+            .header("connection", "x-gone")
+            .header("x-gone", "1")
+            .body(Body::empty())
+            .unwrap();
+        for_http2(&mut request, &"https://gateway.example".parse().unwrap());
+        assert_eq!(request.uri(), "https://gateway.example/a?b");
+        assert!(request.headers().is_empty());
+    }
+
+    #[test]
+    fn a_length_beside_chunks_does_not_go_on() {
+        let mut both = answer(&[("transfer-encoding", "Chunked"), ("content-length", "5")]);
+        check(&mut both).unwrap();
+        assert!(both.headers().is_empty());
+    }
+
+    #[test]
+    fn a_coding_under_the_chunks_is_an_error() {
+        for coding in ["gzip, chunked", "chunked, chunked", "gzip", ""] {
+            let mut coded = Response::builder()
+                .header("transfer-encoding", coding)
+                .body(())
+                .unwrap();
+            assert_eq!(check(&mut coded).unwrap_err().cause, Cause::Malformed);
+        }
+    }
+}

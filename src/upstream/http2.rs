@@ -1,0 +1,135 @@
+//! HTTP/2 connections to the gateway: one or two, each shared by many requests and driven by a task.
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper::rt::Executor;
+use hyper_util::rt::TokioIo;
+
+use super::connector::Connected;
+use super::http1::Unanswered;
+use super::metrics::Open;
+use super::{Error, Sent, diagnosis};
+use crate::drain::Drain;
+use crate::message::Body;
+
+/// The largest list of an answer's fields (`SETTINGS_MAX_HEADER_LIST_SIZE`, RFC 9113 §6.5.2): as
+/// large as a head over HTTP/1.1 may be.
+const MAX_FIELDS_SIZE: u32 = 64 * 1024;
+
+/// The number of streams that a peer should allow at least (RFC 9113 §6.5.2). Its own number is
+/// obeyed by hyper, where what is over it waits.
+const USUAL_STREAMS: usize = 100;
+
+/// A shared connection.
+#[derive(Clone)]
+pub(super) struct Http2 {
+    sender: SendRequest<Body>,
+    /// Cloned into every stream, so its count says how many there are; its address tells this
+    /// connection from others.
+    streams: Arc<()>,
+}
+
+/// One request's part of a shared connection.
+pub(super) struct Stream {
+    http2: Http2,
+}
+
+/// Spawns hyper's tasks where the drain waits for them.
+#[derive(Clone)]
+struct OnDrain(Drain);
+
+impl<F> Executor<F> for OnDrain
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, task: F) {
+        drop(self.0.spawn(task));
+    }
+}
+
+impl Http2 {
+    /// Readies HTTP/2 on a stream. The connection's task ends with the connection, with the last
+    /// handle on it, or with the drain.
+    pub(super) async fn open(
+        connected: Connected,
+        open: Open,
+        drain: &Drain,
+    ) -> Result<Self, Error> {
+        let (sender, connection) = http2::Builder::new(OnDrain(drain.clone()))
+            .max_header_list_size(MAX_FIELDS_SIZE)
+            .handshake(TokioIo::new(connected.stream))
+            .await
+            .map_err(|error| diagnosis::of_hyper(&error, Sent::Never))?;
+        let ending = drain.clone();
+        drop(drain.spawn(async move {
+            let _open = open;
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "an HTTP/2 connection to the gateway ended");
+                },
+                () = ending.ended() => {}
+            }
+        }));
+        Ok(Self {
+            sender,
+            streams: Arc::default(),
+        })
+    }
+
+    /// True once no request can be sent any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// How many requests it carries; the pool's own handle is not counted.
+    pub(super) fn load(&self) -> usize {
+        Arc::strong_count(&self.streams).saturating_sub(1)
+    }
+
+    /// True if a further request may have to wait for another's end.
+    pub(super) fn is_busy(&self) -> bool {
+        self.load() >= USUAL_STREAMS
+    }
+
+    /// True if both are handles on the same connection.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.streams, &other.streams)
+    }
+
+    /// A part of the connection for one request.
+    pub(super) fn stream(&self) -> Stream {
+        Stream {
+            http2: self.clone(),
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn connection(&self) -> &Http2 {
+        &self.http2
+    }
+
+    /// Sends a request and returns its answer's fields. Bytes of many requests share the
+    /// connection, so only a request that hyper gives back counts as never sent.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let sender = &mut self.http2.sender;
+        sender.try_send_request(request).await.map_err(|mut error| {
+            let request = error.take_message().map(Box::new);
+            let sent = if request.is_some() {
+                Sent::Never
+            } else {
+                Sent::Maybe
+            };
+            Unanswered {
+                request,
+                error: diagnosis::of_hyper(error.error(), sent),
+            }
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! What calls to the gateway count, for the operator.
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::{Cause, Error};
+
+/// Bounds of the answer times, in seconds: from a poll in the same data centre to the default
+/// `upstream.answer_timeout`.
+const ANSWER_SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+
+/// The metrics of all gateways' calls. Clones count into the same numbers.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    connections: Counter,
+    connections_open: Gauge,
+    errors: Family<Labels, Counter>,
+    answer_seconds: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    cause: Cause,
+}
+
+impl EncodeLabelValue for Cause {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), fmt::Error> {
+        self.name().encode(encoder)
+    }
+}
+
+/// Keeps a connection counted as open for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Open(Gauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            connections: Counter::default(),
+            connections_open: Gauge::default(),
+            errors: Family::default(),
+            answer_seconds: Histogram::new(ANSWER_SECONDS),
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers the metrics; `registry` already has the product's prefix.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "upstream_connections",
+            "Connections made to the gateway",
+            self.connections.clone(),
+        );
+        registry.register(
+            "upstream_connections_open",
+            "Connections to the gateway that are open now",
+            self.connections_open.clone(),
+        );
+        registry.register(
+            "upstream_errors",
+            "Calls to the gateway that failed, by cause",
+            self.errors.clone(),
+        );
+        registry.register_with_unit(
+            "upstream_answer",
+            "From a poll's or lookup's start to its whole answer",
+            Unit::Seconds,
+            self.answer_seconds.clone(),
+        );
+    }
+
+    /// Counts a connection that was made; it is open until the returned value is dropped.
+    pub(super) fn connected(&self) -> Open {
+        self.connections.inc();
+        self.connections_open.inc();
+        Open(self.connections_open.clone())
+    }
+
+    /// Counts a failed call.
+    pub(super) fn failed(&self, error: &Error) {
+        let cause = error.cause;
+        self.errors.get_or_create(&Labels { cause }).inc();
+    }
+
+    /// Notes how long a whole answer took.
+    pub(super) fn answered(&self, span: Duration) {
+        self.answer_seconds.observe(span.as_secs_f64());
+    }
+}
