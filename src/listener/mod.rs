@@ -1,7 +1,18 @@
 //! Connections of downstream clients: accepted, bounded in time, and watched until each answer is
 //! known to have reached its reader. Knows no payments.
+mod answer;
 mod config;
+mod connection;
+mod evidence;
+mod line;
+mod metrics;
 mod receipt;
+mod server;
+mod watch;
 
+pub use answer::Peer;
 pub use config::Config;
+pub use evidence::{Evidence, acknowledgement_works};
+pub use metrics::Metrics;
 pub use receipt::Receipt;
+pub use server::{Server, bind};

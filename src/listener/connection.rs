@@ -1,0 +1,237 @@
+//! The task of one connection: it drives hyper, keeps the deadlines that hyper does not have, and
+//! goes on after hyper until every answer's verdict is known.
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Sleep, sleep_until};
+use tracing::debug;
+
+use super::answer::{Attended, Peer};
+use super::config::Config;
+use super::line::Line;
+use super::watch::Overdue;
+use crate::message::Body;
+use crate::timing::{Moment, on_grid};
+
+/// How long a client may go on sending after our FIN, so that its last bytes do not turn the close
+/// into a reset (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(1);
+/// How long an answer that was given when the drain ended may take to leave.
+const LAST_WRITES: Duration = Duration::from_secs(2);
+/// The least that hyper allows for its buffers.
+const LEAST_BUFFER: usize = 8192;
+/// How many fields hyper takes without an allocation for each request.
+const FIELDS_ON_STACK: usize = 100;
+
+/// Why hyper is left.
+enum End {
+    /// hyper is done with the connection.
+    Served(Result<(), hyper::Error>),
+    /// The deadline passed.
+    Overdue(Overdue),
+    /// The connection is broken.
+    Broken,
+    /// The drain is over, and the last writes had their time.
+    Stopped,
+}
+
+/// Serves one connection over `io`, which ends in `line`'s socket, until all is settled.
+pub(super) async fn serve<I, S>(io: I, line: Arc<Line>, peer: Peer, service: S)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+{
+    let terms = line.terms();
+    let attendant = &mut Attendant {
+        line: &line,
+        alarm: pin!(sleep_until(terms.clock.instant(Moment::START))),
+        armed: None,
+        broken: pin!(line.broken()),
+        begun: pin!(terms.drain.begun()),
+        draining: false,
+        ended: pin!(terms.drain.ended()),
+        last: None,
+    };
+    let service = Attended::new(service, Arc::clone(&line), peer);
+    let hyper = terms.http.serve_connection(TokioIo::new(io), service);
+    match speak(hyper, attendant).await {
+        End::Served(result) => {
+            if let Err(error) = result {
+                debug!(%error, client = %peer.0, "a connection ended early");
+                line.finish();
+            }
+            attendant.linger().await;
+        }
+        End::Overdue(Overdue::Request) => {
+            line.finish();
+            attendant.linger().await;
+        }
+        End::Overdue(Overdue::Write) | End::Stopped => line.reset_on_close(),
+        End::Broken => line.settle(false),
+    }
+    line.abandon();
+}
+
+/// hyper's settings for one connection. Its own deadline for fields counts the idle time of a
+/// kept-alive connection too, so that one stays off and [`super::watch`] keeps both apart.
+pub(super) fn http(config: &Config) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.half_close(true)
+        .header_read_timeout(None)
+        .max_header_size(config.max_fields_size)
+        .max_buf_size(config.max_fields_size.max(LEAST_BUFFER));
+    if config.max_fields != FIELDS_ON_STACK {
+        http.max_headers(config.max_fields);
+    }
+    http
+}
+
+/// Drives hyper until it is done or has to be left, and then drops it with its buffers and with
+/// the service's future.
+async fn speak<I, S>(
+    hyper: http1::Connection<TokioIo<I>, Attended<S>>,
+    attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
+) -> End
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+{
+    let mut hyper = pin!(hyper);
+    poll_fn(|context| {
+        loop {
+            if let Poll::Ready(result) = hyper.as_mut().poll(context) {
+                return Poll::Ready(End::Served(result));
+            }
+            return Poll::Ready(match ready!(attendant.poll(context, None)) {
+                Notice::Draining => {
+                    hyper.as_mut().graceful_shutdown();
+                    continue;
+                }
+                Notice::Overdue(deadline) => End::Overdue(deadline),
+                Notice::Broken => End::Broken,
+                Notice::Stopped | Notice::Elapsed => End::Stopped,
+            });
+        }
+    })
+    .await
+}
+
+/// What else than hyper moves a connection.
+struct Attendant<'a, B, G, E> {
+    line: &'a Line,
+    /// One timer for every deadline. It is moved forward only: one that goes off early costs a
+    /// look, and moving it at every request would cost more.
+    alarm: Pin<&'a mut Sleep>,
+    armed: Option<Moment>,
+    broken: Pin<&'a mut B>,
+    begun: Pin<&'a mut G>,
+    draining: bool,
+    ended: Pin<&'a mut E>,
+    /// Once the drain is over: until when the last answers may be written.
+    last: Option<Moment>,
+}
+
+enum Notice {
+    Draining,
+    Broken,
+    Overdue(Overdue),
+    Stopped,
+    Elapsed,
+}
+
+impl<B, G, E> Attendant<'_, B, G, E>
+where
+    B: Future<Output = ()>,
+    G: Future,
+    E: Future,
+{
+    /// Settles what is decided; ready with what the connection has to know. `until` is a moment
+    /// that the caller waits for besides.
+    fn poll(&mut self, context: &mut Context<'_>, until: Option<Moment>) -> Poll<Notice> {
+        let clock = self.line.terms().clock;
+        loop {
+            if self.line.is_broken() || self.broken.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Notice::Broken);
+            }
+            if !self.draining && self.begun.as_mut().poll(context).is_ready() {
+                self.draining = true;
+                return Poll::Ready(Notice::Draining);
+            }
+            if self.last.is_none() && self.ended.as_mut().poll(context).is_ready() {
+                self.last = Some(clock.now() + LAST_WRITES);
+            }
+            self.line.settle(self.last.is_some());
+            let now = clock.now();
+            if self.line.is_broken() {
+                return Poll::Ready(Notice::Broken);
+            }
+            if let Some(deadline) = self.line.overdue() {
+                return Poll::Ready(Notice::Overdue(deadline));
+            }
+            if self.last.is_some_and(|last| last <= now) {
+                return Poll::Ready(Notice::Stopped);
+            }
+            if until.is_some_and(|until| until <= now) {
+                return Poll::Ready(Notice::Elapsed);
+            }
+            let wake = [self.line.wake(), self.last, until]
+                .into_iter()
+                .flatten()
+                .min();
+            ready!(self.poll_alarm(context, wake));
+        }
+    }
+
+    fn poll_alarm(&mut self, context: &mut Context<'_>, wake: Option<Moment>) -> Poll<()> {
+        let wake = wake.map(on_grid);
+        if let Some(wake) = wake
+            && self.armed.is_none_or(|armed| wake < armed)
+        {
+            let instant = self.line.terms().clock.instant(wake);
+            self.alarm.as_mut().reset(instant);
+            self.armed = Some(wake);
+        }
+        if self.armed.is_none() {
+            return Poll::Pending;
+        }
+        ready!(self.alarm.as_mut().poll(context));
+        self.armed = None;
+        Poll::Ready(())
+    }
+
+    /// After our FIN: reads on until the client's own end or for [`LINGER`], and until no answer
+    /// is watched any more.
+    async fn linger(&mut self) {
+        self.line.serves_no_more();
+        let mut until = Some(self.line.terms().clock.now() + LINGER);
+        poll_fn(|context| {
+            loop {
+                let silent = self.line.poll_discard(context).is_ready();
+                let notice = self.poll(context, until);
+                if (silent || until.is_none()) && !self.line.may_still_tell() {
+                    return Poll::Ready(());
+                }
+                match ready!(notice) {
+                    Notice::Draining => {}
+                    Notice::Elapsed => until = None,
+                    Notice::Broken => {
+                        self.line.settle(false);
+                        return Poll::Ready(());
+                    }
+                    Notice::Overdue(_) | Notice::Stopped => return Poll::Ready(()),
+                }
+            }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,161 @@
+//! What the operating system can tell of a client that reads: the kernel's counters, and whether
+//! it keeps them.
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::panic::catch_unwind;
+use std::time::Duration;
+
+use tracing::warn;
+
+/// By which rule an answer counts as delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The client's kernel acknowledged the answer's last byte and no reset came after it.
+    Acknowledgement,
+    /// For systems that do not tell of acknowledgements: the client's orderly end or its next
+    /// request after the answer proves; all else counts as undelivered.
+    Portable,
+}
+
+impl Evidence {
+    /// The rule that this system allows; warns if it is not the better one.
+    pub fn of_this_system() -> Self {
+        if acknowledgement_works() {
+            return Self::Acknowledgement;
+        }
+        warn!(
+            "this system does not tell which bytes a client acknowledged: \
+             only an orderly end or a next request proves that an answer was read"
+        );
+        Self::Portable
+    }
+}
+
+/// A connection's progress, in bytes since its start, as the kernel counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Bytes of ours that the client's kernel acknowledged.
+    pub(super) acknowledged: u64,
+    /// Bytes of the client that our kernel received, read or not.
+    pub(super) received: u64,
+}
+
+#[cfg(target_os = "linux")]
+mod kernel {
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use nix::libc;
+    use nix::sys::socket::sockopt::{self, GetStruct};
+    use nix::sys::socket::{getsockopt, setsockopt};
+
+    use super::Progress;
+
+    /// The head of Linux's `struct tcp_info` (`linux/tcp.h`) up to what is needed here; the kernel
+    /// fills as much of it as it is asked for. The last two are there since Linux 4.1.
+    #[derive(Clone, Copy)]
+    #[repr(C)]
+    struct TcpInfoHead {
+        _state_to_pacing: [u8; 120],
+        bytes_acked: u64,
+        bytes_received: u64,
+    }
+
+    #[derive(Clone, Copy)]
+    struct TcpInfo;
+
+    nix::getsockopt_impl!(
+        TcpInfo,
+        libc::IPPROTO_TCP,
+        libc::TCP_INFO,
+        TcpInfoHead,
+        GetStruct<TcpInfoHead>
+    );
+
+    pub(in crate::listener) fn progress(socket: &impl AsFd) -> Option<Progress> {
+        let head = getsockopt(socket, TcpInfo).ok()?;
+        Some(Progress {
+            acknowledged: head.bytes_acked,
+            received: head.bytes_received,
+        })
+    }
+
+    pub(in crate::listener) fn bound_silence(
+        socket: &impl AsFd,
+        keepalive: Duration,
+        unacknowledged: Duration,
+    ) -> nix::Result<()> {
+        let seconds = u32::try_from(keepalive.as_secs()).unwrap_or(u32::MAX);
+        let millis = u32::try_from(unacknowledged.as_millis()).unwrap_or(u32::MAX);
+        setsockopt(socket, sockopt::TcpKeepIdle, &seconds)?;
+        setsockopt(socket, sockopt::TcpKeepInterval, &seconds)?;
+        setsockopt(socket, sockopt::TcpUserTimeout, &millis)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod kernel {
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use super::Progress;
+
+    pub(in crate::listener) fn progress(_socket: &impl AsFd) -> Option<Progress> {
+        None
+    }
+
+    /// The system's own spans stand.
+    pub(in crate::listener) fn bound_silence(
+        _socket: &impl AsFd,
+        _keepalive: Duration,
+        _unacknowledged: Duration,
+    ) -> nix::Result<()> {
+        Ok(())
+    }
+}
+
+pub(super) use kernel::{bound_silence, progress};
+
+/// How long the self-test waits for its own bytes to come back over loopback.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Tries on loopback whether the kernel counts the bytes that a client acknowledged: sandboxed
+/// kernels may leave the field empty. Blocks for as long as two exchanges on loopback take.
+pub fn acknowledgement_works() -> bool {
+    // nix panics where a kernel fills less than it was asked for, as Linux before 4.1 would.
+    catch_unwind(counts_on_loopback).is_ok_and(|counted| counted.unwrap_or(false))
+}
+
+fn counts_on_loopback() -> std::io::Result<bool> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    let (mut server, _) = listener.accept()?;
+    for socket in [&client, &server] {
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_nodelay(true)?;
+    }
+    server.write_all(b"answer")?;
+    client.read_exact(&mut [0; 6])?;
+    // The client's own bytes carry its acknowledgement with them.
+    client.write_all(b"next")?;
+    server.read_exact(&mut [0; 4])?;
+    let counted = progress(&server.as_fd());
+    Ok(counted
+        == Some(Progress {
+            acknowledged: 6,
+            received: 4,
+        }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn linux_counts_acknowledged_bytes() {
+        assert!(acknowledgement_works());
+        assert_eq!(Evidence::of_this_system(), Evidence::Acknowledgement);
+    }
+}

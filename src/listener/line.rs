@@ -1,0 +1,312 @@
+//! The socket below hyper: a thin type that counts what passes, remembers what broke, and stays
+//! alive for as long as an answer is watched.
+use std::io;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::evidence::{self, Evidence, Progress};
+use super::metrics::Why;
+use super::receipt::Receipt;
+use super::server::Terms;
+use super::watch::{Overdue, Verdict, Waiting, Watch};
+use crate::timing::Moment;
+
+/// One connection's socket with all that is known of it. hyper and the connection's task share it.
+pub(super) struct Line {
+    stream: TcpStream,
+    terms: Arc<Terms>,
+    watch: Mutex<Watch>,
+}
+
+/// The socket as hyper (or a TLS session below it) reads and writes it.
+pub(super) struct Wire(Arc<Line>);
+
+impl Line {
+    /// Begins to watch a fresh socket.
+    pub(super) fn open(stream: TcpStream, terms: Arc<Terms>) -> Arc<Self> {
+        let watch = Watch::new(terms.evidence, terms.clock.now(), &terms.config);
+        Arc::new(Self {
+            stream,
+            terms,
+            watch: Mutex::new(watch),
+        })
+    }
+
+    /// The socket for hyper.
+    pub(super) fn wire(self: &Arc<Self>) -> Wire {
+        Wire(Arc::clone(self))
+    }
+
+    pub(super) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    fn watch(&self) -> MutexGuard<'_, Watch> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Moment {
+        self.terms.clock.now()
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        match self.terms.evidence {
+            Evidence::Acknowledgement => evidence::progress(&self.stream),
+            Evidence::Portable => None,
+        }
+    }
+
+    /// Returns when the kernel tells of a reset or gives the peer up.
+    pub(super) async fn broken(&self) {
+        // Of an error of readiness nothing more can be known than that the socket has failed.
+        let _ = self.stream.ready(Interest::ERROR).await;
+        self.watch().broke();
+    }
+
+    /// A request's fields are whole; settles the answers that it proves.
+    pub(super) fn request_came(&self) {
+        let watching = self.is_watching();
+        let progress = watching.then(|| self.progress()).flatten();
+        let proven = self.watch().request_came(progress);
+        for receipt in proven {
+            receipt.settle(true);
+        }
+    }
+
+    /// An answer's last bytes are in hyper's buffer.
+    pub(super) fn answer_buffered(&self, receipt: Option<Receipt>) {
+        let now = self.now();
+        self.watch()
+            .answer_buffered(receipt, now, &self.terms.config);
+    }
+
+    /// An answer's body failed half-way. Where only the connection's end delimits it (HTTP/1.0) a
+    /// FIN would make it look whole, so the connection is reset (RFC 9112 §8).
+    pub(super) fn answer_broke(&self, receipt: Option<Receipt>) {
+        self.reset_on_close();
+        if let Some(receipt) = receipt {
+            self.missed(receipt, Why::Cut);
+        }
+    }
+
+    /// Makes the socket's close a reset, which also frees what the client never took.
+    pub(super) fn reset_on_close(&self) {
+        self.watch().broke();
+        // Without it the close is a FIN, and the framing tells of the cut.
+        let _ = self.stream.set_zero_linger();
+    }
+
+    /// Ends our side with a FIN. A client that is gone already has no use for it.
+    pub(super) fn finish(&self) {
+        let _ = shutdown(self.stream.as_raw_fd(), Shutdown::Write);
+    }
+
+    /// hyper has ended: no further request is read.
+    pub(super) fn serves_no_more(&self) {
+        self.watch().serves_no_more();
+    }
+
+    /// Settles every answer whose verdict is known by now.
+    pub(super) fn settle(&self, stopped: bool) {
+        let now = self.now();
+        let mut watch = self.watch();
+        if !watch.is_watching() {
+            return;
+        }
+        if watch.wants_progress(now)
+            && let Some(progress) = self.progress()
+        {
+            watch.progressed(now, progress, &self.terms.config);
+        }
+        // The reset may be in the kernel and not yet told. Whoever asks first clears it, so what
+        // was noted before stays noted.
+        if watch.is_quiet_over(now, stopped) && !matches!(self.stream.take_error(), Ok(None)) {
+            watch.broke();
+        }
+        drop(watch);
+        loop {
+            // The lock is not held while a receipt is told.
+            let decided = self.watch().decided(now, stopped, &self.terms.config);
+            match decided {
+                Some((receipt, Verdict::Delivered)) => receipt.settle(true),
+                Some((receipt, Verdict::Missed(why))) => self.missed(receipt, why),
+                None => return,
+            }
+        }
+    }
+
+    /// Settles what is left when the connection ends.
+    pub(super) fn abandon(&self) {
+        let abandoned = self.watch().abandoned();
+        for (receipt, why) in abandoned {
+            self.missed(receipt, why);
+        }
+    }
+
+    fn missed(&self, receipt: Receipt, why: Why) {
+        self.terms.metrics.not_acknowledged(why);
+        receipt.settle(false);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.watch().is_broken()
+    }
+
+    /// True while time alone may decide an answer, with no further word of the client.
+    pub(super) fn may_still_tell(&self) -> bool {
+        self.terms.evidence == Evidence::Acknowledgement && self.is_watching()
+    }
+
+    fn is_watching(&self) -> bool {
+        self.watch().is_watching()
+    }
+
+    pub(super) fn overdue(&self) -> Option<Overdue> {
+        let now = self.now();
+        self.watch().overdue(now, &self.terms.config)
+    }
+
+    pub(super) fn wake(&self) -> Option<Moment> {
+        self.watch().wake(&self.terms.config)
+    }
+
+    /// Reads and throws away what the client still sends, until its end: a socket that is closed
+    /// over unread bytes is reset, and the reset takes the answer with it (RFC 9112 §9.6).
+    pub(super) fn poll_discard(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut rest = [0; 4096];
+        while self.watch().is_open() {
+            let read = ready!(self.poll_read(context, |stream| stream.try_read(&mut rest)));
+            if read.is_err() {
+                break;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn flushed(&self) {
+        if !self.watch().awaits_flush() {
+            return;
+        }
+        let progress = self.progress();
+        let waiting = match progress {
+            Some(_) => Waiting::Nothing,
+            None => self.waiting(),
+        };
+        let now = self.now();
+        let mut watch = self.watch();
+        watch.flushed(now, progress, waiting);
+        if let Some(progress) = progress {
+            watch.progressed(now, progress, &self.terms.config);
+        }
+    }
+
+    /// What waits unread in the kernel; asked only where the kernel does not count for us.
+    fn waiting(&self) -> Waiting {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        match recv(self.stream.as_raw_fd(), &mut [0], flags) {
+            Ok(0) => Waiting::End,
+            Err(Errno::EAGAIN) => Waiting::Nothing,
+            Ok(_) => Waiting::Bytes,
+            Err(_) => {
+                self.watch().broke();
+                Waiting::End
+            }
+        }
+    }
+
+    fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        mut read: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let read = loop {
+            let ready = ready!(self.stream.poll_read_ready(context));
+            match ready.and_then(|()| read(&self.stream)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => break result,
+            }
+        };
+        let mut watch = self.watch();
+        match &read {
+            Ok(count) => watch.was_read(*count, self.now(), &self.terms.config),
+            Err(_) => watch.broke(),
+        }
+        Poll::Ready(read)
+    }
+
+    fn poll_write(
+        &self,
+        context: &mut Context<'_>,
+        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let written = loop {
+            let Poll::Ready(ready) = self.stream.poll_write_ready(context) else {
+                break Poll::Pending;
+            };
+            match ready.and_then(|()| write(&self.stream)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => break Poll::Ready(result),
+            }
+        };
+        let mut watch = self.watch();
+        match &written {
+            Poll::Ready(Ok(count)) => watch.was_written(*count),
+            Poll::Ready(Err(_)) => watch.broke(),
+            Poll::Pending => watch.write_stalled(self.now()),
+        }
+        written
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = self
+            .0
+            .poll_read(context, |stream| stream.try_read_buf(buffer));
+        read.map_ok(drop)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_write(context, |stream| stream.try_write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0
+            .poll_write(context, |stream| stream.try_write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.finish();
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,127 @@
+//! What the listener counts.
+use std::fmt::{self, Write};
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// Why an answer does not count as delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Why {
+    /// The client reset the connection, or the network gave it up.
+    Reset,
+    /// The client acknowledged nothing more within `listener.write_timeout`.
+    Deadline,
+    /// The answer was never written whole.
+    Cut,
+    /// The connection ended without a proof, on a system without acknowledgements.
+    Unproven,
+    /// The drain ended before the answer was acknowledged.
+    Stopped,
+}
+
+impl EncodeLabelValue for Why {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::Reset => "reset",
+            Self::Deadline => "deadline",
+            Self::Cut => "cut",
+            Self::Unproven => "unproven",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NotAcknowledged {
+    why: Why,
+}
+
+/// The listener's metrics; clones count into the same numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    open: Gauge,
+    accepted: Counter,
+    accept_errors: Counter,
+    not_acknowledged: Family<NotAcknowledged, Counter>,
+}
+
+impl Metrics {
+    /// Registers the metrics under their names.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "connections",
+            "Downstream connections that are open, those whose last answer is watched included",
+            self.open.clone(),
+        );
+        registry.register(
+            "accepted",
+            "Downstream connections that were accepted",
+            self.accepted.clone(),
+        );
+        registry.register(
+            "accept_errors",
+            "Failed calls to accept a downstream connection",
+            self.accept_errors.clone(),
+        );
+        registry.register(
+            "not_acknowledged",
+            "Answers that are not known to have reached their reader",
+            self.not_acknowledged.clone(),
+        );
+    }
+
+    /// Counts a connection as open until the returned value is dropped.
+    pub(super) fn connection(&self) -> Open {
+        self.accepted.inc();
+        self.open.inc();
+        Open(self.open.clone())
+    }
+
+    pub(super) fn accept_failed(&self) {
+        self.accept_errors.inc();
+    }
+
+    pub(super) fn not_acknowledged(&self, why: Why) {
+        self.not_acknowledged
+            .get_or_create(&NotAcknowledged { why })
+            .inc();
+    }
+}
+
+/// One open connection.
+pub(super) struct Open(Gauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metrics_carry_their_names_and_reasons() {
+        let metrics = Metrics::default();
+        let mut registry = Registry::with_prefix("holdline");
+        metrics.register(&mut registry);
+        let open = metrics.connection();
+        metrics.not_acknowledged(Why::Reset);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert!(text.contains("holdline_connections 1\n"), "{text}");
+        assert!(text.contains("holdline_accepted_total 1\n"), "{text}");
+        assert!(
+            text.contains("holdline_not_acknowledged_total{why=\"reset\"} 1\n"),
+            "{text}"
+        );
+        drop(open);
+        text.clear();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert!(text.contains("holdline_connections 0\n"), "{text}");
+    }
+}

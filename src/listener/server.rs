@@ -1,0 +1,204 @@
+//! Accepts connections, within their limit and until the drain begins.
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{error, warn};
+
+use super::answer::Peer;
+use super::config::Config;
+use super::connection;
+use super::evidence::{Evidence, bound_silence};
+use super::line::Line;
+use super::metrics::Metrics;
+use crate::drain::Drain;
+use crate::message::Body;
+use crate::timing::{Clock, Moment};
+
+/// Connections that the kernel finishes before we accept them: bursts of thousands come at once.
+/// The kernel caps it (`net.core.somaxconn`).
+const BACKLOG: u32 = 16_384;
+/// When a silent client is first asked whether it is still there, and then again.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// After a failure to accept that the next try would meet again, as when descriptors are short.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// At most one line is logged of failures to accept in this span.
+const ACCEPT_LOG_PERIOD: Duration = Duration::from_secs(10);
+
+/// Binds a listening socket; port 0 takes a free one.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A restarted process must not wait for its predecessor's connections to time out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// A downstream listener.
+pub struct Server {
+    /// What bounds its connections.
+    pub config: Config,
+    /// The process's clock.
+    pub clock: Clock,
+    /// The process's stop; the connections' tasks are spawned on it.
+    pub drain: Drain,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// By which rule an answer counts as delivered.
+    pub evidence: Evidence,
+}
+
+/// What every connection of a listener shares.
+pub(super) struct Terms {
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) drain: Drain,
+    pub(super) metrics: Metrics,
+    pub(super) evidence: Evidence,
+    pub(super) http: http1::Builder,
+}
+
+impl Server {
+    /// Accepts and serves until the drain begins. Returns then, while the connections' tasks end
+    /// on the drain's tracker.
+    pub async fn run<S>(self, listener: TcpListener, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+    {
+        if let Err(error) = tune(&listener, &self.config) {
+            warn!(%error, "failed to set the options of a listening socket");
+        }
+        let places = Arc::new(Semaphore::new(
+            self.config.connections.min(Semaphore::MAX_PERMITS),
+        ));
+        let terms = Arc::new(self.into_terms());
+        let mut begun = pin!(terms.drain.begun());
+        let mut refusals = Refusals::default();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut begun => return,
+                accepted = accept(&listener, &places) => accepted,
+            };
+            match accepted {
+                Ok((stream, peer, place)) => {
+                    begin(stream, peer, place, &terms, service.clone());
+                }
+                Err(error) => {
+                    terms.metrics.accept_failed();
+                    if !concerns_one_client(&error) {
+                        refusals.log(&error, terms.clock.now());
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn into_terms(self) -> Terms {
+        Terms {
+            http: connection::http(&self.config),
+            config: self.config,
+            clock: self.clock,
+            drain: self.drain,
+            metrics: self.metrics,
+            evidence: self.evidence,
+        }
+    }
+}
+
+/// Sets on the listening socket what every accepted one inherits.
+fn tune(listener: &TcpListener, config: &Config) -> io::Result<()> {
+    setsockopt(listener, sockopt::TcpNoDelay, &true)?;
+    setsockopt(listener, sockopt::KeepAlive, &true)?;
+    bound_silence(listener, KEEPALIVE, config.write_timeout)?;
+    Ok(())
+}
+
+/// Waits for a place first: a client without one stays in the backlog and costs nothing.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
+}
+
+fn begin<S>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: OwnedSemaphorePermit,
+    terms: &Arc<Terms>,
+    service: S,
+) where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Send + 'static,
+    S::Future: Send,
+{
+    let open = terms.metrics.connection();
+    let line = Line::open(stream, Arc::clone(terms));
+    let served = connection::serve(line.wire(), line, Peer(peer), service);
+    let task = async move {
+        // A panic of the service ends this connection and nothing else; it is told here, because
+        // nobody waits for the task's own result.
+        if AssertUnwindSafe(served).catch_unwind().await.is_err() {
+            error!(client = %peer, "a connection's task panicked");
+        }
+        drop((open, place));
+    };
+    drop(terms.drain.spawn(task));
+}
+
+/// True for failures of the connection that was to be accepted: the next one may be well.
+fn concerns_one_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Failures to accept, logged once in a while.
+#[derive(Default)]
+struct Refusals {
+    logged: Option<Moment>,
+    unlogged: u64,
+}
+
+impl Refusals {
+    fn log(&mut self, error: &io::Error, now: Moment) {
+        if self
+            .logged
+            .is_some_and(|logged| now.since(logged) < ACCEPT_LOG_PERIOD)
+        {
+            self.unlogged += 1;
+            return;
+        }
+        self.logged = Some(now);
+        let before = std::mem::take(&mut self.unlogged);
+        warn!(%error, before, "failed to accept a connection");
+    }
+}
