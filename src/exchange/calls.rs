@@ -56,7 +56,10 @@ pub(super) enum Report {
 
 impl Call {
     fn new(kind: CallKind, future: impl Future<Output = Report> + Send + 'static) -> Self {
-        Self { kind, future: Box::pin(future) }
+        Self {
+            kind,
+            future: Box::pin(future),
+        }
     }
 }
 
@@ -127,7 +130,12 @@ fn read_submit_answer(
     answer: StoredResponse,
 ) -> Submitted<Answer> {
     let operation = flight.conversion.operation;
-    let class = classify_submit(flight.gateway.profile, operation, answer.status, &answer.body);
+    let class = classify_submit(
+        flight.gateway.profile,
+        operation,
+        answer.status,
+        &answer.body,
+    );
     context.metrics.submitted(&class);
     match class {
         SubmitAnswer::Accepted(ticket) => {
@@ -137,12 +145,18 @@ fn read_submit_answer(
         SubmitAnswer::Standard => {
             let transaction = Transaction::of(&answer.body);
             let matches = transaction.is_some_and(|it| it.matches(&flight.facts));
-            Submitted::Standard { answer: Arc::new(answer), matches }
+            Submitted::Standard {
+                answer: Arc::new(answer),
+                matches,
+            }
         }
         SubmitAnswer::Refused => Submitted::Refused(Arc::new(answer)),
         SubmitAnswer::TooMany => {
             let retry_after = retry_after(&answer.fields, wall_clock());
-            Submitted::TooMany { answer: Arc::new(answer), retry_after }
+            Submitted::TooMany {
+                answer: Arc::new(answer),
+                retry_after,
+            }
         }
         SubmitAnswer::Unclear => {
             tracing::warn!(
@@ -157,9 +171,14 @@ fn read_submit_answer(
 
 /// The gateway's own URL is never contacted; where it names another origin the operator is told.
 fn warn_of_foreign_url(flight: &Flight, announced: Option<&str>) {
-    let Some(uri) = announced.and_then(|url| url.parse::<http::Uri>().ok()) else { return };
+    let Some(uri) = announced.and_then(|url| url.parse::<http::Uri>().ok()) else {
+        return;
+    };
     let origin = flight.gateway.client.origin();
-    if uri.authority().is_some_and(|authority| authority != origin.authority()) {
+    if uri
+        .authority()
+        .is_some_and(|authority| authority != origin.authority())
+    {
         tracing::warn!(
             exchange = %flight.id,
             host = %crate::telemetry::Capped(uri.host().unwrap_or_default()),
@@ -181,7 +200,10 @@ pub(super) fn poll(
     };
     if let Some(kept) = context.results.find(&key, context.clock.now()) {
         let event = Event::PollAnswered(Polled::Firm(kept));
-        return Some(Call::new(CallKind::Poll, std::future::ready(Report::Event(event))));
+        return Some(Call::new(
+            CallKind::Poll,
+            std::future::ready(Report::Event(event)),
+        ));
     }
     let turn = Turn::take(context, flight, key)?;
     let path = flight.gateway.profile.result_of(&id)?;
@@ -213,9 +235,13 @@ fn read_poll_answer(
     context.metrics.polled(class);
     let wait = || retry_after(&answer.fields, wall_clock());
     match class {
-        PollAnswer::Pending => Polled::Pending { retry_after: wait() },
+        PollAnswer::Pending => Polled::Pending {
+            retry_after: wait(),
+        },
         PollAnswer::Unknown => Polled::Unknown,
-        PollAnswer::Transient => Polled::Transient { retry_after: wait() },
+        PollAnswer::Transient => Polled::Transient {
+            retry_after: wait(),
+        },
         PollAnswer::Firm => Polled::Firm(Arc::new(answer)),
         PollAnswer::Soft => Polled::Soft(Arc::new(answer)),
         PollAnswer::Odd => {
@@ -242,7 +268,12 @@ impl Turn {
             return None;
         }
         drop(table);
-        Some(Self { context: Arc::clone(context), flight: Arc::clone(flight), key, told: false })
+        Some(Self {
+            context: Arc::clone(context),
+            flight: Arc::clone(flight),
+            key,
+            told: false,
+        })
     }
 
     fn end(mut self, event: &Event<Answer>) {
@@ -252,10 +283,18 @@ impl Turn {
 
     fn pass_on(&self, event: &Event<Answer>) {
         let mut table = self.context.table();
-        let Some(task) = table.by_task.get_mut(&self.key) else { return };
+        let Some(task) = table.by_task.get_mut(&self.key) else {
+            return;
+        };
         task.polled = false;
-        for other in task.flights.iter().filter(|other| !Arc::ptr_eq(other, &self.flight)) {
-            other.mailbox.post(Command::TaskAnswered(Box::new(event.clone())));
+        for other in task
+            .flights
+            .iter()
+            .filter(|other| !Arc::ptr_eq(other, &self.flight))
+        {
+            other
+                .mailbox
+                .post(Command::TaskAnswered(Box::new(event.clone())));
         }
         if task.flights.is_empty() {
             table.by_task.remove(&self.key);
@@ -293,14 +332,23 @@ async fn find(
 ) -> Option<StoredResponse> {
     let profile = flight.gateway.profile;
     let client = &flight.gateway.client;
-    let any_time = Search { facts: &flight.facts, submitted_at: SystemTime::UNIX_EPOCH };
-    let list = client.fetch(credentials.get(any_time.path(profile)?)).await.ok()?;
-    let search = Search { submitted_at: submitted_at(context, flight, &list)?, ..any_time };
+    let any_time = Search {
+        facts: &flight.facts,
+        submitted_at: SystemTime::UNIX_EPOCH,
+    };
+    let list = client
+        .fetch(credentials.get(any_time.path(profile)?))
+        .await
+        .ok()?;
+    let search = Search {
+        submitted_at: submitted_at(context, flight, &list)?,
+        ..any_time
+    };
     let found = search.choose(&list.body, |uid| context.is_taken(flight, uid))?;
     let path = transaction_by_uid(profile, &found)?;
     let answer = client.fetch(credentials.get(path)).await.ok()?;
-    let is_answer = answer.status == http::StatusCode::OK
-        && search.accepts(profile, &found, &answer.body);
+    let is_answer =
+        answer.status == http::StatusCode::OK && search.accepts(profile, &found, &answer.body);
     is_answer.then_some(answer)
 }
 
@@ -308,5 +356,7 @@ async fn find(
 fn submitted_at(context: &Context, flight: &Flight, answer: &StoredResponse) -> Option<SystemTime> {
     let first_sent = flight.core().machine.first_sent()?;
     let ago = context.clock.now().since(first_sent);
-    gateway_time(&answer.fields).unwrap_or_else(wall_clock).checked_sub(ago)
+    gateway_time(&answer.fields)
+        .unwrap_or_else(wall_clock)
+        .checked_sub(ago)
 }

@@ -13,9 +13,7 @@ use tokio::time::Sleep;
 use super::calls::{Call, CallKind, Report};
 use super::flight::{Answer, Command, Flight, Join, Told};
 use super::flights::Context;
-use super::machine::{
-    Action, Actions, Event, Joining, Outcome, Record, RecordKind, State, Timer,
-};
+use super::machine::{Action, Actions, Event, Joining, Outcome, Record, RecordKind, State, Timer};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
 use super::{calls, journey};
@@ -159,8 +157,9 @@ impl Driver {
             return Poll::Ready(timer);
         }
         let deadline = clock.instant(moment);
-        let sleep =
-            self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if sleep.deadline() != deadline {
             sleep.as_mut().reset(deadline);
         }
@@ -194,15 +193,22 @@ impl Driver {
             return;
         }
         self.flight.core().admit(join.waiter);
-        let wanted = matches!(self.state(), State::Asking | State::Doubtful | State::Waiting);
-        if wanted {
-            self.submission = Some(join.submission);
-            self.credentials = Some(join.credentials);
+        match self.state() {
+            State::Asking | State::Doubtful => {
+                self.submission = Some(join.submission);
+                self.credentials = Some(join.credentials);
+            }
+            State::Waiting => self.credentials = Some(join.credentials),
+            State::Recording(_)
+            | State::Connecting
+            | State::Submitting
+            | State::Polling
+            | State::Undelivered
+            | State::Delivered
+            | State::Ended => {}
         }
-        self.apply(Event::Joined(Joining { hold_until: join.hold_until }));
-        if self.state() == State::Waiting {
-            self.submission = None;
-        }
+        let hold_until = join.hold_until;
+        self.apply(Event::Joined(Joining { hold_until }));
     }
 
     fn settled(&mut self, waiter: u64, delivered: bool) {
@@ -217,7 +223,12 @@ impl Driver {
         if self.state() == State::Waiting {
             let now = self.now();
             // The action is the poll that the other exchange has made for us.
-            drop(self.flight.core().machine.on(Event::Timer(Timer::Poll), now));
+            drop(
+                self.flight
+                    .core()
+                    .machine
+                    .on(Event::Timer(Timer::Poll), now),
+            );
         }
         if self.state() == State::Polling {
             self.apply(event);
@@ -234,7 +245,8 @@ impl Driver {
         match report {
             Report::HandedOver(submission) => {
                 self.apply(Event::HandedOver);
-                self.calls.push(calls::await_answer(&self.context, &self.flight, submission));
+                self.calls
+                    .push(calls::await_answer(&self.context, &self.flight, submission));
             }
             Report::ConnectFailed(error) => {
                 let passing = error.cause.is_passing();
@@ -255,11 +267,10 @@ impl Driver {
     }
 
     fn enact(&mut self, actions: Actions<Answer>) {
-        let was_at_rest = self.flight.is_at_rest();
         for action in actions {
             self.perform(action);
         }
-        journey::note_rest(&self.context, &self.flight, was_at_rest);
+        journey::note_rest(&self.context, &self.flight);
     }
 
     fn perform(&mut self, action: Action<Answer>) {
@@ -318,7 +329,12 @@ impl Driver {
             core.submitted_at = Some(self.context.clock.now());
         }
         let mut table = self.context.table();
-        table.by_task.entry(key).or_default().flights.push(Arc::clone(&self.flight));
+        table
+            .by_task
+            .entry(key)
+            .or_default()
+            .flights
+            .push(Arc::clone(&self.flight));
         drop(table);
         journey::tell_accepted(&self.flight, id);
     }
@@ -326,7 +342,9 @@ impl Driver {
     /// Asks for the result, unless another exchange with the same task is asking: its answer comes
     /// to us as well.
     fn poll(&mut self) {
-        let Some(credentials) = &self.credentials else { return };
+        let Some(credentials) = &self.credentials else {
+            return;
+        };
         if let Some(call) = calls::poll(&self.context, &self.flight, credentials) {
             self.calls.push(call);
         }
@@ -337,19 +355,26 @@ impl Driver {
         let told = match outcome {
             Outcome::Completed(answer) => {
                 self.keep(&answer);
-                Told::Answer { answer, replayed: false }
+                Told::Answer {
+                    answer,
+                    replayed: false,
+                }
             }
             Outcome::Refused(answer) => Told::Refused(answer),
-            Outcome::NotSubmitted(why) => {
-                Told::NotSubmitted { why, cause: self.flight.core().connect_failure }
-            }
+            Outcome::NotSubmitted(why) => Told::NotSubmitted {
+                why,
+                cause: self.flight.core().connect_failure,
+            },
             Outcome::InDoubt(doubt) => Told::InDoubt(doubt),
             Outcome::Expired => Told::Expired,
         };
         let mut core = self.flight.core();
         core.tell(&told);
         core.told = Some(match told {
-            Told::Answer { answer, .. } => Told::Answer { answer, replayed: true },
+            Told::Answer { answer, .. } => Told::Answer {
+                answer,
+                replayed: true,
+            },
             other => other,
         });
     }

@@ -50,6 +50,8 @@ pub(super) struct Core {
     pub(super) taken: Vec<Box<str>>,
     /// True if the answer came from a lookup.
     pub(super) looked_up: bool,
+    /// True while it is counted as at rest.
+    pub(super) rests: bool,
     /// When the submit was answered, and when the outcome came.
     pub(super) submitted_at: Option<Moment>,
 }
@@ -112,7 +114,10 @@ pub enum Told {
 }
 
 impl Flight {
-    #[expect(clippy::too_many_arguments, reason = "made in one place, from parts that have no other common home")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "made in one place, from parts that have no other common home"
+    )]
     pub(super) fn new(
         gateway: Arc<Gateway>,
         conversion: &'static Conversion,
@@ -132,6 +137,7 @@ impl Flight {
             connect_failure: None,
             taken: Vec::new(),
             looked_up: false,
+            rests: false,
             submitted_at: None,
         };
         Self {
@@ -216,7 +222,10 @@ impl Flight {
 
     /// True while a client that waits for the answer has not hung up.
     pub(super) fn has_live_waiter(&self) -> bool {
-        self.core().waiters.iter().any(|waiter| !waiter.tell.is_closed())
+        self.core()
+            .waiters
+            .iter()
+            .any(|waiter| !waiter.tell.is_closed())
     }
 }
 

@@ -136,10 +136,13 @@ impl Flights {
         let now = context.clock.now();
         let mut table = context.table();
         let fingerprint = context.free_place(&table, &order);
-        let identity = super::order::Identity { fingerprint, ..order.identity };
+        let identity = super::order::Identity {
+            fingerprint,
+            ..order.identity
+        };
         if let Some(fact) = table.facts.find(&(fingerprint, identity.credential), now) {
             drop(table);
-            return context.from_fact(fact, now);
+            return context.ended(fact, now);
         }
         if let Some(flight) = table.flights.get(&fingerprint) {
             if flight.identity.credential != identity.credential {
@@ -161,14 +164,25 @@ impl Flights {
         if let Some(answer) = self.0.results.find(&key, self.0.clock.now()) {
             return TaskAnswer::Kept(answer);
         }
-        let runs = self.0.table().by_task.get(&key).is_some_and(|task| !task.flights.is_empty());
-        if runs { TaskAnswer::Running } else { TaskAnswer::Unknown }
+        let runs = self
+            .0
+            .table()
+            .by_task
+            .get(&key)
+            .is_some_and(|task| !task.flights.is_empty());
+        if runs {
+            TaskAnswer::Running
+        } else {
+            TaskAnswer::Unknown
+        }
     }
 
     /// Tells every flight that the process stops; nothing goes on after `until`.
     pub fn begin_drain(&self, until: Moment) {
         for flight in self.0.all() {
-            flight.mailbox.post(Command::Event(Box::new(Event::Draining { until })));
+            flight
+                .mailbox
+                .post(Command::Event(Box::new(Event::Draining { until })));
         }
     }
 
@@ -221,21 +235,30 @@ impl Context {
             return first;
         }
         let is_taken = |fingerprint: &Fingerprint| {
-            table.flights.get(fingerprint).is_some_and(|flight| flight.has_live_waiter())
+            table
+                .flights
+                .get(fingerprint)
+                .is_some_and(|flight| flight.has_live_waiter())
         };
-        std::iter::once(first)
-            .chain((1..).map(|number| self.hash_key.beside(first, number)))
+        let beside = (1..=u32::MAX).map(|number| self.hash_key.beside(first, number));
+        let mut places = std::iter::once(first).chain(beside);
+        places
             .find(|fingerprint| !is_taken(fingerprint))
             .unwrap_or(first)
     }
 
-    fn from_fact(&self, fact: Fact, now: Moment) -> Admission {
+    fn ended(&self, fact: Fact, now: Moment) -> Admission {
         match self.results.find(&fact.result, now) {
             Some(answer) => {
                 self.metrics.replayed();
-                Admission::Kept { exchange: fact.exchange, answer }
+                Admission::Kept {
+                    exchange: fact.exchange,
+                    answer,
+                }
             }
-            None => Admission::Spent { exchange: fact.exchange },
+            None => Admission::Spent {
+                exchange: fact.exchange,
+            },
         }
     }
 
@@ -249,7 +272,12 @@ impl Context {
             submission: order.submission,
             credentials: order.credentials,
         })));
-        Admission::Held(Held { flight, waiter: number, joined: true, told })
+        Admission::Held(Held {
+            flight,
+            waiter: number,
+            joined: true,
+            told,
+        })
     }
 
     fn waiter(&self) -> (Waiter, oneshot::Receiver<Told>) {
@@ -283,7 +311,9 @@ impl Context {
             order.key.explicit,
             order.facts.tracking_id.is_some(),
             order.read_at,
-            Joining { hold_until: order.hold_until },
+            Joining {
+                hold_until: order.hold_until,
+            },
             fastrand::u64(..),
         );
         let flight = Arc::new(Flight::new(
@@ -304,18 +334,27 @@ impl Context {
             order.submission,
             order.credentials,
         ));
-        Admission::Held(Held { flight, waiter: number, joined: false, told })
+        Admission::Held(Held {
+            flight,
+            waiter: number,
+            joined: false,
+            told,
+        })
     }
 
     /// Puts a flight into the map and the indices, and tells those that it has something in common with.
     fn enter(&self, table: &mut Table, flight: &Arc<Flight>) {
         let identity = flight.identity;
-        table.flights.insert(identity.fingerprint, Arc::clone(flight));
+        table
+            .flights
+            .insert(identity.fingerprint, Arc::clone(flight));
         *table.owners.entry(identity.owner).or_default() += 1;
         if let Some(key) = self.shared_key(flight) {
             let others = table.by_key.insert(key, flight);
             for sharing in others.iter().chain((!others.is_empty()).then_some(flight)) {
-                sharing.mailbox.post(Command::Event(Box::new(Event::KeyShared)));
+                sharing
+                    .mailbox
+                    .post(Command::Event(Box::new(Event::KeyShared)));
             }
         }
         if let Some(facts) = self.common_facts(identity.owner, &flight.facts)
@@ -343,7 +382,11 @@ impl Context {
         }
         if flight.key.explicit && !flight.is_unfinished() {
             let expires_at = flight.read_at + self.policy.retention;
-            let fact = Fact { exchange: flight.id, result, expires_at };
+            let fact = Fact {
+                exchange: flight.id,
+                result,
+                expires_at,
+            };
             let key = (flight.identity.fingerprint, flight.identity.credential);
             table.facts.insert(key, fact);
         }
@@ -356,8 +399,8 @@ impl Context {
         let identity = flight.identity;
         table.flights.remove(&identity.fingerprint);
         table.disown(identity.owner);
-        if flight.is_at_rest() {
-            table.at_rest = table.at_rest.saturating_sub(1);
+        if std::mem::replace(&mut flight.core().rests, false) {
+            table.at_rest -= 1;
         }
         if let Some(key) = self.shared_key(flight) {
             table.by_key.remove(key, flight);
@@ -374,7 +417,10 @@ impl Context {
     fn shared_key(&self, flight: &Flight) -> Option<Digest> {
         let key = flight.key.value.as_bytes();
         let owner = flight.identity.owner;
-        flight.key.explicit.then(|| self.hash_key.common("key", owner, [key]))
+        flight
+            .key
+            .explicit
+            .then(|| self.hash_key.common("key", owner, [key]))
     }
 
     /// What two requests for what may be the same purchase have in common: tracking id and amount.
@@ -382,7 +428,10 @@ impl Context {
         let tracking_id = facts.tracking_id.as_deref()?.as_bytes();
         let amount = facts.amount.as_deref().unwrap_or_default().as_bytes();
         let kind = facts.transaction_type.as_bytes();
-        Some(self.hash_key.common("facts", owner, [kind, tracking_id, amount]))
+        Some(
+            self.hash_key
+                .common("facts", owner, [kind, tracking_id, amount]),
+        )
     }
 
     fn transaction(&self, owner: Owner, uid: &str) -> Digest {
@@ -394,7 +443,9 @@ impl Context {
         let owner = flight.identity.owner;
         let mut table = self.table();
         table.recent.insert(self.transaction(owner, uid));
-        let Some(facts) = self.common_facts(owner, &flight.facts) else { return };
+        let Some(facts) = self.common_facts(owner, &flight.facts) else {
+            return;
+        };
         for other in table.by_facts.others(&facts, flight) {
             other.core().taken.push(uid.into());
         }
@@ -402,8 +453,9 @@ impl Context {
 
     /// True if a transaction is known to be another exchange's.
     pub(super) fn is_taken(&self, flight: &Flight, uid: &str) -> bool {
-        flight.core().taken.iter().any(|taken| **taken == *uid)
-            || self.table().recent.contains(&self.transaction(flight.identity.owner, uid))
+        let is_known = flight.core().taken.iter().any(|taken| **taken == *uid);
+        let transaction = self.transaction(flight.identity.owner, uid);
+        is_known || self.table().recent.contains(&transaction)
     }
 
     /// Where this flight's answer is kept: under its task's id, or its own where there is no task.

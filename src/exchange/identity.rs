@@ -101,7 +101,8 @@ impl HashKey {
 
     /// Where the answer to a task is kept: for these credentials only.
     pub fn result(&self, credential: Credential, name: &str) -> [u8; 32] {
-        self.digest("result", [credential.0.0.as_slice(), name.as_bytes()]).0
+        self.digest("result", [credential.0.0.as_slice(), name.as_bytes()])
+            .0
     }
 
     /// What two exchanges of one shop have in common, under a name of its own.
@@ -152,14 +153,39 @@ mod tests {
         let one = key.fingerprint(parts(owner));
         assert_eq!(one, key.fingerprint(parts(owner)));
         for other in [
-            FingerprintParts { owner: key.owner("g", b"362"), ..parts(owner) },
-            FingerprintParts { owner: key.owner("h", b"361"), ..parts(owner) },
-            FingerprintParts { method: b"PUT", ..parts(owner) },
-            FingerprintParts { path: b"/transactions/payment", ..parts(owner) },
-            FingerprintParts { shape: b"3", ..parts(owner) },
-            FingerprintParts { key: Some(b""), ..parts(owner) },
-            FingerprintParts { key: Some(b"{}"), body: b"", ..parts(owner) },
-            FingerprintParts { body: b"{ }", ..parts(owner) },
+            FingerprintParts {
+                owner: key.owner("g", b"362"),
+                ..parts(owner)
+            },
+            FingerprintParts {
+                owner: key.owner("h", b"361"),
+                ..parts(owner)
+            },
+            FingerprintParts {
+                method: b"PUT",
+                ..parts(owner)
+            },
+            FingerprintParts {
+                path: b"/transactions/payment",
+                ..parts(owner)
+            },
+            FingerprintParts {
+                shape: b"3",
+                ..parts(owner)
+            },
+            FingerprintParts {
+                key: Some(b""),
+                ..parts(owner)
+            },
+            FingerprintParts {
+                key: Some(b"{}"),
+                body: b"",
+                ..parts(owner)
+            },
+            FingerprintParts {
+                body: b"{ }",
+                ..parts(owner)
+            },
         ] {
             assert_ne!(one, key.fingerprint(other), "{other:?}");
         }

@@ -27,12 +27,10 @@ impl<K: Eq + Hash> Index<K> {
     /// The flights with a property, but for `flight` itself.
     pub(super) fn others(&self, key: &K, flight: &Arc<Flight>) -> Vec<Arc<Flight>> {
         let flights = self.0.get(key).into_iter().flatten();
-        flights.filter(|other| !Arc::ptr_eq(other, flight)).cloned().collect()
-    }
-
-    /// The first flight with a property.
-    pub(super) fn first(&self, key: &K) -> Option<&Arc<Flight>> {
-        self.0.get(key)?.first()
+        flights
+            .filter(|other| !Arc::ptr_eq(other, flight))
+            .cloned()
+            .collect()
     }
 
     /// Removes a flight.

@@ -16,19 +16,26 @@ impl Flight {
     /// True if the answer tells of a transaction that the payer has yet to finish.
     pub(super) fn is_unfinished(&self) -> bool {
         let core = self.core();
-        let Some(super::flight::Told::Answer { answer, .. }) = &core.told else { return false };
+        let Some(super::flight::Told::Answer { answer, .. }) = &core.told else {
+            return false;
+        };
         let status = Transaction::of(&answer.body).and_then(|transaction| transaction.status());
         status.is_some_and(|status| status == "incomplete")
     }
 }
 
 /// Keeps the count of the flights that are at rest.
-pub(super) fn note_rest(context: &Context, flight: &Flight, was_at_rest: bool) {
-    let is_at_rest = flight.is_at_rest();
-    if was_at_rest != is_at_rest {
-        let mut table = context.table();
-        let at_rest = table.at_rest;
-        table.at_rest = if is_at_rest { at_rest + 1 } else { at_rest.saturating_sub(1) };
+pub(super) fn note_rest(context: &Context, flight: &Flight) {
+    let rests = flight.is_at_rest();
+    if flight.core().rests == rests {
+        return;
+    }
+    let mut table = context.table();
+    flight.core().rests = rests;
+    if rests {
+        table.at_rest += 1;
+    } else {
+        table.at_rest -= 1;
     }
 }
 

@@ -15,7 +15,10 @@ pub(super) struct Mailbox<T> {
 
 impl<T> Default for Mailbox<T> {
     fn default() -> Self {
-        Self { queue: Mutex::default(), reader: AtomicWaker::new() }
+        Self {
+            queue: Mutex::default(),
+            reader: AtomicWaker::new(),
+        }
     }
 }
 

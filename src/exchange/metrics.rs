@@ -66,18 +66,42 @@ impl Default for Metrics {
 impl Metrics {
     /// Registers every metric of this room.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("submits", "Submits by the class of their answer", self.submits.clone());
-        registry.register("polls", "Polls by the class of their answer", self.polls.clone());
+        registry.register(
+            "submits",
+            "Submits by the class of their answer",
+            self.submits.clone(),
+        );
+        registry.register(
+            "polls",
+            "Polls by the class of their answer",
+            self.polls.clone(),
+        );
         registry.register("exchanges", "Exchanges by outcome", self.ended.clone());
         let refused = "New exchanges refused before anything was submitted";
         registry.register("refused", refused, self.refused.clone());
-        registry.register("recovered", "Lookups by their verdict", self.recovered.clone());
-        registry.register("joined", "Requests that joined a running exchange", self.joined.clone());
-        registry.register("replayed", "Kept answers given again", self.replayed.clone());
+        registry.register(
+            "recovered",
+            "Lookups by their verdict",
+            self.recovered.clone(),
+        );
+        registry.register(
+            "joined",
+            "Requests that joined a running exchange",
+            self.joined.clone(),
+        );
+        registry.register(
+            "replayed",
+            "Kept answers given again",
+            self.replayed.clone(),
+        );
         let overlapping = "Exchanges begun while one with the same tracking id and amount ran";
         registry.register("overlapping", overlapping, self.overlapping.clone());
         let unclassified = "Poll answers of no known shape";
-        registry.register("unclassified_answers", unclassified, self.unclassified.clone());
+        registry.register(
+            "unclassified_answers",
+            unclassified,
+            self.unclassified.clone(),
+        );
         let seconds = "From a request read whole to its outcome";
         registry.register_with_unit("exchange", seconds, Unit::Seconds, self.seconds.clone());
     }
@@ -94,7 +118,9 @@ impl Metrics {
     }
 
     pub(super) fn submit_lost(&self) {
-        self.submits.get_or_create(&Answered { answer: "lost" }).inc();
+        self.submits
+            .get_or_create(&Answered { answer: "lost" })
+            .inc();
     }
 
     pub(super) fn polled(&self, answer: PollAnswer) {

@@ -90,9 +90,17 @@ impl Credentials {
         authorization.set_sensitive(true);
         let shape = shape_fields
             .iter()
-            .flat_map(|name| fields.get_all(name).iter().map(|value| (name.clone(), value.clone())))
+            .flat_map(|name| {
+                fields
+                    .get_all(name)
+                    .iter()
+                    .map(|value| (name.clone(), value.clone()))
+            })
             .collect();
-        Some(Self { authorization, shape })
+        Some(Self {
+            authorization,
+            shape,
+        })
     }
 
     /// A `GET` of `path` under these credentials. The answer must be readable, so no coding of it
@@ -103,7 +111,10 @@ impl Credentials {
         let fields = request.headers_mut();
         fields.reserve(3 + self.shape.len());
         fields.insert(AUTHORIZATION, self.authorization.clone());
-        fields.insert(http::header::ACCEPT, HeaderValue::from_static("application/json"));
+        fields.insert(
+            http::header::ACCEPT,
+            HeaderValue::from_static("application/json"),
+        );
         for (name, value) in &self.shape {
             fields.append(name, value.clone());
         }

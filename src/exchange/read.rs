@@ -53,7 +53,13 @@ pub enum ReadOutcome {
 impl Read {
     /// Submits, polls, and returns the answer. It ends when its client does: the future is dropped.
     pub async fn run(self, policy: ReadPolicy, clock: Clock) -> ReadOutcome {
-        let Self { gateway, conversion, request, credentials, hold_until } = self;
+        let Self {
+            gateway,
+            conversion,
+            request,
+            credentials,
+            hold_until,
+        } = self;
         let Ok(answer) = gateway.client.fetch(request).await else {
             return ReadOutcome::NotAsynchronous;
         };
@@ -61,8 +67,18 @@ impl Read {
         match classify_submit(gateway.profile, operation, answer.status, &answer.body) {
             SubmitAnswer::Accepted(ticket) => {
                 let id = ticket.request_id;
-                let Some(path) = gateway.profile.result_of(&id) else { return ReadOutcome::Failed };
-                let chain = Chain { gateway, conversion, credentials, id, path, policy, clock };
+                let Some(path) = gateway.profile.result_of(&id) else {
+                    return ReadOutcome::Failed;
+                };
+                let chain = Chain {
+                    gateway,
+                    conversion,
+                    credentials,
+                    id,
+                    path,
+                    policy,
+                    clock,
+                };
                 tokio::select! {
                     outcome = chain.run() => outcome,
                     () = clock.sleep_until(hold_until) => ReadOutcome::Failed,
@@ -93,11 +109,15 @@ impl Chain {
         let (mut polls, mut failures) = (0, 0);
         let mut wait = self.policy.schedule.delay(0);
         loop {
-            self.clock.sleep_until(on_grid(self.clock.now() + wait)).await;
+            self.clock
+                .sleep_until(on_grid(self.clock.now() + wait))
+                .await;
             failures += 1;
             wait = self.policy.backoff.delay(failures, None);
             let request = self.credentials.get(self.path.clone());
-            let Ok(answer) = self.gateway.client.fetch(request).await else { continue };
+            let Ok(answer) = self.gateway.client.fetch(request).await else {
+                continue;
+            };
             match self.class(&answer) {
                 PollAnswer::Firm => return ReadOutcome::Answer(answer),
                 PollAnswer::Pending => {

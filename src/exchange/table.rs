@@ -60,13 +60,23 @@ impl Facts {
     }
 
     pub(super) fn find(&self, key: &FactKey, now: Moment) -> Option<Fact> {
-        self.known.get(key).filter(|fact| now < fact.expires_at).copied()
+        self.known
+            .get(key)
+            .filter(|fact| now < fact.expires_at)
+            .copied()
     }
 
     /// Forgets what has expired, and says how many are left.
     pub(super) fn purge(&mut self, now: Moment) -> usize {
-        while let Some((_, key)) = self.order.pop_front_if(|(expires_at, _)| *expires_at <= now) {
-            if self.known.get(&key).is_some_and(|fact| fact.expires_at <= now) {
+        while let Some((_, key)) = self
+            .order
+            .pop_front_if(|(expires_at, _)| *expires_at <= now)
+        {
+            if self
+                .known
+                .get(&key)
+                .is_some_and(|fact| fact.expires_at <= now)
+            {
                 self.known.remove(&key);
             }
         }

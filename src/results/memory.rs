@@ -38,7 +38,11 @@ impl Results {
             // The default policy refuses a fresh entry when it is full of warm ones.
             .eviction_policy(EvictionPolicy::lru())
             .build();
-        Self { config, pinned: Mutex::default(), delivered }
+        Self {
+            config,
+            pinned: Mutex::default(),
+            delivered,
+        }
     }
 
     /// Keeps an answer until [`Results::release`], whatever else is kept.
@@ -65,7 +69,10 @@ impl Results {
         if let Some(answer) = self.pinned().get(key) {
             return Some(Arc::clone(answer));
         }
-        self.delivered.get(key).filter(|kept| now < kept.expires_at).map(|kept| kept.answer)
+        self.delivered
+            .get(key)
+            .filter(|kept| now < kept.expires_at)
+            .map(|kept| kept.answer)
     }
 
     fn pinned(&self) -> std::sync::MutexGuard<'_, HashMap<ResultKey, Arc<StoredResponse>>> {
@@ -86,11 +93,18 @@ mod tests {
 
     fn answer(size: usize) -> Arc<StoredResponse> {
         let body = Bytes::from(vec![b'x'; size]);
-        Arc::new(StoredResponse { status: StatusCode::OK, fields: HeaderMap::new(), body })
+        Arc::new(StoredResponse {
+            status: StatusCode::OK,
+            fields: HeaderMap::new(),
+            body,
+        })
     }
 
     fn store(max_bytes: u64) -> Results {
-        Results::new(Config { max_bytes, ..Config::default() })
+        Results::new(Config {
+            max_bytes,
+            ..Config::default()
+        })
     }
 
     #[test]
@@ -114,6 +128,10 @@ mod tests {
         results.release(&[1; 32], NOW);
         let last = NOW + Duration::from_secs(24 * 60 * 60 - 1);
         assert!(results.find(&[1; 32], last).is_some());
-        assert!(results.find(&[1; 32], last + Duration::from_secs(1)).is_none());
+        assert!(
+            results
+                .find(&[1; 32], last + Duration::from_secs(1))
+                .is_none()
+        );
     }
 }

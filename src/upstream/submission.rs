@@ -128,9 +128,12 @@ impl Submission {
         } = self;
         let fields = match stage {
             Stage::Received(received) => received?,
-            Stage::Awaiting(awaited) => http1
-                .received(awaited.await)
-                .map_err(|unanswered| unanswered.error)?,
+            Stage::Awaiting(awaited) => {
+                let received = awaited.await;
+                http1
+                    .received(received)
+                    .map_err(|unanswered| unanswered.error)?
+            }
         };
         let whole = match answer::join(fields, Channel::Own(http1)) {
             Ok(answer) => answer::read_whole(answer, max_answer).await,

@@ -347,7 +347,9 @@ impl<A: Clone + PartialEq> Machine<A> {
     fn doubtful(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
             Event::Joined(_) if self.settled || now.since(self.laddered_at) < LADDER_AGAIN => {
-                vec![Action::Give]
+                let mut actions = vec![Action::Give, Action::DropBody];
+                actions.extend((!self.credentials).then_some(Action::DropCredentials));
+                actions
             }
             Event::Joined(_) => {
                 (self.body, self.credentials) = (true, true);
@@ -359,7 +361,14 @@ impl<A: Clone + PartialEq> Machine<A> {
             }
             Event::Resolved(Verdict::NotExecuted) => self.record(Record::Closed),
             Event::Timer(Timer::Retention) => self.expire(),
-            other => self.late_submit(other, now),
+            other => {
+                let mut actions = self.late_submit(other, now);
+                if self.state == State::Doubtful && self.open == 0 && self.credentials {
+                    self.credentials = false;
+                    actions.push(Action::DropCredentials);
+                }
+                actions
+            }
         }
     }
 
