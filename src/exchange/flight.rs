@@ -195,6 +195,11 @@ impl Flight {
         self.core().machine.ticket().map(ToString::to_string)
     }
 
+    /// When the first byte of a submit was handed over.
+    pub fn first_sent(&self) -> Option<Moment> {
+        self.core().machine.first_sent()
+    }
+
     /// Polls so far, and when the submit was answered.
     pub fn progress(&self) -> (u32, Option<Moment>) {
         let core = self.core();

@@ -84,6 +84,8 @@ pub enum Admission {
 pub enum Refusal {
     /// `limits.running` is reached.
     Running,
+    /// `limits.held` is reached.
+    Held,
     /// `limits.per_owner` is reached.
     Owner,
     /// `limits.undelivered` is reached.
@@ -94,6 +96,18 @@ pub enum Refusal {
     Draining,
 }
 
+impl Refusal {
+    /// Every refusal, for the table of what is told.
+    pub const ALL: [Self; 6] = [
+        Self::Running,
+        Self::Held,
+        Self::Owner,
+        Self::Undelivered,
+        Self::Facts,
+        Self::Draining,
+    ];
+}
+
 /// A request's place at a flight.
 pub struct Held {
     /// The flight.
@@ -102,6 +116,8 @@ pub struct Held {
     pub waiter: u64,
     /// True if the exchange was there before the request.
     pub joined: bool,
+    /// The request once more, where it joined: if the exchange turns out to be over, it is a new one.
+    pub again: Option<Box<Order>>,
     /// Brings what the waiter is told. It ends without a word only when the flight's task died in
     /// a way that its supervisor could not see.
     pub told: oneshot::Receiver<Told>,
@@ -272,12 +288,7 @@ impl Context {
             submission: order.submission,
             credentials: order.credentials,
         })));
-        Admission::Held(Held {
-            flight,
-            waiter: number,
-            joined: true,
-            told,
-        })
+        Admission::Held(Held { flight, waiter: number, joined: true, again, told })
     }
 
     fn waiter(&self) -> (Waiter, oneshot::Receiver<Told>) {
@@ -290,6 +301,8 @@ impl Context {
         let limits = &self.config;
         if self.drain.is_draining() {
             Err(Refusal::Draining)
+        } else if !order.has_place {
+            Err(Refusal::Held)
         } else if table.running() >= limits.running {
             Err(Refusal::Running)
         } else if table.at_rest >= limits.undelivered {
@@ -334,12 +347,7 @@ impl Context {
             order.submission,
             order.credentials,
         ));
-        Admission::Held(Held {
-            flight,
-            waiter: number,
-            joined: false,
-            told,
-        })
+        Admission::Held(Held { flight, waiter: number, joined: false, again: None, told })
     }
 
     /// Puts a flight into the map and the indices, and tells those that it has something in common with.

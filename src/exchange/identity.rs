@@ -105,6 +105,15 @@ impl HashKey {
             .0
     }
 
+    /// The key under which a request goes that came with another service's key.
+    pub fn foreign_key(&self, owner: Owner, path: &str, key: &[u8]) -> [u8; 16] {
+        let parts = [owner.0.0.as_slice(), path.as_bytes(), key];
+        let Digest(hash) = self.digest("foreign key", parts);
+        let mut id = [0; 16];
+        id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+        id
+    }
+
     /// What two exchanges of one shop have in common, under a name of its own.
     pub fn common<const N: usize>(
         &self,

@@ -155,6 +155,7 @@ impl Metrics {
     pub(super) fn refused(&self, refusal: Refusal) {
         let why = match refusal {
             Refusal::Running => "running",
+            Refusal::Held => "held",
             Refusal::Owner => "owner",
             Refusal::Undelivered => "undelivered",
             Refusal::Facts => "facts",

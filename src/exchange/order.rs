@@ -12,6 +12,7 @@ use crate::protocol::{Conversion, MatchFacts};
 use crate::timing::Moment;
 
 /// A converted request that may not be sent twice.
+#[derive(Clone)]
 pub struct Order {
     /// Where it goes.
     pub gateway: Arc<Gateway>,
@@ -31,6 +32,8 @@ pub struct Order {
     pub read_at: Moment,
     /// Until when its connection is held.
     pub hold_until: Moment,
+    /// True if it may be held: without a place it may join, but not start an exchange.
+    pub has_place: bool,
 }
 
 /// Who asks for what.
@@ -101,6 +104,14 @@ impl Credentials {
             authorization,
             shape,
         })
+    }
+
+    /// The values of the fields that shape the answer, as one text for the fingerprint.
+    pub fn shape(&self) -> Vec<u8> {
+        let lines = self.shape.iter().map(|(name, value)| {
+            [name.as_str().as_bytes(), b":", value.as_bytes(), b"\n"].concat()
+        });
+        lines.collect::<Vec<_>>().concat()
     }
 
     /// A `GET` of `path` under these credentials. The answer must be readable, so no coding of it

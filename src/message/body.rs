@@ -4,6 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use zeroize::{Zeroize, Zeroizing};
 
 type Streamed = Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>;
 
@@ -103,6 +104,16 @@ impl HttpBody for Body {
             Form::Streamed(body) => body.size_hint(),
         }
     }
+}
+
+/// The same bytes in memory of their own, which is erased when the last handle on them is dropped;
+/// what they were read into is erased now, where nothing else shares it.
+pub fn erasable(bytes: Bytes) -> Bytes {
+    let erased = Bytes::from_owner(Zeroizing::new(bytes.to_vec()));
+    if let Ok(mut read) = bytes.try_into_mut() {
+        read.zeroize();
+    }
+    erased
 }
 
 /// Reads a body to its end, but no more than `limit` bytes.

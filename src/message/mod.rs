@@ -5,6 +5,6 @@ mod prefer;
 pub mod proxy_status;
 mod stored;
 
-pub use body::{Body, BodyError, collect};
+pub use body::{Body, BodyError, collect, erasable};
 pub use prefer::wait_preference;
 pub use stored::StoredResponse;

@@ -1,4 +1,20 @@
 //! The way of one downstream request: its route, its key, its exchange, its answer.
 mod config;
+mod convert;
+mod head;
+mod key;
+mod metrics;
+mod problem;
+mod read;
+mod relay;
+mod respond;
+mod service;
+mod site;
 
 pub use config::Config;
+pub use head::HeadFault;
+pub use key::KeyFault;
+pub use metrics::Metrics;
+pub use problem::{BodyFault, Problem};
+pub use service::{Parts, Proxy};
+pub use site::{Site, Sites};

@@ -131,6 +131,12 @@ pub enum Withdrawal {
     Driver,
 }
 
+impl Withdrawal {
+    /// Every reason, for the table of what is told.
+    pub const ALL: [Self; 5] =
+        [Self::Connect, Self::Start, Self::Draining, Self::Journal, Self::Driver];
+}
+
 /// Why it may have been executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Doubt {
@@ -146,4 +152,16 @@ pub enum Doubt {
     TaskUnknown,
     /// The task that drove the exchange died.
     Driver,
+}
+
+impl Doubt {
+    /// Every reason, for the table of what is told.
+    pub const ALL: [Self; 6] = [
+        Self::SubmitTimeout,
+        Self::SubmitLost,
+        Self::SubmitUnclear,
+        Self::ResubmitRefused,
+        Self::TaskUnknown,
+        Self::Driver,
+    ];
 }

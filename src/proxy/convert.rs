@@ -1,0 +1,225 @@
+//! A payment: read whole, turned into an order, held until its exchange has an outcome.
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Response;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+
+use super::key::{GivenKey, KeyFault, Requester};
+use super::problem::{BodyFault, Problem};
+use super::respond::{self, About, Given};
+use super::service::{Incomer, Proxy};
+use crate::exchange::machine::{Doubt, Standing};
+use crate::exchange::{
+    Admission, Answer, Credentials, FingerprintParts, Flight, Held, Identity, Order, Submission,
+    Told,
+};
+use crate::listener::Receipt;
+use crate::message::{Body, BodyError, collect, erasable, wait_preference};
+use crate::protocol::{Conversion, MatchFacts};
+use crate::timing::{Moment, wall_clock};
+
+/// What an order leaves with the request that is held for it.
+#[derive(Clone, Copy)]
+struct Holding {
+    arrived_at: Moment,
+    until: Moment,
+    /// The preference of the client that shortened the hold.
+    wait: Option<Duration>,
+}
+
+impl Proxy {
+    pub(super) async fn exchange(
+        self,
+        incomer: Incomer,
+        conversion: &'static Conversion,
+    ) -> Response<Body> {
+        let (order, holding) = match Box::pin(self.order(incomer, conversion)).await {
+            Ok(order) => order,
+            Err(problem) => return self.refuse(problem),
+        };
+        let place = self.shared.metrics.place(self.shared.config.held);
+        let mut order = Order { has_place: place.is_some(), ..order };
+        loop {
+            let mut held = match self.shared.flights.request(order) {
+                Admission::Held(held) => held,
+                ended => return self.tell_ended(ended, holding),
+            };
+            let again = held.again.take();
+            let told = if place.is_some() { self.wait(&mut held, holding).await } else { Told::HoldOver };
+            match (told, again) {
+                (Told::Renew, Some(again)) => order = *again,
+                (told, _) => return self.tell_told(&held, told, holding),
+            }
+        }
+    }
+
+    /// Reads a request whole and makes it an order.
+    async fn order(
+        &self,
+        incomer: Incomer,
+        conversion: &'static Conversion,
+    ) -> Result<(Order, Holding), Problem> {
+        let Incomer { head, body, gateway, arrived_at } = incomer;
+        let hash_key = self.shared.flights.hash_key();
+        let profile = gateway.profile;
+        let requester = Requester::of(hash_key, &gateway.name, &head.headers).map_err(Problem::Key)?;
+        let foreign = self.shared.config.key_field.as_ref();
+        let given = GivenKey::of(&head.headers, &profile.key_field, foreign).map_err(Problem::Key)?;
+        if head.headers.contains_key(CONTENT_ENCODING) {
+            return Err(Problem::Body(BodyFault::Coding));
+        }
+        let path = head.uri.path_and_query().cloned();
+        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let async_path = profile.async_path(&path).ok_or(Problem::Disguised)?;
+        let credentials = Credentials::of(&head.headers, &profile.shape_fields)
+            .ok_or(Problem::Key(KeyFault::NoCredentials))?;
+        let body = self.read_body(body).await?;
+        let read_at = self.shared.clock.now();
+        let fingerprint = hash_key.fingerprint(FingerprintParts {
+            owner: requester.owner,
+            method: head.method.as_str().as_bytes(),
+            path: path.as_str().as_bytes(),
+            shape: &credentials.shape(),
+            key: given.bytes(),
+            body: &body,
+        });
+        let key = given.to_key(hash_key, requester.owner, path.as_str());
+        let mut fields = respond::upstream_fields(&head.headers, head.version);
+        fields.remove(HeaderName::from_static("prefer"));
+        // The answer's body must be read to know its class.
+        fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        fields.insert(profile.key_field.clone(), key.value.clone());
+        let (hold, wait) = self.hold(wait_preference(&head.headers));
+        let holding = Holding { arrived_at, until: arrived_at + hold, wait };
+        let order = Order {
+            facts: MatchFacts::of(conversion, &body),
+            gateway,
+            conversion,
+            identity: Identity {
+                owner: requester.owner,
+                credential: requester.credential,
+                fingerprint,
+            },
+            key,
+            submission: Box::new(Submission { path: async_path, fields, body }),
+            credentials: Box::new(credentials),
+            read_at,
+            hold_until: holding.until,
+            has_place: true,
+        };
+        Ok((order, holding))
+    }
+
+    async fn read_body(&self, body: hyper::body::Incoming) -> Result<bytes::Bytes, Problem> {
+        let config = &self.shared.config;
+        let read = tokio::time::timeout(config.body_timeout, collect(body, config.max_body)).await;
+        let fault = match read {
+            Ok(Ok(body)) => return Ok(erasable(body)),
+            Ok(Err(BodyError::TooLarge { .. })) => BodyFault::TooLarge,
+            Ok(Err(BodyError::Cut(_))) => BodyFault::Cut,
+            Err(_) => BodyFault::TooSlow,
+        };
+        Err(Problem::Body(fault))
+    }
+
+    /// How long the request is held, and the preference that says so where it is the client's.
+    fn hold(&self, preference: Option<Duration>) -> (Duration, Option<Duration>) {
+        let longest = self.shared.config.hold;
+        match preference {
+            Some(wait) if wait < longest => (wait, Some(wait)),
+            Some(_) | None => (longest, None),
+        }
+    }
+
+    async fn wait(&self, held: &mut Held, holding: Holding) -> Told {
+        let until = self.shared.clock.instant(holding.until);
+        match tokio::time::timeout_at(until, &mut held.told).await {
+            Ok(Ok(told)) => told,
+            Ok(Err(_)) => Told::InDoubt(Doubt::Driver),
+            Err(_) => {
+                self.shared.metrics.hold_expired();
+                tracing::info!(
+                    target: "holdline::exchange",
+                    exchange = %held.flight.id(),
+                    request_id = held.flight.ticket(),
+                    "hold over"
+                );
+                Told::HoldOver
+            }
+        }
+    }
+
+    fn tell_told(&self, held: &Held, told: Told, holding: Holding) -> Response<Body> {
+        let flight = &held.flight;
+        let about = self.about(flight, holding);
+        let problem = match told {
+            Told::Answer { answer, replayed } => {
+                let given = self.given(flight, replayed, holding);
+                let mut response = respond::answer(&answer, &about, given);
+                let (flight, waiter) = (Arc::clone(flight), held.waiter);
+                let settle = move |delivered| flight.settle(waiter, delivered);
+                response.extensions_mut().insert(Receipt::new(settle));
+                return response;
+            }
+            Told::Refused(answer) => {
+                let given = self.given(flight, false, holding);
+                return respond::answer(&answer, &about, given);
+            }
+            Told::NotSubmitted { why, cause } => Problem::NotSubmitted(why, cause),
+            Told::InDoubt(doubt) => Problem::InDoubt(doubt),
+            Told::Expired => Problem::Expired,
+            // A waiter without a request to renew has started its exchange itself.
+            Told::HoldOver | Told::Renew => match flight.standing() {
+                (Standing::InProgress, _) => Problem::InProgress,
+                (Standing::InDoubt, doubt) => Problem::InDoubt(doubt.unwrap_or(Doubt::Driver)),
+            },
+        };
+        self.tell(problem, &about)
+    }
+
+    fn tell_ended(&self, ended: Admission, holding: Holding) -> Response<Body> {
+        let about = |exchange| About {
+            exchange: Some(exchange),
+            wait_applied: holding.wait,
+            ..About::default()
+        };
+        match ended {
+            Admission::Kept { exchange, answer } => {
+                let given = Given { replayed: true, ..Given::default() };
+                respond::answer(&answer, &about(exchange), given)
+            }
+            Admission::Spent { exchange } => self.tell(Problem::Spent, &about(exchange)),
+            Admission::OtherSecret => self.refuse(Problem::OtherSecret),
+            Admission::Refused(refusal) => self.refuse(Problem::Refused(refusal)),
+            Admission::Held(held) => self.tell_told(&held, Told::HoldOver, holding),
+        }
+    }
+
+    fn about(&self, flight: &Flight, holding: Holding) -> About {
+        let now = self.shared.clock.now();
+        let submitted_at = flight
+            .first_sent()
+            .and_then(|sent| wall_clock().checked_sub(now.since(sent)));
+        About {
+            exchange: Some(flight.id()),
+            request_id: flight.ticket(),
+            key: Some(flight.key().value.clone()),
+            tracking_id: flight.facts().tracking_id.clone(),
+            submitted_at,
+            wait_applied: holding.wait,
+        }
+    }
+
+    fn given(&self, flight: &Flight, replayed: bool, holding: Holding) -> Given {
+        let (polls, submitted_at) = flight.progress();
+        Given {
+            replayed,
+            looked_up: flight.was_looked_up(),
+            submit: submitted_at.map(|at| at.since(flight.read_at())).unwrap_or_default(),
+            hold: self.shared.clock.now().since(holding.arrived_at),
+            polls,
+        }
+    }
+}

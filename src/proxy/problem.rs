@@ -1,0 +1,421 @@
+//! Every answer that is not the gateway's, as one exhaustive table: what is told, and what is true.
+use http::StatusCode;
+
+use super::head::HeadFault;
+use super::key::KeyFault;
+use crate::exchange::Refusal;
+use crate::exchange::machine::{Doubt, Withdrawal};
+use crate::message::proxy_status::ProxyError;
+use crate::upstream::{Cause, Sent};
+
+/// Why a request is answered by holdline itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// The hold is over; the task runs on.
+    InProgress,
+    /// It may have been executed.
+    InDoubt(Doubt),
+    /// An equal request of the shop, under another secret, is unsettled.
+    OtherSecret,
+    /// The exchange was remembered for as long as it may be, and never ended.
+    Expired,
+    /// It was executed, and its answer is no longer kept.
+    Spent,
+    /// Nothing of it left.
+    NotSubmitted(Withdrawal, Option<Cause>),
+    /// Nothing new may start now.
+    Refused(Refusal),
+    /// The request's head.
+    Head(HeadFault),
+    /// The request's owner or key.
+    Key(KeyFault),
+    /// The request's body.
+    Body(BodyFault),
+    /// No gateway serves this host.
+    NoGateway,
+    /// The path would convert if it were decoded or normalised.
+    Disguised,
+    /// `[routes]` refuses the operation.
+    RouteRefused,
+    /// A relayed request failed.
+    Relay {
+        /// What went wrong.
+        cause: Cause,
+        /// Whether it may have reached the gateway.
+        sent: Sent,
+        /// True for a method that may be repeated freely.
+        safe: bool,
+    },
+    /// A safe operation got no answer.
+    Read,
+    /// The result that is asked for by hand is being polled.
+    TooEarly,
+}
+
+/// Why a request's body is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BodyFault {
+    /// Over `limits.body`.
+    TooLarge,
+    /// Not whole within `listener.body_timeout`.
+    TooSlow,
+    /// It ended early.
+    Cut,
+    /// It has a content coding; its bytes could not be compared or forwarded as JSON.
+    Coding,
+}
+
+impl BodyFault {
+    /// Every fault, for the table of what is told.
+    pub const ALL: [Self; 4] = [Self::TooLarge, Self::TooSlow, Self::Cut, Self::Coding];
+}
+
+/// What became of the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    NotSubmitted,
+    InProgress,
+    InDoubt,
+    Completed,
+}
+
+impl Fate {
+    /// The value of `Holdline-Outcome`.
+    pub(super) const fn token(self) -> &'static str {
+        match self {
+            Self::NotSubmitted => "not-submitted",
+            Self::InProgress => "in-progress",
+            Self::InDoubt => "in-doubt",
+            Self::Completed => "completed",
+        }
+    }
+}
+
+/// What is told of a problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Words {
+    pub(super) status: StatusCode,
+    /// The vendor's code that clients of version 3 read.
+    pub(super) code: &'static str,
+    pub(super) fate: Fate,
+    pub(super) error: ProxyError,
+    pub(super) message: &'static str,
+    /// Seconds after which a repeat helps.
+    pub(super) retry_after: Option<u32>,
+}
+
+/// The vendor's code for a transaction that is being processed.
+const IN_PROGRESS: &str = "P.1019";
+/// The vendor's family of codes for a failure of the system.
+const FAILED: &str = "F.1000";
+/// The vendor's family of codes for a request that is wrong.
+const WRONG: &str = "E.1000";
+
+/// A repeat of a running exchange joins it, so it may come at once; a second spares both sides.
+const SOON: Option<u32> = Some(1);
+/// A repeat of an exchange in doubt starts another search, at most this often.
+const NEXT_SEARCH: Option<u32> = Some(10);
+
+impl Problem {
+    /// What is told of it: the failure table.
+    pub(super) const fn words(self) -> Words {
+        match self {
+            Self::InProgress => Words {
+                status: StatusCode::GATEWAY_TIMEOUT,
+                code: IN_PROGRESS,
+                fate: Fate::InProgress,
+                error: ProxyError::HttpResponseTimeout,
+                message: "The transaction is in progress. Do not start another one: \
+                          the same request again waits for its answer.",
+                retry_after: SOON,
+            },
+            Self::InDoubt(doubt) => in_doubt(doubt),
+            Self::OtherSecret => Words {
+                message: "An equal request of this shop was sent under another secret and is not \
+                          settled. It may have been executed: look it up before you repeat it.",
+                ..in_doubt(Doubt::Driver)
+            },
+            Self::Expired => Words {
+                message: "The transaction may have been executed, and is no longer tracked: \
+                          look it up before you repeat it.",
+                retry_after: None,
+                ..in_doubt(Doubt::Driver)
+            },
+            Self::Spent => Words {
+                status: StatusCode::GATEWAY_TIMEOUT,
+                code: FAILED,
+                fate: Fate::Completed,
+                error: ProxyError::ProxyInternalError,
+                message: "A request with this key was completed and delivered; its answer is no \
+                          longer kept. Look the transaction up; nothing was submitted again.",
+                retry_after: None,
+            },
+            Self::NotSubmitted(why, cause) => not_submitted(why, cause),
+            Self::Refused(refusal) => refused(refusal),
+            Self::Head(fault) => head(fault),
+            Self::Key(fault) => key(fault),
+            Self::Body(fault) => body(fault),
+            Self::NoGateway => {
+                wrong(StatusCode::MISDIRECTED_REQUEST, "No gateway is configured for this Host.")
+            }
+            Self::Disguised => wrong(
+                StatusCode::BAD_REQUEST,
+                "The path is an encoded or unusual form of a converted one; send it plainly.",
+            ),
+            Self::RouteRefused => {
+                wrong(StatusCode::FORBIDDEN, "This operation is switched off in [routes].")
+            }
+            Self::Relay { cause, sent, safe } => relayed(cause, sent, safe),
+            Self::Read => Words {
+                status: StatusCode::GATEWAY_TIMEOUT,
+                code: FAILED,
+                fate: Fate::NotSubmitted,
+                error: ProxyError::HttpResponseTimeout,
+                message: "The gateway gave no answer in time. This is a read: repeat it freely.",
+                retry_after: SOON,
+            },
+            Self::TooEarly => Words {
+                status: StatusCode::TOO_EARLY,
+                code: IN_PROGRESS,
+                fate: Fate::InProgress,
+                error: ProxyError::HttpRequestDenied,
+                message: "The task is in progress and holdline waits for its result.",
+                retry_after: SOON,
+            },
+        }
+    }
+}
+
+const fn in_doubt(doubt: Doubt) -> Words {
+    let (error, message) = match doubt {
+        Doubt::SubmitTimeout => (
+            ProxyError::HttpResponseTimeout,
+            "The gateway did not answer in time. The transaction may have been executed: look it \
+             up before you repeat it.",
+        ),
+        Doubt::SubmitLost => (
+            ProxyError::ConnectionTerminated,
+            "The connection to the gateway broke after the request was sent. The transaction may \
+             have been executed: look it up before you repeat it.",
+        ),
+        Doubt::SubmitUnclear => (
+            ProxyError::HttpProtocolError,
+            "The gateway's answer says neither yes nor no. The transaction may have been \
+             executed: look it up before you repeat it.",
+        ),
+        Doubt::ResubmitRefused => (
+            ProxyError::HttpResponseIncomplete,
+            "A repeat was refused, which does not tell what became of the first. The transaction \
+             may have been executed: look it up before you repeat it.",
+        ),
+        Doubt::TaskUnknown => (
+            ProxyError::HttpResponseIncomplete,
+            "The gateway took the request and no longer knows it. The transaction may have been \
+             executed: look it up before you repeat it.",
+        ),
+        Doubt::Driver => (
+            ProxyError::ProxyInternalError,
+            "An internal fault interrupted the request. The transaction may have been executed: \
+             look it up before you repeat it.",
+        ),
+    };
+    Words {
+        status: StatusCode::GATEWAY_TIMEOUT,
+        code: FAILED,
+        fate: Fate::InDoubt,
+        error,
+        message,
+        retry_after: NEXT_SEARCH,
+    }
+}
+
+const fn not_submitted(why: Withdrawal, cause: Option<Cause>) -> Words {
+    let (error, message) = match (why, cause) {
+        (Withdrawal::Connect | Withdrawal::Start, Some(cause)) => unreachable_gateway(cause),
+        (Withdrawal::Connect | Withdrawal::Start, None) => (
+            ProxyError::ConnectionTimeout,
+            "No connection to the gateway came about in time. Nothing was submitted.",
+        ),
+        (Withdrawal::Draining, _) => (
+            ProxyError::DestinationUnavailable,
+            "holdline is stopping. Nothing was submitted.",
+        ),
+        (Withdrawal::Journal, _) => (
+            ProxyError::ProxyInternalError,
+            "The journal could not record the request. Nothing was submitted.",
+        ),
+        (Withdrawal::Driver, _) => (
+            ProxyError::ProxyInternalError,
+            "An internal fault interrupted the request. Nothing was submitted.",
+        ),
+    };
+    Words {
+        status: StatusCode::BAD_GATEWAY,
+        code: FAILED,
+        fate: Fate::NotSubmitted,
+        error,
+        message,
+        retry_after: SOON,
+    }
+}
+
+const fn unreachable_gateway(cause: Cause) -> (ProxyError, &'static str) {
+    match cause {
+        Cause::Dns => (
+            ProxyError::DnsError,
+            "The gateway's host name has no address. Nothing was submitted.",
+        ),
+        Cause::Refused => (
+            ProxyError::ConnectionRefused,
+            "The gateway refused the connection. Nothing was submitted.",
+        ),
+        Cause::ConnectTimeout | Cause::AnswerTimeout => (
+            ProxyError::ConnectionTimeout,
+            "The gateway accepted no connection in time. Nothing was submitted.",
+        ),
+        Cause::Certificate => (
+            ProxyError::TlsCertificateError,
+            "The gateway's certificate is not acceptable. Nothing was submitted.",
+        ),
+        Cause::Handshake => (
+            ProxyError::TlsProtocolError,
+            "The TLS handshake with the gateway failed. Nothing was submitted.",
+        ),
+        Cause::Exhausted => (
+            ProxyError::ConnectionLimitReached,
+            "No connection to the gateway was free. Nothing was submitted.",
+        ),
+        Cause::Terminated | Cause::AnswerTooLarge | Cause::Malformed | Cause::RequestBody => (
+            ProxyError::ConnectionTerminated,
+            "The gateway closed the connection at once. Nothing was submitted.",
+        ),
+    }
+}
+
+const fn refused(refusal: Refusal) -> Words {
+    let message = match refusal {
+        Refusal::Running => "Too many exchanges are running. Nothing was submitted.",
+        Refusal::Held => "Too many requests are held. Nothing was submitted.",
+        Refusal::Owner => "This shop has too many exchanges running. Nothing was submitted.",
+        Refusal::Undelivered => "Too many answers wait for their clients. Nothing was submitted.",
+        Refusal::Facts => "Too many keys are remembered. Nothing was submitted.",
+        Refusal::Draining => "holdline is stopping. Nothing was submitted.",
+    };
+    Words {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        code: FAILED,
+        fate: Fate::NotSubmitted,
+        error: ProxyError::ConnectionLimitReached,
+        message,
+        retry_after: SOON,
+    }
+}
+
+const fn head(fault: HeadFault) -> Words {
+    match fault {
+        HeadFault::Host => {
+            wrong(StatusCode::BAD_REQUEST, "The request needs exactly one plain Host field.")
+        }
+        HeadFault::Authority => wrong(
+            StatusCode::BAD_REQUEST,
+            "The request's target names another authority than its Host field.",
+        ),
+        HeadFault::Method => {
+            wrong(StatusCode::METHOD_NOT_ALLOWED, "This method is not served here.")
+        }
+        HeadFault::Connection => wrong(
+            StatusCode::BAD_REQUEST,
+            "The Connection field names a field that is not the connection's own.",
+        ),
+        HeadFault::Length => {
+            wrong(StatusCode::LENGTH_REQUIRED, "The request needs a Content-Length.")
+        }
+        HeadFault::TransferCoding => wrong(
+            StatusCode::NOT_IMPLEMENTED,
+            "The only transfer coding that is understood is exactly one chunked.",
+        ),
+        HeadFault::Expectation => wrong(
+            StatusCode::EXPECTATION_FAILED,
+            "The only expectation that is understood is 100-continue.",
+        ),
+        HeadFault::Loop => Words {
+            error: ProxyError::ProxyLoopDetected,
+            ..wrong(
+                StatusCode::LOOP_DETECTED,
+                "The request has passed this holdline before: its upstream leads back to it.",
+            )
+        },
+    }
+}
+
+const fn key(fault: KeyFault) -> Words {
+    match fault {
+        KeyFault::NoCredentials => {
+            wrong(StatusCode::UNAUTHORIZED, "The request needs Basic credentials.")
+        }
+        KeyFault::DoubledCredentials => {
+            wrong(StatusCode::BAD_REQUEST, "The request has more than one Authorization field.")
+        }
+        KeyFault::Key => wrong(
+            StatusCode::BAD_REQUEST,
+            "The idempotency key must stand once and be 1 to 255 visible characters.",
+        ),
+    }
+}
+
+const fn body(fault: BodyFault) -> Words {
+    match fault {
+        BodyFault::TooLarge => {
+            wrong(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is over limits.body.")
+        }
+        BodyFault::TooSlow => {
+            wrong(StatusCode::REQUEST_TIMEOUT, "The request's body was not whole in time.")
+        }
+        BodyFault::Cut => wrong(StatusCode::BAD_REQUEST, "The request's body ended early."),
+        BodyFault::Coding => wrong(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The request's body has a content coding; send it plainly.",
+        ),
+    }
+}
+
+const fn wrong(status: StatusCode, message: &'static str) -> Words {
+    Words {
+        status,
+        code: WRONG,
+        fate: Fate::NotSubmitted,
+        error: ProxyError::HttpRequestError,
+        message,
+        retry_after: None,
+    }
+}
+
+const fn relayed(cause: Cause, sent: Sent, safe: bool) -> Words {
+    let (error, _) = unreachable_gateway(cause);
+    let words = Words {
+        status: StatusCode::GATEWAY_TIMEOUT,
+        code: FAILED,
+        fate: Fate::InDoubt,
+        error: ProxyError::HttpResponseIncomplete,
+        message: "The gateway gave no answer to a relayed request. It may have been executed: \
+                  look it up before you repeat it.",
+        retry_after: None,
+    };
+    match (sent, safe) {
+        (Sent::Never, _) => Words {
+            status: StatusCode::BAD_GATEWAY,
+            fate: Fate::NotSubmitted,
+            error,
+            message: "The gateway could not be reached. The request was not sent.",
+            retry_after: SOON,
+            ..words
+        },
+        (Sent::Maybe, true) => Words {
+            fate: Fate::NotSubmitted,
+            message: "The gateway gave no answer. This is a read: repeat it freely.",
+            retry_after: SOON,
+            ..words
+        },
+        (Sent::Maybe, false) => words,
+    }
+}

@@ -1,0 +1,49 @@
+//! Requests that are not converted: passed through as they are, streaming both ways.
+use std::sync::Arc;
+
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
+
+use super::problem::Problem;
+use super::respond;
+use super::service::{Incomer, Proxy};
+use crate::exchange::Gateway;
+use crate::message::{Body, BodyError};
+
+impl Proxy {
+    pub(super) async fn relay(self, incomer: Incomer) -> Response<Body> {
+        let Incomer { head, body, gateway, .. } = incomer;
+        let body = if http_body::Body::is_end_stream(&body) {
+            Body::empty()
+        } else {
+            Body::streamed(body.map_err(BodyError::cut))
+        };
+        let mut request = Request::new(body);
+        *request.headers_mut() = respond::upstream_fields(&head.headers, head.version);
+        *request.method_mut() = head.method;
+        *request.uri_mut() = head.uri.path_and_query().cloned().map(Into::into).unwrap_or_default();
+        self.forward(&gateway, request).await
+    }
+
+    /// Sends a request as it is and gives the gateway's answer as it comes. A slow gateway may take
+    /// as long as a held request may.
+    pub(super) async fn forward(
+        &self,
+        gateway: &Arc<Gateway>,
+        request: Request<Body>,
+    ) -> Response<Body> {
+        let safe = request.method().is_safe();
+        self.shared.metrics.relayed(*request.method() == Method::POST);
+        match gateway.client.relay(request, self.shared.config.hold).await {
+            Ok(mut response) => {
+                let version = response.version();
+                respond::pass_on(response.headers_mut(), version);
+                response
+            }
+            Err(error) => {
+                tracing::warn!(gateway = %gateway.name, %error, "a relayed request failed");
+                self.refuse(Problem::Relay { cause: error.cause, sent: error.sent, safe })
+            }
+        }
+    }
+}

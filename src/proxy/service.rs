@@ -1,0 +1,146 @@
+//! The service behind a listener: where each request goes.
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::request::Parts as Head;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::service::Service;
+
+use super::config::Config;
+use super::head;
+use super::key::Requester;
+use super::metrics::Metrics;
+use super::problem::Problem;
+use super::respond::{self, About, Given};
+use super::site::Sites;
+use crate::exchange::{Flights, Gateway, ReadPolicy, TaskAnswer};
+use crate::message::Body;
+use crate::protocol::{Conversion, Disposition, RequestId, Route};
+use crate::timing::{Clock, Moment};
+
+/// What the proxy is built from.
+pub struct Parts {
+    /// `[hold]`, `[routes]` and limits.
+    pub config: Config,
+    /// The exchanges.
+    pub flights: Flights,
+    /// How reads poll.
+    pub read_policy: ReadPolicy,
+    /// The process's clock.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// The service of one listener. Cloning it is cheap; every connection has its own clone.
+#[derive(Clone)]
+pub struct Proxy {
+    pub(super) shared: Arc<Parts>,
+    sites: Sites,
+}
+
+/// A downstream request that has a gateway.
+pub(super) struct Incomer {
+    pub(super) head: Head,
+    pub(super) body: Incoming,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) arrived_at: Moment,
+}
+
+/// What is done with a request.
+enum Way {
+    Exchange(&'static Conversion),
+    Read(&'static Conversion),
+    Task(RequestId),
+    Relay,
+    Refuse(Problem),
+}
+
+impl Proxy {
+    /// The service of a listener whose clients ask for `sites`.
+    pub fn new(shared: Arc<Parts>, sites: Sites) -> Self {
+        Self { shared, sites }
+    }
+
+    async fn serve(self, request: Request<Incoming>) -> Response<Body> {
+        let arrived_at = self.shared.clock.now();
+        let (head, body) = request.into_parts();
+        let host = match head::check(&head) {
+            Ok(host) => host,
+            Err(fault) => return self.refuse(Problem::Head(fault)),
+        };
+        let Some(gateway) = self.sites.find(&host).map(Arc::clone) else {
+            return self.refuse(Problem::NoGateway);
+        };
+        let way = self.way(&head, &gateway);
+        let incomer = Incomer { head, body, gateway, arrived_at };
+        match way {
+            Way::Exchange(conversion) => self.exchange(incomer, conversion).await,
+            // These hold whole messages; boxed, they cost a held payment nothing.
+            Way::Read(conversion) => Box::pin(self.read(incomer, conversion)).await,
+            Way::Task(id) => Box::pin(self.task(incomer, id)).await,
+            Way::Relay => Box::pin(self.relay(incomer)).await,
+            Way::Refuse(problem) => self.refuse(problem),
+        }
+    }
+
+    fn way(&self, head: &Head, gateway: &Gateway) -> Way {
+        let path = head.uri.path();
+        match gateway.profile.route(&head.method, path) {
+            Route::Converted(conversion) => {
+                match self.shared.config.routes.disposition(conversion.operation) {
+                    Disposition::Convert if conversion.safe => Way::Read(conversion),
+                    Disposition::Convert => Way::Exchange(conversion),
+                    Disposition::Relay => Way::Relay,
+                    Disposition::Refuse => Way::Refuse(Problem::RouteRefused),
+                }
+            }
+            Route::Disguised => Way::Refuse(Problem::Disguised),
+            Route::Other => match gateway.profile.task_of(path) {
+                Some(id) if head.method == Method::GET => Way::Task(id),
+                Some(_) | None => Way::Relay,
+            },
+        }
+    }
+
+    /// A result asked for by hand: the kept answer to its owner; "too early" while a flight polls
+    /// it, because a second reader could spend a once-only answer; the gateway's word otherwise.
+    async fn task(self, incomer: Incomer, id: RequestId) -> Response<Body> {
+        let flights = &self.shared.flights;
+        let gateway = &incomer.gateway.name;
+        let requester = Requester::of(flights.hash_key(), gateway, &incomer.head.headers);
+        let Ok(requester) = requester else { return self.relay(incomer).await };
+        let about = About { request_id: Some(id.to_string()), ..About::default() };
+        match flights.task(requester.credential, &id) {
+            TaskAnswer::Kept(stored) => {
+                let given = Given { replayed: true, ..Given::default() };
+                respond::answer(&stored, &about, given)
+            }
+            TaskAnswer::Running => self.tell(Problem::TooEarly, &about),
+            TaskAnswer::Unknown => self.relay(incomer).await,
+        }
+    }
+
+    pub(super) fn refuse(&self, problem: Problem) -> Response<Body> {
+        self.tell(problem, &About::default())
+    }
+
+    pub(super) fn tell(&self, problem: Problem, about: &About) -> Response<Body> {
+        self.shared.metrics.told(problem);
+        respond::problem(problem, about)
+    }
+}
+
+impl Service<Request<Incoming>> for Proxy {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let proxy = self.clone();
+        Box::pin(async move { Ok(proxy.serve(request).await) })
+    }
+}
