@@ -210,13 +210,19 @@ impl Inner {
         deadline: Moment,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         framing::for_http2(&mut request, &self.origin);
-        let Ok(fields) = timeout_at(self.clock.instant(deadline), stream.send(request)).await
-        else {
-            self.pool.retire(stream.connection());
-            return Err(Error::new(Cause::AnswerTimeout, Sent::Maybe).into());
+        let unanswered = match timeout_at(self.clock.instant(deadline), stream.send(request)).await
+        {
+            Ok(Ok(fields)) => {
+                return Ok(answer::join(fields, Channel::Shared { _stream: stream })?);
+            }
+            // One request's own failure says nothing of the connection.
+            Ok(Err(unanswered)) if unanswered.request.is_none() => return Err(unanswered),
+            Ok(Err(unanswered)) => unanswered,
+            Err(_) => Error::new(Cause::AnswerTimeout, Sent::Maybe).into(),
         };
-        let fields = fields?;
-        Ok(answer::join(fields, Channel::Shared { _stream: stream })?)
+        // It takes no more (RFC 9113 §6.8), or is silent and may be dead without either end knowing.
+        self.pool.retire(stream.connection());
+        Err(unanswered)
     }
 
     /// What a pooled request is sent on: a shared connection, one that waits, or a new one.
@@ -253,19 +259,24 @@ impl Inner {
     fn waiting(&self, choice: Choice) -> Option<Box<Http1>> {
         match choice {
             Choice::Any => self.pool.take(),
-            Choice::Fresh => None,
+            Choice::Fresh => {
+                // The new connection takes the place of one that waits, as the bound counts both.
+                drop(self.pool.take());
+                None
+            }
         }
     }
 
     async fn permit(&self, deadline: Moment) -> Result<OwnedSemaphorePermit, Error> {
         let exhausted = || Error::new(Cause::Exhausted, Sent::Never);
-        timeout_at(
-            self.clock.instant(deadline),
-            self.pool.permits().acquire_owned(),
-        )
-        .await
-        .map_err(|_| exhausted())?
-        .map_err(|_| exhausted())
+        let free = self.pool.permits().acquire_owned();
+        let permit = timeout_at(self.clock.instant(deadline), free)
+            .await
+            .map_err(|_| exhausted())?
+            .map_err(|_| exhausted())?;
+        // A place that becomes free with the deadline is of no use any more.
+        self.in_time(deadline)?;
+        Ok(permit)
     }
 
     async fn open(&self, permit: OwnedSemaphorePermit, deadline: Moment) -> Result<Pooled, Error> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use holdline::drain::Drain;
+use holdline::message::collect;
 use holdline::upstream::{Cause, Client, Config, Connector, Sent, TlsConfig};
 use http::{Request, Response};
 use http_body_util::Full;
@@ -275,6 +276,66 @@ async fn a_silent_http_2_connection_is_replaced() {
     };
     tokio::select! {
         _answer = fetches => assert_eq!(served.load(Ordering::Relaxed), 1),
+        ended = serve => panic!("{ended:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_http_2_connection_that_says_goodbye_is_replaced() {
+    let authority = Authority::new();
+    let acceptor = authority.serves(HOST, 2100, &[HTTP_2]);
+    let (client, mut gateway) = calls(authority.trusted());
+    let (first_answered, answered) = tokio::sync::oneshot::channel();
+    let serve = async {
+        let Peer(stream) = accept(&mut gateway, &acceptor).await.unwrap();
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let mut first = Box::pin(server.serve_connection(TokioIo::new(stream), service_fn(echo)));
+        tokio::select! {
+            _ended = &mut first => {}
+            _answered = answered => first.as_mut().graceful_shutdown(),
+        }
+        let second = async {
+            let Peer(stream) = accept(&mut gateway, &acceptor).await.unwrap();
+            server
+                .serve_connection(TokioIo::new(stream), service_fn(echo))
+                .await
+        };
+        tokio::join!(first, second)
+    };
+    let fetches = async {
+        client.fetch(get("/first")).await.unwrap();
+        first_answered.send(()).unwrap();
+        for _ in 0..10 {
+            client.fetch(get("/next")).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = fetches => {}
+        ended = serve => panic!("{ended:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_relayed_over_http_2() {
+    let authority = Authority::new();
+    let acceptor = authority.serves(HOST, 2100, &[HTTP_2]);
+    let (client, mut gateway) = calls(authority.trusted());
+    let serve = async {
+        let Peer(stream) = accept(&mut gateway, &acceptor).await.unwrap();
+        let mirror = service_fn(async |request: Request<Incoming>| {
+            Ok::<_, Infallible>(Response::new(request.into_body()))
+        });
+        hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(stream), mirror)
+            .await
+    };
+    let body = vec![b'x'; 1024 * 1024];
+    let relay = async {
+        let answer = client.relay(post(body.clone())).await.unwrap();
+        collect(answer.into_body(), body.len()).await.unwrap()
+    };
+    tokio::select! {
+        mirrored = relay => assert!(mirrored == body),
         ended = serve => panic!("{ended:?}"),
     }
 }
