@@ -1,4 +1,6 @@
 //! Submits: what was handed over, and what the answer is worth.
+use std::io::{Read, Write};
+
 use bytes::Bytes;
 use holdline::message::{Body, StoredResponse};
 use holdline::upstream::{Cause, Client, Config, Connector, Error, Sent};
@@ -105,23 +107,32 @@ async fn a_reset_after_any_part_of_the_request_may_have_been_acted_on() {
 }
 
 /// The gateway refuses the credentials at once and closes, while most of the body is on its way:
-/// our writes fail, and its answer waits to be read.
+/// our writes fail, and its answer waits to be read. It runs on a thread of its own, so that its
+/// reset falls between any two of our calls.
 #[tokio::test]
 async fn an_answer_before_the_body_was_read_is_used() {
-    let (client, listener) = listening().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connector = Connector::network_without_tls();
+    let client = client(&url, connector, Config::default());
     let body = Bytes::from(vec![b'x'; 16 * 1024 * 1024]);
-    for _ in 0..20 {
-        let refuse = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            stream.read_exact(&mut [0; 400]).await.unwrap();
-            let refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\n\r\nnope";
-            stream.write_all(refusal.as_bytes()).await.unwrap();
-        };
-        let (answer, ()) = tokio::join!(submit(&client, post(body.clone())), refuse);
-        let answer = answer.unwrap();
+    let refusals = 50;
+    let gateway = std::thread::spawn(move || {
+        for round in 0..refusals {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream
+                .read_exact(&mut vec![0; 400 + round * 20_000])
+                .unwrap();
+            let refusal = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\n\r\nnope";
+            stream.write_all(refusal).unwrap();
+        }
+    });
+    for _ in 0..refusals {
+        let answer = submit(&client, post(body.clone())).await.unwrap();
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         assert_eq!(answer.body, "nope");
     }
+    gateway.join().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
