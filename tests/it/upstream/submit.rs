@@ -2,6 +2,7 @@
 use std::io::{Read, Write};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use holdline::message::{Body, StoredResponse};
 use holdline::upstream::{Cause, Client, Config, Connector, Error, Sent};
 use http::{Request, StatusCode};
@@ -10,10 +11,17 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::peer::{client, gateway, get, is_set, latch, ok, post};
 
-async fn submit(client: &Client, request: Request<Body>) -> Result<StoredResponse, Error> {
-    let mut submission = client.connect().await?.submit(request, latch());
-    submission.handed_over().await?;
-    submission.answer().await
+/// The whole of a submit, as a task that may move between threads runs it.
+fn submit(
+    client: &Client,
+    request: Request<Body>,
+) -> BoxFuture<'static, Result<StoredResponse, Error>> {
+    let client = client.clone();
+    Box::pin(async move {
+        let mut submission = client.connect().await?.submit(request, latch());
+        submission.handed_over().await?;
+        submission.answer().await
+    })
 }
 
 /// A client of a listener on loopback.
