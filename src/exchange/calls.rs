@@ -45,13 +45,19 @@ pub(super) enum CallKind {
 /// How a call ended.
 pub(super) enum Report {
     /// The submit's first byte left; its answer is next.
-    HandedOver(Submission),
+    HandedOver(Box<Submission>),
     /// No connection, and no byte left.
-    ConnectFailed(upstream::Error),
+    ConnectFailed(Box<upstream::Error>),
     /// Something for the machine.
-    Event(Event<Answer>),
+    Event(Box<Event<Answer>>),
     /// Nothing that anybody waits for.
     Noted,
+}
+
+impl Report {
+    fn of(event: Event<Answer>) -> Self {
+        Self::Event(Box::new(event))
+    }
 }
 
 impl Call {
@@ -95,12 +101,12 @@ pub(super) fn submit(flight: &Arc<Flight>, request: Request<Body>) -> Call {
     Call::new(CallKind::Connect, async move {
         let connection = match client.connect().await {
             Ok(connection) => connection,
-            Err(error) => return Report::ConnectFailed(error),
+            Err(error) => return Report::ConnectFailed(Box::new(error)),
         };
         let mut submission = connection.submit(request, latch);
         match submission.handed_over().await {
-            Ok(()) => Report::HandedOver(submission),
-            Err(error) => Report::ConnectFailed(error),
+            Ok(()) => Report::HandedOver(Box::new(submission)),
+            Err(error) => Report::ConnectFailed(Box::new(error)),
         }
     })
 }
@@ -109,11 +115,11 @@ pub(super) fn submit(flight: &Arc<Flight>, request: Request<Body>) -> Call {
 pub(super) fn await_answer(
     context: &Arc<Context>,
     flight: &Arc<Flight>,
-    submission: Submission,
+    submission: Box<Submission>,
 ) -> Call {
     let (context, flight) = (Arc::clone(context), Arc::clone(flight));
     Call::new(CallKind::Submit, async move {
-        Report::Event(match submission.answer().await {
+        Report::of(match submission.answer().await {
             Ok(answer) => Event::SubmitAnswered(read_submit_answer(&context, &flight, answer)),
             Err(error) => {
                 context.metrics.submit_lost();
@@ -202,7 +208,7 @@ pub(super) fn poll(
         let event = Event::PollAnswered(Polled::Firm(kept));
         return Some(Call::new(
             CallKind::Poll,
-            std::future::ready(Report::Event(event)),
+            std::future::ready(Report::of(event)),
         ));
     }
     let turn = Turn::take(context, flight, key)?;
@@ -219,7 +225,7 @@ pub(super) fn poll(
             }
         };
         turn.end(&event);
-        Report::Event(event)
+        Report::of(event)
     }))
 }
 
@@ -321,7 +327,7 @@ pub(super) fn lookup(
         let found = find(&context, &flight, &credentials).await;
         context.metrics.looked_up(found.is_some());
         flight.core().looked_up = found.is_some();
-        Report::Event(Event::LookedUp(found.map(Arc::new)))
+        Report::of(Event::LookedUp(found.map(Arc::new)))
     })
 }
 

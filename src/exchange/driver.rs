@@ -254,7 +254,7 @@ impl Driver {
                 tracing::debug!(exchange = %self.flight.id, %error, "no connection for the submit");
                 self.apply(Event::ConnectFailed { passing });
             }
-            Report::Event(event) => self.apply(event),
+            Report::Event(event) => self.apply(*event),
             Report::Noted => {}
         }
     }

@@ -285,10 +285,17 @@ impl Context {
         flight.mailbox.post(Command::Join(Box::new(Join {
             waiter,
             hold_until: order.hold_until,
-            submission: order.submission,
-            credentials: order.credentials,
+            submission: order.submission.clone(),
+            credentials: order.credentials.clone(),
         })));
-        Admission::Held(Held { flight, waiter: number, joined: true, again, told })
+        let again = Some(Box::new(order));
+        Admission::Held(Held {
+            flight,
+            waiter: number,
+            joined: true,
+            again,
+            told,
+        })
     }
 
     fn waiter(&self) -> (Waiter, oneshot::Receiver<Told>) {
@@ -347,7 +354,13 @@ impl Context {
             order.submission,
             order.credentials,
         ));
-        Admission::Held(Held { flight, waiter: number, joined: false, again: None, told })
+        Admission::Held(Held {
+            flight,
+            waiter: number,
+            joined: false,
+            again: None,
+            told,
+        })
     }
 
     /// Puts a flight into the map and the indices, and tells those that it has something in common with.

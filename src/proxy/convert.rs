@@ -12,8 +12,7 @@ use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy};
 use crate::exchange::machine::{Doubt, Standing};
 use crate::exchange::{
-    Admission, Answer, Credentials, FingerprintParts, Flight, Held, Identity, Order, Submission,
-    Told,
+    Admission, Credentials, FingerprintParts, Flight, Held, Identity, Order, Submission, Told,
 };
 use crate::listener::Receipt;
 use crate::message::{Body, BodyError, collect, erasable, wait_preference};
@@ -40,14 +39,21 @@ impl Proxy {
             Err(problem) => return self.refuse(problem),
         };
         let place = self.shared.metrics.place(self.shared.config.held);
-        let mut order = Order { has_place: place.is_some(), ..order };
+        let mut order = Order {
+            has_place: place.is_some(),
+            ..order
+        };
         loop {
             let mut held = match self.shared.flights.request(order) {
                 Admission::Held(held) => held,
                 ended => return self.tell_ended(ended, holding),
             };
             let again = held.again.take();
-            let told = if place.is_some() { self.wait(&mut held, holding).await } else { Told::HoldOver };
+            let told = if place.is_some() {
+                self.wait(&mut held, holding).await
+            } else {
+                Told::HoldOver
+            };
             match (told, again) {
                 (Told::Renew, Some(again)) => order = *again,
                 (told, _) => return self.tell_told(&held, told, holding),
@@ -61,12 +67,19 @@ impl Proxy {
         incomer: Incomer,
         conversion: &'static Conversion,
     ) -> Result<(Order, Holding), Problem> {
-        let Incomer { head, body, gateway, arrived_at } = incomer;
+        let Incomer {
+            head,
+            body,
+            gateway,
+            arrived_at,
+        } = incomer;
         let hash_key = self.shared.flights.hash_key();
         let profile = gateway.profile;
-        let requester = Requester::of(hash_key, &gateway.name, &head.headers).map_err(Problem::Key)?;
+        let requester =
+            Requester::of(hash_key, &gateway.name, &head.headers).map_err(Problem::Key)?;
         let foreign = self.shared.config.key_field.as_ref();
-        let given = GivenKey::of(&head.headers, &profile.key_field, foreign).map_err(Problem::Key)?;
+        let given =
+            GivenKey::of(&head.headers, &profile.key_field, foreign).map_err(Problem::Key)?;
         if head.headers.contains_key(CONTENT_ENCODING) {
             return Err(Problem::Body(BodyFault::Coding));
         }
@@ -92,7 +105,11 @@ impl Proxy {
         fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         fields.insert(profile.key_field.clone(), key.value.clone());
         let (hold, wait) = self.hold(wait_preference(&head.headers));
-        let holding = Holding { arrived_at, until: arrived_at + hold, wait };
+        let holding = Holding {
+            arrived_at,
+            until: arrived_at + hold,
+            wait,
+        };
         let order = Order {
             facts: MatchFacts::of(conversion, &body),
             gateway,
@@ -103,7 +120,11 @@ impl Proxy {
                 fingerprint,
             },
             key,
-            submission: Box::new(Submission { path: async_path, fields, body }),
+            submission: Box::new(Submission {
+                path: async_path,
+                fields,
+                body,
+            }),
             credentials: Box::new(credentials),
             read_at,
             hold_until: holding.until,
@@ -187,7 +208,10 @@ impl Proxy {
         };
         match ended {
             Admission::Kept { exchange, answer } => {
-                let given = Given { replayed: true, ..Given::default() };
+                let given = Given {
+                    replayed: true,
+                    ..Given::default()
+                };
                 respond::answer(&answer, &about(exchange), given)
             }
             Admission::Spent { exchange } => self.tell(Problem::Spent, &about(exchange)),
@@ -217,7 +241,9 @@ impl Proxy {
         Given {
             replayed,
             looked_up: flight.was_looked_up(),
-            submit: submitted_at.map(|at| at.since(flight.read_at())).unwrap_or_default(),
+            submit: submitted_at
+                .map(|at| at.since(flight.read_at()))
+                .unwrap_or_default(),
             hold: self.shared.clock.now().since(holding.arrived_at),
             polls,
         }

@@ -66,7 +66,10 @@ pub(super) fn check(head: &Parts) -> Result<Authority, HeadFault> {
 }
 
 fn check_method(method: &Method) -> Result<(), HeadFault> {
-    let capital = method.as_str().bytes().all(|byte| byte.is_ascii_uppercase());
+    let capital = method
+        .as_str()
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase());
     let served = capital && *method != Method::CONNECT && *method != Method::TRACE;
     served.then_some(()).ok_or(HeadFault::Method)
 }
@@ -75,9 +78,14 @@ fn check_method(method: &Method) -> Result<(), HeadFault> {
 /// listener there is no telling them apart without, so it is asked of every client.
 fn host(head: &Parts) -> Result<Authority, HeadFault> {
     let mut lines = head.headers.get_all(header::HOST).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else { return Err(HeadFault::Host) };
-    let host: Authority =
-        line.to_str().ok().and_then(|line| line.parse().ok()).ok_or(HeadFault::Host)?;
+    let (Some(line), None) = (lines.next(), lines.next()) else {
+        return Err(HeadFault::Host);
+    };
+    let host: Authority = line
+        .to_str()
+        .ok()
+        .and_then(|line| line.parse().ok())
+        .ok_or(HeadFault::Host)?;
     if host.host().is_empty() || host.as_str().contains('@') {
         return Err(HeadFault::Host);
     }
@@ -97,7 +105,9 @@ fn check_framing(head: &Parts) -> Result<(), HeadFault> {
     let fields = &head.headers;
     let mut codings = elements(fields, &header::TRANSFER_ENCODING);
     if fields.contains_key(header::TRANSFER_ENCODING) {
-        let only_chunked = codings.next().is_some_and(|it| it.eq_ignore_ascii_case("chunked"))
+        let only_chunked = codings
+            .next()
+            .is_some_and(|it| it.eq_ignore_ascii_case("chunked"))
             && codings.next().is_none()
             && head.version == Version::HTTP_11;
         return only_chunked.then_some(()).ok_or(HeadFault::TransferCoding);
@@ -119,7 +129,11 @@ fn check_loop(fields: &HeaderMap) -> Result<(), HeadFault> {
     let passed_here = elements(fields, &header::VIA)
         .filter_map(|hop| hop.split_ascii_whitespace().nth(1))
         .any(|name| name.eq_ignore_ascii_case(VIA_NAME));
-    if passed_here { Err(HeadFault::Loop) } else { Ok(()) }
+    if passed_here {
+        Err(HeadFault::Loop)
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -128,15 +142,24 @@ mod tests {
 
     use super::*;
 
-    fn checked(build: impl FnOnce(http::request::Builder) -> http::request::Builder) -> Result<(), HeadFault> {
-        let builder = Request::builder().method("POST").uri("/transactions/payments");
+    fn checked(
+        build: impl FnOnce(http::request::Builder) -> http::request::Builder,
+    ) -> Result<(), HeadFault> {
+        let builder = Request::builder()
+            .method("POST")
+            .uri("/transactions/payments");
         let (head, ()) = build(builder).body(()).unwrap().into_parts();
         check(&head).map(drop)
     }
 
     #[test]
     fn an_ordinary_request_passes() {
-        assert_eq!(checked(|it| it.header("host", "pay.local:8080").header("content-length", "2")), Ok(()));
+        assert_eq!(
+            checked(|it| it
+                .header("host", "pay.local:8080")
+                .header("content-length", "2")),
+            Ok(())
+        );
         assert_eq!(
             checked(|it| it
                 .header("host", "pay.local")
@@ -155,10 +178,16 @@ mod tests {
         };
         assert_eq!(fault(|it| it), HeadFault::Host);
         assert_eq!(fault(|it| it.header("host", "")), HeadFault::Host);
-        assert_eq!(fault(|it| it.header("host", "a").header("host", "a")), HeadFault::Host);
+        assert_eq!(
+            fault(|it| it.header("host", "a").header("host", "a")),
+            HeadFault::Host
+        );
         assert_eq!(fault(|it| it.header("host", "user@a")), HeadFault::Host);
         assert_eq!(fault(|it| it.header("host", "a/b")), HeadFault::Host);
-        assert_eq!(fault(|it| it.uri("http://b/x").header("host", "a")), HeadFault::Authority);
+        assert_eq!(
+            fault(|it| it.uri("http://b/x").header("host", "a")),
+            HeadFault::Authority
+        );
     }
 
     #[test]
@@ -167,14 +196,33 @@ mod tests {
             checked(|it| build(it.header("host", "a"))).unwrap_err()
         };
         assert_eq!(fault(|it| it), HeadFault::Length);
-        assert_eq!(fault(|it| it.header("transfer-encoding", "gzip, chunked")), HeadFault::TransferCoding);
-        assert_eq!(fault(|it| it.header("transfer-encoding", "chunked, chunked")), HeadFault::TransferCoding);
-        assert_eq!(fault(|it| it.header("transfer-encoding", "identity")), HeadFault::TransferCoding);
+        assert_eq!(
+            fault(|it| it.header("transfer-encoding", "gzip, chunked")),
+            HeadFault::TransferCoding
+        );
+        assert_eq!(
+            fault(|it| it.header("transfer-encoding", "chunked, chunked")),
+            HeadFault::TransferCoding
+        );
+        assert_eq!(
+            fault(|it| it.header("transfer-encoding", "identity")),
+            HeadFault::TransferCoding
+        );
         assert_eq!(fault(|it| it.method("post")), HeadFault::Method);
         assert_eq!(fault(|it| it.method("TRACE")), HeadFault::Method);
-        let sized = |it: http::request::Builder| it.header("host", "a").header("content-length", "0");
-        assert_eq!(checked(|it| sized(it).header("expect", "200-ok")), Err(HeadFault::Expectation));
-        assert_eq!(checked(|it| sized(it).header("connection", "close, Authorization")), Err(HeadFault::Connection));
-        assert_eq!(checked(|it| sized(it).header("via", "1.1 other, 1.1 holdline")), Err(HeadFault::Loop));
+        let sized =
+            |it: http::request::Builder| it.header("host", "a").header("content-length", "0");
+        assert_eq!(
+            checked(|it| sized(it).header("expect", "200-ok")),
+            Err(HeadFault::Expectation)
+        );
+        assert_eq!(
+            checked(|it| sized(it).header("connection", "close, Authorization")),
+            Err(HeadFault::Connection)
+        );
+        assert_eq!(
+            checked(|it| sized(it).header("via", "1.1 other, 1.1 holdline")),
+            Err(HeadFault::Loop)
+        );
     }
 }

@@ -97,12 +97,21 @@ impl<'a> GivenKey<'a> {
     /// the path, so that it cannot meet an equal one of the gateway's; none becomes a random one.
     pub(super) fn to_key(self, hash_key: &HashKey, owner: Owner, path: &str) -> Key {
         match self {
-            Self::Own(key) => Key { value: key.clone(), explicit: true },
+            Self::Own(key) => Key {
+                value: key.clone(),
+                explicit: true,
+            },
             Self::Foreign(key) => {
                 let hash = hash_key.foreign_key(owner, path, key.as_bytes());
-                Key { value: uuid_value(Uuid::from_bytes(hash)), explicit: true }
+                Key {
+                    value: uuid_value(Uuid::from_bytes(hash)),
+                    explicit: true,
+                }
             }
-            Self::None => Key { value: uuid_value(Uuid::new_v4()), explicit: false },
+            Self::None => Key {
+                value: uuid_value(Uuid::new_v4()),
+                explicit: false,
+            },
         }
     }
 }
@@ -118,11 +127,17 @@ fn one_key<'a>(
     name: &HeaderName,
 ) -> Result<Option<&'a HeaderValue>, KeyFault> {
     let mut lines = fields.get_all(name).iter();
-    let Some(key) = lines.next() else { return Ok(None) };
+    let Some(key) = lines.next() else {
+        return Ok(None);
+    };
     let bytes = key.as_bytes();
     let visible = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
     let fits = !bytes.is_empty() && bytes.len() <= LONGEST_KEY && visible;
-    if lines.next().is_some() || !fits { Err(KeyFault::Key) } else { Ok(Some(key)) }
+    if lines.next().is_some() || !fits {
+        Err(KeyFault::Key)
+    } else {
+        Ok(Some(key))
+    }
 }
 
 #[cfg(test)]
@@ -133,14 +148,22 @@ mod tests {
     fn fields(lines: &[(&'static str, &str)]) -> HeaderMap {
         lines
             .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
             .collect()
     }
 
     #[test]
     fn the_user_id_is_read_from_basic_credentials_only() {
         let user = |value: &'static str| basic_user_id(&HeaderValue::from_static(value));
-        assert_eq!(user("Basic MzYxOnNlY3JldA==").as_deref(), Some(b"361".as_slice()));
+        assert_eq!(
+            user("Basic MzYxOnNlY3JldA==").as_deref(),
+            Some(b"361".as_slice())
+        );
         assert_eq!(user("basic MzYxOg==").as_deref(), Some(b"361".as_slice()));
         assert_eq!(user("Bearer MzYxOg=="), None);
         assert_eq!(user("Basic ???"), None);
@@ -158,9 +181,15 @@ mod tests {
         assert_eq!(read(&[]), Ok(None));
         assert_eq!(read(&[("requestid", "a")]), Ok(Some(b"a".to_vec())));
         assert_eq!(read(&[("idempotency-key", "b")]), Ok(Some(b"b".to_vec())));
-        assert_eq!(read(&[("idempotency-key", "b"), ("requestid", "a")]), Ok(Some(b"a".to_vec())));
+        assert_eq!(
+            read(&[("idempotency-key", "b"), ("requestid", "a")]),
+            Ok(Some(b"a".to_vec()))
+        );
         assert_eq!(read(&[("requestid", "")]), Err(KeyFault::Key));
-        assert_eq!(read(&[("requestid", "a"), ("requestid", "a")]), Err(KeyFault::Key));
+        assert_eq!(
+            read(&[("requestid", "a"), ("requestid", "a")]),
+            Err(KeyFault::Key)
+        );
         assert_eq!(read(&[("requestid", &"a".repeat(256))]), Err(KeyFault::Key));
     }
 }

@@ -32,7 +32,11 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         let answers = "Answers that holdline gave in the gateway's place";
         registry.register("own_answers", answers, self.answers.clone());
-        registry.register("relayed", "Requests passed through unconverted", self.relayed.clone());
+        registry.register(
+            "relayed",
+            "Requests passed through unconverted",
+            self.relayed.clone(),
+        );
         let posts = "POST requests passed through unconverted";
         registry.register("relayed_posts", posts, self.relayed_posts.clone());
         let expired = "Holds that ended before their exchange";
@@ -42,7 +46,10 @@ impl Metrics {
 
     pub(super) fn told(&self, problem: Problem) {
         let words = problem.words();
-        let told = Told { outcome: words.fate.token(), status: words.status.as_u16() };
+        let told = Told {
+            outcome: words.fate.token(),
+            status: words.status.as_u16(),
+        };
         self.answers.get_or_create(&told).inc();
     }
 

@@ -155,16 +155,18 @@ impl Problem {
             Self::Head(fault) => head(fault),
             Self::Key(fault) => key(fault),
             Self::Body(fault) => body(fault),
-            Self::NoGateway => {
-                wrong(StatusCode::MISDIRECTED_REQUEST, "No gateway is configured for this Host.")
-            }
+            Self::NoGateway => wrong(
+                StatusCode::MISDIRECTED_REQUEST,
+                "No gateway is configured for this Host.",
+            ),
             Self::Disguised => wrong(
                 StatusCode::BAD_REQUEST,
                 "The path is an encoded or unusual form of a converted one; send it plainly.",
             ),
-            Self::RouteRefused => {
-                wrong(StatusCode::FORBIDDEN, "This operation is switched off in [routes].")
-            }
+            Self::RouteRefused => wrong(
+                StatusCode::FORBIDDEN,
+                "This operation is switched off in [routes].",
+            ),
             Self::Relay { cause, sent, safe } => relayed(cause, sent, safe),
             Self::Read => Words {
                 status: StatusCode::GATEWAY_TIMEOUT,
@@ -313,23 +315,26 @@ const fn refused(refusal: Refusal) -> Words {
 
 const fn head(fault: HeadFault) -> Words {
     match fault {
-        HeadFault::Host => {
-            wrong(StatusCode::BAD_REQUEST, "The request needs exactly one plain Host field.")
-        }
+        HeadFault::Host => wrong(
+            StatusCode::BAD_REQUEST,
+            "The request needs exactly one plain Host field.",
+        ),
         HeadFault::Authority => wrong(
             StatusCode::BAD_REQUEST,
             "The request's target names another authority than its Host field.",
         ),
-        HeadFault::Method => {
-            wrong(StatusCode::METHOD_NOT_ALLOWED, "This method is not served here.")
-        }
+        HeadFault::Method => wrong(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "This method is not served here.",
+        ),
         HeadFault::Connection => wrong(
             StatusCode::BAD_REQUEST,
             "The Connection field names a field that is not the connection's own.",
         ),
-        HeadFault::Length => {
-            wrong(StatusCode::LENGTH_REQUIRED, "The request needs a Content-Length.")
-        }
+        HeadFault::Length => wrong(
+            StatusCode::LENGTH_REQUIRED,
+            "The request needs a Content-Length.",
+        ),
         HeadFault::TransferCoding => wrong(
             StatusCode::NOT_IMPLEMENTED,
             "The only transfer coding that is understood is exactly one chunked.",
@@ -350,12 +355,14 @@ const fn head(fault: HeadFault) -> Words {
 
 const fn key(fault: KeyFault) -> Words {
     match fault {
-        KeyFault::NoCredentials => {
-            wrong(StatusCode::UNAUTHORIZED, "The request needs Basic credentials.")
-        }
-        KeyFault::DoubledCredentials => {
-            wrong(StatusCode::BAD_REQUEST, "The request has more than one Authorization field.")
-        }
+        KeyFault::NoCredentials => wrong(
+            StatusCode::UNAUTHORIZED,
+            "The request needs Basic credentials.",
+        ),
+        KeyFault::DoubledCredentials => wrong(
+            StatusCode::BAD_REQUEST,
+            "The request has more than one Authorization field.",
+        ),
         KeyFault::Key => wrong(
             StatusCode::BAD_REQUEST,
             "The idempotency key must stand once and be 1 to 255 visible characters.",
@@ -365,12 +372,14 @@ const fn key(fault: KeyFault) -> Words {
 
 const fn body(fault: BodyFault) -> Words {
     match fault {
-        BodyFault::TooLarge => {
-            wrong(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is over limits.body.")
-        }
-        BodyFault::TooSlow => {
-            wrong(StatusCode::REQUEST_TIMEOUT, "The request's body was not whole in time.")
-        }
+        BodyFault::TooLarge => wrong(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The request's body is over limits.body.",
+        ),
+        BodyFault::TooSlow => wrong(
+            StatusCode::REQUEST_TIMEOUT,
+            "The request's body was not whole in time.",
+        ),
         BodyFault::Cut => wrong(StatusCode::BAD_REQUEST, "The request's body ended early."),
         BodyFault::Coding => wrong(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

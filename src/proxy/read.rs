@@ -17,7 +17,12 @@ impl Proxy {
         incomer: Incomer,
         conversion: &'static Conversion,
     ) -> Response<Body> {
-        let Incomer { head, body, gateway, arrived_at } = incomer;
+        let Incomer {
+            head,
+            body,
+            gateway,
+            arrived_at,
+        } = incomer;
         let config = &self.shared.config;
         // Without credentials there is nothing to poll with; the gateway says so itself.
         let credentials = Credentials::of(&head.headers, &gateway.profile.shape_fields);
@@ -43,16 +48,29 @@ impl Proxy {
         let mut request = Request::new(Body::from(body));
         *request.method_mut() = head.method;
         *request.headers_mut() = plain.headers().clone();
-        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        request
+            .headers_mut()
+            .insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         *request.uri_mut() = async_path.into();
-        let wait = wait_preference(&head.headers).unwrap_or(config.hold).min(config.hold);
+        let wait = wait_preference(&head.headers)
+            .unwrap_or(config.hold)
+            .min(config.hold);
         let hold_until: Moment = arrived_at + wait;
         let gateway_of_read = gateway.clone();
-        let read = Read { gateway: gateway_of_read, conversion, request, credentials, hold_until };
+        let read = Read {
+            gateway: gateway_of_read,
+            conversion,
+            request,
+            credentials,
+            hold_until,
+        };
         match read.run(self.shared.read_policy, self.shared.clock).await {
             ReadOutcome::Answer(answer) => {
                 let hold = self.shared.clock.now().since(arrived_at);
-                let given = Given { hold, ..Given::default() };
+                let given = Given {
+                    hold,
+                    ..Given::default()
+                };
                 respond::answer(&answer, &About::default(), given)
             }
             ReadOutcome::NotAsynchronous => self.forward(&gateway, plain).await,

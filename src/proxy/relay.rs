@@ -12,7 +12,12 @@ use crate::message::{Body, BodyError};
 
 impl Proxy {
     pub(super) async fn relay(self, incomer: Incomer) -> Response<Body> {
-        let Incomer { head, body, gateway, .. } = incomer;
+        let Incomer {
+            head,
+            body,
+            gateway,
+            ..
+        } = incomer;
         let body = if http_body::Body::is_end_stream(&body) {
             Body::empty()
         } else {
@@ -21,7 +26,12 @@ impl Proxy {
         let mut request = Request::new(body);
         *request.headers_mut() = respond::upstream_fields(&head.headers, head.version);
         *request.method_mut() = head.method;
-        *request.uri_mut() = head.uri.path_and_query().cloned().map(Into::into).unwrap_or_default();
+        *request.uri_mut() = head
+            .uri
+            .path_and_query()
+            .cloned()
+            .map(Into::into)
+            .unwrap_or_default();
         self.forward(&gateway, request).await
     }
 
@@ -33,7 +43,9 @@ impl Proxy {
         request: Request<Body>,
     ) -> Response<Body> {
         let safe = request.method().is_safe();
-        self.shared.metrics.relayed(*request.method() == Method::POST);
+        self.shared
+            .metrics
+            .relayed(*request.method() == Method::POST);
         match gateway.client.relay(request, self.shared.config.hold).await {
             Ok(mut response) => {
                 let version = response.version();
@@ -42,7 +54,11 @@ impl Proxy {
             }
             Err(error) => {
                 tracing::warn!(gateway = %gateway.name, %error, "a relayed request failed");
-                self.refuse(Problem::Relay { cause: error.cause, sent: error.sent, safe })
+                self.refuse(Problem::Relay {
+                    cause: error.cause,
+                    sent: error.sent,
+                    safe,
+                })
             }
         }
     }

@@ -24,8 +24,14 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Fields by which holdline speaks; an upstream that sets one would speak in its name.
-const OURS: [HeaderName; 6] =
-    [OUTCOME, EXCHANGE, SOURCE, PROXY_STATUS, REPLAYED, PREFERENCE_APPLIED];
+const OURS: [HeaderName; 6] = [
+    OUTCOME,
+    EXCHANGE,
+    SOURCE,
+    PROXY_STATUS,
+    REPLAYED,
+    PREFERENCE_APPLIED,
+];
 
 /// What is told of the exchange beside its answer or its problem.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +60,11 @@ pub(super) fn answer(stored: &StoredResponse, about: &About, given: Given) -> Re
     let fields = response.headers_mut();
     pass_on(fields, Version::HTTP_11);
     tell(fields, Fate::Completed, about);
-    let cache = if given.replayed { "holdline; hit" } else { "holdline; fwd=miss" };
+    let cache = if given.replayed {
+        "holdline; hit"
+    } else {
+        "holdline; fwd=miss"
+    };
     fields.append(CACHE_STATUS, HeaderValue::from_static(cache));
     if given.replayed {
         fields.insert(REPLAYED, HeaderValue::from_static("true"));
@@ -74,10 +84,9 @@ pub(super) fn answer(stored: &StoredResponse, about: &About, given: Given) -> Re
     response
 }
 
-/// Readies the fields of a gateway's answer for the downstream: its framing is ours, its hop is
+/// Readies the fields of a gateway's answer for the downstream: its hop is
 /// noted, and no field speaks in our name.
 pub(super) fn pass_on(fields: &mut HeaderMap, received: Version) {
-    fields.remove(header::CONTENT_LENGTH);
     for name in OURS {
         fields.remove(name);
     }
@@ -129,24 +138,32 @@ struct Errors<'a> {
 /// Our own answer to a problem.
 pub(super) fn problem(problem: Problem, about: &About) -> Response<Body> {
     let words = problem.words();
-    let errors = Errors { base: [words.message] };
+    let errors = Errors {
+        base: [words.message],
+    };
     let body = Union {
         message: words.message,
         errors,
-        response: Nested { message: words.message, errors },
+        response: Nested {
+            message: words.message,
+            errors,
+        },
         code: words.code,
         friendly_message: words.message,
         request_id: about.request_id.as_deref(),
         idempotency_key: about.key.as_ref().and_then(|key| key.to_str().ok()),
         tracking_id: about.tracking_id.as_deref(),
-        submitted_at: about.submitted_at.map(|at| httpdate::fmt_http_date(at)),
+        submitted_at: about.submitted_at.map(httpdate::fmt_http_date),
         exchange: about.exchange.map(|exchange| exchange.to_string()),
     };
     let body = serde_json::to_vec(&body).unwrap_or_default();
     let mut response = Response::new(Body::from(Bytes::from(body)));
     *response.status_mut() = words.status;
     let fields = response.headers_mut();
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    fields.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     fields.insert(PROXY_STATUS, words.error.field(words.message));
     if let Some(seconds) = words.retry_after {
         fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -186,7 +203,11 @@ pub(super) fn upstream_fields(received: &HeaderMap, version: Version) -> HeaderM
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
         sent.remove(name);
     }
-    for name in ["x-http-method-override", "x-http-method", "x-method-override"] {
+    for name in [
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+    ] {
         sent.remove(name);
     }
     add_via(&mut sent, version);
@@ -202,8 +223,12 @@ mod tests {
     use crate::upstream::{Cause, Sent};
 
     fn every_problem() -> Vec<Problem> {
-        let mut problems =
-            vec![Problem::InProgress, Problem::OtherSecret, Problem::Expired, Problem::Spent];
+        let mut problems = vec![
+            Problem::InProgress,
+            Problem::OtherSecret,
+            Problem::Expired,
+            Problem::Spent,
+        ];
         problems.extend(Doubt::ALL.map(Problem::InDoubt));
         problems.extend(Withdrawal::ALL.map(|why| Problem::NotSubmitted(why, None)));
         let connect = |cause| Problem::NotSubmitted(Withdrawal::Connect, Some(cause));
@@ -212,9 +237,21 @@ mod tests {
         problems.extend(HeadFault::ALL.map(Problem::Head));
         problems.extend(KeyFault::ALL.map(Problem::Key));
         problems.extend(BodyFault::ALL.map(Problem::Body));
-        problems.extend([Problem::NoGateway, Problem::Disguised, Problem::RouteRefused]);
-        for (sent, safe) in [(Sent::Never, false), (Sent::Maybe, true), (Sent::Maybe, false)] {
-            problems.push(Problem::Relay { cause: Cause::Refused, sent, safe });
+        problems.extend([
+            Problem::NoGateway,
+            Problem::Disguised,
+            Problem::RouteRefused,
+        ]);
+        for (sent, safe) in [
+            (Sent::Never, false),
+            (Sent::Maybe, true),
+            (Sent::Maybe, false),
+        ] {
+            problems.push(Problem::Relay {
+                cause: Cause::Refused,
+                sent,
+                safe,
+            });
         }
         problems.extend([Problem::Read, Problem::TooEarly]);
         problems
@@ -225,10 +262,15 @@ mod tests {
         let mut table = String::new();
         for problem in every_problem() {
             let words = problem.words();
-            let retry = words.retry_after.map(|s| format!(" retry {s} s")).unwrap_or_default();
+            let retry = words
+                .retry_after
+                .map(|s| format!(" retry {s} s"))
+                .unwrap_or_default();
             let status = words.status.as_u16();
             let (code, fate, error) = (words.code, words.fate.token(), words.error.token());
-            table.push_str(&format!("{problem:?}\n  {status} {code} {fate} {error}{retry}\n"));
+            table.push_str(&format!(
+                "{problem:?}\n  {status} {code} {fate} {error}{retry}\n"
+            ));
             table.push_str(&format!("  {}\n", words.message));
         }
         insta::assert_snapshot!(table);
@@ -258,7 +300,10 @@ mod tests {
         assert_eq!(value["friendly_message"], *message);
         assert_eq!(value["code"], "P.1019");
         assert_eq!(value["request_id"], "10203");
-        assert!(value.get("status").is_none(), "a status would look like a task or a payment");
+        assert!(
+            value.get("status").is_none(),
+            "a status would look like a task or a payment"
+        );
     }
 
     #[test]

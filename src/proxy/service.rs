@@ -76,7 +76,12 @@ impl Proxy {
             return self.refuse(Problem::NoGateway);
         };
         let way = self.way(&head, &gateway);
-        let incomer = Incomer { head, body, gateway, arrived_at };
+        let incomer = Incomer {
+            head,
+            body,
+            gateway,
+            arrived_at,
+        };
         match way {
             Way::Exchange(conversion) => self.exchange(incomer, conversion).await,
             // These hold whole messages; boxed, they cost a held payment nothing.
@@ -112,11 +117,19 @@ impl Proxy {
         let flights = &self.shared.flights;
         let gateway = &incomer.gateway.name;
         let requester = Requester::of(flights.hash_key(), gateway, &incomer.head.headers);
-        let Ok(requester) = requester else { return self.relay(incomer).await };
-        let about = About { request_id: Some(id.to_string()), ..About::default() };
+        let Ok(requester) = requester else {
+            return self.relay(incomer).await;
+        };
+        let about = About {
+            request_id: Some(id.to_string()),
+            ..About::default()
+        };
         match flights.task(requester.credential, &id) {
             TaskAnswer::Kept(stored) => {
-                let given = Given { replayed: true, ..Given::default() };
+                let given = Given {
+                    replayed: true,
+                    ..Given::default()
+                };
                 respond::answer(&stored, &about, given)
             }
             TaskAnswer::Running => self.tell(Problem::TooEarly, &about),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::answer::{self, AnswerBody, Channel};
 use super::connector::Connected;
@@ -16,7 +16,7 @@ use super::tls::Purpose;
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
 use crate::drain::Drain;
 use crate::message::{Body, StoredResponse};
-use crate::timing::Clock;
+use crate::timing::{Clock, Moment};
 
 /// Calls to one origin. Clones share its connections.
 #[derive(Clone)]
@@ -112,16 +112,16 @@ impl Client {
         })
     }
 
-    /// Passes a request on and returns its answer as soon as the fields came, within
-    /// `upstream.answer_timeout`. Both bodies stream: the request's goes on leaving while the
+    /// Passes a request on and returns its answer as soon as the fields came, within `timeout`. Both bodies stream: the request's goes on leaving while the
     /// answer's is read. [`Sent::Never`] in an error is exact.
     pub fn relay(
         &self,
         request: Request<Body>,
+        timeout: Duration,
     ) -> BoxFuture<'static, Result<Response<Body>, Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let deadline = inner.deadline();
+            let deadline = inner.clock.now() + timeout;
             match inner.call(request, deadline).await {
                 Ok(answer) => Ok(answer.map(Body::streamed)),
                 Err(error) => {
@@ -148,9 +148,12 @@ impl Inner {
     async fn fetch(&self, request: Request<Body>) -> Result<StoredResponse, Error> {
         let deadline = self.deadline();
         let answer = self.call(request, deadline).await?;
-        timeout_at(deadline, answer::read_whole(answer, self.config.max_answer))
-            .await
-            .map_err(|_| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
+        timeout_at(
+            self.clock.instant(deadline),
+            answer::read_whole(answer, self.config.max_answer),
+        )
+        .await
+        .map_err(|_| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
     }
 
     /// Sends a request on a pooled connection and returns its answer's fields. A request that hyper
@@ -158,7 +161,7 @@ impl Inner {
     async fn call(
         &self,
         request: Request<Body>,
-        deadline: Instant,
+        deadline: Moment,
     ) -> Result<Response<AnswerBody>, Error> {
         let pooled = self.pooled(Choice::Any, deadline).await?;
         let unanswered = match self.send(pooled, request, deadline).await {
@@ -177,8 +180,9 @@ impl Inner {
         &self,
         pooled: Pooled,
         request: Request<Body>,
-        deadline: Instant,
+        deadline: Moment,
     ) -> Result<Response<AnswerBody>, Unanswered> {
+        self.in_time(deadline)?;
         match pooled {
             Pooled::Leased(lease) => self.send_http1(lease, request, deadline).await,
             Pooled::Shared(stream) => self.send_http2(stream, request, deadline).await,
@@ -189,11 +193,11 @@ impl Inner {
         &self,
         mut lease: Lease,
         mut request: Request<Body>,
-        deadline: Instant,
+        deadline: Moment,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         framing::for_http1(&mut request, self.origin.host_field());
         let http1 = lease.http1();
-        let Ok(fields) = timeout_at(deadline, http1.send(request)).await else {
+        let Ok(fields) = timeout_at(self.clock.instant(deadline), http1.send(request)).await else {
             return Err(Error::new(Cause::AnswerTimeout, http1.sent()).into());
         };
         let fields = fields?;
@@ -204,19 +208,26 @@ impl Inner {
         &self,
         mut stream: Stream,
         mut request: Request<Body>,
-        deadline: Instant,
+        deadline: Moment,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         framing::for_http2(&mut request, &self.origin);
-        let Ok(fields) = timeout_at(deadline, stream.send(request)).await else {
-            self.pool.retire(stream.connection());
-            return Err(Error::new(Cause::AnswerTimeout, Sent::Maybe).into());
+        let unanswered = match timeout_at(self.clock.instant(deadline), stream.send(request)).await
+        {
+            Ok(Ok(fields)) => {
+                return Ok(answer::join(fields, Channel::Shared { _stream: stream })?);
+            }
+            // One request's own failure says nothing of the connection.
+            Ok(Err(unanswered)) if unanswered.request.is_none() => return Err(unanswered),
+            Ok(Err(unanswered)) => unanswered,
+            Err(_) => Error::new(Cause::AnswerTimeout, Sent::Maybe).into(),
         };
-        let fields = fields?;
-        Ok(answer::join(fields, Channel::Shared { _stream: stream })?)
+        // It takes no more (RFC 9113 §6.8), or is silent and may be dead without either end knowing.
+        self.pool.retire(stream.connection());
+        Err(unanswered)
     }
 
     /// What a pooled request is sent on: a shared connection, one that waits, or a new one.
-    async fn pooled(&self, choice: Choice, deadline: Instant) -> Result<Pooled, Error> {
+    async fn pooled(&self, choice: Choice, deadline: Moment) -> Result<Pooled, Error> {
         if let Some(stream) = self.pool.stream() {
             return Ok(Pooled::Shared(stream));
         }
@@ -227,7 +238,11 @@ impl Inner {
         if !self.origin.is_tls() || self.pool.speaks_http1() {
             return self.open(permit, deadline).await;
         }
-        let waited = timeout_at(self.patience(deadline), self.opening.lock()).await;
+        let waited = timeout_at(
+            self.clock.instant(self.patience(deadline)),
+            self.opening.lock(),
+        )
+        .await;
         let _opening = waited.map_err(|_| {
             Error::new(Cause::ConnectTimeout, Sent::Never)
                 .because("another connection was still being made")
@@ -245,22 +260,33 @@ impl Inner {
     fn waiting(&self, choice: Choice) -> Option<Box<Http1>> {
         match choice {
             Choice::Any => self.pool.take(),
-            Choice::Fresh => None,
+            Choice::Fresh => {
+                // The new connection takes the place of one that waits, as the bound counts both.
+                drop(self.pool.take());
+                None
+            }
         }
     }
 
-    async fn permit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Error> {
+    async fn permit(&self, deadline: Moment) -> Result<OwnedSemaphorePermit, Error> {
         let exhausted = || Error::new(Cause::Exhausted, Sent::Never);
-        timeout_at(deadline, self.pool.permits().acquire_owned())
+        let free = self.pool.permits().acquire_owned();
+        let permit = timeout_at(self.clock.instant(deadline), free)
             .await
             .map_err(|_| exhausted())?
-            .map_err(|_| exhausted())
+            .map_err(|_| exhausted())?;
+        // A place that becomes free with the deadline is of no use any more.
+        self.in_time(deadline)?;
+        Ok(permit)
     }
 
-    async fn open(&self, permit: OwnedSemaphorePermit, deadline: Instant) -> Result<Pooled, Error> {
-        let connected = timeout_at(deadline, self.connected(Purpose::Pooled))
-            .await
-            .map_err(|_| Error::new(Cause::ConnectTimeout, Sent::Never))??;
+    async fn open(&self, permit: OwnedSemaphorePermit, deadline: Moment) -> Result<Pooled, Error> {
+        let connected = timeout_at(
+            self.clock.instant(deadline),
+            self.connected(Purpose::Pooled),
+        )
+        .await
+        .map_err(|_| Error::new(Cause::ConnectTimeout, Sent::Never))??;
         let open = self.metrics.connected();
         if connected.is_http2 {
             let http2 = Http2::open(connected, open, &self.drain).await?;
@@ -281,18 +307,24 @@ impl Inner {
             .await
     }
 
-    fn deadline(&self) -> Instant {
-        self.after(self.config.answer_timeout)
+    /// An error once `deadline` has passed: a request without time left would be sent and let go
+    /// at once, and with it an answer that may be read only once.
+    fn in_time(&self, deadline: Moment) -> Result<(), Error> {
+        if self.clock.now() < deadline {
+            Ok(())
+        } else {
+            Err(Error::new(Cause::Exhausted, Sent::Never))
+        }
     }
 
-    /// How long another request's connecting is waited for.
-    fn patience(&self, deadline: Instant) -> Instant {
+    fn deadline(&self) -> Moment {
+        self.clock.now() + self.config.answer_timeout
+    }
+
+    /// Until when another request's connecting is waited for.
+    fn patience(&self, deadline: Moment) -> Moment {
         let connecting = self.config.connect_timeout + self.config.handshake_timeout;
-        deadline.min(self.after(connecting))
-    }
-
-    fn after(&self, span: Duration) -> Instant {
-        self.clock.instant(self.clock.now() + span)
+        deadline.min(self.clock.now() + connecting)
     }
 }
 

@@ -8,7 +8,7 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// `upstream.handshake_timeout`: TLS handshake.
     pub handshake_timeout: Duration,
-    /// `upstream.answer_timeout`: a poll's or lookup's whole answer; a relayed request's fields.
+    /// `upstream.answer_timeout`: a poll's or lookup's whole answer.
     pub answer_timeout: Duration,
     /// `upstream.idle_timeout`: how long a pooled connection may wait for its next use.
     pub idle_timeout: Duration,

@@ -42,6 +42,21 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every cause, for the table of what is told.
+    pub const ALL: [Self; 11] = [
+        Self::Dns,
+        Self::Refused,
+        Self::ConnectTimeout,
+        Self::Certificate,
+        Self::Handshake,
+        Self::Terminated,
+        Self::AnswerTimeout,
+        Self::AnswerTooLarge,
+        Self::Malformed,
+        Self::Exhausted,
+        Self::RequestBody,
+    ];
+
     /// The cause in words.
     pub const fn text(self) -> &'static str {
         match self {

@@ -97,8 +97,7 @@ impl Pool {
         stream
     }
 
-    /// Gives no further request to a shared connection: one that did not answer in time may be
-    /// dead without either end knowing.
+    /// Gives no further request to a shared connection; what is on it goes on.
     pub(super) fn retire(&self, dead: &Http2) {
         self.state().shared.retain(|http2| !http2.is_same(dead));
     }

@@ -1,6 +1,5 @@
 //! A submit: one POST on a connection of its own, in two steps that tell whether it may have left.
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
@@ -26,16 +25,12 @@ pub struct Connection {
 /// connection ends.
 pub struct Submission {
     http1: Box<Http1>,
-    /// What is known of the answer.
-    stage: Stage,
+    /// hyper's future of the answer; not polled any more once `received` is set.
+    awaited: Awaited,
+    /// The fields that came, or how the connection ended.
+    received: Option<Result<Response<Incoming>, Error>>,
     metrics: Metrics,
     max_answer: usize,
-}
-
-enum Stage {
-    Awaiting(Awaited),
-    /// The fields came, or the connection ended, while the first byte was watched for.
-    Received(Result<Response<Incoming>, Error>),
 }
 
 impl Connection {
@@ -66,7 +61,8 @@ impl Connection {
         let awaited = self.http1.queue(request);
         Submission {
             http1: self.http1,
-            stage: Stage::Awaiting(awaited),
+            awaited,
+            received: None,
             metrics: self.metrics,
             max_answer: self.max_answer,
         }
@@ -85,22 +81,22 @@ impl Submission {
         if self.http1.meter().written() > 0 {
             return Poll::Ready(Ok(()));
         }
-        match &self.stage {
-            Stage::Received(Err(error)) => Poll::Ready(Err(error.clone())),
+        match &self.received {
+            Some(Err(error)) => Poll::Ready(Err(error.clone())),
             // No answer is read before the request's head was written.
-            Stage::Received(Ok(_)) => Poll::Ready(Ok(())),
-            Stage::Awaiting(_) => Poll::Pending,
+            Some(Ok(_)) => Poll::Ready(Ok(())),
+            None => Poll::Pending,
         }
     }
 
     /// Drives the connection, and takes the answer's fields when they have come.
     fn poll_fields(&mut self, context: &mut Context<'_>) {
         self.http1.poll_driver(context);
-        if let Stage::Awaiting(awaited) = &mut self.stage
-            && let Poll::Ready(answer) = Pin::new(awaited).poll(context)
+        if self.received.is_none()
+            && let Poll::Ready(answer) = self.awaited.as_mut().poll(context)
         {
             let received = self.http1.received(answer);
-            self.stage = Stage::Received(received.map_err(|unanswered| {
+            self.received = Some(received.map_err(|unanswered| {
                 self.metrics.failed(&unanswered.error);
                 unanswered.error
             }));
@@ -110,35 +106,21 @@ impl Submission {
     /// The whole answer. It has no deadline: an answer that comes late is still the truth, and how
     /// long it is worth waiting is the caller's to say.
     pub async fn answer(mut self) -> Result<StoredResponse, Error> {
-        poll_fn(|context| {
-            if let Stage::Awaiting(_) = self.stage {
-                self.poll_fields(context);
-            }
-            match self.stage {
-                Stage::Awaiting(_) => Poll::Pending,
-                Stage::Received(_) => Poll::Ready(()),
-            }
-        })
-        .await;
-        let Self {
-            http1,
-            stage,
-            metrics,
-            max_answer,
-        } = self;
-        let fields = match stage {
-            Stage::Received(received) => received?,
-            Stage::Awaiting(awaited) => {
-                let received = awaited.await;
-                http1
-                    .received(received)
-                    .map_err(|unanswered| unanswered.error)?
-            }
-        };
-        let whole = match answer::join(fields, Channel::Own(http1)) {
-            Ok(answer) => answer::read_whole(answer, max_answer).await,
+        let fields = poll_fn(|context| self.poll_received(context)).await?;
+        let whole = match answer::join(fields, Channel::Own(self.http1)) {
+            Ok(answer) => answer::read_whole(answer, self.max_answer).await,
             Err(error) => Err(error),
         };
-        whole.inspect_err(|error| metrics.failed(error))
+        whole.inspect_err(|error| self.metrics.failed(error))
+    }
+
+    fn poll_received(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Response<Incoming>, Error>> {
+        if self.received.is_none() {
+            self.poll_fields(context);
+        }
+        self.received.take().map_or(Poll::Pending, Poll::Ready)
     }
 }

@@ -201,6 +201,7 @@ fn in_words(reason: &CertificateError) -> String {
             "it is for another host".to_owned()
         }
         CertificateError::UnknownIssuer => "its issuer is not trusted".to_owned(),
+        CertificateError::BadSignature => "its issuer did not sign it".to_owned(),
         CertificateError::Revoked => "it was revoked".to_owned(),
         other => other.to_string(),
     }

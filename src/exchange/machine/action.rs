@@ -133,8 +133,13 @@ pub enum Withdrawal {
 
 impl Withdrawal {
     /// Every reason, for the table of what is told.
-    pub const ALL: [Self; 5] =
-        [Self::Connect, Self::Start, Self::Draining, Self::Journal, Self::Driver];
+    pub const ALL: [Self; 5] = [
+        Self::Connect,
+        Self::Start,
+        Self::Draining,
+        Self::Journal,
+        Self::Driver,
+    ];
 }
 
 /// Why it may have been executed.

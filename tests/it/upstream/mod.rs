@@ -1,0 +1,8 @@
+//! Calls to the gateway, against peers that follow a script.
+mod bytes;
+mod peer;
+mod pool;
+mod reach;
+mod relay;
+mod submit;
+mod tls;

@@ -1,0 +1,224 @@
+//! The pool: what is used again, what is not, and how many there are.
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use holdline::upstream::{Cause, Config, Sent};
+use tokio::io::AsyncReadExt;
+
+use super::peer::{gateway, get, ok};
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_used_again_after_each_framing() {
+    let (client, mut gateway) = gateway(Config::default());
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.answer("first").await;
+        peer.head().await;
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nsecond\r\n0\r\n\r\n")
+            .await;
+        peer.head().await;
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-End\r\n\r\n")
+            .await;
+        peer.send("5\r\nthird\r\n0\r\nX-End: 1\r\n\r\n").await;
+        peer.head().await;
+        peer.send("HTTP/1.1 204 No Content\r\n\r\n").await;
+        peer.answer("fifth").await;
+        (gateway, peer)
+    };
+    let calls = async {
+        for body in ["first", "second", "third", "", "fifth"] {
+            assert_eq!(client.fetch(get("/")).await.unwrap().body, body);
+        }
+    };
+    let ((gateway, _peer), ()) = tokio::join!(serve, calls);
+    assert_eq!(gateway.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_closed_between_uses_costs_nothing_and_the_request_leaves_once() {
+    let (client, mut gateway) = gateway(Config::default());
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.answer("first").await;
+        drop(peer);
+        let mut peer = gateway.accept().await;
+        let head = peer.head().await;
+        assert!(head.starts_with("GET /second "));
+        peer.send(ok("second")).await;
+        (gateway, peer)
+    };
+    let calls = async {
+        client.fetch(get("/first")).await.unwrap();
+        client.fetch(get("/second")).await.unwrap()
+    };
+    let ((gateway, _peer), answer) = tokio::join!(serve, calls);
+    assert_eq!(answer.body, "second");
+    assert_eq!(gateway.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_was_maybe_sent_is_not_sent_again() {
+    let (client, mut gateway) = gateway(Config::default());
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.answer("first").await;
+        peer.head().await;
+        drop(peer);
+        gateway
+    };
+    let calls = async {
+        client.fetch(get("/first")).await.unwrap();
+        client.fetch(get("/second")).await.unwrap_err()
+    };
+    let (gateway, error) = tokio::join!(serve, calls);
+    assert_eq!((error.cause, error.sent), (Cause::Terminated, Sent::Maybe));
+    assert_eq!(gateway.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_after_an_answer_do_not_reach_the_next_request() {
+    let (client, mut gateway) = gateway(Config::default());
+    let serve = async {
+        let mut first = gateway.accept().await;
+        first.head().await;
+        first.send(ok("first") + &ok("smuggled")).await;
+        let mut second = gateway.accept().await;
+        second.answer("second").await;
+        (first, second)
+    };
+    let calls = async {
+        assert_eq!(client.fetch(get("/")).await.unwrap().body, "first");
+        assert_eq!(client.fetch(get("/")).await.unwrap().body, "second");
+    };
+    tokio::join!(serve, calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_come_while_a_connection_waits_end_it() {
+    let (client, mut gateway) = gateway(Config::default());
+    let (answer, mut first) = tokio::join!(client.fetch(get("/")), async {
+        let mut peer = gateway.accept().await;
+        peer.answer("first").await;
+        peer
+    });
+    answer.unwrap();
+    first.send(ok("smuggled")).await;
+    let (answer, _second) = tokio::join!(client.fetch(get("/")), async {
+        let mut peer = gateway.accept().await;
+        peer.answer("second").await;
+        peer
+    });
+    assert_eq!(answer.unwrap().body, "second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_connections_are_open_than_allowed_and_who_waits_too_long_is_told() {
+    let config = Config {
+        connections: 3,
+        ..Config::default()
+    };
+    let (client, mut gateway) = gateway(config);
+    let calls = join_all((0..5).map(|_| client.fetch(get("/"))));
+    let serve = async {
+        let mut peers = Vec::new();
+        for _ in 0..3 {
+            let mut peer = gateway.accept().await;
+            peer.head().await;
+            peers.push(peer);
+        }
+        (gateway, peers)
+    };
+    let (answers, (gateway, _peers)) = tokio::join!(calls, serve);
+    let count = |cause, sent| {
+        let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
+        errors
+            .filter(|error| error.cause == cause && error.sent == sent)
+            .count()
+    };
+    assert_eq!(count(Cause::AnswerTimeout, Sent::Maybe), 3);
+    assert_eq!(count(Cause::Exhausted, Sent::Never), 2);
+    assert_eq!(gateway.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_connection_gets_the_next_free_one() {
+    let config = Config {
+        connections: 1,
+        ..Config::default()
+    };
+    let (client, mut gateway) = gateway(config);
+    let calls = join_all((0..20).map(|_| client.fetch(get("/"))));
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        for _ in 0..20 {
+            peer.answer("one").await;
+        }
+        (gateway, peer)
+    };
+    let (answers, (gateway, _peer)) = tokio::join!(calls, serve);
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(gateway.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_waits_too_long_is_closed() {
+    let config = Config::default();
+    let idle_timeout = config.idle_timeout;
+    let (client, mut gateway) = gateway(config);
+    let (answer, mut peer) = tokio::join!(client.fetch(get("/")), async {
+        let mut peer = gateway.accept().await;
+        peer.answer("first").await;
+        peer
+    });
+    answer.unwrap();
+    let almost = idle_timeout.mul_f64(0.99);
+    assert!(
+        tokio::time::timeout(almost, peer.0.read_u8())
+            .await
+            .is_err()
+    );
+    let end = tokio::time::timeout(Duration::from_secs(1), peer.closed()).await;
+    assert!(end.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_never_ends_is_given_up_in_time() {
+    let (client, mut gateway) = gateway(Config::default());
+    let trickle = async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
+            .await;
+        peer.closed().await;
+    };
+    let (answer, ()) = tokio::join!(client.fetch(get("/")), trickle);
+    let error = answer.unwrap_err();
+    assert_eq!(
+        (error.cause, error.sent),
+        (Cause::AnswerTimeout, Sent::Maybe)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_let_go_closes_its_connection_and_frees_its_place() {
+    let config = Config {
+        connections: 1,
+        ..Config::default()
+    };
+    let (client, mut gateway) = gateway(config);
+    let call = client.fetch(get("/"));
+    let short = tokio::time::timeout(Duration::from_millis(50), call);
+    let (ended, mut peer) = tokio::join!(short, async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        peer
+    });
+    assert!(ended.is_err());
+    peer.closed().await;
+    let (answer, _peer) = tokio::join!(client.fetch(get("/")), async {
+        let mut peer = gateway.accept().await;
+        peer.answer("second").await;
+        peer
+    });
+    assert_eq!(answer.unwrap().body, "second");
+}

@@ -1,0 +1,210 @@
+//! Relayed requests: both bodies stream.
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdline::message::{Body, BodyError, collect};
+use holdline::upstream::{Cause, Config, Sent};
+use http::{Request, StatusCode};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt;
+use tokio::sync::mpsc;
+
+use super::peer::{gateway, get, ok};
+
+/// Longer than any of these tests takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A body whose chunks a test sends when it wants.
+struct Chunks(mpsc::UnboundedReceiver<Result<Bytes, BodyError>>);
+
+impl HttpBody for Chunks {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let chunk = std::task::ready!(self.0.poll_recv(context));
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+}
+
+fn upload() -> (
+    mpsc::UnboundedSender<Result<Bytes, BodyError>>,
+    Request<Body>,
+) {
+    let (chunks, received) = mpsc::unbounded_channel();
+    let body = Body::streamed(Chunks(received));
+    (chunks, Request::post("/upload").body(body).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_streams_while_the_request_still_does() {
+    let (client, mut gateway) = gateway(Config::default());
+    let (chunks, request) = upload();
+    let echo = async {
+        let mut peer = gateway.accept().await;
+        let head = peer.head().await;
+        assert!(head.contains("transfer-encoding: chunked\r\n"));
+        peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await;
+        for _ in 0..3 {
+            let chunk = peer.read(b"5\r\nhello\r\n".len()).await;
+            peer.send(chunk).await;
+        }
+        peer.read(b"0\r\n\r\n".len()).await;
+        peer.send("0\r\n\r\n").await;
+        peer.answer("again").await;
+        (gateway, peer)
+    };
+    let calls = async {
+        let mut body = client.relay(request, LONG).await.unwrap().into_body();
+        for _ in 0..3 {
+            chunks.send(Ok(Bytes::from_static(b"hello"))).unwrap();
+            let frame = body.frame().await.unwrap().unwrap();
+            assert_eq!(frame.into_data().unwrap(), "hello");
+        }
+        drop(chunks);
+        assert!(body.frame().await.is_none());
+        client.fetch(get("/")).await.unwrap()
+    };
+    let ((gateway, _peer), answer) = tokio::join!(echo, calls);
+    assert_eq!(answer.body, "again");
+    assert_eq!(gateway.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_let_go_midway_ends_its_connection() {
+    let (client, mut gateway) = gateway(Config::default());
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
+            .await;
+        peer.closed().await;
+        let mut peer = gateway.accept().await;
+        peer.answer("second").await;
+        peer
+    };
+    let calls = async {
+        drop(client.relay(get("/"), LONG).await.unwrap());
+        client.fetch(get("/")).await.unwrap()
+    };
+    let (_peer, answer) = tokio::join!(serve, calls);
+    assert_eq!(answer.body, "second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_cut_is_an_error_of_its_body() {
+    let (client, mut gateway) = gateway(Config::default());
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
+            .await;
+    };
+    let (answer, ()) = tokio::join!(client.relay(get("/"), LONG), serve);
+    let body = collect(answer.unwrap().into_body(), 10_000).await;
+    assert!(matches!(body, Err(BodyError::Cut(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_answered_before_its_request_was_read_is_not_used_again() {
+    let (client, mut gateway) = gateway(Config::default());
+    let (chunks, request) = upload();
+    chunks.send(Ok(Bytes::from_static(b"hello"))).unwrap();
+    let serve = async {
+        let mut first = gateway.accept().await;
+        first.head().await;
+        first
+            .send("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            .await;
+        first.closed().await;
+        let mut second = gateway.accept().await;
+        second.answer("second").await;
+        second
+    };
+    let calls = async {
+        let answer = client.relay(request, LONG).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        drop(answer);
+        client.fetch(get("/")).await.unwrap()
+    };
+    let (_peer, answer) = tokio::join!(serve, calls);
+    assert_eq!(answer.body, "second");
+    drop(chunks);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_body_that_breaks_is_told_as_such() {
+    let (client, mut gateway) = gateway(Config::default());
+    let (chunks, request) = upload();
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        chunks.send(Err(BodyError::cut("gone"))).unwrap();
+        peer.closed().await;
+    };
+    let (answer, ()) = tokio::join!(client.relay(request, LONG), serve);
+    let error = answer.err().unwrap();
+    assert_eq!((error.cause, error.sent), (Cause::RequestBody, Sent::Maybe));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_body_is_untouched_goes_to_a_fresh_connection() {
+    let (client, mut gateway) = gateway(Config::default());
+    let (answer, first) = tokio::join!(client.fetch(get("/")), async {
+        let mut peer = gateway.accept().await;
+        peer.answer("first").await;
+        peer
+    });
+    answer.unwrap();
+    drop(first);
+    let (chunks, request) = upload();
+    chunks.send(Ok(Bytes::from_static(b"hello"))).unwrap();
+    drop(chunks);
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        assert_eq!(peer.read(15).await, b"5\r\nhello\r\n0\r\n\r\n");
+        peer.send(ok("second")).await;
+    };
+    let (answer, ()) = tokio::join!(client.relay(request, LONG), serve);
+    assert_eq!(answer.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_that_do_not_come_in_time_are_given_up() {
+    let (client, mut gateway) = gateway(Config::default());
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        peer.closed().await;
+    };
+    let (answer, ()) = tokio::join!(client.relay(get("/"), LONG), serve);
+    let error = answer.err().unwrap();
+    assert_eq!(
+        (error.cause, error.sent),
+        (Cause::AnswerTimeout, Sent::Maybe)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_length_of_an_answer_without_body_is_kept() {
+    let (client, mut gateway) = gateway(Config::default());
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            .await;
+        peer
+    };
+    let head = Request::head("/").body(Body::empty()).unwrap();
+    let (answer, _peer) = tokio::join!(client.relay(head), serve);
+    let answer = answer.unwrap();
+    assert_eq!(answer.headers()["content-length"], "1000");
+    assert!(answer.body().is_end_stream());
+}
