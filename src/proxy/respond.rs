@@ -216,6 +216,8 @@ pub(super) fn upstream_fields(received: &HeaderMap, version: Version) -> HeaderM
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::exchange::Refusal;
     use crate::exchange::machine::{Doubt, Withdrawal};
@@ -268,10 +270,9 @@ mod tests {
                 .unwrap_or_default();
             let status = words.status.as_u16();
             let (code, fate, error) = (words.code, words.fate.token(), words.error.token());
-            table.push_str(&format!(
-                "{problem:?}\n  {status} {code} {fate} {error}{retry}\n"
-            ));
-            table.push_str(&format!("  {}\n", words.message));
+            let head = format!("{status} {code} {fate} {error}{retry}");
+            let text = words.message;
+            let _ = writeln!(table, "{problem:?}\n  {head}\n  {text}");
         }
         insta::assert_snapshot!(table);
     }

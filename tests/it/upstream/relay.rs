@@ -203,7 +203,7 @@ async fn the_length_of_an_answer_without_body_is_kept() {
         peer
     };
     let head = Request::head("/").body(Body::empty()).unwrap();
-    let (answer, _peer) = tokio::join!(client.relay(head), serve);
+    let (answer, _peer) = tokio::join!(client.relay(head, Duration::from_secs(60)), serve);
     let answer = answer.unwrap();
     assert_eq!(answer.headers()["content-length"], "1000");
     assert!(answer.body().is_end_stream());

@@ -331,7 +331,10 @@ async fn a_request_is_relayed_over_http_2() {
     };
     let body = vec![b'x'; 1024 * 1024];
     let relay = async {
-        let answer = client.relay(post(body.clone())).await.unwrap();
+        let answer = client
+            .relay(post(body.clone()), std::time::Duration::from_secs(60))
+            .await
+            .unwrap();
         collect(answer.into_body(), body.len()).await.unwrap()
     };
     tokio::select! {
