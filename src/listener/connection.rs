@@ -63,19 +63,16 @@ where
         last: None,
     };
     let service = Attended::new(service, Arc::clone(&line), peer);
-    let hyper = terms.http.serve_connection(TokioIo::new(io), service);
+    // Boxed, so that it is gone while only the last answer is watched.
+    let hyper = Box::pin(terms.http.serve_connection(TokioIo::new(io), service));
     match speak(hyper, attendant).await {
         End::Served(result) => {
             if let Err(error) = result {
                 debug!(%error, client = %peer.0, "a connection ended early");
-                line.finish();
             }
             attendant.linger().await;
         }
-        End::Overdue(Overdue::Request) => {
-            line.finish();
-            attendant.linger().await;
-        }
+        End::Overdue(Overdue::Request) => attendant.linger().await,
         End::Overdue(Overdue::Write) | End::Stopped => line.reset_on_close(),
         End::Broken => line.settle(false),
     }
@@ -99,14 +96,13 @@ pub(super) fn http(config: &Config) -> http1::Builder {
 /// Drives hyper until it is done or has to be left, and then drops it with its buffers and with
 /// the service's future.
 async fn speak<I, S>(
-    hyper: http1::Connection<TokioIo<I>, Attended<S>>,
+    mut hyper: Pin<Box<http1::Connection<TokioIo<I>, Attended<S>>>>,
     attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
 ) -> End
 where
     I: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
 {
-    let mut hyper = pin!(hyper);
     poll_fn(|context| {
         loop {
             if let Poll::Ready(result) = hyper.as_mut().poll(context) {
@@ -209,10 +205,10 @@ where
         Poll::Ready(())
     }
 
-    /// After our FIN: reads on until the client's own end or for [`LINGER`], and until no answer
+    /// Ends our side and reads on until the client's own end or for [`LINGER`], and until no answer
     /// is watched any more.
     async fn linger(&mut self) {
-        self.line.serves_no_more();
+        self.line.finish();
         let mut until = Some(self.line.terms().clock.now() + LINGER);
         poll_fn(|context| {
             loop {
@@ -233,5 +229,38 @@ where
             }
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::service::service_fn;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::drain::Drain;
+    use crate::listener::{Evidence, Metrics, Server};
+    use crate::timing::Clock;
+
+    /// Thousands of connections are held at once, each for minutes.
+    #[tokio::test]
+    async fn the_task_of_a_connection_is_small() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let server = Server {
+            config: Config::default(),
+            clock: Clock::start(),
+            drain: Drain::new(),
+            metrics: Metrics::default(),
+            evidence: Evidence::Portable,
+        };
+        let line = Line::open(stream, Arc::new(server.into_terms()));
+        let peer = Peer(listener.local_addr().unwrap());
+        let service = service_fn(async |_| Ok(Response::new(Body::empty())));
+        let task = serve(line.wire(), Arc::clone(&line), peer, service);
+        assert!(size_of_val(&task) <= 768, "{} bytes", size_of_val(&task));
+        assert!(size_of_val(&*line) <= 160, "{} bytes", size_of_val(&*line));
     }
 }

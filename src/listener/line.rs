@@ -103,14 +103,18 @@ impl Line {
         let _ = self.stream.set_zero_linger();
     }
 
-    /// Ends our side with a FIN. A client that is gone already has no use for it.
+    /// Ends our side: no further request is served, and unless the connection is broken it ends
+    /// with a FIN.
     pub(super) fn finish(&self) {
-        let _ = shutdown(self.stream.as_raw_fd(), Shutdown::Write);
+        self.watch().serves_no_more();
+        if !self.is_broken() {
+            self.shut();
+        }
     }
 
-    /// hyper has ended: no further request is read.
-    pub(super) fn serves_no_more(&self) {
-        self.watch().serves_no_more();
+    fn shut(&self) {
+        // A client that is gone already has no use for a FIN.
+        let _ = shutdown(self.stream.as_raw_fd(), Shutdown::Write);
     }
 
     /// Settles every answer whose verdict is known by now.
@@ -306,7 +310,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.finish();
+        self.0.shut();
         Poll::Ready(Ok(()))
     }
 }
