@@ -19,6 +19,7 @@ use tracing::debug;
 use super::answer::{Attended, Peer};
 use super::config::Config;
 use super::line::Line;
+use super::metrics::Why;
 use super::watch::Overdue;
 use crate::message::Body;
 use crate::timing::{Moment, on_grid};
@@ -65,18 +66,25 @@ where
     let service = Attended::new(service, Arc::clone(&line), peer);
     // Boxed, so that it is gone while only the last answer is watched.
     let hyper = Box::pin(terms.http.serve_connection(TokioIo::new(io), service));
-    match speak(hyper, attendant).await {
+    let why = match speak(hyper, attendant).await {
         End::Served(result) => {
             if let Err(error) = result {
                 debug!(%error, client = %peer.0, "a connection ended early");
             }
-            attendant.linger().await;
+            attendant.linger().await
         }
         End::Overdue(Overdue::Request) => attendant.linger().await,
-        End::Overdue(Overdue::Write) | End::Stopped => line.reset_on_close(),
-        End::Broken => line.settle(false),
-    }
-    line.abandon();
+        End::Overdue(Overdue::Write) => {
+            line.reset_on_close();
+            Why::Deadline
+        }
+        End::Broken => Why::Reset,
+        End::Stopped => {
+            line.reset_on_close();
+            Why::Stopped
+        }
+    };
+    line.abandon(why);
 }
 
 /// hyper's settings for one connection. Its own deadline for fields counts the idle time of a
@@ -205,9 +213,9 @@ where
         Poll::Ready(())
     }
 
-    /// Ends our side and reads on until the client's own end or for [`LINGER`], and until no answer
-    /// is watched any more.
-    async fn linger(&mut self) {
+    /// Ends our side and reads on until the client's own end or for [`LINGER`], and until no
+    /// answer is watched any more. Says why what is left then stays undecided.
+    async fn linger(&mut self) -> Why {
         self.line.finish();
         let mut until = Some(self.line.terms().clock.now() + LINGER);
         poll_fn(|context| {
@@ -215,20 +223,18 @@ where
                 let silent = self.line.poll_discard(context).is_ready();
                 let notice = self.poll(context, until);
                 if (silent || until.is_none()) && !self.line.may_still_tell() {
-                    return Poll::Ready(());
+                    return Poll::Ready(Why::Unproven);
                 }
                 match ready!(notice) {
                     Notice::Draining => {}
                     Notice::Elapsed => until = None,
-                    Notice::Broken => {
-                        self.line.settle(false);
-                        return Poll::Ready(());
-                    }
-                    Notice::Overdue(_) | Notice::Stopped => return Poll::Ready(()),
+                    Notice::Broken => return Poll::Ready(Why::Reset),
+                    Notice::Overdue(_) => return Poll::Ready(Why::Deadline),
+                    Notice::Stopped => return Poll::Ready(Why::Stopped),
                 }
             }
         })
-        .await;
+        .await
     }
 }
 

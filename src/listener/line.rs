@@ -6,16 +6,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
+use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::evidence::{self, Evidence, Progress};
+use super::evidence::{self, Evidence, Progress, Waiting};
 use super::metrics::Why;
 use super::receipt::Receipt;
 use super::server::Terms;
-use super::watch::{Overdue, Verdict, Waiting, Watch};
+use super::watch::{Overdue, Verdict, Watch};
 use crate::timing::Moment;
 
 /// One connection's socket with all that is known of it. hyper and the connection's task share it.
@@ -103,10 +102,12 @@ impl Line {
         let _ = self.stream.set_zero_linger();
     }
 
-    /// Ends our side: no further request is served, and unless the connection is broken it ends
-    /// with a FIN.
+    /// Ends our side once hyper is gone: with a FIN, unless the connection is broken.
     pub(super) fn finish(&self) {
-        self.watch().serves_no_more();
+        let cut = self.watch().serves_no_more();
+        for receipt in cut {
+            self.missed(receipt, Why::Cut);
+        }
         if !self.is_broken() {
             self.shut();
         }
@@ -147,9 +148,9 @@ impl Line {
     }
 
     /// Settles what is left when the connection ends.
-    pub(super) fn abandon(&self) {
+    pub(super) fn abandon(&self, why: Why) {
         let abandoned = self.watch().abandoned();
-        for (receipt, why) in abandoned {
+        for receipt in abandoned {
             self.missed(receipt, why);
         }
     }
@@ -211,18 +212,12 @@ impl Line {
         }
     }
 
-    /// What waits unread in the kernel; asked only where the kernel does not count for us.
+    /// What waits unread; asked only where the kernel does not count for us.
     fn waiting(&self) -> Waiting {
-        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        match recv(self.stream.as_raw_fd(), &mut [0], flags) {
-            Ok(0) => Waiting::End,
-            Err(Errno::EAGAIN) => Waiting::Nothing,
-            Ok(_) => Waiting::Bytes,
-            Err(_) => {
-                self.watch().broke();
-                Waiting::End
-            }
-        }
+        evidence::waiting(&self.stream).unwrap_or_else(|_| {
+            self.watch().broke();
+            Waiting::End
+        })
     }
 
     fn poll_read(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use holdline::listener::Evidence;
+use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 
 use crate::downstream::{Client, Downstream, FRAMINGS, Framing, arrived, listener, settled};
@@ -49,32 +50,30 @@ const BEHAVIOURS: [Behaviour; 12] = [
 impl Behaviour {
     const fn is_delivered(self) -> bool {
         match self {
-            B::ReadsAndStays | B::ReadsAndCloses | B::HalfClosesAndReads | B::PipelinesAndReads => {
-                true
-            }
-            B::ReadsAndResets
-            | B::ClosesBefore
-            | B::ResetsBefore
-            | B::HalfClosesThenResetsBefore
-            | B::ClosesOverUnread
-            | B::ResetsOverUnread
-            | B::ReadsHalfAndCloses
-            | B::PipelinesAndLeaves => false,
+            Self::ReadsAndStays
+            | Self::ReadsAndCloses
+            | Self::HalfClosesAndReads
+            | Self::PipelinesAndReads => true,
+            Self::ReadsAndResets
+            | Self::ClosesBefore
+            | Self::ResetsBefore
+            | Self::HalfClosesThenResetsBefore
+            | Self::ClosesOverUnread
+            | Self::ResetsOverUnread
+            | Self::ReadsHalfAndCloses
+            | Self::PipelinesAndLeaves => false,
         }
     }
 
     const fn leaves_before(self) -> bool {
         matches!(
             self,
-            B::ClosesBefore | B::ResetsBefore | B::HalfClosesThenResetsBefore
+            Self::ClosesBefore | Self::ResetsBefore | Self::HalfClosesThenResetsBefore
         )
     }
 
     const fn requests(self) -> usize {
-        match self {
-            B::PipelinesAndReads | B::PipelinesAndLeaves => 2,
-            _ => 1,
-        }
+        1 + matches!(self, Self::PipelinesAndReads | Self::PipelinesAndLeaves) as usize
     }
 
     /// Behaves up to the moment when the answer may leave.
@@ -82,7 +81,10 @@ impl Behaviour {
         let paths = (0..self.requests()).map(|n| framing.path(&format!("{self:?}/{n}")));
         let text: String = paths.map(|path| framing.request(&path)).collect();
         client.send(&text).await;
-        if matches!(self, B::HalfClosesAndReads | B::HalfClosesThenResetsBefore) {
+        if matches!(
+            self,
+            Self::HalfClosesAndReads | Self::HalfClosesThenResetsBefore
+        ) {
             client.half_close().await;
         }
     }
@@ -90,31 +92,29 @@ impl Behaviour {
     /// Behaves from then on; a client that stays is given back.
     async fn end(self, mut client: Client, framing: Framing) -> Option<Client> {
         match self {
-            B::ClosesBefore => {}
-            B::ResetsBefore | B::HalfClosesThenResetsBefore => client.reset(),
-            B::ReadsAndStays | B::HalfClosesAndReads => {
+            Self::ClosesBefore => {}
+            Self::ResetsBefore | Self::HalfClosesThenResetsBefore => client.reset(),
+            Self::ReadsAndStays | Self::HalfClosesAndReads => {
                 client.answers(framing, 1).await.unwrap();
                 return Some(client);
             }
-            B::ReadsAndCloses => drop(client.answers(framing, 1).await.unwrap()),
-            B::ReadsAndResets => {
+            Self::ReadsAndCloses => drop(client.answers(framing, 1).await.unwrap()),
+            Self::ReadsAndResets => {
                 client.answers(framing, 1).await.unwrap();
                 client.reset();
             }
-            B::ClosesOverUnread => client.answer_arrives().await,
-            B::ResetsOverUnread => {
+            Self::ClosesOverUnread | Self::PipelinesAndLeaves => client.answer_arrives().await,
+            Self::ResetsOverUnread => {
                 client.answer_arrives().await;
                 client.reset();
             }
-            B::ReadsHalfAndCloses => {
-                use tokio::io::AsyncReadExt;
+            Self::ReadsHalfAndCloses => {
                 client.stream.read_exact(&mut [0; 20]).await.unwrap();
             }
-            B::PipelinesAndReads => {
+            Self::PipelinesAndReads => {
                 client.answers(framing, 2).await.unwrap();
                 return Some(client);
             }
-            B::PipelinesAndLeaves => client.answer_arrives().await,
         }
         None
     }
@@ -156,12 +156,18 @@ async fn table(downstream: &mut Downstream, behaviours: &[Behaviour]) -> HashMap
         .iter()
         .map(|(behaviour, _)| behaviour.requests())
         .sum();
-    // A client that leaves while its second request was not yet read never asked it.
-    let least = answers - 3;
+    // A pipelining client may leave before its second request was read.
+    let unread = cells
+        .iter()
+        .filter(|(behaviour, _)| *behaviour == B::PipelinesAndLeaves)
+        .count();
     while verdicts.len() < answers {
         let verdict = tokio::time::timeout(QUIET * 4, downstream.verdict()).await;
         let Ok((path, delivered)) = verdict else {
-            assert!(verdicts.len() >= least, "no more verdicts: {verdicts:#?}");
+            assert!(
+                verdicts.len() >= answers - unread,
+                "no more verdicts: {verdicts:#?}"
+            );
             break;
         };
         assert_eq!(verdicts.insert(path, delivered), None);
@@ -280,7 +286,6 @@ async fn a_large_answer_is_delivered_when_its_slow_reader_has_all_of_it() {
     let mut received = 0;
     let mut buffer = [0; 16_384];
     while received < 1_000_000 {
-        use tokio::io::AsyncReadExt;
         received += client.stream.read(&mut buffer).await.unwrap();
         tokio::time::sleep(Duration::from_millis(2)).await;
         let early = downstream.events.try_recv();
@@ -303,7 +308,6 @@ async fn an_answer_whose_first_half_alone_was_taken_is_not_delivered() {
         let mut client = Client::narrow(&downstream).await;
         client.ask(Framing::ContentLength, path).await;
         {
-            use tokio::io::AsyncReadExt;
             client.stream.read_exact(&mut [0; 10_000]).await.unwrap();
         }
         // Time for a wrong verdict, which would come after the quiet time.
@@ -335,6 +339,11 @@ async fn clients_that_time_out_around_the_answer_are_never_told_wrong() {
                 client.ask(Framing::ContentLength, &path).await;
                 let answer = client.answers(Framing::ContentLength, 1);
                 let read = tokio::time::timeout(patience, answer).await;
+                if read.is_err() {
+                    // A client closes a while after it gave up, and its kernel takes and
+                    // acknowledges what comes meanwhile.
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
                 (path, matches!(read, Ok(Ok(_))))
             }
         });

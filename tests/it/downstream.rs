@@ -37,7 +37,7 @@ pub(crate) fn settled(path: &str, delivered: bool) -> Event {
 }
 
 /// A running listener. The path says the answer: `/FRAMING/BYTES/...`, where the framing is
-/// `whole`, `streamed`, `empty`, `echo` or `broken`. Every answer takes one permit of `gate` first.
+/// `whole`, `streamed`, `empty`, `echo`, `short` (of its declared length) or `broken`. Every answer takes one permit of `gate` first.
 pub(crate) struct Downstream {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
@@ -158,7 +158,7 @@ async fn answer(
     let framing = parts.next().unwrap().to_owned();
     let size = parts.next().map_or(0, |size| size.parse().unwrap_or(0));
     let body = match framing.as_str() {
-        "whole" => Body::from(Bytes::from(text(size))),
+        "whole" | "short" => Body::from(Bytes::from(text(size))),
         "streamed" => streamed(size, false),
         "broken" => streamed(size, true),
         "echo" => Body::from(
@@ -169,6 +169,12 @@ async fn answer(
         _ => Body::empty(),
     };
     let mut response = Response::new(body);
+    if framing == "short" {
+        let length = http::HeaderValue::from(size + 1);
+        response
+            .headers_mut()
+            .insert(http::header::CONTENT_LENGTH, length);
+    }
     response.extensions_mut().insert(receipt);
     Ok(response)
 }

@@ -162,6 +162,17 @@ async fn an_answer_that_breaks_half_way_never_looks_whole() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_shorter_than_it_says_is_not_delivered() {
+    let mut downstream = listener().quiet(SHORT).start();
+    let mut client = Client::connect(&downstream).await;
+    client.ask(LENGTH, "/short/9/lie").await;
+    assert_eq!(downstream.verdict().await, ("/short/9/lie".into(), false));
+    drop(client);
+    downstream.drain.end();
+    downstream.drain.finished().await;
+}
+
+#[tokio::test]
 async fn bytes_left_unread_do_not_take_the_answer_with_them() {
     let mut downstream = listener().quiet(SHORT).start();
     let mut client = Client::connect(&downstream).await;
