@@ -19,6 +19,7 @@ use tracing::debug;
 use super::answer::{Attended, Peer};
 use super::config::Config;
 use super::line::Line;
+use super::metrics::Why;
 use super::watch::Overdue;
 use crate::message::Body;
 use crate::timing::{Moment, on_grid};
@@ -63,23 +64,27 @@ where
         last: None,
     };
     let service = Attended::new(service, Arc::clone(&line), peer);
-    let hyper = terms.http.serve_connection(TokioIo::new(io), service);
-    match speak(hyper, attendant).await {
+    // Boxed, so that it is gone while only the last answer is watched.
+    let hyper = Box::pin(terms.http.serve_connection(TokioIo::new(io), service));
+    let why = match speak(hyper, attendant).await {
         End::Served(result) => {
             if let Err(error) = result {
                 debug!(%error, client = %peer.0, "a connection ended early");
-                line.finish();
             }
-            attendant.linger().await;
+            attendant.linger().await
         }
-        End::Overdue(Overdue::Request) => {
-            line.finish();
-            attendant.linger().await;
+        End::Overdue(Overdue::Request) => attendant.linger().await,
+        End::Overdue(Overdue::Write) => {
+            line.reset_on_close();
+            Why::Deadline
         }
-        End::Overdue(Overdue::Write) | End::Stopped => line.reset_on_close(),
-        End::Broken => line.settle(false),
-    }
-    line.abandon();
+        End::Broken => Why::Reset,
+        End::Stopped => {
+            line.reset_on_close();
+            Why::Stopped
+        }
+    };
+    line.abandon(why);
 }
 
 /// hyper's settings for one connection. Its own deadline for fields counts the idle time of a
@@ -99,14 +104,13 @@ pub(super) fn http(config: &Config) -> http1::Builder {
 /// Drives hyper until it is done or has to be left, and then drops it with its buffers and with
 /// the service's future.
 async fn speak<I, S>(
-    hyper: http1::Connection<TokioIo<I>, Attended<S>>,
+    mut hyper: Pin<Box<http1::Connection<TokioIo<I>, Attended<S>>>>,
     attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
 ) -> End
 where
     I: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
 {
-    let mut hyper = pin!(hyper);
     poll_fn(|context| {
         loop {
             if let Poll::Ready(result) = hyper.as_mut().poll(context) {
@@ -209,29 +213,60 @@ where
         Poll::Ready(())
     }
 
-    /// After our FIN: reads on until the client's own end or for [`LINGER`], and until no answer
-    /// is watched any more.
-    async fn linger(&mut self) {
-        self.line.serves_no_more();
+    /// Ends our side and reads on until the client's own end or for [`LINGER`], and until no
+    /// answer is watched any more. Says why what is left then stays undecided.
+    async fn linger(&mut self) -> Why {
+        self.line.finish();
         let mut until = Some(self.line.terms().clock.now() + LINGER);
         poll_fn(|context| {
             loop {
                 let silent = self.line.poll_discard(context).is_ready();
                 let notice = self.poll(context, until);
                 if (silent || until.is_none()) && !self.line.may_still_tell() {
-                    return Poll::Ready(());
+                    return Poll::Ready(Why::Unproven);
                 }
                 match ready!(notice) {
                     Notice::Draining => {}
                     Notice::Elapsed => until = None,
-                    Notice::Broken => {
-                        self.line.settle(false);
-                        return Poll::Ready(());
-                    }
-                    Notice::Overdue(_) | Notice::Stopped => return Poll::Ready(()),
+                    Notice::Broken => return Poll::Ready(Why::Reset),
+                    Notice::Overdue(_) => return Poll::Ready(Why::Deadline),
+                    Notice::Stopped => return Poll::Ready(Why::Stopped),
                 }
             }
         })
-        .await;
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::service::service_fn;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::drain::Drain;
+    use crate::listener::{Evidence, Metrics, Server};
+    use crate::timing::Clock;
+
+    /// Thousands of connections are held at once, each for minutes.
+    #[tokio::test]
+    async fn the_task_of_a_connection_is_small() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let server = Server {
+            config: Config::default(),
+            clock: Clock::start(),
+            drain: Drain::new(),
+            metrics: Metrics::default(),
+            evidence: Evidence::Portable,
+        };
+        let line = Line::open(stream, Arc::new(server.into_terms()));
+        let peer = Peer(listener.local_addr().unwrap());
+        let service = service_fn(async |_| Ok(Response::new(Body::empty())));
+        let task = serve(line.wire(), Arc::clone(&line), peer, service);
+        assert!(size_of_val(&task) <= 768, "{} bytes", size_of_val(&task));
+        assert!(size_of_val(&*line) <= 160, "{} bytes", size_of_val(&*line));
     }
 }

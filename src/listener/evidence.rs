@@ -2,10 +2,12 @@
 //! it keeps them.
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::panic::catch_unwind;
 use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 use tracing::warn;
 
 /// By which rule an answer counts as delivered.
@@ -39,6 +41,28 @@ pub(super) struct Progress {
     pub(super) acknowledged: u64,
     /// Bytes of the client that our kernel received, read or not.
     pub(super) received: u64,
+}
+
+/// What waits unread in the kernel, where it does not count for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// Nothing, or nobody asked.
+    Nothing,
+    /// Bytes of the client.
+    Bytes,
+    /// The client's orderly end.
+    End,
+}
+
+/// Asks what waits unread, and takes nothing of it. An error is the socket's own, and told once.
+pub(super) fn waiting(socket: &impl AsRawFd) -> nix::Result<Waiting> {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    match recv(socket.as_raw_fd(), &mut [0], flags) {
+        Ok(0) => Ok(Waiting::End),
+        Ok(_) => Ok(Waiting::Bytes),
+        Err(Errno::EAGAIN) => Ok(Waiting::Nothing),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -6,16 +6,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
+use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::evidence::{self, Evidence, Progress};
+use super::evidence::{self, Evidence, Progress, Waiting};
 use super::metrics::Why;
 use super::receipt::Receipt;
 use super::server::Terms;
-use super::watch::{Overdue, Verdict, Waiting, Watch};
+use super::watch::{Overdue, Verdict, Watch};
 use crate::timing::Moment;
 
 /// One connection's socket with all that is known of it. hyper and the connection's task share it.
@@ -103,14 +102,20 @@ impl Line {
         let _ = self.stream.set_zero_linger();
     }
 
-    /// Ends our side with a FIN. A client that is gone already has no use for it.
+    /// Ends our side once hyper is gone: with a FIN, unless the connection is broken.
     pub(super) fn finish(&self) {
-        let _ = shutdown(self.stream.as_raw_fd(), Shutdown::Write);
+        let cut = self.watch().serves_no_more();
+        for receipt in cut {
+            self.missed(receipt, Why::Cut);
+        }
+        if !self.is_broken() {
+            self.shut();
+        }
     }
 
-    /// hyper has ended: no further request is read.
-    pub(super) fn serves_no_more(&self) {
-        self.watch().serves_no_more();
+    fn shut(&self) {
+        // A client that is gone already has no use for a FIN.
+        let _ = shutdown(self.stream.as_raw_fd(), Shutdown::Write);
     }
 
     /// Settles every answer whose verdict is known by now.
@@ -143,9 +148,9 @@ impl Line {
     }
 
     /// Settles what is left when the connection ends.
-    pub(super) fn abandon(&self) {
+    pub(super) fn abandon(&self, why: Why) {
         let abandoned = self.watch().abandoned();
-        for (receipt, why) in abandoned {
+        for receipt in abandoned {
             self.missed(receipt, why);
         }
     }
@@ -207,18 +212,12 @@ impl Line {
         }
     }
 
-    /// What waits unread in the kernel; asked only where the kernel does not count for us.
+    /// What waits unread; asked only where the kernel does not count for us.
     fn waiting(&self) -> Waiting {
-        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        match recv(self.stream.as_raw_fd(), &mut [0], flags) {
-            Ok(0) => Waiting::End,
-            Err(Errno::EAGAIN) => Waiting::Nothing,
-            Ok(_) => Waiting::Bytes,
-            Err(_) => {
-                self.watch().broke();
-                Waiting::End
-            }
-        }
+        evidence::waiting(&self.stream).unwrap_or_else(|_| {
+            self.watch().broke();
+            Waiting::End
+        })
     }
 
     fn poll_read(
@@ -306,7 +305,7 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.finish();
+        self.0.shut();
         Poll::Ready(Ok(()))
     }
 }

@@ -112,7 +112,7 @@ impl Server {
         }
     }
 
-    fn into_terms(self) -> Terms {
+    pub(super) fn into_terms(self) -> Terms {
         Terms {
             http: connection::http(&self.config),
             config: self.config,
@@ -158,15 +158,16 @@ fn begin<S>(
 {
     let open = terms.metrics.connection();
     let line = Line::open(stream, Arc::clone(terms));
-    let served = connection::serve(line.wire(), line, Peer(peer), service);
-    let task = async move {
-        // A panic of the service ends this connection and nothing else; it is told here, because
-        // nobody waits for the task's own result.
-        if AssertUnwindSafe(served).catch_unwind().await.is_err() {
-            error!(client = %peer, "a connection's task panicked");
-        }
-        drop((open, place));
-    };
+    // A panic of the service ends this connection and nothing else; it is told here, because
+    // nobody waits for the task's own result.
+    let task = AssertUnwindSafe(connection::serve(line.wire(), line, Peer(peer), service))
+        .catch_unwind()
+        .map(move |served| {
+            if served.is_err() {
+                error!(client = %peer, "a connection's task panicked");
+            }
+            drop((open, place));
+        });
     drop(terms.drain.spawn(task));
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::config::Config;
-use super::evidence::{Evidence, Progress};
+use super::evidence::{Evidence, Progress, Waiting};
 use super::metrics::Why;
 use super::receipt::Receipt;
 use crate::timing::Moment;
@@ -193,10 +193,18 @@ impl Watch {
         }
     }
 
-    /// Notes that no further request is awaited.
-    pub(super) fn serves_no_more(&mut self) {
+    /// Notes that hyper is gone: no further request is awaited, and what it had not flushed by
+    /// then never will be. Those answers are taken out.
+    pub(super) fn serves_no_more(&mut self) -> Vec<Receipt> {
         self.phase = Phase::Serving;
         self.stalled = None;
+        let cut = self
+            .answers
+            .extract_if(.., |answer| matches!(answer.stage, Stage::Buffered))
+            .map(|answer| answer.receipt)
+            .collect();
+        self.shrink();
+        cut
     }
 
     /// True if a flush that reaches the socket now carries an answer's last byte.
@@ -207,7 +215,7 @@ impl Watch {
     }
 
     /// Notes that everything hyper had was written: the count of written bytes is the end of the
-    /// answers that were in its buffer. `progress` is the kernel's, `input` says for systems
+    /// answers that were in its buffer. `progress` is the kernel's, `waiting` says for systems
     /// without it whether unread bytes or the client's end wait in the kernel.
     pub(super) fn flushed(&mut self, now: Moment, progress: Option<Progress>, waiting: Waiting) {
         let after = After {
@@ -320,17 +328,9 @@ impl Watch {
     }
 
     /// Takes out the answers that stay undecided when the connection ends.
-    pub(super) fn abandoned(&mut self) -> Vec<(Receipt, Why)> {
+    pub(super) fn abandoned(&mut self) -> Vec<Receipt> {
         let undecided = std::mem::take(&mut self.answers);
-        let why = |stage: &Stage| match (stage, self.evidence) {
-            (Stage::Buffered, _) => Why::Cut,
-            (_, Evidence::Portable) => Why::Unproven,
-            (_, Evidence::Acknowledgement) => Why::Stopped,
-        };
-        undecided
-            .into_iter()
-            .map(|answer| (answer.receipt, why(&answer.stage)))
-            .collect()
+        undecided.into_iter().map(|answer| answer.receipt).collect()
     }
 
     /// The deadline that has passed, if any.
@@ -378,13 +378,125 @@ impl Watch {
     }
 }
 
-/// What waits unread in the kernel, where it does not count for us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
-    /// Nothing, or nobody asked.
-    Nothing,
-    /// Bytes of the client.
-    Bytes,
-    /// The client's orderly end.
-    End,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: usize = 100;
+
+    fn at(millis: u64) -> Moment {
+        Moment::after_start(Duration::from_millis(millis))
+    }
+
+    fn config() -> Config {
+        Config {
+            write_timeout: Duration::from_secs(30),
+            quiet: Duration::from_secs(1),
+            ..Config::default()
+        }
+    }
+
+    fn counted(acknowledged: u64, received: u64) -> Progress {
+        Progress {
+            acknowledged,
+            received,
+        }
+    }
+
+    /// A request of 10 bytes was read at 0 and its answer of 100 bytes was written at once.
+    fn answered() -> Watch {
+        let config = config();
+        let mut watch = Watch::new(Evidence::Acknowledgement, at(0), &config);
+        watch.was_read(10, at(0), &config);
+        assert!(watch.request_came(Some(counted(0, 10))).is_empty());
+        watch.answer_buffered(Some(Receipt::new(|_| ())), at(0), &config);
+        watch.was_written(ANSWER);
+        watch.flushed(at(0), Some(counted(0, 10)), Waiting::Nothing);
+        watch
+    }
+
+    fn verdict(watch: &mut Watch, now: Moment) -> Option<Verdict> {
+        watch
+            .decided(now, false, &config())
+            .map(|(_, verdict)| verdict)
+    }
+
+    #[test]
+    fn an_answer_counts_after_its_acknowledgement_and_its_quiet_time() {
+        let mut watch = answered();
+        watch.progressed(at(5), counted(99, 10), &config());
+        assert_eq!(verdict(&mut watch, at(2_000)), None);
+        watch.progressed(at(2_000), counted(100, 10), &config());
+        assert_eq!(verdict(&mut watch, at(2_999)), None);
+        assert_eq!(watch.wake(&config()), Some(at(3_000)));
+        assert_eq!(verdict(&mut watch, at(3_000)), Some(Verdict::Delivered));
+        assert_eq!(verdict(&mut watch, at(3_000)), None);
+    }
+
+    #[test]
+    fn a_break_within_the_quiet_time_says_no_and_so_does_a_flush_that_never_came() {
+        let mut watch = answered();
+        watch.progressed(at(5), counted(100, 10), &config());
+        watch.answer_buffered(Some(Receipt::new(|_| ())), at(6), &config());
+        watch.broke();
+        assert_eq!(
+            verdict(&mut watch, at(6)),
+            Some(Verdict::Missed(Why::Reset))
+        );
+        assert_eq!(verdict(&mut watch, at(6)), Some(Verdict::Missed(Why::Cut)));
+
+        let mut watch = answered();
+        watch.answer_buffered(Some(Receipt::new(|_| ())), at(6), &config());
+        assert_eq!(watch.serves_no_more().len(), 1);
+        assert!(
+            watch.is_watching(),
+            "the answer that was sent is watched on"
+        );
+    }
+
+    #[test]
+    fn without_progress_for_the_write_timeout_an_answer_is_given_up() {
+        let mut watch = answered();
+        watch.progressed(at(20_000), counted(50, 10), &config());
+        assert_eq!(verdict(&mut watch, at(49_999)), None);
+        watch.progressed(at(49_999), counted(50, 10), &config());
+        assert_eq!(
+            verdict(&mut watch, at(50_000)),
+            Some(Verdict::Missed(Why::Deadline))
+        );
+    }
+
+    #[test]
+    fn only_a_request_that_came_after_the_answer_proves_it() {
+        let mut watch = answered();
+        watch.progressed(at(5), counted(100, 10), &config());
+        // It was in hyper's buffer all the while.
+        assert!(watch.request_came(Some(counted(100, 10))).is_empty());
+        watch.was_read(10, at(6), &config());
+        assert_eq!(watch.request_came(Some(counted(100, 20))).len(), 1);
+
+        let mut unacknowledged = answered();
+        unacknowledged.was_read(10, at(6), &config());
+        let proven = unacknowledged.request_came(Some(counted(99, 20)));
+        assert!(proven.is_empty());
+    }
+
+    #[test]
+    fn a_request_is_late_by_its_first_byte_its_fields_or_its_turn() {
+        let config = config();
+        let mut watch = Watch::new(Evidence::Acknowledgement, at(0), &config);
+        assert_eq!(watch.wake(&config), Some(at(10_000)));
+        watch.was_read(1, at(9_000), &config);
+        watch.was_read(1, at(18_000), &config);
+        assert_eq!(watch.overdue(at(18_999), &config), None);
+        assert_eq!(watch.overdue(at(19_000), &config), Some(Overdue::Request));
+        watch.request_came(None);
+        assert_eq!(watch.overdue(at(90_000), &config), None);
+        watch.answer_buffered(None, at(90_000), &config);
+        assert_eq!(watch.wake(&config), Some(at(165_000)));
+        watch.write_stalled(at(91_000));
+        assert_eq!(watch.overdue(at(121_000), &config), Some(Overdue::Write));
+        watch.was_written(1);
+        assert_eq!(watch.overdue(at(121_000), &config), None);
+    }
 }

@@ -1,3 +1,9 @@
 //! The one integration binary.
 #[cfg(test)]
+mod delivery;
+#[cfg(test)]
+mod downstream;
+#[cfg(test)]
+mod listener;
+#[cfg(test)]
 mod upstream;

@@ -1,0 +1,340 @@
+//! A listener with a service of the test's choice, and clients that behave as they are told.
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdline::drain::Drain;
+use holdline::listener::{Config, Evidence, Metrics, Peer, Receipt, Server, bind};
+use holdline::message::{self, Body, BodyError};
+use holdline::timing::Clock;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+
+/// What happened at the listener, in its order. The text is the request's path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    Arrived(String),
+    Dropped(String),
+    Settled(String, bool),
+}
+
+pub(crate) fn arrived(path: &str) -> Event {
+    Event::Arrived(path.to_owned())
+}
+
+pub(crate) fn dropped(path: &str) -> Event {
+    Event::Dropped(path.to_owned())
+}
+
+pub(crate) fn settled(path: &str, delivered: bool) -> Event {
+    Event::Settled(path.to_owned(), delivered)
+}
+
+/// A running listener. The path says the answer: `/FRAMING/BYTES/...`, where the framing is
+/// `whole`, `streamed`, `empty`, `echo`, `short` (of its declared length) or `broken`. Every answer takes one permit of `gate` first.
+pub(crate) struct Downstream {
+    pub(crate) address: SocketAddr,
+    pub(crate) clock: Clock,
+    pub(crate) drain: Drain,
+    pub(crate) metrics: Metrics,
+    pub(crate) gate: Arc<Semaphore>,
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+}
+
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    pub(crate) evidence: Evidence,
+    pub(crate) delay: Duration,
+    pub(crate) open: bool,
+}
+
+/// A listener whose answers leave at once.
+pub(crate) fn listener() -> Setup {
+    Setup {
+        config: Config::default(),
+        evidence: Evidence::of_this_system(),
+        delay: Duration::ZERO,
+        open: true,
+    }
+}
+
+impl Setup {
+    pub(crate) fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    pub(crate) fn quiet(self, quiet: Duration) -> Self {
+        self.configure(|config| config.quiet = quiet)
+    }
+
+    pub(crate) fn evidence(self, evidence: Evidence) -> Self {
+        Self { evidence, ..self }
+    }
+
+    /// Each answer leaves so long after its request came.
+    pub(crate) fn delay(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    /// Answers wait until the test adds permits to the gate.
+    pub(crate) fn holding(self) -> Self {
+        Self {
+            open: false,
+            ..self
+        }
+    }
+
+    pub(crate) fn start(self) -> Downstream {
+        let tcp = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = tcp.local_addr().unwrap();
+        let (clock, drain, metrics) = (Clock::start(), Drain::new(), Metrics::default());
+        let gate = Arc::new(Semaphore::new(if self.open { 1 << 20 } else { 0 }));
+        let (tell, events) = mpsc::unbounded_channel();
+        let server = Server {
+            config: self.config,
+            clock,
+            drain: drain.clone(),
+            metrics: metrics.clone(),
+            evidence: self.evidence,
+        };
+        let service = {
+            let gate = Arc::clone(&gate);
+            hyper::service::service_fn(move |request| {
+                answer(request, tell.clone(), Arc::clone(&gate), self.delay)
+            })
+        };
+        drop(drain.spawn(server.run(tcp, service)));
+        Downstream {
+            address,
+            clock,
+            drain,
+            metrics,
+            gate,
+            events,
+        }
+    }
+}
+
+/// Tells that the service's future was dropped before its answer.
+struct Held(String, mpsc::UnboundedSender<Event>, bool);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if !self.2 {
+            let _ = self.1.send(Event::Dropped(self.0.clone()));
+        }
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    tell: mpsc::UnboundedSender<Event>,
+    gate: Arc<Semaphore>,
+    delay: Duration,
+) -> Result<Response<Body>, Infallible> {
+    assert!(request.extensions().get::<Peer>().is_some());
+    let path = request.uri().path().to_owned();
+    let _ = tell.send(Event::Arrived(path.clone()));
+    let mut held = Held(path.clone(), tell.clone(), false);
+    let receipt = Receipt::new({
+        let path = path.clone();
+        move |delivered| {
+            let _ = tell.send(Event::Settled(path, delivered));
+        }
+    });
+    gate.acquire().await.unwrap().forget();
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    held.2 = true;
+    let mut parts = path.split('/').skip(1);
+    let framing = parts.next().unwrap().to_owned();
+    let size = parts.next().map_or(0, |size| size.parse().unwrap_or(0));
+    let body = match framing.as_str() {
+        "whole" | "short" => Body::from(Bytes::from(text(size))),
+        "streamed" => streamed(size, false),
+        "broken" => streamed(size, true),
+        "echo" => Body::from(
+            message::collect(request.into_body(), 1 << 20)
+                .await
+                .unwrap(),
+        ),
+        _ => Body::empty(),
+    };
+    let mut response = Response::new(body);
+    if framing == "short" {
+        let length = http::HeaderValue::from(size + 1);
+        response
+            .headers_mut()
+            .insert(http::header::CONTENT_LENGTH, length);
+    }
+    response.extensions_mut().insert(receipt);
+    Ok(response)
+}
+
+fn text(size: usize) -> Vec<u8> {
+    let mut text = vec![b'x'; size.max(3)];
+    text.truncate(size.max(3) - 3);
+    text.extend_from_slice(b"END");
+    text
+}
+
+/// A body of unknown length, in two or more frames.
+fn streamed(size: usize, breaks: bool) -> Body {
+    let mut frames: Vec<_> = text(size)
+        .chunks(size.div_ceil(2).clamp(1, 16_384))
+        .map(|chunk| Ok(http_body::Frame::data(Bytes::copy_from_slice(chunk))))
+        .collect();
+    if breaks {
+        frames.push(Err(BodyError::cut("the source went away")));
+    }
+    let stream = futures_util::stream::iter(frames);
+    Body::streamed(http_body_util::StreamBody::new(stream).boxed_unsync())
+}
+
+/// How a client asks and by what it knows the end of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Framing {
+    ContentLength,
+    Chunked,
+    Empty,
+    Http10,
+    CloseDelimited,
+}
+
+pub(crate) const FRAMINGS: [Framing; 5] = [
+    Framing::ContentLength,
+    Framing::Chunked,
+    Framing::Empty,
+    Framing::Http10,
+    Framing::CloseDelimited,
+];
+
+impl Framing {
+    pub(crate) fn path(self, rest: &str) -> String {
+        let kind = match self {
+            Self::ContentLength | Self::Http10 => "whole/2000",
+            Self::Chunked | Self::CloseDelimited => "streamed/2000",
+            Self::Empty => "empty/0",
+        };
+        format!("/{kind}/{self:?}/{rest}")
+    }
+
+    pub(crate) fn request(self, path: &str) -> String {
+        let version = match self {
+            Self::ContentLength | Self::Chunked | Self::Empty => "1.1",
+            Self::Http10 | Self::CloseDelimited => "1.0",
+        };
+        format!("GET {path} HTTP/{version}\r\nhost: test\r\n\r\n")
+    }
+
+    /// Whether `received` ends `answers` whole answers.
+    fn is_whole(self, received: &[u8], answers: usize, ended: bool) -> bool {
+        let count = |needle: &[u8]| {
+            received
+                .windows(needle.len())
+                .filter(|window| *window == needle)
+                .count()
+        };
+        match self {
+            Self::ContentLength => count(b"END") == answers,
+            Self::Chunked => count(b"\r\n0\r\n\r\n") == answers,
+            Self::Empty => count(b"\r\n\r\n") == answers,
+            Self::Http10 | Self::CloseDelimited => ended && count(b"END") == answers,
+        }
+    }
+}
+
+/// A client over a bare socket.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+}
+
+impl Client {
+    pub(crate) async fn connect(downstream: &Downstream) -> Self {
+        Self {
+            stream: TcpStream::connect(downstream.address).await.unwrap(),
+        }
+    }
+
+    /// A client whose kernel takes little before it reads.
+    pub(crate) async fn narrow(downstream: &Downstream) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self {
+            stream: socket.connect(downstream.address).await.unwrap(),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    pub(crate) async fn ask(&mut self, framing: Framing, path: &str) {
+        self.send(&framing.request(path)).await;
+    }
+
+    /// Reads so many whole answers; an error or an early end says what came until then.
+    pub(crate) async fn answers(
+        &mut self,
+        framing: Framing,
+        answers: usize,
+    ) -> Result<String, String> {
+        let mut received = Vec::new();
+        loop {
+            let read = self.stream.read_buf(&mut received).await;
+            let ended = !matches!(read, Ok(1..));
+            if framing.is_whole(&received, answers, read.is_ok() && ended) {
+                return Ok(String::from_utf8(received).unwrap());
+            }
+            if ended {
+                return Err(String::from_utf8(received).unwrap());
+            }
+        }
+    }
+
+    pub(crate) async fn half_close(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    /// Leaves with a reset, as a client that is killed with unread data or aborts.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
+    }
+
+    /// Waits until the kernel has something of the answer, and reads nothing.
+    pub(crate) async fn answer_arrives(&mut self) {
+        assert!(self.stream.peek(&mut [0]).await.unwrap() > 0);
+    }
+}
+
+impl Downstream {
+    pub(crate) async fn event(&mut self) -> Event {
+        self.events.recv().await.unwrap()
+    }
+
+    /// The next verdict and its path, with other events passed over.
+    pub(crate) async fn verdict(&mut self) -> (String, bool) {
+        loop {
+            if let Event::Settled(path, delivered) = self.event().await {
+                return (path, delivered);
+            }
+        }
+    }
+
+    /// The metrics as text.
+    pub(crate) fn metrics(&self) -> String {
+        let mut registry = prometheus_client::registry::Registry::default();
+        self.metrics.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        text
+    }
+}

@@ -1,0 +1,261 @@
+//! What bounds a downstream connection, and how it ends.
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+
+use crate::downstream::{Client, Framing, arrived, dropped, listener, settled};
+
+const HOUR: Duration = Duration::from_hours(1);
+const SHORT: Duration = Duration::from_millis(150);
+const LENGTH: Framing = Framing::ContentLength;
+
+#[tokio::test]
+async fn a_reset_while_held_drops_the_service_future() {
+    let mut downstream = listener().holding().start();
+    let mut client = Client::connect(&downstream).await;
+    client.ask(LENGTH, "/whole/9/held").await;
+    assert_eq!(downstream.event().await, arrived("/whole/9/held"));
+    client.reset();
+    let events = [downstream.event().await, downstream.event().await];
+    assert!(events.contains(&dropped("/whole/9/held")), "{events:?}");
+    assert!(
+        events.contains(&settled("/whole/9/held", false)),
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_half_closes_and_waits_gets_its_answer() {
+    let mut downstream = listener().holding().start();
+    let mut client = Client::connect(&downstream).await;
+    client.ask(LENGTH, "/whole/9/half").await;
+    client.half_close().await;
+    assert_eq!(downstream.event().await, arrived("/whole/9/half"));
+    downstream.gate.add_permits(1);
+    client.answers(LENGTH, 1).await.unwrap();
+    assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_meets_the_write_deadline() {
+    for path in ["/whole/60000000/stuck", "/streamed/60000000/stuck"] {
+        let mut downstream = listener()
+            .configure(|config| config.write_timeout = SHORT)
+            .start();
+        let mut client = Client::narrow(&downstream).await;
+        client.ask(LENGTH, path).await;
+        assert_eq!(downstream.verdict().await, (path.into(), false));
+        // What is left ends in a reset, so that the cut is seen in every framing.
+        let mut rest = Vec::new();
+        assert!(client.stream.read_to_end(&mut rest).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_silent_client_and_a_trickled_head_are_closed() {
+    let downstream = listener()
+        .configure(|config| {
+            config.fields_timeout = SHORT;
+            config.idle_timeout = HOUR;
+        })
+        .start();
+    let mut silent = Client::connect(&downstream).await;
+    assert_eq!(silent.stream.read(&mut [0]).await.unwrap(), 0);
+
+    let mut trickling = Client::connect(&downstream).await;
+    trickling.send("GET / HTTP/1.1\r\nhost: ").await;
+    let mut buffer = [0];
+    loop {
+        tokio::select! {
+            read = trickling.stream.read(&mut buffer) => {
+                assert_eq!(read.unwrap(), 0);
+                break;
+            }
+            () = tokio::time::sleep(SHORT / 10) => trickling.send("x").await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_outlives_the_fields_deadline_and_ends_at_its_own() {
+    let downstream = listener()
+        .configure(|config| {
+            config.fields_timeout = SHORT;
+            config.idle_timeout = SHORT * 6;
+        })
+        .start();
+    let mut client = Client::connect(&downstream).await;
+    client.ask(LENGTH, "/whole/9/first").await;
+    client.answers(LENGTH, 1).await.unwrap();
+    tokio::time::sleep(SHORT * 3).await;
+    client.ask(LENGTH, "/whole/9/second").await;
+    client.answers(LENGTH, 1).await.unwrap();
+    assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_held_request_outlives_every_deadline_of_the_connection() {
+    let downstream = listener()
+        .configure(|config| {
+            config.fields_timeout = SHORT;
+            config.idle_timeout = SHORT;
+            config.write_timeout = SHORT;
+        })
+        .delay(SHORT * 4)
+        .start();
+    let mut client = Client::connect(&downstream).await;
+    client.ask(LENGTH, "/whole/9/held").await;
+    client.answers(LENGTH, 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn too_many_fields_or_too_large_ones_are_refused() {
+    let downstream = listener().start();
+    let many = "a: b\r\n".repeat(100);
+    let large = format!("a: {}\r\n", "b".repeat(33 * 1024));
+    for fields in [many, large] {
+        let mut client = Client::connect(&downstream).await;
+        client
+            .send(&format!("GET / HTTP/1.1\r\nhost: test\r\n{fields}\r\n"))
+            .await;
+        let answer = client.answers(Framing::Empty, 1).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+    }
+    let mut client = Client::connect(&downstream).await;
+    let fields = format!("a: {}\r\n", "b".repeat(31 * 1024)) + &"a: b\r\n".repeat(90);
+    client
+        .send(&format!(
+            "GET /empty HTTP/1.1\r\nhost: test\r\n{fields}\r\n"
+        ))
+        .await;
+    let answer = client.answers(Framing::Empty, 1).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_expects_100_gets_it_when_its_body_is_wanted() {
+    let mut downstream = listener().holding().start();
+    let mut client = Client::connect(&downstream).await;
+    client
+        .send(
+            "POST /echo HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\n\
+             content-length: 3\r\n\r\n",
+        )
+        .await;
+    assert_eq!(downstream.event().await, arrived("/echo"));
+    downstream.gate.add_permits(1);
+    let interim = client.answers(Framing::Empty, 1).await.unwrap();
+    assert_eq!(interim, "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("END").await;
+    client.answers(LENGTH, 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_half_way_never_looks_whole() {
+    let mut downstream = listener().start();
+    let mut client = Client::connect(&downstream).await;
+    let path = "/broken/2000/cut";
+    client.ask(Framing::CloseDelimited, path).await;
+    let mut received = Vec::new();
+    assert!(client.stream.read_to_end(&mut received).await.is_err());
+    assert_eq!(downstream.verdict().await, (path.into(), false));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_shorter_than_it_says_is_not_delivered() {
+    let mut downstream = listener().quiet(SHORT).start();
+    let mut client = Client::connect(&downstream).await;
+    client.ask(LENGTH, "/short/9/lie").await;
+    assert_eq!(downstream.verdict().await, ("/short/9/lie".into(), false));
+    drop(client);
+    downstream.drain.end();
+    downstream.drain.finished().await;
+}
+
+#[tokio::test]
+async fn bytes_left_unread_do_not_take_the_answer_with_them() {
+    let mut downstream = listener().quiet(SHORT).start();
+    let mut client = Client::connect(&downstream).await;
+    let path = "/whole/100000/early";
+    client
+        .send(&format!(
+            "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 1000000\r\n\r\n{}",
+            "x".repeat(200_000)
+        ))
+        .await;
+    client.answers(LENGTH, 1).await.unwrap();
+    assert_eq!(downstream.verdict().await, (path.into(), true));
+}
+
+#[tokio::test]
+async fn at_the_limit_a_client_waits_until_another_connection_ends() {
+    let mut downstream = listener()
+        .configure(|config| config.connections = 1)
+        .start();
+    let mut first = Client::connect(&downstream).await;
+    first.ask(LENGTH, "/whole/9/first").await;
+    first.answers(LENGTH, 1).await.unwrap();
+    let mut second = Client::connect(&downstream).await;
+    second.ask(LENGTH, "/whole/9/second").await;
+    first.ask(LENGTH, "/whole/9/third").await;
+    first.answers(LENGTH, 1).await.unwrap();
+    drop(first);
+    second.answers(LENGTH, 1).await.unwrap();
+    let mut arrivals = Vec::new();
+    while arrivals.len() < 3 {
+        if let crate::downstream::Event::Arrived(path) = downstream.event().await {
+            arrivals.push(path);
+        }
+    }
+    assert_eq!(
+        arrivals,
+        ["/whole/9/first", "/whole/9/third", "/whole/9/second"]
+    );
+}
+
+#[tokio::test]
+async fn a_drain_ends_idle_connections_and_lets_a_held_request_have_its_answer() {
+    let mut downstream = listener().quiet(SHORT).holding().start();
+    let mut idle = Client::connect(&downstream).await;
+    idle.ask(LENGTH, "/whole/9/idle").await;
+    downstream.gate.add_permits(1);
+    idle.answers(LENGTH, 1).await.unwrap();
+    let mut held = Client::connect(&downstream).await;
+    held.ask(LENGTH, "/whole/9/held").await;
+    let mut arrivals = 0;
+    while arrivals < 2 {
+        let event = downstream.event().await;
+        arrivals += usize::from(matches!(event, crate::downstream::Event::Arrived(_)));
+    }
+    downstream.drain.begin(downstream.clock.now() + HOUR);
+    assert_eq!(idle.stream.read(&mut [0]).await.unwrap(), 0);
+    downstream.gate.add_permits(1);
+    let answer = held.answers(LENGTH, 1).await.unwrap();
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    drop((idle, held));
+    downstream.drain.finished().await;
+}
+
+#[tokio::test]
+async fn when_the_drain_is_over_an_acknowledged_answer_counts_without_its_quiet_time() {
+    let mut downstream = listener().quiet(HOUR).start();
+    let mut client = Client::connect(&downstream).await;
+    client.ask(LENGTH, "/whole/9/last").await;
+    client.answers(LENGTH, 1).await.unwrap();
+    downstream.drain.begin(downstream.clock.now() + HOUR);
+    assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+    downstream.drain.end();
+    assert_eq!(downstream.verdict().await, ("/whole/9/last".into(), true));
+    downstream.drain.finished().await;
+}
+
+#[tokio::test]
+async fn when_the_drain_is_over_a_request_that_is_never_answered_is_let_go() {
+    let mut downstream = listener().holding().start();
+    let mut client = Client::connect(&downstream).await;
+    client.ask(LENGTH, "/whole/9/stuck").await;
+    assert_eq!(downstream.event().await, arrived("/whole/9/stuck"));
+    downstream.drain.end();
+    downstream.drain.finished().await;
+    assert!(client.answers(LENGTH, 1).await.is_err());
+}
