@@ -1,5 +1,5 @@
 //! `holdline simulate`: the simulated gateway as a process of its own, for a merchant's tests.
-use std::io::Write as _;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -142,7 +142,7 @@ impl Args {
 
 /// Runs the simulated gateway until SIGINT or SIGTERM.
 pub async fn run(args: Args) -> ExitCode {
-    match listen(args).await {
+    match listen(args, std::io::stdout()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(%error, "failed to simulate a gateway");
@@ -151,7 +151,8 @@ pub async fn run(args: Args) -> ExitCode {
     }
 }
 
-async fn listen(args: Args) -> std::io::Result<()> {
+/// Serves until a signal, having written the address to `out` once it accepts connections.
+async fn listen(args: Args, mut out: impl Write) -> std::io::Result<()> {
     // Before the address is told: whoever reads it may send a signal at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -160,9 +161,8 @@ async fn listen(args: Args) -> std::io::Result<()> {
     let clock = Clock::start();
     let gateway = Gateway::new(args.settings(), clock);
     let drain = Drain::new();
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "listening on http://{address}")?;
-    stdout.flush()?;
+    writeln!(out, "listening on http://{address}")?;
+    out.flush()?;
     tokio::select! {
         () = gateway.serve(listener, drain.clone()) => {}
         () = signalled(&mut interrupt, &mut terminate) => {}
@@ -180,5 +180,87 @@ async fn signalled(interrupt: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command, FromArgMatches};
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::{TcpStream, UnixStream};
+
+    use super::*;
+
+    fn command() -> Command {
+        Args::augment_args(Command::new("simulate"))
+    }
+
+    fn args(words: &[&str]) -> Result<Args, clap::Error> {
+        let words = std::iter::once(&"simulate").chain(words);
+        Args::from_arg_matches(&command().try_get_matches_from(words)?)
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_library() {
+        let settings = args(&[]).unwrap().settings();
+        assert_eq!(
+            format!("{settings:?}"),
+            format!("{:?}", Settings::default())
+        );
+    }
+
+    #[test]
+    fn every_switch_is_read_and_what_is_wrong_is_refused() {
+        let settings = args(&[
+            "--shop=362:key",
+            "--latency=uniform:10,20",
+            "--fault=0.5 swallow",
+            "--open-polls",
+            "--task-repeat=blocks",
+            "--accepted-code=202",
+        ])
+        .unwrap()
+        .settings();
+        assert_eq!((settings.shops.len(), settings.faults.len()), (2, 1));
+        assert_eq!(settings.task_repeat, TaskRepeat::Blocks);
+        assert_eq!(
+            (settings.accepted_code, settings.poll_authorization),
+            (202, false)
+        );
+        for wrong in [
+            "--fault=swallow",
+            "--latency=slow",
+            "--accepted-code=99",
+            "--shop=362",
+        ] {
+            assert!(args(&[wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_help_shows_the_fault_words() {
+        let help = command().render_long_help().to_string();
+        assert!(help.contains(&table().to_string()));
+    }
+
+    #[tokio::test]
+    async fn the_address_is_told_once_connections_are_accepted() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut lines = BufReader::new(UnixStream::from_std(ours).unwrap()).lines();
+        let asking = async {
+            let line = lines.next_line().await.unwrap().unwrap();
+            let address = line.strip_prefix("listening on http://").unwrap();
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = b"GET /__ledger HTTP/1.1\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        tokio::select! {
+            ended = listen(args(&[]).unwrap(), theirs) => panic!("{ended:?}"),
+            answer = asking => assert!(answer.starts_with("HTTP/1.1 200 OK")),
+        }
     }
 }

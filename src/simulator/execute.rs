@@ -18,10 +18,10 @@ impl State {
         done: Option<Moment>,
         request_id: &str,
         request: &Request<'_>,
-    ) -> Work {
+    ) -> (Work, Option<String>) {
         let order = match request.asked {
-            Asked::Query(query) => return Work::Query(query.clone()),
-            Asked::Invalid(problem) => return Work::Problem(problem.clone()),
+            Asked::Query(query) => return (Work::Query(query.clone()), None),
+            Asked::Invalid(problem) => return (Work::Problem(problem.clone()), None),
             Asked::Order(order) => order,
         };
         let words = &request.words.task;
@@ -34,13 +34,13 @@ impl State {
             Some(Fate::Crash) => Some(Work::Message(500, CRASHED)),
             Some(Fate::Decline | Fate::Incomplete) | None => None,
         };
-        match error {
-            Some(error) if !words.executed => error,
-            error => match self.execute(now, done, order, request_id, request) {
-                Ok(uid) => error.unwrap_or(Work::Transaction(uid)),
-                Err(problem) => error.unwrap_or(Work::Problem(problem)),
-            },
+        if let Some(error) = error.clone().filter(|_| !words.executed) {
+            return (error, None);
         }
+        let executed = self.execute(now, done, order, request_id, request);
+        let uid = executed.as_ref().ok().cloned();
+        let truth = executed.map_or_else(Work::Problem, Work::Transaction);
+        (error.unwrap_or(truth), uid)
     }
 
     /// Makes the transaction, unless its parent or the duplicate filter forbids it.

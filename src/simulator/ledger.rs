@@ -19,7 +19,7 @@ pub struct Ledger {
     pub strays: Vec<Stray>,
     /// Connections accepted.
     pub connections: u64,
-    /// Connections reset before a submit was read whole.
+    /// Connections that the word `reset` struck; their submits made nothing.
     pub resets: u64,
 }
 

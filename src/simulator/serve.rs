@@ -92,6 +92,7 @@ where
     } else if let Some(takeover) = takeover {
         takeover.play(&mut wire).await;
         if takeover.end == End::Reset {
+            gateway.state().ledger.resets += 1;
             reset(wire.transport());
         }
     }

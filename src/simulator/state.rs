@@ -195,7 +195,7 @@ impl State {
         } else {
             (!words.hold).then(|| now + span)
         };
-        let work = self.work(now, done, &request_id, request);
+        let (work, uid) = self.work(now, done, &request_id, request);
         self.record_task(now, &request_id, request);
         let expires = now + self.settings.retention.max(self.settings.key_retention);
         self.expiries
@@ -209,6 +209,7 @@ impl State {
             created: now,
             done,
             work,
+            uid,
             readable: words.readable,
             spent: false,
             poll: request.words.poll,
@@ -284,7 +285,7 @@ impl State {
             return false;
         }
         task.done = Some(now);
-        if let Work::Transaction(uid) = &task.work
+        if let Some(uid) = &task.uid
             && let Some(transaction) = self.transactions.get_mut(uid)
         {
             transaction.done = Some(now);

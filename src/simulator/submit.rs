@@ -55,7 +55,7 @@ pub(super) async fn submit(
     }
     let bytes = collect(body, LONGEST_BODY)
         .await
-        .map_err(|_| Takeover::reset())?;
+        .map_err(|_| Takeover::closing(Vec::new()))?;
     let Some((asked, json)) = read(&operation, &bytes, &head) else {
         record_refused(gateway, &head, None);
         return Ok(Problem::new(400, "E.1000", "The request is not valid JSON").answer(version));

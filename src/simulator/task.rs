@@ -41,6 +41,8 @@ pub(super) struct Task {
     /// When it ends; `None` while it is held.
     pub(super) done: Option<Moment>,
     pub(super) work: Work,
+    /// The transaction that it made, even if its result says otherwise.
+    pub(super) uid: Option<String>,
     pub(super) readable: Option<Readable>,
     /// The once-only result was handed out.
     pub(super) spent: bool,

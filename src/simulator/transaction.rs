@@ -1,4 +1,5 @@
 //! A transaction as the gateway keeps it, and as it shows it in either version.
+use http::header::HeaderName;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Version};
@@ -73,7 +74,8 @@ impl Transaction {
             Version::Two => json!({ "transaction": members }),
             Version::Three => Value::Object(members),
         };
-        Answer::json(200, &body)
+        // Real answers carry this field in the message too.
+        Answer::json(200, &body).with(HeaderName::from_static("status"), "200 OK".to_owned())
     }
 
     /// The transaction as a list shows it; one whose task still runs is told incomplete.

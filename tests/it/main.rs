@@ -1,1 +1,3 @@
 //! The one integration binary.
+#[cfg(test)]
+mod simulator;
