@@ -6,4 +6,6 @@ mod downstream;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod simulator;
+#[cfg(test)]
 mod upstream;
