@@ -1,1 +1,8 @@
-//! commands
+//! The commands: each reads its arguments, does one thing, and ends with an exit code.
+pub mod check;
+mod exit;
+pub mod healthcheck;
+mod source;
+
+pub use exit::Exit;
+pub use source::Source;
