@@ -1,1 +1,87 @@
-//! cli
+//! The command line: what was asked for, run to its exit code.
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
+
+use crate::commands::{Exit, Source, check, healthcheck};
+
+/// What `--help` says below the list of commands.
+const AFTER_HELP: &str = "\
+Precedence: a flag wins over an environment variable, and that over the file. Every key of the
+file has its variable: hold.timeout is HOLDLINE_HOLD__TIMEOUT, and a gateway's upstream is
+HOLDLINE_GATEWAY__UPSTREAM, or HOLDLINE_GATEWAY__0__UPSTREAM where there are several.
+
+Exit codes: 0 done, 1 failed, 64 the command line is wrong, 78 the configuration is wrong.";
+
+/// Holds a synchronous payment request while the gateway works asynchronously.
+#[derive(Debug, Parser)]
+#[command(name = "holdline", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Tell whether a configuration is sound: all faults at once, or what is in force
+    ///
+    /// Binds nothing and contacts nobody. The configuration in force goes to the standard output
+    /// as TOML, each key with the place that it comes from; warnings and faults go to the standard
+    /// error. Exits with 0, or with 78 if there is a fault.
+    Check(Source),
+    /// Ask a running holdline whether it lives
+    ///
+    /// Asks /livez of the operator's listener, says in one line what came of it, and exits with 0
+    /// or 1. Made for container runtimes: the image needs no curl.
+    Healthcheck(healthcheck::Args),
+}
+
+/// Parses the command line and runs the command.
+pub fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(&cli.command).unwrap_or_else(|error| failed(&error)),
+        // clap's own code for a wrong command line is 2; help and version are no faults.
+        Err(told) => match told.print() {
+            Ok(()) if !told.use_stderr() => Exit::Success,
+            Ok(()) | Err(_) => Exit::Usage,
+        },
+    };
+    exit.into()
+}
+
+fn run(command: &Command) -> io::Result<Exit> {
+    let (mut out, mut complaints) = (io::stdout(), io::stderr());
+    match command {
+        Command::Check(source) => check::run(source, &mut out, &mut complaints),
+        Command::Healthcheck(args) => block_on(healthcheck::run(args, &mut out)),
+    }
+}
+
+/// Runs a command on the one thread that everything runs on: a held request needs no other. What
+/// still blocks afterwards, like a name that is being looked up, is not waited for.
+fn block_on(command: impl Future<Output = io::Result<Exit>>) -> io::Result<Exit> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let exit = runtime.block_on(command);
+    runtime.shutdown_background();
+    exit
+}
+
+fn failed(error: &io::Error) -> Exit {
+    // Where even this cannot be written the exit code has to say it alone.
+    let _ = writeln!(io::stderr(), "holdline: {error}");
+    Exit::Failure
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

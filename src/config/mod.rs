@@ -1,1 +1,22 @@
-//! config
+//! The configuration: as written by file, environment and flags, then resolved, all faults at once.
+mod byte_size;
+mod checks;
+mod environment;
+mod fault;
+mod gateway;
+mod keys;
+mod kind;
+mod nearest;
+mod reader;
+mod resolve;
+mod span;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use byte_size::{ByteSize, ByteSizeError};
+pub use fault::{Fault, Faults, Place, Places, Warning};
+pub use gateway::{Gateway, Host, HostError};
+pub use resolve::{Config, File, Flags, Resolved, admin, read, resolve};
+pub use span::{Span, SpanError};

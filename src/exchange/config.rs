@@ -32,7 +32,7 @@ impl Default for Config {
             reclaim: Duration::from_hours(24),
             running: 20_000,
             undelivered: 10_000,
-            per_owner: 18_000,
+            per_owner: 9_000,
             facts: 1_000_000,
         }
     }

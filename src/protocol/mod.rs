@@ -3,6 +3,7 @@ mod answer;
 mod lookup;
 mod operation;
 mod path;
+mod preset;
 mod profile;
 mod ticket;
 mod transaction;
@@ -11,6 +12,7 @@ pub use answer::{PollAnswer, SubmitAnswer, classify_poll, classify_submit, retry
 pub use lookup::{Found, Search, gateway_time, transaction_by_uid};
 pub use operation::{Disposition, Operation, Routes};
 pub use path::Route;
+pub use preset::{OWN_FIELDS, preset, presets};
 pub use profile::{BEGATEWAY, Conversion, LookupPaths, Member, Profile, ResultRules};
 pub use ticket::{RequestId, Ticket};
 pub use transaction::{MatchFacts, Transaction};

@@ -1,0 +1,219 @@
+//! What no key can know alone: faults and warnings that two or more of them make together.
+use std::fmt::Display;
+use std::net::SocketAddr;
+
+use super::fault::{Places, Warning};
+use super::gateway::{self, Gateway};
+use super::kind::Problem;
+use super::reader::Reader;
+use super::resolve::Config;
+use super::span::Span;
+
+/// Adds the faults that sound keys make together.
+pub(super) fn faults(config: &Config, reader: &mut Reader) {
+    let hold = ("hold.timeout", Span(config.proxy.hold));
+    let interval = ("polling.interval", Span(config.polling.interval));
+    let start = ("submit.start", Span(config.exchange.submit_start));
+    ordered(
+        reader,
+        interval,
+        hold,
+        "every hold would end before its first poll",
+    );
+    ordered(
+        reader,
+        start,
+        hold,
+        "a client may pay in another way once its hold ended, and a submit must not follow it",
+    );
+    ordered(
+        reader,
+        interval,
+        ("polling.max_interval", Span(config.polling.max_interval)),
+        "the first wait would be over the longest one",
+    );
+    ordered(
+        reader,
+        ("coalesce.reclaim", Span(config.exchange.reclaim)),
+        ("cache.retention", Span(config.results.retention)),
+        "an answer cannot wait for its client after it is forgotten",
+    );
+    ordered(
+        reader,
+        ("limits.per_owner", config.exchange.per_owner),
+        ("limits.running", config.exchange.running),
+        "one shop's share would be over the whole",
+    );
+    admin_apart(config, reader);
+}
+
+/// Adds a fault unless the first value is at most the second, where one of them is written.
+fn ordered<T: Copy + PartialOrd + Display>(
+    reader: &mut Reader,
+    lesser: (&str, T),
+    greater: (&str, T),
+    reason: &str,
+) {
+    let faulty = reader.faults.concern(lesser.0) || reader.faults.concern(greater.0);
+    if faulty || lesser.1 <= greater.1 {
+        return;
+    }
+    let (key, text) = if reader.places.contains_key(greater.0) {
+        (greater.0, format!("is below {} ({})", lesser.0, lesser.1))
+    } else {
+        (lesser.0, format!("is above {} ({})", greater.0, greater.1))
+    };
+    if let Some(place) = reader.places.get(key).cloned() {
+        reader.fault(&place, key, Problem::new(text, reason));
+    }
+}
+
+fn admin_apart(config: &Config, reader: &mut Reader) {
+    let key = "admin.listen";
+    let admin = config.admin.listen;
+    let count = config.gateways.len();
+    let taken = config
+        .gateways
+        .iter()
+        .position(|gateway| gateway::overlap(admin, gateway.listen));
+    let Some(index) = taken.filter(|_| !reader.faults.concern(key)) else {
+        return;
+    };
+    let listen = gateway::path(index, count, "listen");
+    let mut written = [key, listen.as_str()].into_iter();
+    if let Some(told) = written.find(|key| reader.places.contains_key(*key)) {
+        let text = format!(
+            "takes the same port as {}",
+            if told == key { &listen } else { key }
+        );
+        let place = reader.places.get(told).cloned();
+        let hint = "the operator's listener needs a port of its own";
+        place.inspect(|place| reader.fault(place, told, Problem::new(text, hint)));
+    }
+}
+
+/// What is allowed and should be known.
+pub(super) fn warnings(config: &Config, places: &Places) -> Vec<Warning> {
+    let mut found = Found {
+        places,
+        warnings: Vec::new(),
+    };
+    let count = config.gateways.len();
+    for (index, gateway) in config.gateways.iter().enumerate() {
+        found.gateway(gateway, |key| gateway::path(index, count, key));
+    }
+    found.listening(
+        "admin.listen",
+        config.admin.listen,
+        "metrics and what runs can be read",
+    );
+    found.resubmits(config);
+    found.spans(config);
+    found.limits(config);
+    found.warnings
+}
+
+struct Found<'a> {
+    places: &'a Places,
+    warnings: Vec<Warning>,
+}
+
+impl Found<'_> {
+    fn tell(&mut self, key: &str, text: String) {
+        self.warnings.push(Warning {
+            place: self.places.get(key).cloned(),
+            key: key.to_owned(),
+            text,
+        });
+    }
+
+    fn gateway(&mut self, gateway: &Gateway, path: impl Fn(&str) -> String) {
+        let reach = "requests with card data and credentials arrive unencrypted";
+        self.listening(&path("listen"), gateway.listen, reach);
+        let plain = !gateway.origin.is_tls();
+        let crosses = plain && !gateway.origin.is_loopback();
+        if crosses {
+            let text = format!(
+                "{} is not encrypted: card data and credentials cross the network in clear text.",
+                gateway.origin
+            );
+            self.tell(&path("insecure"), text);
+        } else if gateway.insecure {
+            let text = format!("{} does not need it: write false.", gateway.origin);
+            self.tell(&path("insecure"), text);
+        }
+        if plain && gateway.ca_file.is_some() {
+            let text = "No certificate is asked for over http, so this file is not used.";
+            self.tell(&path("ca_file"), text.to_owned());
+        }
+    }
+
+    fn listening(&mut self, key: &str, address: SocketAddr, consequence: &str) {
+        if address.ip().is_loopback() {
+            return;
+        }
+        let reach = if address.ip().is_unspecified() {
+            "every network that this machine is on"
+        } else {
+            "other machines"
+        };
+        self.tell(key, format!("{address} is open to {reach}: {consequence}."));
+    }
+
+    fn resubmits(&mut self, config: &Config) {
+        let times = config.exchange.resubmits;
+        if times > 0 {
+            let text = format!(
+                "You state that every gateway here honours RequestID on /async: a submit whose \
+                 answer was lost is sent again under the same RequestID (resubmits: at most \
+                 {times}). The vendor does not document this. If it does not hold, each of them \
+                 is a second charge."
+            );
+            self.tell("submit.resubmits", text);
+        }
+    }
+
+    fn spans(&mut self, config: &Config) {
+        let answer = config.upstream.answer_timeout;
+        if config.drain.timeout <= answer {
+            let text = format!(
+                "It is not longer than upstream.answer_timeout ({}): a poll that is under way \
+                 when a stop begins may be cut off before its answer.",
+                Span(answer)
+            );
+            self.tell("drain.timeout", text);
+        }
+        let interval = config.polling.interval;
+        if config.polling.unknown_grace < interval {
+            let text = format!(
+                "It is shorter than polling.interval ({}): one \"unknown\" from a replica that \
+                 lags behind gives a task up.",
+                Span(interval)
+            );
+            self.tell("polling.unknown_grace", text);
+        }
+    }
+
+    fn limits(&mut self, config: &Config) {
+        let mut listeners: Vec<SocketAddr> = config
+            .gateways
+            .iter()
+            .map(|gateway| gateway.listen)
+            .collect();
+        listeners.sort_unstable();
+        listeners.dedup();
+        let connections = config.listener.connections.saturating_mul(listeners.len());
+        if config.proxy.held > connections {
+            let text = format!(
+                "Each held request has a connection, and limits.connections allows {connections} \
+                 in all: this limit is never reached."
+            );
+            self.tell("limits.held", text);
+        }
+        if config.exchange.per_owner == config.exchange.running {
+            let text = "One shop may take every place of limits.running, and the others are \
+                        refused meanwhile.";
+            self.tell("limits.per_owner", text.to_owned());
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! From what is written to what is in force: the file, the environment over it, flags over both.
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::environment;
+use super::fault::{Fault, Faults, Place, Places, Warning};
+use super::gateway::{self, Gateway};
+use super::keys::{self, Visitor};
+use super::kind::{Kind, Problem};
+use super::reader::{Reader, fault};
+use super::tree::{self, Node, Table, Value};
+use super::{checks, summary};
+use crate::telemetry::Capped;
+use crate::{admin, drain, exchange, listener, polling, proxy, results, telemetry, upstream};
+
+/// The configuration in force: each room's own, and the gateways.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `[[gateway]]`, at least one.
+    pub gateways: Vec<Gateway>,
+    /// Downstream connections.
+    pub listener: listener::Config,
+    /// Calls to a gateway.
+    pub upstream: upstream::Config,
+    /// Exchanges.
+    pub exchange: exchange::Config,
+    /// Kept answers.
+    pub results: results::Config,
+    /// When to poll.
+    pub polling: polling::Config,
+    /// Downstream requests.
+    pub proxy: proxy::Config,
+    /// The operator's listener.
+    pub admin: admin::Config,
+    /// Log lines.
+    pub log: telemetry::Config,
+    /// The ordered stop.
+    pub drain: drain::Config,
+}
+
+/// A configuration without faults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// What is in force.
+    pub config: Config,
+    /// What is allowed and should be known.
+    pub warnings: Vec<Warning>,
+    /// Where each key that is no default was written.
+    pub places: Places,
+}
+
+impl Resolved {
+    /// The configuration as TOML that reads back as the same, each key that was written with its
+    /// place.
+    pub fn to_toml(&self) -> String {
+        summary::toml(self)
+    }
+}
+
+/// A configuration file that was read.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Where it is; its own relative paths start at its directory.
+    pub path: PathBuf,
+    /// What it says.
+    pub text: String,
+}
+
+/// What the command line says of the only gateway; each wins over environment and file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--upstream`
+    pub upstream: Option<String>,
+    /// `--name`
+    pub name: Option<String>,
+}
+
+impl Flags {
+    fn overlay(&self, root: &mut Table, faults: &mut Faults) {
+        let flags = [
+            ("--listen", "listen", &self.listen),
+            ("--upstream", "upstream", &self.upstream),
+            ("--name", "name", &self.name),
+        ];
+        for (flag, key, value) in flags {
+            let Some(value) = value else { continue };
+            let place = Place::Flag(flag);
+            let word = Node {
+                place: place.clone(),
+                value: Value::Word(value.clone()),
+            };
+            match environment::only_gateway(root, &place) {
+                Ok(table) => {
+                    table.insert(key.to_owned(), word);
+                }
+                Err(problem) => faults.add(fault(&place, "", problem)),
+            }
+        }
+    }
+}
+
+/// Reads the file, if there is one, and resolves. Files that the configuration names are opened
+/// too, so that a wrong path is found before the start; nothing else is touched.
+pub fn read(
+    path: Option<&Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    flags: &Flags,
+) -> Result<Resolved, Faults> {
+    let file = path.map(open).transpose()?;
+    let resolved = resolve(file.as_ref(), environment, flags)?;
+    let faults = certificates(&resolved);
+    if faults.is_empty() {
+        Ok(resolved)
+    } else {
+        Err(faults)
+    }
+}
+
+/// Resolves what was read. Every fault is told, with its place; nothing outside is touched.
+pub fn resolve(
+    file: Option<&File>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    flags: &Flags,
+) -> Result<Resolved, Faults> {
+    let (resolved, faults) = assemble(file, environment, flags);
+    if faults.is_empty() {
+        Ok(resolved)
+    } else {
+        Err(faults)
+    }
+}
+
+/// Where the operator's listener is, for a command that asks nothing else: faults of other keys
+/// are passed over.
+pub fn admin(
+    path: Option<&Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<admin::Config, Faults> {
+    let file = path.map(open).transpose()?;
+    let (resolved, mut faults) = assemble(file.as_ref(), environment, &Flags::default());
+    faults.retain(|fault| fault.key.is_empty() || fault.key.starts_with("admin"));
+    if faults.is_empty() {
+        Ok(resolved.config.admin)
+    } else {
+        Err(faults)
+    }
+}
+
+fn open(path: &Path) -> Result<File, Faults> {
+    let problem = match fs::read(path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => {
+                return Ok(File {
+                    path: path.to_owned(),
+                    text,
+                });
+            }
+            Err(_) => "is not UTF-8, as TOML has to be".to_owned(),
+        },
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    let mut faults = Faults::default();
+    faults.add(Fault {
+        place: Place::File(name(path)),
+        key: String::new(),
+        problem,
+        hint: None,
+    });
+    Err(faults)
+}
+
+/// The name of a file as faults tell it.
+fn name(path: &Path) -> Arc<str> {
+    Arc::from(Capped(&path.display().to_string()).to_string())
+}
+
+fn assemble(
+    file: Option<&File>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    flags: &Flags,
+) -> (Resolved, Faults) {
+    let name = file.map(|file| name(&file.path));
+    let document = file.zip(name.as_ref());
+    let (mut root, mut faults) = document
+        .map(|(file, name)| tree::document(name, &file.text))
+        .unwrap_or_default();
+    let broken = !faults.is_empty();
+    environment::overlay(&mut root, environment, &known_keys(), &mut faults);
+    flags.overlay(&mut root, &mut faults);
+
+    let mut reader = Reader::new(root, faults);
+    let mut config = Config::default();
+    keys::visit(&mut config, &mut reader);
+    let directory = file.and_then(|file| file.path.parent());
+    let whole = name.map_or(Place::Nowhere, Place::File);
+    config.gateways = gateway::read(&mut reader, &whole, directory);
+    reader.finish();
+    checks::faults(&config, &mut reader);
+
+    let Reader {
+        places, mut faults, ..
+    } = reader;
+    if broken {
+        // What a broken file says is not known, so nothing in it can be missed or compared.
+        faults.retain(|fault| fault.key.is_empty());
+    }
+    let warnings = checks::warnings(&config, &places);
+    let resolved = Resolved {
+        config,
+        warnings,
+        places,
+    };
+    (resolved, faults)
+}
+
+/// Every key of the sections, as `section.key`.
+pub(super) fn known_keys() -> Vec<String> {
+    let mut names = Names(Vec::new());
+    keys::visit(&mut Config::default(), &mut names);
+    let gateway = gateway::KEYS.map(|key| format!("gateway.{key}"));
+    names.0.into_iter().chain(gateway).collect()
+}
+
+struct Names(Vec<String>);
+
+impl Visitor for Names {
+    fn key<K: Kind>(
+        &mut self,
+        section: &'static str,
+        name: &'static str,
+        _slot: &mut K::Value,
+        _kind: &K,
+    ) {
+        self.0.push(format!("{section}.{name}"));
+    }
+}
+
+/// The faults of the files of certificates.
+fn certificates(resolved: &Resolved) -> Faults {
+    let gateways = &resolved.config.gateways;
+    let mut faults = Faults::default();
+    for (index, gateway) in gateways.iter().enumerate() {
+        let Some(file) = &gateway.ca_file else {
+            continue;
+        };
+        let Err(text) = certificates_in(file) else {
+            continue;
+        };
+        let key = gateway::path(index, gateways.len(), "ca_file");
+        let place = resolved.places.get(&key).cloned();
+        let hint = "write the path of a PEM file with the certificates of the issuers";
+        let problem = Problem::new(text, hint);
+        faults.add(fault(&place.unwrap_or(Place::Nowhere), &key, problem));
+    }
+    faults
+}
+
+fn certificates_in(file: &Path) -> Result<(), String> {
+    let shown = file.display().to_string();
+    let problem = |what: &str| format!("names {}, {what}", Capped(&shown));
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file)
+        .map_err(|error| problem(&format!("which cannot be read: {error}")))?
+        .collect();
+    match found {
+        Ok(certificates) if certificates.is_empty() => {
+            Err(problem("which has no certificate in it"))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(problem(&format!("which is no PEM file: {error}"))),
+    }
+}

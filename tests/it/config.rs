@@ -1,0 +1,159 @@
+//! `holdline check` and the command line, as a process sees them.
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A sound file that says little.
+const SOUND: &str = "[[gateway]]\nname = \"bepaid\"\nlisten = \"127.0.0.1:8080\"\n";
+
+/// The built binary with an environment of its own.
+fn holdline(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_holdline"))
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn complaints(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// Checks a file that says `text`.
+fn check(text: &str, more: &[&str], variables: &[(&str, &str)]) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("holdline.toml");
+    fs::write(&file, text).unwrap();
+    let arguments = [&["check", "--config", file.to_str().unwrap()], more].concat();
+    holdline(&arguments, variables)
+}
+
+#[test]
+fn the_example_is_sound_and_without_warnings() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml.example");
+    let checked = holdline(&["check", "--config", example.to_str().unwrap()], &[]);
+    assert_eq!(complaints(&checked), "");
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(out(&checked).contains("[[gateway]]\nname = \"begateway\""));
+}
+
+#[test]
+fn a_sound_file_shows_what_is_in_force_and_where_it_comes_from() {
+    let variables = [("HOLDLINE_HOLD__TIMEOUT", "24s")];
+    let checked = check(SOUND, &["--listen", "127.0.0.1:8081"], &variables);
+    assert_eq!(checked.status.code(), Some(0), "{}", complaints(&checked));
+    let line = |key: &str| {
+        out(&checked)
+            .lines()
+            .find(|line| line.starts_with(key))
+            .unwrap()
+    };
+    assert!(line("listen = \"127.0.0.1:8081\"").ends_with(" # --listen"));
+    assert!(line("timeout = \"24s\"").ends_with(" # environment variable HOLDLINE_HOLD__TIMEOUT"));
+    assert!(line("name = \"bepaid\"").ends_with("holdline.toml line 2"));
+}
+
+#[test]
+fn every_fault_is_told_with_its_place_and_the_exit_code_is_78() {
+    let text = format!("{SOUND}[hold]\ntimeout = \"24\"\n[submit]\nstrat = \"5s\"\n");
+    let variables = [("HOLDLINE_LOG__FORMAT", "xml")];
+    let checked = check(&text, &["--upstream", "gateway.example"], &variables);
+    assert_eq!(checked.status.code(), Some(78));
+    assert_eq!(out(&checked), "");
+    let told = complaints(&checked);
+    assert!(told.contains("the configuration has 4 faults:"), "{told}");
+    assert!(
+        told.contains("holdline.toml line 5: hold.timeout \"24\" has a number"),
+        "{told}"
+    );
+    assert!(
+        told.contains("line 7: submit.strat is not known; did you mean start?"),
+        "{told}"
+    );
+    assert!(
+        told.contains("environment variable HOLDLINE_LOG__FORMAT: log.format"),
+        "{told}"
+    );
+    assert!(
+        told.contains("--upstream: gateway.upstream is no origin"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing.toml");
+    let checked = holdline(&["check", "--config", missing.to_str().unwrap()], &[]);
+    assert_eq!(checked.status.code(), Some(78));
+    assert!(complaints(&checked).contains("missing.toml: cannot be read: "));
+}
+
+#[test]
+fn a_file_of_certificates_is_opened_beside_the_file_that_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("holdline.toml");
+    fs::write(&file, format!("{SOUND}ca_file = \"ca.pem\"\n")).unwrap();
+    let check = || holdline(&["check", "--config", file.to_str().unwrap()], &[]);
+
+    let checked = check();
+    assert_eq!(checked.status.code(), Some(78));
+    assert!(complaints(&checked).contains("line 4: gateway.ca_file names "));
+    assert!(complaints(&checked).contains("which cannot be read: "));
+
+    fs::write(directory.path().join("ca.pem"), "no certificate").unwrap();
+    assert!(complaints(&check()).contains("which has no certificate in it"));
+
+    let issuer = rcgen::generate_simple_self_signed(["issuer.example".to_owned()]).unwrap();
+    fs::write(directory.path().join("ca.pem"), issuer.cert.pem()).unwrap();
+    let checked = check();
+    assert_eq!(checked.status.code(), Some(0), "{}", complaints(&checked));
+}
+
+#[test]
+fn warnings_are_told_and_do_no_harm() {
+    let checked = check(SOUND, &["--listen", "0.0.0.0:8080"], &[]);
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(
+        complaints(&checked).starts_with("warning: --listen: gateway.listen: 0.0.0.0:8080 is open")
+    );
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_64_and_help_with_0() {
+    assert_eq!(holdline(&["chek"], &[]).status.code(), Some(64));
+    assert_eq!(
+        holdline(&["check", "--conf", "x"], &[]).status.code(),
+        Some(64)
+    );
+    assert_eq!(holdline(&[], &[]).status.code(), Some(64));
+    let help = holdline(&["--help"], &[]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(out(&help).contains("HOLDLINE_HOLD__TIMEOUT"));
+    let version = holdline(&["--version"], &[]);
+    assert_eq!(version.status.code(), Some(0));
+    assert_eq!(
+        out(&version),
+        concat!("holdline ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn a_healthcheck_of_nobody_fails_in_one_line() {
+    // A port that was ours a moment ago: nobody listens there.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let asked = holdline(&["healthcheck"], &[("HOLDLINE_ADMIN__LISTEN", &address)]);
+    assert_eq!(asked.status.code(), Some(1));
+    let line = format!("not alive: http://{address}/livez: failed to connect: ");
+    assert!(out(&asked).starts_with(&line), "{}", out(&asked));
+    assert_eq!(out(&asked).lines().count(), 1);
+    let odd = holdline(&["healthcheck", "--url", "ftp://127.0.0.1/livez"], &[]);
+    assert_eq!(odd.status.code(), Some(64));
+}
