@@ -5,6 +5,7 @@ use super::action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdra
 use super::event::{Event, Polled, Submitted, Timer, Verdict};
 use super::facts::{Machine, State};
 use super::ladder::Rung;
+use crate::protocol::RequestId;
 use crate::timing::{Moment, on_grid};
 
 /// How soon after one ladder a repeat of an exchange in doubt starts another.
@@ -186,7 +187,7 @@ impl<A: Clone + PartialEq> Machine<A> {
                 self.lose(Doubt::TaskUnknown, now)
             }
             Submitted::Accepted(id) => {
-                self.ticket = Some(id.clone());
+                self.take_ticket(&id);
                 self.record(Record::Accepted(id))
             }
             Submitted::Standard { answer, matches } if matches || self.resubmits == 0 => {
@@ -213,6 +214,15 @@ impl<A: Clone + PartialEq> Machine<A> {
             }
             Submitted::Unclear | Submitted::Standard { .. } => self.lose(Doubt::SubmitUnclear, now),
         }
+    }
+
+    /// What was told of another task says nothing of this one; above all, "unknown" is counted anew.
+    fn take_ticket(&mut self, id: &RequestId) {
+        if self.ticket.as_ref() != Some(id) {
+            self.kept = None;
+        }
+        (self.odd, self.unknown_since) = (None, None);
+        self.ticket = Some(id.clone());
     }
 
     /// A submit's answer that comes while something else is awaited: it still wins.
