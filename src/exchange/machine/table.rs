@@ -230,6 +230,8 @@ impl<A: Clone + PartialEq> Machine<A> {
         match event {
             Event::SubmitAnswered(answer) => match answer {
                 Submitted::Accepted(_) | Submitted::Standard { .. } => {
+                    // It is dropped below; should the ladder come back to it, it must ask anew.
+                    self.looking = false;
                     abandoning(self.submit_answered(answer, now))
                 }
                 Submitted::Refused(answer) | Submitted::TooMany { answer, .. }
