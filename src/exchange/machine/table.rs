@@ -88,6 +88,9 @@ impl<A: Clone + PartialEq> Machine<A> {
             RecordKind::Submitted if self.draining_until.is_some() => {
                 self.withdraw(Withdrawal::Draining)
             }
+            RecordKind::Resubmitted if self.draining_until.is_some() || self.key_shared => {
+                self.ladder(Rung::Lookup, true, now)
+            }
             RecordKind::Submitted | RecordKind::Resubmitted => {
                 self.await_in(State::Connecting);
                 vec![Action::Connect]
@@ -153,6 +156,9 @@ impl<A: Clone + PartialEq> Machine<A> {
             Event::Draining { .. } => {
                 let rest = self.give_up_connecting(Withdrawal::Draining, now);
                 abandoning(rest)
+            }
+            Event::KeyShared if self.resubmits > 0 => {
+                abandoning(self.ladder(Rung::Lookup, true, now))
             }
             other => self.late_submit(other, now),
         }
