@@ -373,6 +373,7 @@ impl<A: Clone + PartialEq> Machine<A> {
             }
             Event::Resolved(Verdict::Executed) => {
                 self.settled = true;
+                self.doubt = Some(Doubt::Executed);
                 self.ladder(Rung::InDoubt, true, now)
             }
             Event::Resolved(Verdict::NotExecuted) => self.record(Record::Closed),
