@@ -28,7 +28,7 @@ impl<A: Clone + PartialEq> Machine<A> {
             State::Doubtful => self.doubtful(event, now),
             State::Undelivered => self.undelivered(event, now),
             State::Delivered => self.delivered(event),
-            State::Ended => self.otherwise(&event),
+            State::Ended => self.ended(&event),
         }
     }
 
@@ -399,7 +399,16 @@ impl<A: Clone + PartialEq> Machine<A> {
             Event::Joined(_) if self.explicit_key => vec![Action::Give],
             Event::Joined(_) => vec![Action::Renew],
             Event::Timer(Timer::Retention) => self.record(Record::Closed),
+            Event::Acknowledged => Vec::new(),
             other => self.too_late(&other),
+        }
+    }
+
+    /// A submit may outlive its exchange, and so may the client that is reading the answer.
+    fn ended(&mut self, event: &Event<A>) -> Actions<A> {
+        match event {
+            Event::Acknowledged => Vec::new(),
+            other => self.too_late(other),
         }
     }
 
