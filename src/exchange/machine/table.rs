@@ -101,7 +101,7 @@ impl<A: Clone + PartialEq> Machine<A> {
                 vec![Action::DropBody]
             }
             RecordKind::Completed => {
-                self.credentials = false;
+                (self.body, self.credentials) = (false, false);
                 self.finished_at = now;
                 self.await_in(State::Undelivered);
                 let finish = self
@@ -110,7 +110,7 @@ impl<A: Clone + PartialEq> Machine<A> {
                     .map(|it| Action::Finish(Outcome::Completed(it)));
                 finish
                     .into_iter()
-                    .chain([Action::DropCredentials])
+                    .chain([Action::DropBody, Action::DropCredentials])
                     .collect()
             }
             RecordKind::InDoubt => self.end_in_doubt(now),
