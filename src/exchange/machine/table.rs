@@ -88,6 +88,7 @@ impl<A: Clone + PartialEq> Machine<A> {
             RecordKind::Submitted if self.draining_until.is_some() => {
                 self.withdraw(Withdrawal::Draining)
             }
+            RecordKind::Submitted if !self.may_start(now) => self.withdraw(Withdrawal::Start),
             RecordKind::Resubmitted if self.draining_until.is_some() || self.key_shared => {
                 self.ladder(Rung::Lookup, true, now)
             }
@@ -145,11 +146,11 @@ impl<A: Clone + PartialEq> Machine<A> {
                 Vec::new()
             }
             Event::ConnectFailed { .. } => self.give_up_connecting(Withdrawal::Connect, now),
-            Event::Timer(Timer::Connect) => {
+            Event::Timer(Timer::Connect) if self.may_start(now) => {
                 self.wake = None;
                 vec![Action::Connect]
             }
-            Event::Timer(Timer::Start) => {
+            Event::Timer(Timer::Start | Timer::Connect) => {
                 let rest = self.give_up_connecting(Withdrawal::Start, now);
                 abandoning(rest)
             }
