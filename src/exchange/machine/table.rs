@@ -14,6 +14,10 @@ const LADDER_AGAIN: Duration = Duration::from_secs(10);
 impl<A: Clone + PartialEq> Machine<A> {
     /// Takes one event and says what is to be done about it, in order.
     pub fn on(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        let answers_submit = matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost);
+        if answers_submit && self.open == 0 {
+            return self.otherwise(&event);
+        }
         self.note(&event);
         if matches!(event, Event::DriverLost) {
             return self.driver_lost(now);
@@ -38,7 +42,7 @@ impl<A: Clone + PartialEq> Machine<A> {
             Event::Joined(joining) => self.hold_until = self.hold_until.max(joining.hold_until),
             Event::Draining { until } => self.draining_until = Some(*until),
             Event::KeyShared => self.key_shared = true,
-            Event::SubmitAnswered(_) | Event::SubmitLost => self.open = self.open.saturating_sub(1),
+            Event::SubmitAnswered(_) | Event::SubmitLost => self.open -= 1,
             Event::Recorded(_)
             | Event::RecordFailed(_)
             | Event::HandedOver
