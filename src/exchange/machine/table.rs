@@ -429,6 +429,8 @@ impl<A: Clone + PartialEq> Machine<A> {
     fn driver_lost(&mut self, now: Moment) -> Actions<A> {
         match self.state {
             State::Undelivered | State::Delivered | State::Ended => Vec::new(),
+            // Its end was decided, and what was told before it must not turn into a doubt.
+            State::Recording(RecordKind::Closed) => self.recorded(RecordKind::Closed, now),
             State::Recording(_)
             | State::Connecting
             | State::Submitting
