@@ -157,6 +157,8 @@ pub enum Doubt {
     TaskUnknown,
     /// The task that drove the exchange died.
     Driver,
+    /// The operator says that it was executed: it is settled, and no repeat asks again.
+    Executed,
 }
 
 impl Doubt {

@@ -5,6 +5,7 @@ use super::action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdra
 use super::event::{Event, Polled, Submitted, Timer, Verdict};
 use super::facts::{Machine, State};
 use super::ladder::Rung;
+use crate::protocol::RequestId;
 use crate::timing::{Moment, on_grid};
 
 /// How soon after one ladder a repeat of an exchange in doubt starts another.
@@ -13,6 +14,10 @@ const LADDER_AGAIN: Duration = Duration::from_secs(10);
 impl<A: Clone + PartialEq> Machine<A> {
     /// Takes one event and says what is to be done about it, in order.
     pub fn on(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        let answers_submit = matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost);
+        if answers_submit && self.open == 0 {
+            return self.otherwise(&event);
+        }
         self.note(&event);
         if matches!(event, Event::DriverLost) {
             return self.driver_lost(now);
@@ -27,7 +32,7 @@ impl<A: Clone + PartialEq> Machine<A> {
             State::Doubtful => self.doubtful(event, now),
             State::Undelivered => self.undelivered(event, now),
             State::Delivered => self.delivered(event),
-            State::Ended => self.otherwise(&event),
+            State::Ended => self.ended(&event),
         }
     }
 
@@ -37,7 +42,7 @@ impl<A: Clone + PartialEq> Machine<A> {
             Event::Joined(joining) => self.hold_until = self.hold_until.max(joining.hold_until),
             Event::Draining { until } => self.draining_until = Some(*until),
             Event::KeyShared => self.key_shared = true,
-            Event::SubmitAnswered(_) | Event::SubmitLost => self.open = self.open.saturating_sub(1),
+            Event::SubmitAnswered(_) | Event::SubmitLost => self.open -= 1,
             Event::Recorded(_)
             | Event::RecordFailed(_)
             | Event::HandedOver
@@ -87,6 +92,10 @@ impl<A: Clone + PartialEq> Machine<A> {
             RecordKind::Submitted if self.draining_until.is_some() => {
                 self.withdraw(Withdrawal::Draining)
             }
+            RecordKind::Submitted if !self.may_start(now) => self.withdraw(Withdrawal::Start),
+            RecordKind::Resubmitted if self.draining_until.is_some() || self.key_shared => {
+                self.ladder(Rung::Lookup, true, now)
+            }
             RecordKind::Submitted | RecordKind::Resubmitted => {
                 self.await_in(State::Connecting);
                 vec![Action::Connect]
@@ -97,7 +106,7 @@ impl<A: Clone + PartialEq> Machine<A> {
                 vec![Action::DropBody]
             }
             RecordKind::Completed => {
-                self.credentials = false;
+                (self.body, self.credentials) = (false, false);
                 self.finished_at = now;
                 self.await_in(State::Undelivered);
                 let finish = self
@@ -106,7 +115,7 @@ impl<A: Clone + PartialEq> Machine<A> {
                     .map(|it| Action::Finish(Outcome::Completed(it)));
                 finish
                     .into_iter()
-                    .chain([Action::DropCredentials])
+                    .chain([Action::DropBody, Action::DropCredentials])
                     .collect()
             }
             RecordKind::InDoubt => self.end_in_doubt(now),
@@ -141,17 +150,20 @@ impl<A: Clone + PartialEq> Machine<A> {
                 Vec::new()
             }
             Event::ConnectFailed { .. } => self.give_up_connecting(Withdrawal::Connect, now),
-            Event::Timer(Timer::Connect) => {
+            Event::Timer(Timer::Connect) if self.may_start(now) => {
                 self.wake = None;
                 vec![Action::Connect]
             }
-            Event::Timer(Timer::Start) => {
+            Event::Timer(Timer::Start | Timer::Connect) => {
                 let rest = self.give_up_connecting(Withdrawal::Start, now);
                 abandoning(rest)
             }
             Event::Draining { .. } => {
                 let rest = self.give_up_connecting(Withdrawal::Draining, now);
                 abandoning(rest)
+            }
+            Event::KeyShared if self.resubmits > 0 => {
+                abandoning(self.ladder(Rung::Lookup, true, now))
             }
             other => self.late_submit(other, now),
         }
@@ -186,7 +198,7 @@ impl<A: Clone + PartialEq> Machine<A> {
                 self.lose(Doubt::TaskUnknown, now)
             }
             Submitted::Accepted(id) => {
-                self.ticket = Some(id.clone());
+                self.take_ticket(&id);
                 self.record(Record::Accepted(id))
             }
             Submitted::Standard { answer, matches } if matches || self.resubmits == 0 => {
@@ -215,11 +227,22 @@ impl<A: Clone + PartialEq> Machine<A> {
         }
     }
 
+    /// What was told of another task says nothing of this one; above all, "unknown" is counted anew.
+    fn take_ticket(&mut self, id: &RequestId) {
+        if self.ticket.as_ref() != Some(id) {
+            self.kept = None;
+        }
+        (self.odd, self.unknown_since) = (None, None);
+        self.ticket = Some(id.clone());
+    }
+
     /// A submit's answer that comes while something else is awaited: it still wins.
     fn late_submit(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
             Event::SubmitAnswered(answer) => match answer {
                 Submitted::Accepted(_) | Submitted::Standard { .. } => {
+                    // It is dropped below; should the ladder come back to it, it must ask anew.
+                    self.looking = false;
                     abandoning(self.submit_answered(answer, now))
                 }
                 Submitted::Refused(answer) | Submitted::TooMany { answer, .. }
@@ -357,6 +380,7 @@ impl<A: Clone + PartialEq> Machine<A> {
             }
             Event::Resolved(Verdict::Executed) => {
                 self.settled = true;
+                self.doubt = Some(Doubt::Executed);
                 self.ladder(Rung::InDoubt, true, now)
             }
             Event::Resolved(Verdict::NotExecuted) => self.record(Record::Closed),
@@ -389,7 +413,16 @@ impl<A: Clone + PartialEq> Machine<A> {
             Event::Joined(_) if self.explicit_key => vec![Action::Give],
             Event::Joined(_) => vec![Action::Renew],
             Event::Timer(Timer::Retention) => self.record(Record::Closed),
+            Event::Acknowledged => Vec::new(),
             other => self.too_late(&other),
+        }
+    }
+
+    /// A submit may outlive its exchange, and so may the client that is reading the answer.
+    fn ended(&mut self, event: &Event<A>) -> Actions<A> {
+        match event {
+            Event::Acknowledged => Vec::new(),
+            other => self.too_late(other),
         }
     }
 
@@ -405,6 +438,8 @@ impl<A: Clone + PartialEq> Machine<A> {
     fn driver_lost(&mut self, now: Moment) -> Actions<A> {
         match self.state {
             State::Undelivered | State::Delivered | State::Ended => Vec::new(),
+            // Its end was decided, and what was told before it must not turn into a doubt.
+            State::Recording(RecordKind::Closed) => self.recorded(RecordKind::Closed, now),
             State::Recording(_)
             | State::Connecting
             | State::Submitting
