@@ -37,7 +37,7 @@ pub(crate) fn settled(path: &str, delivered: bool) -> Event {
 }
 
 /// A running listener. The path says the answer: `/FRAMING/BYTES/...`, where the framing is
-/// `whole`, `streamed`, `empty`, `echo`, `short` (of its declared length) or `broken`. Every answer takes one permit of `gate` first.
+/// `whole`, `plain` (without a receipt), `streamed`, `empty`, `echo`, `short` (of its declared length) or `broken`. Every answer takes one permit of `gate` first.
 pub(crate) struct Downstream {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
@@ -158,7 +158,7 @@ async fn answer(
     let framing = parts.next().unwrap().to_owned();
     let size = parts.next().map_or(0, |size| size.parse().unwrap_or(0));
     let body = match framing.as_str() {
-        "whole" | "short" => Body::from(Bytes::from(text(size))),
+        "whole" | "plain" | "short" => Body::from(Bytes::from(text(size))),
         "streamed" => streamed(size, false),
         "broken" => streamed(size, true),
         "echo" => Body::from(
@@ -175,7 +175,9 @@ async fn answer(
             .headers_mut()
             .insert(http::header::CONTENT_LENGTH, length);
     }
-    response.extensions_mut().insert(receipt);
+    if framing != "plain" {
+        response.extensions_mut().insert(receipt);
+    }
     Ok(response)
 }
 

@@ -173,18 +173,22 @@ async fn an_answer_that_is_shorter_than_it_says_is_not_delivered() {
 }
 
 #[tokio::test]
-async fn bytes_left_unread_do_not_take_the_answer_with_them() {
-    let mut downstream = listener().quiet(SHORT).start();
-    let mut client = Client::connect(&downstream).await;
-    let path = "/whole/100000/early";
+async fn what_a_client_still_sends_does_not_take_the_answer_with_it() {
+    let downstream = listener().start();
+    let mut client = Client::narrow(&downstream).await;
     client
-        .send(&format!(
-            "POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 1000000\r\n\r\n{}",
-            "x".repeat(200_000)
-        ))
+        .send(
+            "POST /plain/300000/early HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+             content-length: 1000000\r\n\r\n",
+        )
         .await;
+    client.answer_arrives().await;
+    // Time for a wrong close: what comes after it is answered with a reset, and the part of the
+    // answer that waits in our kernel for its reader is lost.
+    tokio::time::sleep(SHORT).await;
+    client.send(&"x".repeat(1000)).await;
+    tokio::time::sleep(SHORT).await;
     client.answers(LENGTH, 1).await.unwrap();
-    assert_eq!(downstream.verdict().await, (path.into(), true));
 }
 
 #[tokio::test]
