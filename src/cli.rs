@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
-use crate::commands::{Exit, Source, check, healthcheck};
+use crate::commands::{Exit, Source, check, demo, healthcheck, run, simulate};
 
 /// What `--help` says below the list of commands.
 const AFTER_HELP: &str = "\
@@ -25,6 +25,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Hold the requests of clients while the gateway works
+    ///
+    /// Listens for clients, submits each payment to the asynchronous interface of the gateway,
+    /// polls, and gives the standard answer on the connection that it held. SIGTERM or SIGINT
+    /// drains; a second one ends at once.
+    Run(Source),
+    /// Show it at work: a simulated gateway, holdline before it, and a curl line that works
+    Demo(demo::Args),
+    Simulate(simulate::Args),
     /// Tell whether a configuration is sound: all faults at once, or what is in force
     ///
     /// Binds nothing and contacts nobody. The configuration in force goes to the standard output
@@ -41,7 +50,7 @@ enum Command {
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let exit = match Cli::try_parse() {
-        Ok(cli) => run(&cli.command).unwrap_or_else(|error| failed(&error)),
+        Ok(cli) => obey(&cli.command).unwrap_or_else(|error| failed(&error)),
         // clap's own code for a wrong command line is 2; help and version are no faults.
         Err(told) => match told.print() {
             Ok(()) if !told.use_stderr() => Exit::Success,
@@ -51,9 +60,12 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-fn run(command: &Command) -> io::Result<Exit> {
+fn obey(command: &Command) -> io::Result<Exit> {
     let (mut out, mut complaints) = (io::stdout(), io::stderr());
     match command {
+        Command::Run(source) => block_on(run::run(source, &mut complaints)),
+        Command::Demo(args) => block_on(demo::run(args, &mut out, &mut complaints)),
+        Command::Simulate(args) => block_on(simulate::run(args, &mut out)),
         Command::Check(source) => check::run(source, &mut out, &mut complaints),
         Command::Healthcheck(args) => block_on(healthcheck::run(args, &mut out)),
     }

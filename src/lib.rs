@@ -19,5 +19,6 @@ pub mod upstream;
 
 pub mod drain;
 pub mod message;
+pub mod process;
 pub mod telemetry;
 pub mod timing;

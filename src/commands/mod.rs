@@ -1,7 +1,9 @@
 //! The commands: each reads its arguments, does one thing, and ends with an exit code.
 pub mod check;
+pub mod demo;
 mod exit;
 pub mod healthcheck;
+pub mod run;
 pub mod simulate;
 mod source;
 

@@ -1,12 +1,12 @@
 //! `holdline simulate`: the simulated gateway as a process of its own, for a merchant's tests.
 use std::io::Write;
 use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::Exit;
 use crate::drain::Drain;
 use crate::simulator::faults::{Rule, table};
 use crate::simulator::{
@@ -140,26 +140,15 @@ impl Args {
     }
 }
 
-/// Runs the simulated gateway until SIGINT or SIGTERM.
-pub async fn run(args: Args) -> ExitCode {
-    match listen(args, std::io::stdout()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "failed to simulate a gateway");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Serves until a signal, having written the address to `out` once it accepts connections.
-async fn listen(args: Args, mut out: impl Write) -> std::io::Result<()> {
+/// Serves until SIGINT or SIGTERM, having written the address to `out` once it accepts connections.
+pub async fn run(args: &Args, out: &mut impl Write) -> std::io::Result<Exit> {
     // Before the address is told: whoever reads it may send a signal at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;
     let clock = Clock::start();
-    let gateway = Gateway::new(args.settings(), clock);
+    let gateway = Gateway::new(args.clone().settings(), clock);
     let drain = Drain::new();
     writeln!(out, "listening on http://{address}")?;
     out.flush()?;
@@ -173,7 +162,7 @@ async fn listen(args: Args, mut out: impl Write) -> std::io::Result<()> {
         () = clock.sleep_until(clock.now() + LAST_ANSWERS) => drain.end(),
     }
     drain.finished().await;
-    Ok(())
+    Ok(Exit::Success)
 }
 
 async fn signalled(interrupt: &mut Signal, terminate: &mut Signal) {
@@ -245,7 +234,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_address_is_told_once_connections_are_accepted() {
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let no_switches = args(&[]).unwrap();
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let mut lines = BufReader::new(UnixStream::from_std(ours).unwrap()).lines();
         let asking = async {
@@ -259,7 +249,7 @@ mod tests {
             answer
         };
         tokio::select! {
-            ended = listen(args(&[]).unwrap(), theirs) => panic!("{ended:?}"),
+            ended = run(&no_switches, &mut theirs) => panic!("{ended:?}"),
             answer = asking => assert!(answer.starts_with("HTTP/1.1 200 OK")),
         }
     }

@@ -159,6 +159,11 @@ impl Flight {
         self.id
     }
 
+    /// The gateway's configured name.
+    pub fn gateway_name(&self) -> &str {
+        &self.gateway.name
+    }
+
     /// The key that every submit of it carries.
     pub const fn key(&self) -> &Key {
         &self.key

@@ -217,6 +217,33 @@ impl Flights {
         (table.running(), table.at_rest)
     }
 
+    /// Sets the gauges to what is true now.
+    pub fn observe(&self) {
+        let now = self.0.clock.now();
+        let (mut running, mut undelivered, mut in_doubt) = (0, 0, 0);
+        let mut oldest = now;
+        for flight in self.0.all() {
+            match flight.state() {
+                State::Undelivered => undelivered += 1,
+                State::Doubtful => in_doubt += 1,
+                State::Recording(_)
+                | State::Connecting
+                | State::Submitting
+                | State::Waiting
+                | State::Polling
+                | State::Asking
+                | State::Delivered
+                | State::Ended => {
+                    running += 1;
+                    oldest = oldest.min(flight.read_at());
+                }
+            }
+        }
+        self.0
+            .metrics
+            .observe(running, undelivered, in_doubt, now.since(oldest));
+    }
+
     /// Every flight, for the operator's eyes.
     pub fn all(&self) -> Vec<Arc<Flight>> {
         self.0.all()

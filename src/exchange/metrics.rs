@@ -1,9 +1,11 @@
 //! What the exchanges count.
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -43,6 +45,10 @@ pub struct Metrics {
     overlapping: Counter,
     unclassified: Counter,
     seconds: Histogram,
+    running: Gauge,
+    undelivered: Gauge,
+    in_doubt: Gauge,
+    oldest: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -58,6 +64,10 @@ impl Default for Metrics {
             overlapping: Counter::default(),
             unclassified: Counter::default(),
             // From a quick decline to the longest hold.
+            running: Gauge::default(),
+            undelivered: Gauge::default(),
+            in_doubt: Gauge::default(),
+            oldest: Gauge::default(),
             seconds: Histogram::new([0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0]),
         }
     }
@@ -102,8 +112,29 @@ impl Metrics {
             unclassified,
             self.unclassified.clone(),
         );
+        registry.register(
+            "running",
+            "Exchanges that have no outcome yet",
+            self.running.clone(),
+        );
+        let undelivered = "Answers that wait for their client";
+        registry.register("undelivered", undelivered, self.undelivered.clone());
+        registry.register(
+            "in_doubt",
+            "Exchanges that may have been executed",
+            self.in_doubt.clone(),
+        );
+        let oldest = "Age of the oldest running exchange";
+        registry.register_with_unit("oldest_running", oldest, Unit::Seconds, self.oldest.clone());
         let seconds = "From a request read whole to its outcome";
         registry.register_with_unit("exchange", seconds, Unit::Seconds, self.seconds.clone());
+    }
+
+    pub(super) fn observe(&self, running: i64, undelivered: i64, in_doubt: i64, oldest: Duration) {
+        self.running.set(running);
+        self.undelivered.set(undelivered);
+        self.in_doubt.set(in_doubt);
+        self.oldest.set(oldest.as_secs_f64());
     }
 
     pub(super) fn submitted(&self, answer: &SubmitAnswer) {

@@ -129,6 +129,11 @@ impl Problem {
                           the same request again waits for its answer.",
                 retry_after: SOON,
             },
+            Self::InDoubt(Doubt::Executed) => Words {
+                fate: Fate::Completed,
+                retry_after: None,
+                ..in_doubt(Doubt::Executed)
+            },
             Self::InDoubt(doubt) => in_doubt(doubt),
             Self::OtherSecret => Words {
                 message: "An equal request of this shop was sent under another secret and is not \
@@ -214,6 +219,11 @@ const fn in_doubt(doubt: Doubt) -> Words {
             ProxyError::HttpResponseIncomplete,
             "The gateway took the request and no longer knows it. The transaction may have been \
              executed: look it up before you repeat it.",
+        ),
+        Doubt::Executed => (
+            ProxyError::HttpResponseIncomplete,
+            "The transaction was executed, as its operator found out; its answer is lost. Look it \
+             up; nothing was submitted again.",
         ),
         Doubt::Driver => (
             ProxyError::ProxyInternalError,

@@ -163,12 +163,13 @@ pub enum Doubt {
 
 impl Doubt {
     /// Every reason, for the table of what is told.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SubmitTimeout,
         Self::SubmitLost,
         Self::SubmitUnclear,
         Self::ResubmitRefused,
         Self::TaskUnknown,
         Self::Driver,
+        Self::Executed,
     ];
 }

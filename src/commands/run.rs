@@ -1,0 +1,79 @@
+//! `holdline run`: the proxy, until it is told to stop.
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::{Exit, Source};
+use crate::app::App;
+use crate::config::Resolved;
+use crate::exchange::InMemory;
+use crate::process::{self, Stop};
+use crate::telemetry;
+
+/// Reads the configuration, serves, and drains at SIGTERM or SIGINT; a second signal ends the
+/// drain at once.
+pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exit> {
+    let resolved = match source.read() {
+        Ok(resolved) => resolved,
+        Err(faults) => {
+            write!(complaints, "holdline: {faults}")?;
+            return Ok(Exit::Config);
+        }
+    };
+    if let Err(error) = telemetry::install(&resolved.config.log) {
+        writeln!(complaints, "holdline: {error}")?;
+        return Ok(Exit::Failure);
+    }
+    let mut stop = Stop::listen()?;
+    let descriptors = process::harden();
+    tell_start(&resolved, descriptors);
+    match App::build(resolved.config, Arc::new(InMemory)) {
+        Ok(app) => {
+            serve(app, &mut stop).await;
+            Ok(Exit::Success)
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "failed to start");
+            Ok(Exit::Failure)
+        }
+    }
+}
+
+/// Serves until the first signal and drains until the second.
+pub(super) async fn serve(app: App, stop: &mut Stop) {
+    let (first, second) = (Notify::new(), Notify::new());
+    let signals = async {
+        stop.signalled().await;
+        first.notify_one();
+        stop.signalled().await;
+        second.notify_one();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = app.run(first.notified(), second.notified()) => {}
+        () = signals => {}
+    }
+}
+
+fn tell_start(resolved: &Resolved, descriptors: u64) {
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(version, descriptors, "holdline starts");
+    for warning in &resolved.warnings {
+        tracing::warn!("{warning}");
+    }
+    tracing::warn!(
+        "exchanges and answers are kept in memory only: a restart forgets them, and a client that \
+         repeats a payment across one may pay twice"
+    );
+    let config = &resolved.config;
+    // Each held request has a descriptor, and each submit and poll another.
+    let wanted = config.proxy.held + config.upstream.connections * config.gateways.len();
+    if descriptors < wanted as u64 {
+        tracing::warn!(
+            descriptors,
+            wanted,
+            "the limit of descriptors is below limits.held"
+        );
+    }
+}
