@@ -110,7 +110,9 @@ async fn a_reset_is_a_reset_on_a_real_socket() {
         .write_all(b"POST /async/transactions/payments HTTP/1.1\r\n")
         .await
         .unwrap();
-    let error = stream.read_u8().await.unwrap_err();
+    // A bound for a gateway that never resets; one that does is seen at once.
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_u8());
+    let error = read.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     drain.end();
     served.await.unwrap();
