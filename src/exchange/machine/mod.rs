@@ -4,6 +4,8 @@ mod event;
 mod facts;
 mod ladder;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
 pub use event::{Event, Joining, Polled, Submitted, Timer, Verdict};
