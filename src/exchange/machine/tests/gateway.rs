@@ -91,6 +91,9 @@ struct Receipt {
     id: RequestId,
     charge: usize,
     spent: bool,
+    /// True once nobody can tell the result any more: its only reading was cut, or a crash of the
+    /// page came after it, which looks the same.
+    gone: bool,
     unknown_until: Moment,
 }
 
@@ -104,9 +107,6 @@ pub(super) struct Gateway {
     answers: u32,
     /// Every answer that went out whole and may be a client's.
     given: Vec<Answer>,
-    /// True once nobody can tell the result any more: its only reading was cut, or a crash of the
-    /// page came after it, which looks the same.
-    pub(super) result_is_gone: bool,
 }
 
 impl Gateway {
@@ -117,7 +117,6 @@ impl Gateway {
             receipts: Vec::new(),
             answers: 0,
             given: Vec::new(),
-            result_is_gone: false,
         }
     }
 
@@ -138,9 +137,10 @@ impl Gateway {
         self.charges.fill(true);
     }
 
-    pub(super) fn charge_of(&self, id: &RequestId) -> Option<usize> {
+    /// The result that a receipt stands for, unless nobody can tell it any more.
+    pub(super) fn result_of(&self, id: &RequestId) -> Option<Answer> {
         let receipt = self.receipts.iter().find(|receipt| receipt.id == *id)?;
-        Some(receipt.charge)
+        (!receipt.gone).then_some(Answer::Result(receipt.charge))
     }
 
     /// The replica that polls ask falls behind.
@@ -205,6 +205,7 @@ impl Gateway {
             id: id.clone(),
             charge,
             spent: false,
+            gone: false,
             unknown_until,
         });
         id
@@ -232,24 +233,26 @@ impl Gateway {
                 Some(read)
             }
             Reading::Cut => {
-                let read = self.read(id, now);
-                self.result_is_gone |= self.is_spent(id) && !matches!(read, Polled::Unknown);
+                if !matches!(self.read(id, now), Polled::Unknown) {
+                    self.lose_if_spent(id);
+                }
                 None
             }
             Reading::Lost => None,
             Reading::Balancer => Some(Polled::Transient { retry_after: None }),
             Reading::Crash => {
-                self.result_is_gone |= self.is_spent(id);
+                self.lose_if_spent(id);
                 Some(Polled::Soft(self.give(Answer::Page(self.answers))))
             }
             Reading::Maintenance => Some(Polled::Odd(Answer::Foreign(self.answers))),
         }
     }
 
-    fn is_spent(&self, id: &RequestId) -> bool {
-        self.receipts
-            .iter()
-            .any(|receipt| receipt.id == *id && receipt.spent)
+    fn lose_if_spent(&mut self, id: &RequestId) {
+        let receipts = self.receipts.iter_mut();
+        for receipt in receipts.filter(|receipt| receipt.id == *id) {
+            receipt.gone |= receipt.spent;
+        }
     }
 
     /// What the gateway says of a task; to say it may spend it.

@@ -3,8 +3,13 @@ use std::fmt::Debug;
 
 use super::super::{Outcome, Record, RecordKind};
 use super::gateway::{Answer, Gateway};
+use crate::protocol::RequestId;
 use crate::timing::Moment;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each tells of another event of the run"
+)]
 /// What was done for an exchange, and the first rule that was broken.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -18,7 +23,8 @@ pub(super) struct Ledger {
     resubmits_recorded: u32,
     outcomes: Vec<Outcome<Answer>>,
     completed: Option<Answer>,
-    pub(super) accepted: Option<usize>,
+    /// The receipt that was recorded last.
+    accepted: Option<RequestId>,
     pub(super) driver_was_lost: bool,
     pub(super) operator_spoke: bool,
     pub(super) lost_was_told: bool,
@@ -48,6 +54,9 @@ impl Ledger {
             "I14 records form a path",
             (last, kind),
         );
+        if let Record::Accepted(id) = record {
+            self.accepted = Some(id.clone());
+        }
         if let Record::Candidate(answer) | Record::Completed(answer) = record {
             let foreign = matches!(answer, Answer::Foreign(_) | Answer::Refusal(_));
             self.require(!foreign, "I4 no invented answer", answer);
@@ -183,17 +192,17 @@ impl Ledger {
     /// I3: an accepted task ends in its own answer, unless something destroyed it on the way or
     /// took the exchange out of the machine's hands.
     pub(super) fn keeps_promise(&mut self, gateway: &Gateway, drained: bool) {
-        let Some(charge) = self.accepted else { return };
+        let accepted = self.accepted.as_ref();
+        let result = accepted.and_then(|id| gateway.result_of(id));
         let out_of_hands = drained || self.driver_was_lost || self.operator_spoke;
-        if out_of_hands || gateway.result_is_gone {
-            return;
+        if result.is_some() && !out_of_hands {
+            let ends_in_it = self.completed == result;
+            self.require(
+                ends_in_it,
+                "I3 an accepted task ends in its answer",
+                self.completed,
+            );
         }
-        let delivered = self.completed == Some(Answer::Result(charge));
-        self.require(
-            delivered,
-            "I3 an accepted task ends in its answer",
-            self.completed,
-        );
     }
 }
 

@@ -35,6 +35,10 @@ pub(super) struct Poll {
     pub(super) ends: Moment,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each tells of another thing that is under way or at hand"
+)]
 /// One exchange and all that is around it.
 pub(super) struct World {
     pub(super) now: Moment,
@@ -159,9 +163,6 @@ impl World {
     }
 
     fn begin_record(&mut self, record: &Record<Answer>) {
-        if let Record::Accepted(id) = record {
-            self.ledger.accepted = self.gateway.charge_of(id);
-        }
         self.ledger.records(record);
         self.record = Some(record.kind());
     }
@@ -299,10 +300,34 @@ impl World {
         }
     }
 
+    /// True if what the state is named for is under way, or the time for it is set.
+    fn awaits_what_comes(&self) -> bool {
+        let time_is_set = self.machine.wake.is_some();
+        match self.machine.state() {
+            State::Recording(kind) => self.record == Some(kind),
+            State::Connecting => self.connecting || time_is_set,
+            State::Polling => self.poll.is_some(),
+            State::Asking => self.looking || time_is_set,
+            State::Submitting => self.machine.open > 0,
+            State::Waiting => time_is_set || self.drained.is_some(),
+            State::Doubtful | State::Undelivered | State::Delivered | State::Ended => true,
+        }
+    }
+
+    fn counts_open_submits(&self) -> bool {
+        usize::try_from(self.machine.open).is_ok_and(|open| open == self.submits.len())
+    }
+
     fn check(&mut self, event: &Event<Answer>) {
         let (state, unexpected) = (self.machine.state(), self.machine.unexpected_events());
         self.ledger
             .require(unexpected == 0, "every event is expected", (event, state));
+        let awaits = self.awaits_what_comes();
+        self.ledger
+            .require(awaits, "what is awaited is under way", state);
+        let counted = self.ledger.driver_was_lost || self.counts_open_submits();
+        self.ledger
+            .require(counted, "every open submit is counted", state);
         let told = !self.rests() || self.waiters.is_empty();
         self.ledger
             .require(told, "I13 every waiter is answered", state);
