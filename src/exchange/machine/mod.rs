@@ -1,5 +1,6 @@
 //! The rules of money as a pure state machine: `on(event, now) -> actions`, no socket, clock or disk.
 mod action;
+mod ending;
 mod event;
 mod facts;
 mod ladder;

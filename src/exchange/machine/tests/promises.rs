@@ -74,7 +74,7 @@ fn be_forgotten(world: &mut World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 50000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_no_rule_of_money_is_broken(plan in any_plan()) {
