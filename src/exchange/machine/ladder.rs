@@ -1,7 +1,7 @@
 //! The ladder: what is tried, rung by rung, when a submit or a result ended without a clear answer.
 use std::time::Duration;
 
-use super::action::{Action, Actions, Doubt, Outcome, Record};
+use super::action::{Action, Actions, Doubt, Record};
 use super::facts::{Machine, State};
 use super::table::abandoning;
 use crate::timing::Moment;
@@ -79,18 +79,5 @@ impl<A: Clone + PartialEq> Machine<A> {
         self.lost = true;
         self.doubt.get_or_insert(doubt);
         Vec::new()
-    }
-
-    pub(super) fn end_in_doubt(&mut self, now: Moment) -> Actions<A> {
-        self.finished_at = now;
-        self.body = false;
-        self.credentials = self.credentials && self.open > 0;
-        self.await_in(State::Doubtful);
-        let doubt = self.doubt.unwrap_or(Doubt::SubmitLost);
-        let mut actions = vec![Action::Finish(Outcome::InDoubt(doubt)), Action::DropBody];
-        if !self.credentials {
-            actions.push(Action::DropCredentials);
-        }
-        actions
     }
 }

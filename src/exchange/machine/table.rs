@@ -87,7 +87,7 @@ impl<A: Clone + PartialEq> Machine<A> {
         }
     }
 
-    fn recorded(&mut self, kind: RecordKind, now: Moment) -> Actions<A> {
+    pub(super) fn recorded(&mut self, kind: RecordKind, now: Moment) -> Actions<A> {
         match kind {
             RecordKind::Submitted if self.draining_until.is_some() => {
                 self.withdraw(Withdrawal::Draining)
@@ -433,54 +433,6 @@ impl<A: Clone + PartialEq> Machine<A> {
             return Vec::new();
         }
         self.otherwise(event)
-    }
-
-    fn driver_lost(&mut self, now: Moment) -> Actions<A> {
-        match self.state {
-            State::Undelivered | State::Delivered | State::Ended => Vec::new(),
-            // Its end was decided, and what was told before it must not turn into a doubt.
-            State::Recording(RecordKind::Closed) => self.recorded(RecordKind::Closed, now),
-            State::Recording(_)
-            | State::Connecting
-            | State::Submitting
-            | State::Waiting
-            | State::Polling
-            | State::Asking
-            | State::Doubtful => {
-                if !self.was_sent() {
-                    return self.not_submitted(Withdrawal::Driver);
-                }
-                self.open = 0;
-                self.note_lost(Doubt::Driver);
-                self.end_in_doubt(now)
-            }
-        }
-    }
-
-    fn complete(&mut self, answer: A) -> Actions<A> {
-        self.answer = Some(answer.clone());
-        self.record(Record::Completed(answer))
-    }
-
-    fn refuse(&mut self, answer: A) -> Actions<A> {
-        self.answer = Some(answer.clone());
-        self.record(Record::Refused(answer))
-    }
-
-    fn withdraw(&mut self, why: Withdrawal) -> Actions<A> {
-        self.withdrawal = why;
-        self.record(Record::Withdrawn(why))
-    }
-
-    fn not_submitted(&mut self, why: Withdrawal) -> Actions<A> {
-        self.await_in(State::Ended);
-        vec![Action::Finish(Outcome::NotSubmitted(why))]
-    }
-
-    fn expire(&mut self) -> Actions<A> {
-        let mut actions = vec![Action::WarnExpired];
-        actions.extend(self.record(Record::Closed));
-        actions
     }
 
     pub(super) fn record(&mut self, record: Record<A>) -> Actions<A> {

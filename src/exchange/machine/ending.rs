@@ -1,0 +1,68 @@
+//! The ends of an exchange: what is recorded for each, and what its waiters are told.
+use super::action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
+use super::facts::{Machine, State};
+use crate::timing::Moment;
+
+impl<A: Clone + PartialEq> Machine<A> {
+    pub(super) fn driver_lost(&mut self, now: Moment) -> Actions<A> {
+        match self.state {
+            State::Undelivered | State::Delivered | State::Ended => Vec::new(),
+            // Its end was decided, and what was told before it must not turn into a doubt.
+            State::Recording(RecordKind::Closed) => self.recorded(RecordKind::Closed, now),
+            State::Recording(_)
+            | State::Connecting
+            | State::Submitting
+            | State::Waiting
+            | State::Polling
+            | State::Asking
+            | State::Doubtful => {
+                if !self.was_sent() {
+                    return self.not_submitted(Withdrawal::Driver);
+                }
+                self.open = 0;
+                self.note_lost(Doubt::Driver);
+                self.end_in_doubt(now)
+            }
+        }
+    }
+
+    pub(super) fn complete(&mut self, answer: A) -> Actions<A> {
+        self.answer = Some(answer.clone());
+        self.record(Record::Completed(answer))
+    }
+
+    pub(super) fn refuse(&mut self, answer: A) -> Actions<A> {
+        self.answer = Some(answer.clone());
+        self.record(Record::Refused(answer))
+    }
+
+    pub(super) fn withdraw(&mut self, why: Withdrawal) -> Actions<A> {
+        self.withdrawal = why;
+        self.record(Record::Withdrawn(why))
+    }
+
+    pub(super) fn not_submitted(&mut self, why: Withdrawal) -> Actions<A> {
+        self.await_in(State::Ended);
+        vec![Action::Finish(Outcome::NotSubmitted(why))]
+    }
+
+    pub(super) fn expire(&mut self) -> Actions<A> {
+        let mut actions = vec![Action::WarnExpired];
+        actions.extend(self.record(Record::Closed));
+        actions
+    }
+
+    pub(super) fn end_in_doubt(&mut self, now: Moment) -> Actions<A> {
+        self.finished_at = now;
+        self.body = false;
+        // An acceptance may still come, and its task is then polled.
+        self.credentials = self.credentials && self.open > 0;
+        self.await_in(State::Doubtful);
+        let doubt = self.doubt.unwrap_or(Doubt::SubmitLost);
+        let mut actions = vec![Action::Finish(Outcome::InDoubt(doubt)), Action::DropBody];
+        if !self.credentials {
+            actions.push(Action::DropCredentials);
+        }
+        actions
+    }
+}

@@ -1,0 +1,235 @@
+//! The watcher: it sees what was done and what truly happened, and holds the invariants.
+use std::fmt::Debug;
+
+use super::super::{Outcome, Record, RecordKind};
+use super::gateway::{Answer, Gateway};
+use crate::protocol::RequestId;
+use crate::timing::Moment;
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each tells of another event of the run"
+)]
+/// What was done for an exchange, and the first rule that was broken.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    violation: Option<String>,
+    /// The records in order: those that are durable or failed, and the one under way.
+    records: Vec<RecordKind>,
+    under_way: bool,
+    last_failed: bool,
+    submits: u32,
+    told_too_many: u32,
+    resubmits_recorded: u32,
+    outcomes: Vec<Outcome<Answer>>,
+    completed: Option<Answer>,
+    /// The receipt that was recorded last.
+    accepted: Option<RequestId>,
+    pub(super) driver_was_lost: bool,
+    pub(super) operator_spoke: bool,
+    pub(super) lost_was_told: bool,
+}
+
+impl Ledger {
+    pub(super) fn require(&mut self, holds: bool, rule: &str, seen: impl Debug) {
+        if !holds && self.violation.is_none() {
+            self.violation = Some(format!("{rule}: {seen:?}"));
+        }
+    }
+
+    pub(super) fn violation(&self) -> Option<&str> {
+        self.violation.as_deref()
+    }
+
+    pub(super) fn has_outcome(&self) -> bool {
+        !self.outcomes.is_empty()
+    }
+
+    /// A record begins.
+    pub(super) fn records(&mut self, record: &Record<Answer>) {
+        let (kind, last) = (record.kind(), self.records.last().copied());
+        self.require(!self.under_way, "I14 one record at a time", kind);
+        self.require(
+            may_follow(last, kind),
+            "I14 records form a path",
+            (last, kind),
+        );
+        if let Record::Accepted(id) = record {
+            self.accepted = Some(id.clone());
+        }
+        if let Record::Candidate(answer) | Record::Completed(answer) = record {
+            let foreign = matches!(answer, Answer::Foreign(_) | Answer::Refusal(_));
+            self.require(!foreign, "I4 no invented answer", answer);
+        }
+        self.records.push(kind);
+        self.under_way = true;
+    }
+
+    /// A record that nobody waits for.
+    pub(super) fn notes(&mut self, record: &Record<Answer>) {
+        self.records(record);
+        self.under_way = false;
+    }
+
+    /// A record is durable, or failed.
+    pub(super) fn recorded(&mut self, kind: RecordKind, durable: bool) {
+        self.under_way = false;
+        self.last_failed = !durable;
+        if durable && kind == RecordKind::Resubmitted {
+            self.resubmits_recorded += 1;
+        }
+    }
+
+    /// The driver dies: whether the record under way is durable nobody says.
+    pub(super) fn driver_lost(&mut self) {
+        self.driver_was_lost = true;
+        if self.under_way && self.records.last() != Some(&RecordKind::Closed) {
+            self.records.pop();
+        }
+        self.under_way = false;
+    }
+
+    pub(super) fn connects(&mut self, draining: bool) {
+        let last = self.records.last().copied();
+        let intent = matches!(last, Some(RecordKind::Submitted | RecordKind::Resubmitted));
+        let durable = intent && !self.under_way && !self.last_failed;
+        self.require(durable, "I10 the intent is durable before a submit", last);
+        self.require(!draining, "I11 no new submit while draining", last);
+    }
+
+    /// The first byte of a submit leaves.
+    pub(super) fn hands_over(&mut self, allowed: u32) {
+        self.submits += 1;
+        let may_charge = self.submits - self.told_too_many;
+        let repeats = self.resubmits_recorded.min(allowed);
+        self.require(
+            may_charge <= 1 + repeats,
+            "I1 one submit that may charge",
+            may_charge,
+        );
+    }
+
+    pub(super) fn told_too_many(&mut self) {
+        self.told_too_many += 1;
+    }
+
+    pub(super) fn charged(&mut self, gateway: &Gateway) {
+        self.require(gateway.charges() <= 1, "I1 one charge", gateway.charges());
+    }
+
+    /// A poll leaves at `now` and ends at `ends` at the latest.
+    pub(super) fn polls(&mut self, under_way: bool, ends: Moment, drained: Option<Moment>) {
+        self.require(!under_way, "I6 one poll at a time", ends);
+        self.require(
+            !self.under_way,
+            "I6 no poll before the Soft answer is durable",
+            ends,
+        );
+        let result = self.records.contains(&RecordKind::Completed) && !self.driver_was_lost;
+        self.require(!result, "I6 no poll after the result", ends);
+        let fits = drained.is_none_or(|until| ends <= until);
+        self.require(fits, "I11 a poll ends before the drain", (ends, drained));
+    }
+
+    /// The exchange has an outcome.
+    pub(super) fn finishes(&mut self, outcome: &Outcome<Answer>, gateway: &Gateway) {
+        let last = self.records.last().copied();
+        let after = match outcome {
+            Outcome::Completed(_) => last == Some(RecordKind::Completed),
+            Outcome::Refused(_) => last == Some(RecordKind::Refused),
+            Outcome::Expired => last == Some(RecordKind::Closed),
+            Outcome::NotSubmitted(_) => {
+                let failed = last == Some(RecordKind::Submitted) && self.last_failed;
+                last == Some(RecordKind::Withdrawn) || failed || self.driver_was_lost
+            }
+            Outcome::InDoubt(_) => {
+                let failed = last == Some(RecordKind::Resubmitted) && self.last_failed;
+                last == Some(RecordKind::InDoubt) || failed || self.driver_was_lost
+            }
+        };
+        self.require(
+            after && !self.under_way,
+            "record before Finish",
+            (outcome, last),
+        );
+        self.verdict_is_true(outcome, gateway);
+        if matches!(outcome, Outcome::InDoubt(_)) && last != Some(RecordKind::InDoubt) {
+            // It has no record of its own: a restart would read the last one as a doubt.
+            self.records.push(RecordKind::InDoubt);
+        }
+        self.outcomes.push(outcome.clone());
+    }
+
+    fn verdict_is_true(&mut self, outcome: &Outcome<Answer>, gateway: &Gateway) {
+        match outcome {
+            Outcome::Completed(answer) => {
+                let is_ours = gateway.gave(*answer) && !matches!(answer, Answer::Refusal(_));
+                self.require(is_ours, "I4 no invented answer", outcome);
+                let same = self.completed.is_none_or(|before| before == *answer);
+                self.require(same, "I5 the same answer", outcome);
+                self.completed = Some(*answer);
+            }
+            Outcome::Refused(answer) => {
+                let refused = gateway.gave(*answer) && matches!(answer, Answer::Refusal(_));
+                self.require(refused, "I4 no invented refusal", outcome);
+                self.require(gateway.charges() == 0, "a refusal means no charge", outcome);
+            }
+            Outcome::NotSubmitted(_) => {
+                self.require(
+                    self.submits == 0,
+                    "I2 not submitted means no byte left",
+                    outcome,
+                );
+            }
+            Outcome::InDoubt(_) => {
+                self.require(self.submits > 0, "in doubt only if a byte left", outcome);
+                self.require(self.completed.is_none(), "I5 the same answer", outcome);
+            }
+            Outcome::Expired => {}
+        }
+    }
+
+    /// I3: an accepted task ends in its own answer, unless something destroyed it on the way or
+    /// took the exchange out of the machine's hands.
+    pub(super) fn keeps_promise(&mut self, gateway: &Gateway, drained: bool) {
+        let accepted = self.accepted.as_ref();
+        let result = accepted.and_then(|id| gateway.result_of(id));
+        let out_of_hands = drained || self.driver_was_lost || self.operator_spoke;
+        if result.is_some() && !out_of_hands {
+            let ends_in_it = self.completed == result;
+            self.require(
+                ends_in_it,
+                "I3 an accepted task ends in its answer",
+                self.completed,
+            );
+        }
+    }
+}
+
+/// I14: the path that the records of an exchange form.
+fn may_follow(last: Option<RecordKind>, next: RecordKind) -> bool {
+    use RecordKind::{
+        Accepted, Candidate, Closed, Completed, Delivered, InDoubt, Refused, Resubmitted,
+        Submitted, Withdrawn,
+    };
+    let allowed: &[RecordKind] = match last {
+        None => &[Submitted],
+        Some(Submitted) => &[
+            Resubmitted,
+            Accepted,
+            Completed,
+            InDoubt,
+            Withdrawn,
+            Refused,
+        ],
+        Some(Resubmitted) => &[Resubmitted, Accepted, Completed, InDoubt, Refused],
+        Some(Accepted | Candidate) => {
+            &[Resubmitted, Accepted, Candidate, Completed, InDoubt, Closed]
+        }
+        Some(Completed) => &[Delivered, Closed],
+        Some(InDoubt) => &[Resubmitted, Accepted, Completed, InDoubt, Refused, Closed],
+        Some(Delivered) => &[Closed],
+        Some(Withdrawn | Refused | Closed) => &[],
+    };
+    allowed.contains(&next)
+}

@@ -1,0 +1,168 @@
+//! Machines that break one rule each, made by tampering with the events, facts and actions of the
+//! real one; a checker is believed only because it catches every one of them.
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+
+use super::super::{
+    Action, Actions, Event, Machine, Outcome, Polled, Record, State, Submitted, Withdrawal,
+};
+use super::chance::{Plan, any_plan};
+use super::gateway::Answer;
+use super::promises::run;
+
+/// The rule that is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mutant {
+    /// None: the machine as it is.
+    Sound,
+    TakesConflictForRefusal,
+    TakesUnknownForNotSubmitted,
+    DropsSoftAnswer,
+    SubmitsAgainAfterReset,
+    BelievesLastAnswer,
+    PollsBeforeRecord,
+    FinishesBeforeRecord,
+    FreesFlightOnPanic,
+    ResubmitsWhileDraining,
+}
+
+impl Mutant {
+    /// What the tampered machine takes the event for.
+    pub(super) fn before(
+        self,
+        machine: &mut Machine<Answer>,
+        event: Event<Answer>,
+    ) -> Event<Answer> {
+        let answered = matches!(event, Event::SubmitAnswered(_));
+        let refused = matches!(event, Event::SubmitAnswered(Submitted::Refused(_)));
+        match self {
+            Self::TakesConflictForRefusal if refused && machine.resubmits > 0 => {
+                (machine.lost, machine.open) = (false, 1);
+            }
+            Self::BelievesLastAnswer if answered => machine.lost = false,
+            Self::FreesFlightOnPanic if event == Event::DriverLost => machine.first_sent = None,
+            Self::ResubmitsWhileDraining => machine.draining_until = None,
+            Self::DropsSoftAnswer if matches!(event, Event::PollAnswered(Polled::Soft(_))) => {
+                return Event::PollAnswered(Polled::Transient { retry_after: None });
+            }
+            Self::SubmitsAgainAfterReset if event == Event::SubmitLost && machine.open == 1 => {
+                return Event::SubmitAnswered(Submitted::TooMany {
+                    answer: Answer::Refusal(0),
+                    retry_after: None,
+                });
+            }
+            Self::Sound
+            | Self::TakesConflictForRefusal
+            | Self::TakesUnknownForNotSubmitted
+            | Self::DropsSoftAnswer
+            | Self::SubmitsAgainAfterReset
+            | Self::BelievesLastAnswer
+            | Self::PollsBeforeRecord
+            | Self::FinishesBeforeRecord
+            | Self::FreesFlightOnPanic => {}
+        }
+        event
+    }
+
+    /// What the tampered machine does about it.
+    pub(super) fn after(
+        self,
+        machine: &mut Machine<Answer>,
+        event: &Event<Answer>,
+        actions: Actions<Answer>,
+    ) -> Actions<Answer> {
+        let unknown = *event == Event::PollAnswered(Polled::Unknown);
+        if self == Self::TakesUnknownForNotSubmitted && unknown {
+            machine.state = State::Ended;
+            return vec![Action::Finish(Outcome::NotSubmitted(Withdrawal::Connect))];
+        }
+        match actions.as_slice() {
+            [Action::Record(Record::Candidate(_))] if self == Self::PollsBeforeRecord => {
+                [actions, vec![Action::Poll]].concat()
+            }
+            [Action::Record(Record::Completed(answer))] if self == Self::FinishesBeforeRecord => {
+                [vec![Action::Finish(Outcome::Completed(*answer))], actions].concat()
+            }
+            _ => actions,
+        }
+    }
+}
+
+/// How many runs of the fixed seed a mutant may survive.
+const RUNS: u32 = 3000;
+
+/// The first story in which the checker saw a rule broken that `rule` is a part of.
+fn violation(mutant: Mutant, setting: fn(&mut Plan), rule: &str) -> Option<String> {
+    let mut runner = TestRunner::deterministic();
+    let plans = any_plan();
+    (0..RUNS).find_map(|_| {
+        let mut plan = plans.new_tree(&mut runner).unwrap().current();
+        setting(&mut plan);
+        let broken = run(&plan, mutant, false).err()?;
+        broken.contains(rule).then_some(broken)
+    })
+}
+
+fn assert_caught(mutant: Mutant, rule: &str) {
+    let caught = violation(mutant, |_| {}, rule);
+    assert!(caught.is_some(), "{mutant:?} survived {RUNS} runs");
+}
+
+#[test]
+fn the_machine_itself_breaks_no_rule_in_the_runs_that_catch_the_mutants() {
+    assert_eq!(violation(Mutant::Sound, |_| {}, ""), None);
+}
+
+#[test]
+fn a_4xx_to_a_resubmit_taken_for_a_refusal_is_caught() {
+    assert_caught(Mutant::TakesConflictForRefusal, "a refusal means no charge");
+}
+
+#[test]
+fn unknown_taken_for_not_submitted_is_caught() {
+    assert_caught(Mutant::TakesUnknownForNotSubmitted, "record before Finish");
+}
+
+#[test]
+fn a_soft_answer_that_is_not_kept_is_caught() {
+    assert_caught(Mutant::DropsSoftAnswer, "I3");
+}
+
+#[test]
+fn a_submit_again_after_a_reset_is_caught() {
+    assert_caught(Mutant::SubmitsAgainAfterReset, "I1");
+}
+
+#[test]
+fn a_verdict_from_the_last_answer_instead_of_the_latch_is_caught() {
+    assert_caught(Mutant::BelievesLastAnswer, "a refusal means no charge");
+}
+
+#[test]
+fn a_poll_before_the_soft_answer_is_durable_is_caught() {
+    assert_caught(Mutant::PollsBeforeRecord, "I6");
+}
+
+#[test]
+fn an_answer_before_its_record_is_caught() {
+    assert_caught(Mutant::FinishesBeforeRecord, "record before Finish");
+}
+
+#[test]
+fn a_flight_freed_by_a_panic_is_caught() {
+    assert_caught(Mutant::FreesFlightOnPanic, "I2");
+}
+
+#[test]
+fn a_submit_while_draining_is_caught() {
+    assert_caught(Mutant::ResubmitsWhileDraining, "I11");
+}
+
+#[test]
+fn a_resubmit_at_a_gateway_that_does_not_honour_its_key_is_caught() {
+    let careless = |plan: &mut Plan| {
+        plan.resubmits = plan.resubmits.max(1);
+        plan.gateway.honours_key = false;
+    };
+    assert!(violation(Mutant::Sound, careless, "I1 one charge").is_some());
+}

@@ -1,0 +1,157 @@
+//! A small language that brings a machine to a state by telling what happened to it.
+use std::time::Duration;
+
+use super::super::{Event, Joining, Machine, Policy, Polled, RecordKind, State, Submitted, Timer};
+use crate::polling::{Backoff, Config, Schedule};
+use crate::protocol::RequestId;
+use crate::timing::Moment;
+
+/// An exchange whose answers are told by name, and the present moment of its story.
+pub(super) struct Story {
+    pub(super) machine: Machine<&'static str>,
+    pub(super) now: Moment,
+}
+
+/// The rules with the defaults of the configuration.
+pub(super) fn policy(resubmits: u32) -> Policy {
+    let polling = Config::default();
+    Policy {
+        submit_start: Duration::from_secs(5),
+        submit_timeout: Duration::from_secs(30),
+        resubmits,
+        unknown_grace: polling.unknown_grace,
+        retention: Duration::from_hours(24),
+        reclaim: Duration::from_hours(12),
+        poll_timeout: Duration::from_secs(10),
+        schedule: Schedule::new(&polling),
+        backoff: Backoff::new(&polling),
+        durable: true,
+    }
+}
+
+/// A request that is held for 30 s from `now` on.
+pub(super) fn joining(now: Moment) -> Joining {
+    Joining {
+        hold_until: now + Duration::from_secs(30),
+    }
+}
+
+/// The id of the only task, unless a row says otherwise.
+pub(super) fn task(name: &str) -> RequestId {
+    name.parse().unwrap()
+}
+
+/// A payment with a tracking id and no key of its own; its submit is never repeated.
+pub(super) fn payment() -> Story {
+    begin(policy(0), false, true)
+}
+
+/// The same without a tracking id: nothing can be looked up.
+pub(super) fn untracked() -> Story {
+    begin(policy(0), false, false)
+}
+
+/// The same with a key of the client's own.
+pub(super) fn keyed() -> Story {
+    begin(policy(0), true, true)
+}
+
+/// A payment whose submit may be repeated once.
+pub(super) fn resubmitting() -> Story {
+    begin(policy(1), false, true)
+}
+
+/// A payment of a process without a journal.
+pub(super) fn unrecorded() -> Story {
+    let mut policy = policy(0);
+    policy.durable = false;
+    begin(policy, false, true)
+}
+
+fn begin(policy: Policy, explicit_key: bool, has_tracking_id: bool) -> Story {
+    let now = Moment::START;
+    let (machine, _) = Machine::start(policy, explicit_key, has_tracking_id, now, joining(now), 1);
+    Story { machine, now }
+}
+
+impl Story {
+    pub(super) fn then(mut self, event: Event<&'static str>) -> Self {
+        self.machine.on(event, self.now);
+        self
+    }
+
+    /// Time passes and nothing happens.
+    pub(super) fn after(mut self, seconds: u64) -> Self {
+        self.now = self.now + Duration::from_secs(seconds);
+        self
+    }
+
+    /// The moment comes that the machine asked for.
+    pub(super) fn woken(mut self) -> Self {
+        let (moment, timer) = self.machine.timer().unwrap();
+        self.now = self.now.max(moment);
+        self.then(Event::Timer(timer))
+    }
+
+    /// The record under way is durable.
+    pub(super) fn recorded(self) -> Self {
+        let State::Recording(kind) = self.machine.state() else {
+            panic!("nothing is recorded in {:?}", self.machine.state());
+        };
+        self.then(Event::Recorded(kind))
+    }
+
+    pub(super) fn record_failed(self, kind: RecordKind) -> Self {
+        self.then(Event::RecordFailed(kind))
+    }
+
+    pub(super) fn handed_over(self) -> Self {
+        self.then(Event::HandedOver)
+    }
+
+    /// From the first record to the submit's way.
+    pub(super) fn sent(self) -> Self {
+        self.recorded().handed_over()
+    }
+
+    pub(super) fn answered(self, answer: Submitted<&'static str>) -> Self {
+        self.then(Event::SubmitAnswered(answer))
+    }
+
+    pub(super) fn accepted(self, name: &str) -> Self {
+        self.answered(Submitted::Accepted(task(name)))
+    }
+
+    pub(super) fn lost(self) -> Self {
+        self.then(Event::SubmitLost)
+    }
+
+    /// The gateway took the task, and the first poll is under way.
+    pub(super) fn polling(self) -> Self {
+        self.sent().accepted("A").recorded().woken()
+    }
+
+    pub(super) fn polled(self, answer: Polled<&'static str>) -> Self {
+        self.then(Event::PollAnswered(answer))
+    }
+
+    /// "Unknown" now and for as long as the grace lasts; the last poll is under way.
+    pub(super) fn unknown_for_the_grace(self) -> Self {
+        self.polled(Polled::Unknown).after(5).then_woken()
+    }
+
+    fn then_woken(self) -> Self {
+        self.then(Event::Timer(Timer::Poll))
+    }
+
+    pub(super) fn joined(self) -> Self {
+        let joining = joining(self.now);
+        self.then(Event::Joined(joining))
+    }
+
+    /// The process stops within so many seconds.
+    pub(super) fn draining(self, seconds: u64) -> Self {
+        let until = self.now + Duration::from_secs(seconds);
+        self.then(Event::Draining { until })
+    }
+}

@@ -1,0 +1,347 @@
+//! The model around one exchange: its driver with what is under way, the disk, the clients, and time.
+use std::time::Duration;
+
+use super::super::{
+    Action, Actions, Event, Joining, Machine, Outcome, Record, RecordKind, Standing, State,
+    Submitted,
+};
+use super::chance::{Disturbance, Plan};
+use super::gateway::{Answer, Gateway};
+use super::ledger::Ledger;
+use super::mutants::Mutant;
+use super::story::policy;
+use crate::protocol::RequestId;
+use crate::timing::Moment;
+
+const HOLD: Duration = Duration::from_secs(30);
+
+/// A submit whose bytes left.
+#[derive(Clone, Debug)]
+pub(super) enum Submit {
+    /// The gateway has not seen it.
+    OnItsWay,
+    /// The gateway has answered.
+    Answered(Submitted<Answer>),
+    /// Its connection ended.
+    Broken,
+    /// The driver that waited for it died; it may still arrive.
+    Orphan,
+}
+
+/// A poll under way.
+#[derive(Clone, Debug)]
+pub(super) struct Poll {
+    pub(super) id: RequestId,
+    pub(super) ends: Moment,
+}
+
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each tells of another thing that is under way or at hand"
+)]
+/// One exchange and all that is around it.
+pub(super) struct World {
+    pub(super) now: Moment,
+    pub(super) machine: Machine<Answer>,
+    pub(super) gateway: Gateway,
+    pub(super) ledger: Ledger,
+    /// What was done, if anybody wants to read it.
+    pub(super) trace: Option<Vec<String>>,
+    mutant: Mutant,
+
+    pub(super) record: Option<RecordKind>,
+    pub(super) connecting: bool,
+    pub(super) submits: Vec<Submit>,
+    pub(super) poll: Option<Poll>,
+    pub(super) looking: bool,
+    body: bool,
+    credentials: bool,
+
+    /// Until when each waiter is held.
+    pub(super) waiters: Vec<Moment>,
+    /// True while the client that joined last is reading the answer.
+    pub(super) reader: bool,
+    pub(super) joined_at: Moment,
+    pub(super) drained: Option<Moment>,
+    pub(super) polled_pending: bool,
+    pub(super) disturbances: Vec<Disturbance>,
+}
+
+impl World {
+    pub(super) fn new(plan: &Plan, mutant: Mutant) -> Self {
+        let now = Moment::START;
+        let mut rules = policy(plan.resubmits);
+        rules.durable = plan.durable;
+        let first = Joining {
+            hold_until: now + HOLD,
+        };
+        let (machine, actions) =
+            Machine::start(rules, plan.explicit_key, plan.tracking_id, now, first, 7);
+        let mut world = Self {
+            now,
+            machine,
+            gateway: Gateway::new(plan.gateway),
+            ledger: Ledger::default(),
+            trace: None,
+            mutant,
+            record: None,
+            connecting: false,
+            submits: Vec::new(),
+            poll: None,
+            looking: false,
+            body: true,
+            credentials: true,
+            waiters: vec![now + HOLD],
+            reader: false,
+            joined_at: now,
+            drained: None,
+            polled_pending: false,
+            disturbances: plan.disturbances.clone(),
+        };
+        world.act(actions);
+        world
+    }
+
+    /// True once the process has stopped: its drain is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.drained.is_some_and(|until| self.now > until)
+    }
+
+    /// True while all events but a few wait for the disk.
+    pub(super) fn is_recording(&self) -> bool {
+        matches!(self.machine.state(), State::Recording(_))
+    }
+
+    /// True in a state that is left by a client, the operator or the retention only.
+    pub(super) fn rests(&self) -> bool {
+        matches!(
+            self.machine.state(),
+            State::Doubtful | State::Undelivered | State::Delivered | State::Ended
+        )
+    }
+
+    /// Tells the machine what happened and does what it says.
+    pub(super) fn tell(&mut self, event: Event<Answer>) {
+        let event = self.mutant.before(&mut self.machine, event);
+        let actions = self.machine.on(event.clone(), self.now);
+        let actions = self.mutant.after(&mut self.machine, &event, actions);
+        self.trace(|world| {
+            let machine = &world.machine;
+            let (state, timer) = (machine.state(), machine.timer());
+            format!(
+                "  {:?} {event:?} -> {actions:?} {state:?} {timer:?}",
+                world.now
+            )
+        });
+        self.act(actions);
+        self.check(&event);
+    }
+
+    pub(super) fn trace(&mut self, line: impl Fn(&Self) -> String) {
+        if self.trace.is_some() {
+            let line = line(self);
+            self.trace.get_or_insert_default().push(line);
+        }
+    }
+
+    fn act(&mut self, actions: Actions<Answer>) {
+        for action in actions {
+            match action {
+                Action::Record(record) => self.begin_record(&record),
+                Action::Note(record) => self.ledger.notes(&record),
+                Action::Connect => self.connect(),
+                Action::Poll => self.begin_poll(),
+                Action::Lookup => self.begin_lookup(),
+                Action::Abandon => (self.connecting, self.looking) = (false, false),
+                Action::DropBody => self.body = false,
+                Action::DropCredentials => self.credentials = false,
+                Action::Finish(outcome) => self.finish(&outcome),
+                Action::Give | Action::Renew => self.give(),
+                Action::WarnExpired => {}
+            }
+        }
+    }
+
+    fn begin_record(&mut self, record: &Record<Answer>) {
+        self.ledger.records(record);
+        self.record = Some(record.kind());
+    }
+
+    fn connect(&mut self) {
+        let at_hand = self.body && self.credentials;
+        self.ledger
+            .require(at_hand, "a submit has its body", self.body);
+        self.ledger
+            .require(!self.connecting, "one connection at a time", self.now);
+        self.ledger.connects(self.drained.is_some());
+        self.connecting = true;
+    }
+
+    fn begin_poll(&mut self) {
+        self.ledger
+            .require(self.credentials, "a poll has its credentials", self.now);
+        let ends = self.now + self.machine.policy.poll_timeout;
+        self.ledger.polls(self.poll.is_some(), ends, self.drained);
+        let id = self.machine.ticket().cloned();
+        self.ledger
+            .require(id.is_some(), "a poll has its ticket", self.now);
+        self.poll = id.map(|id| Poll { id, ends });
+    }
+
+    fn begin_lookup(&mut self) {
+        self.ledger
+            .require(self.credentials, "a lookup has its credentials", self.now);
+        self.ledger
+            .require(!self.looking, "one lookup at a time", self.now);
+        self.looking = true;
+    }
+
+    fn finish(&mut self, outcome: &Outcome<Answer>) {
+        self.ledger.finishes(outcome, &self.gateway);
+        let given = matches!(outcome, Outcome::Completed(_));
+        self.reader = given && !self.waiters.is_empty();
+        self.waiters.clear();
+    }
+
+    fn give(&mut self) {
+        let has_outcome = self.ledger.has_outcome();
+        self.ledger
+            .require(has_outcome, "only an outcome is given", self.now);
+        let state = self.machine.state();
+        self.reader = matches!(state, State::Undelivered | State::Delivered);
+        self.waiters.clear();
+    }
+
+    /// A request comes; the driver keeps what it brings if the machine wants it.
+    pub(super) fn join(&mut self) {
+        let hold_until = self.now + HOLD;
+        self.waiters.push(hold_until);
+        self.joined_at = self.now;
+        let (body, credentials) = (self.body, self.credentials);
+        (self.body, self.credentials) = (true, true);
+        self.tell(Event::Joined(Joining { hold_until }));
+        self.body = body || self.machine.body;
+        self.credentials = credentials || self.machine.credentials;
+    }
+
+    /// The task that drives the exchange dies with all that it waited for.
+    pub(super) fn lose_driver(&mut self) {
+        self.ledger.driver_lost();
+        (self.record, self.connecting, self.poll, self.looking) = (None, false, None, false);
+        self.submits
+            .retain(|submit| matches!(submit, Submit::OnItsWay | Submit::Orphan));
+        self.submits.fill(Submit::Orphan);
+        self.tell(Event::DriverLost);
+    }
+
+    /// The disk is done with the record under way.
+    pub(super) fn end_record(&mut self, durable: bool) {
+        let Some(kind) = self.record.take() else {
+            return;
+        };
+        self.ledger.recorded(kind, durable);
+        self.tell(if durable {
+            Event::Recorded(kind)
+        } else {
+            Event::RecordFailed(kind)
+        });
+        if matches!(kind, RecordKind::Accepted | RecordKind::Candidate) {
+            self.ledger
+                .require(!self.body, "the body is dropped after acceptance", kind);
+        }
+    }
+
+    /// The connection is there: the driver says so, then the first byte leaves.
+    pub(super) fn hand_over(&mut self) {
+        self.connecting = false;
+        let in_time = self.now <= Moment::START + self.machine.policy.submit_start;
+        let repeats = self.machine.resubmits > 0;
+        self.ledger.require(
+            in_time || repeats,
+            "no first submit after submit.start",
+            self.now,
+        );
+        self.ledger.hands_over(self.machine.policy.resubmits);
+        self.submits.push(Submit::OnItsWay);
+        self.tell(Event::HandedOver);
+    }
+
+    /// Time passes, but not beyond what the driver must be awake for.
+    pub(super) fn pass(&mut self, span: Duration) {
+        let timer = self.machine.timer().map(|(moment, _)| moment);
+        let poll = self.poll.as_ref().map(|poll| poll.ends);
+        let bound = [timer, poll].into_iter().flatten().min();
+        let then = self.now + span;
+        self.go_to(bound.map_or(then, |bound| then.min(bound)));
+    }
+
+    /// The timer's moment comes, if the process lives until then.
+    pub(super) fn wake(&mut self) {
+        let Some((moment, timer)) = self.machine.timer() else {
+            return;
+        };
+        self.go_to(moment);
+        if !self.is_over() {
+            self.tell(Event::Timer(timer));
+        }
+    }
+
+    fn go_to(&mut self, moment: Moment) {
+        self.now = self.now.max(moment);
+        let held = self.waiters.len();
+        self.waiters.retain(|until| *until > self.now);
+        if self.waiters.len() < held && self.ledger.lost_was_told {
+            let standing = self.machine.standing();
+            self.ledger.require(
+                standing == Standing::InDoubt,
+                "a lost submit is told",
+                standing,
+            );
+        }
+    }
+
+    /// True if what the state is named for is under way, or the time for it is set.
+    fn awaits_what_comes(&self) -> bool {
+        let time_is_set = self.machine.wake.is_some();
+        match self.machine.state() {
+            State::Recording(kind) => self.record == Some(kind),
+            State::Connecting => self.connecting || time_is_set,
+            State::Polling => self.poll.is_some(),
+            State::Asking => self.looking || time_is_set,
+            State::Submitting => self.machine.open > 0,
+            State::Waiting => time_is_set || self.drained.is_some(),
+            State::Doubtful | State::Undelivered | State::Delivered | State::Ended => true,
+        }
+    }
+
+    fn counts_open_submits(&self) -> bool {
+        usize::try_from(self.machine.open).is_ok_and(|open| open == self.submits.len())
+    }
+
+    fn check(&mut self, event: &Event<Answer>) {
+        let (state, unexpected) = (self.machine.state(), self.machine.unexpected_events());
+        self.ledger
+            .require(unexpected == 0, "every event is expected", (event, state));
+        let awaits = self.awaits_what_comes();
+        self.ledger
+            .require(awaits, "what is awaited is under way", state);
+        let counted = self.ledger.driver_was_lost || self.counts_open_submits();
+        self.ledger
+            .require(counted, "every open submit is counted", state);
+        let told = !self.rests() || self.waiters.is_empty();
+        self.ledger
+            .require(told, "I13 every waiter is answered", state);
+        let needs_no_body = matches!(
+            state,
+            State::Waiting | State::Polling | State::Undelivered | State::Delivered
+        );
+        let erased = !needs_no_body || !self.machine.body;
+        self.ledger
+            .require(erased, "the body is erased in time", state);
+        let needs_no_credentials = matches!(state, State::Undelivered | State::Delivered);
+        let erased =
+            !needs_no_credentials || !self.credentials || matches!(event, Event::Joined(_));
+        self.ledger
+            .require(erased, "the credentials are erased in time", state);
+    }
+}
