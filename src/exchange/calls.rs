@@ -19,7 +19,7 @@ use crate::protocol::{
 };
 use crate::results::ResultKey;
 use crate::timing::wall_clock;
-use crate::upstream::{self, Submission};
+use crate::upstream::{self, Cause, Sent, Submission};
 
 /// A call under way.
 pub(super) struct Call {
@@ -95,7 +95,9 @@ pub(super) fn note(appending: Appending) -> Call {
 
 /// Connects and hands the submit over. The first byte leaves within the last turn of this future,
 /// so nothing can come between it and the report.
-pub(super) fn submit(flight: &Arc<Flight>, request: Request<Body>) -> Call {
+pub(super) fn submit(context: &Arc<Context>, flight: &Arc<Flight>, request: Request<Body>) -> Call {
+    let clock = context.clock;
+    let not_after = flight.core().machine.submit_not_after();
     let client = flight.gateway.client.clone();
     let latch = Arc::clone(&flight.handed_over);
     Call::new(CallKind::Connect, async move {
@@ -103,6 +105,11 @@ pub(super) fn submit(flight: &Arc<Flight>, request: Request<Body>) -> Call {
             Ok(connection) => connection,
             Err(error) => return Report::ConnectFailed(Box::new(error)),
         };
+        // A process that stood still may find the connection ready and its time over at once.
+        if not_after.is_some_and(|moment| clock.now() >= moment) {
+            let late = upstream::Error::new(Cause::ConnectTimeout, Sent::Never);
+            return Report::ConnectFailed(Box::new(late));
+        }
         let mut submission = connection.submit(request, latch);
         match submission.handed_over().await {
             Ok(()) => Report::HandedOver(Box::new(submission)),
@@ -152,15 +159,15 @@ fn read_submit_answer(
             let transaction = Transaction::of(&answer.body);
             let matches = transaction.is_some_and(|it| it.matches(&flight.facts));
             Submitted::Standard {
-                answer: Arc::new(answer),
+                answer: Arc::new(answer.copied()),
                 matches,
             }
         }
-        SubmitAnswer::Refused => Submitted::Refused(Arc::new(answer)),
+        SubmitAnswer::Refused => Submitted::Refused(Arc::new(answer.copied())),
         SubmitAnswer::TooMany => {
             let retry_after = retry_after(&answer.fields, wall_clock());
             Submitted::TooMany {
-                answer: Arc::new(answer),
+                answer: Arc::new(answer.copied()),
                 retry_after,
             }
         }
@@ -248,11 +255,11 @@ fn read_poll_answer(
         PollAnswer::Transient => Polled::Transient {
             retry_after: wait(),
         },
-        PollAnswer::Firm => Polled::Firm(Arc::new(answer)),
-        PollAnswer::Soft => Polled::Soft(Arc::new(answer)),
+        PollAnswer::Firm => Polled::Firm(Arc::new(answer.copied())),
+        PollAnswer::Soft => Polled::Soft(Arc::new(answer.copied())),
         PollAnswer::Odd => {
             tracing::warn!(exchange = %flight.id, "a poll brought a 200 of no known shape");
-            Polled::Odd(Arc::new(answer))
+            Polled::Odd(Arc::new(answer.copied()))
         }
     }
 }
@@ -327,7 +334,9 @@ pub(super) fn lookup(
         let found = find(&context, &flight, &credentials).await;
         context.metrics.looked_up(found.is_some());
         flight.core().looked_up = found.is_some();
-        Report::of(Event::LookedUp(found.map(Arc::new)))
+        Report::of(Event::LookedUp(
+            found.map(|answer| Arc::new(answer.copied())),
+        ))
     })
 }
 

@@ -279,7 +279,7 @@ impl Driver {
             Action::Note(record) => self.note(&record),
             Action::Connect => {
                 if let Some(submission) = &self.submission {
-                    let call = calls::submit(&self.flight, submission.to_request());
+                    let call = calls::submit(&self.context, &self.flight, submission.to_request());
                     self.calls.push(call);
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::gateway::Gateway;
 use super::identity::{Credential, Fingerprint, Owner};
-use crate::message::Body;
+use crate::message::{Body, copied_value};
 use crate::protocol::{Conversion, MatchFacts};
 use crate::timing::Moment;
 
@@ -89,7 +89,7 @@ pub struct Credentials {
 impl Credentials {
     /// The credentials of a request with these fields; `None` without an `Authorization`.
     pub fn of(fields: &HeaderMap, shape_fields: &[HeaderName]) -> Option<Self> {
-        let mut authorization = fields.get(AUTHORIZATION)?.clone();
+        let mut authorization = copied_value(fields.get(AUTHORIZATION)?);
         authorization.set_sensitive(true);
         let shape = shape_fields
             .iter()
@@ -97,7 +97,7 @@ impl Credentials {
                 fields
                     .get_all(name)
                     .iter()
-                    .map(|value| (name.clone(), value.clone()))
+                    .map(|value| (name.clone(), copied_value(value)))
             })
             .collect();
         Some(Self {

@@ -1,8 +1,15 @@
 //! A response that was read whole and can be given again, byte for byte.
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Body;
+
+/// The value in memory of its own, for one that outlives the message that it came with.
+pub fn copied_value(value: &HeaderValue) -> HeaderValue {
+    let mut copied = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+    copied.set_sensitive(value.is_sensitive());
+    copied
+}
 
 /// A whole response: status, end-to-end fields and body bytes, as the gateway sent them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +23,20 @@ pub struct StoredResponse {
 }
 
 impl StoredResponse {
+    /// The response in memory of its own. Fields and body as they were received are slices of the
+    /// connection's buffer, and would hold on to its 8 KiB for as long as they are kept.
+    pub fn copied(&self) -> Self {
+        let mut fields = HeaderMap::with_capacity(self.fields.len());
+        for (name, value) in &self.fields {
+            fields.append(name, copied_value(value));
+        }
+        Self {
+            status: self.status,
+            fields,
+            body: Bytes::copy_from_slice(&self.body),
+        }
+    }
+
     /// The bytes that this response takes in memory, about: for limits, not for accounts.
     pub fn weight(&self) -> usize {
         let fields: usize = self

@@ -5,6 +5,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
 use crate::exchange::{Credential, HashKey, Key, Owner};
+use crate::message::copied_value;
 
 /// The longest key that a client may give.
 const LONGEST_KEY: usize = 255;
@@ -98,7 +99,7 @@ impl<'a> GivenKey<'a> {
     pub(super) fn to_key(self, hash_key: &HashKey, owner: Owner, path: &str) -> Key {
         match self {
             Self::Own(key) => Key {
-                value: key.clone(),
+                value: copied_value(key),
                 explicit: true,
             },
             Self::Foreign(key) => {

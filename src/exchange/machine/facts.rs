@@ -242,6 +242,11 @@ impl<A: Clone + PartialEq> Machine<A> {
         }
     }
 
+    /// The moment after which nothing of a first submit may leave; a resubmit has none.
+    pub fn submit_not_after(&self) -> Option<Moment> {
+        (self.resubmits == 0).then(|| self.read_at + self.policy.submit_start)
+    }
+
     fn retention(&self) -> (Moment, Timer) {
         let moment = if self.state == State::Undelivered && !self.explicit_key {
             self.finished_at + self.policy.reclaim
