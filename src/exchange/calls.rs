@@ -127,7 +127,7 @@ pub(super) fn await_answer(
     let (context, flight) = (Arc::clone(context), Arc::clone(flight));
     Call::new(CallKind::Submit, async move {
         Report::of(match submission.answer().await {
-            Ok(answer) => Event::SubmitAnswered(read_submit_answer(&context, &flight, answer)),
+            Ok(answer) => Event::SubmitAnswered(read_submit_answer(&context, &flight, &answer)),
             Err(error) => {
                 context.metrics.submit_lost();
                 tracing::debug!(exchange = %flight.id, %error, "the submit was not answered whole");
@@ -140,7 +140,7 @@ pub(super) fn await_answer(
 fn read_submit_answer(
     context: &Context,
     flight: &Flight,
-    answer: StoredResponse,
+    answer: &StoredResponse,
 ) -> Submitted<Answer> {
     let operation = flight.conversion.operation;
     let class = classify_submit(
@@ -224,7 +224,7 @@ pub(super) fn poll(
     let (context, flight) = (Arc::clone(context), Arc::clone(flight));
     Some(Call::new(CallKind::Poll, async move {
         let event = match fetch.await {
-            Ok(answer) => Event::PollAnswered(read_poll_answer(&context, &flight, &id, answer)),
+            Ok(answer) => Event::PollAnswered(read_poll_answer(&context, &flight, &id, &answer)),
             Err(error) => {
                 context.metrics.poll_lost();
                 tracing::debug!(exchange = %flight.id, %error, "a poll was not answered whole");
@@ -240,7 +240,7 @@ fn read_poll_answer(
     context: &Context,
     flight: &Flight,
     id: &RequestId,
-    answer: StoredResponse,
+    answer: &StoredResponse,
 ) -> Polled<Answer> {
     let operation = flight.conversion.operation;
     let profile = flight.gateway.profile;
