@@ -261,8 +261,12 @@ const fn not_submitted(why: Withdrawal, cause: Option<Cause>) -> Words {
             "An internal fault interrupted the request. Nothing was submitted.",
         ),
     };
+    let status = match why {
+        Withdrawal::Connect | Withdrawal::Start | Withdrawal::Driver => StatusCode::BAD_GATEWAY,
+        Withdrawal::Draining | Withdrawal::Journal => StatusCode::SERVICE_UNAVAILABLE,
+    };
     Words {
-        status: StatusCode::BAD_GATEWAY,
+        status,
         code: FAILED,
         fate: Fate::NotSubmitted,
         error,
