@@ -19,8 +19,7 @@ impl Flight {
         let Some(super::flight::Told::Answer { answer, .. }) = &core.told else {
             return false;
         };
-        let status = Transaction::of(&answer.body).and_then(|transaction| transaction.status());
-        status.is_some_and(|status| status == "incomplete")
+        Transaction::of(&answer.body).is_some_and(|transaction| transaction.awaits_payer())
     }
 }
 

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::flights::Refusal;
+use super::admission::Refusal;
 use crate::protocol::{PollAnswer, SubmitAnswer};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,11 +63,11 @@ impl Default for Metrics {
             replayed: Counter::default(),
             overlapping: Counter::default(),
             unclassified: Counter::default(),
-            // From a quick decline to the longest hold.
             running: Gauge::default(),
             undelivered: Gauge::default(),
             in_doubt: Gauge::default(),
             oldest: Gauge::default(),
+            // From a quick decline to the longest hold.
             seconds: Histogram::new([0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0]),
         }
     }

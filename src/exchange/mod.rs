@@ -1,4 +1,5 @@
 //! One payment from its submit to its answer: the pure machine, its driver, and the flights.
+mod admission;
 mod calls;
 mod config;
 mod driver;
@@ -16,9 +17,10 @@ mod read;
 mod recorder;
 mod table;
 
+pub use admission::{Admission, Held, Refusal, TaskAnswer};
 pub use config::Config;
 pub use flight::{Answer, Flight, Told};
-pub use flights::{Admission, Flights, Held, Parts, Refusal, TaskAnswer};
+pub use flights::{Flights, Parts};
 pub use gateway::Gateway;
 pub use identity::{Credential, Fingerprint, FingerprintParts, HashKey, NoRandom, Owner};
 pub use metrics::Metrics;

@@ -448,10 +448,7 @@ mod tests {
         let mut watch = answered();
         watch.answer_buffered(Some(Receipt::new(|_| ())), at(6), &config());
         assert_eq!(watch.serves_no_more().len(), 1);
-        assert!(
-            watch.is_watching(),
-            "the answer that was sent is watched on"
-        );
+        assert!(watch.is_watching(), "what was sent is watched on");
     }
 
     #[test]

@@ -168,6 +168,11 @@ impl<'a> Transaction<'a> {
         self.status.and_then(text)
     }
 
+    /// True for a transaction that the payer has yet to finish (3-D Secure).
+    pub fn awaits_payer(&self) -> bool {
+        self.status().is_some_and(|status| status == "incomplete")
+    }
+
     /// When the gateway made it, by the gateway's clock.
     pub fn created_at(&self) -> Option<SystemTime> {
         let written = self.created_at.and_then(text)?;

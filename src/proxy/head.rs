@@ -7,6 +7,7 @@ use http::{Method, Version};
 
 use super::respond::VIA_NAME;
 use crate::message::fields::{elements, named_by_connection};
+use crate::protocol::Profile;
 
 /// Why a request's head is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,21 +45,20 @@ impl HeadFault {
 }
 
 /// Fields that a client may not declare to be the connection's own: a proxy would drop them, and
-/// the gateway would act on another request than the client sent.
-const NEVER_HOP_BY_HOP: [HeaderName; 6] = [
+/// the gateway would act on another request than the client sent. The gateway's own fields, its
+/// key and what shapes its answers, are such fields too.
+const NEVER_HOP_BY_HOP: [HeaderName; 4] = [
     header::AUTHORIZATION,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
     header::HOST,
-    HeaderName::from_static("requestid"),
-    HeaderName::from_static("x-api-version"),
 ];
 
-/// Checks a request's head, and says which host it asks for.
+/// Checks a request's head as far as it is the same for every gateway, and says which host it asks
+/// for.
 pub(super) fn check(head: &Parts) -> Result<Authority, HeadFault> {
     check_method(&head.method)?;
     let host = host(head)?;
-    check_connection(&head.headers)?;
     check_framing(head)?;
     check_expectation(&head.headers)?;
     check_loop(&head.headers)?;
@@ -95,9 +95,15 @@ fn host(head: &Parts) -> Result<Authority, HeadFault> {
     }
 }
 
-fn check_connection(fields: &HeaderMap) -> Result<(), HeadFault> {
+/// Checks that no field which the gateway is to see is declared to be the connection's own.
+pub(super) fn check_connection(fields: &HeaderMap, profile: &Profile) -> Result<(), HeadFault> {
+    let is_sent_on = |name: &HeaderName| {
+        NEVER_HOP_BY_HOP.contains(name)
+            || profile.key_field == *name
+            || profile.shape_fields.contains(name)
+    };
     let named = named_by_connection(fields);
-    let allowed = named.iter().all(|name| !NEVER_HOP_BY_HOP.contains(name));
+    let allowed = !named.iter().any(is_sent_on);
     allowed.then_some(()).ok_or(HeadFault::Connection)
 }
 
@@ -141,6 +147,7 @@ mod tests {
     use http::Request;
 
     use super::*;
+    use crate::protocol::BEGATEWAY;
 
     fn checked(
         build: impl FnOnce(http::request::Builder) -> http::request::Builder,
@@ -149,7 +156,8 @@ mod tests {
             .method("POST")
             .uri("/transactions/payments");
         let (head, ()) = build(builder).body(()).unwrap().into_parts();
-        check(&head).map(drop)
+        check(&head)?;
+        check_connection(&head.headers, &BEGATEWAY)
     }
 
     #[test]
@@ -216,10 +224,12 @@ mod tests {
             checked(|it| sized(it).header("expect", "200-ok")),
             Err(HeadFault::Expectation)
         );
-        assert_eq!(
-            checked(|it| sized(it).header("connection", "close, Authorization")),
-            Err(HeadFault::Connection)
-        );
+        for own in ["close, Authorization", "RequestID", "X-Api-Version, close"] {
+            assert_eq!(
+                checked(|it| sized(it).header("connection", own)),
+                Err(HeadFault::Connection)
+            );
+        }
         assert_eq!(
             checked(|it| sized(it).header("via", "1.1 other, 1.1 holdline")),
             Err(HeadFault::Loop)

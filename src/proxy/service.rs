@@ -75,6 +75,9 @@ impl Proxy {
         let Some(gateway) = self.sites.find(&host).map(Arc::clone) else {
             return self.refuse(Problem::NoGateway);
         };
+        if let Err(fault) = head::check_connection(&head.headers, gateway.profile) {
+            return self.refuse(Problem::Head(fault));
+        }
         let way = self.way(&head, &gateway);
         let incomer = Incomer {
             head,

@@ -1,7 +1,7 @@
 //! The words for how polls are answered: unknown for a while, odd answers, silence, a cut result.
 use std::time::Duration;
 
-use super::{Argument, Word, WordError};
+use super::words::{Argument, Word, WordError};
 
 /// The rows of this family.
 pub(super) const WORDS: &[Word] = &[

@@ -1,7 +1,7 @@
 //! A fault that a run draws by chance: a probability, and the words that it adds to a submit.
 use std::str::FromStr;
 
-use super::{WordError, Words};
+use super::words::{WordError, Words};
 
 /// Words that each submit gets with a probability.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::super::settings::{PollUrls, RefusalBody};
-use super::{Argument, Word, WordError};
+use super::words::{Argument, Word, WordError};
 
 /// The size of an answer that is far over any sensible limit.
 const HUGE: usize = 5 * 1024 * 1024;

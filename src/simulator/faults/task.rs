@@ -1,7 +1,7 @@
 //! The words for what becomes of a task: how long it takes and what its result is.
 use std::time::Duration;
 
-use super::{Argument, Word, WordError};
+use super::words::{Argument, Word, WordError};
 
 /// The rows of this family.
 pub(super) const WORDS: &[Word] = &[
