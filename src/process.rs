@@ -27,10 +27,12 @@ pub fn harden() -> u64 {
     }
 }
 
-/// The signals that stop the process: SIGTERM and SIGINT alike.
+/// The signals that stop the process: SIGTERM and SIGINT alike. SIGHUP, whose default is to end a
+/// process at once with everything that it remembers, is told in the log and changes nothing.
 pub struct Stop {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Stop {
@@ -39,14 +41,20 @@ impl Stop {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
     /// Returns at the next of them.
     pub async fn signalled(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    tracing::warn!("SIGHUP changes nothing: a new configuration needs a restart");
+                }
+            }
         }
     }
 }
