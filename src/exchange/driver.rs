@@ -1,10 +1,9 @@
 //! The driver: feeds a flight's machine with what happens, and does what the machine says.
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_util::FutureExt;
@@ -20,8 +19,9 @@ use super::{calls, journey};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
-/// Runs a flight to its end. A panic of its driver is caught here, turned into `DriverLost`, and
-/// the flight goes on with a driver that has nothing at hand: its entry in the map stays.
+/// Runs a flight to its end. A panic of its driver is caught here, wherever it comes from, turned
+/// into `DriverLost`, and the flight goes on with a driver that has nothing at hand: its entry in
+/// the map stays.
 pub(super) async fn supervise(
     context: Arc<Context>,
     flight: Arc<Flight>,
@@ -32,7 +32,9 @@ pub(super) async fn supervise(
     let mut driver = Driver::new(context, flight);
     driver.submission = Some(submission);
     driver.credentials = Some(credentials);
-    driver.enact(first);
+    if catch_unwind(AssertUnwindSafe(|| driver.enact(first))).is_err() {
+        driver = driver.reborn();
+    }
     while AssertUnwindSafe(driver.run()).catch_unwind().await.is_err() {
         driver = driver.reborn();
     }
@@ -81,21 +83,28 @@ impl Driver {
         let mut next = Self::new(Arc::clone(&self.context), Arc::clone(&self.flight));
         next.deferred = self.deferred;
         drop((self.calls, self.recording));
-        let was_sent = self.flight.handed_over.load(Ordering::Acquire);
-        if was_sent && self.flight.core().machine.state() == State::Connecting {
-            next.apply(Event::HandedOver);
-        }
-        next.apply(Event::DriverLost);
+        // Should this panic once more, the machine knows of the loss already, and that is enough:
+        // trying again could go on for ever.
+        let _ = catch_unwind(AssertUnwindSafe(|| next.lose()));
         next
     }
 
+    fn lose(&mut self) {
+        if self.flight.may_have_been_sent() && self.state() == State::Connecting {
+            self.apply(Event::HandedOver);
+        }
+        self.apply(Event::DriverLost);
+    }
+
+    /// Runs until the flight is over. One may have ended before anything else happens: its first
+    /// actions, or the loss of the driver before this one, may have brought it to its end.
     async fn run(&mut self) {
         while !self.is_over {
-            let happening = poll_fn(|context| self.poll_next(context)).await;
-            self.take(happening);
             if self.has_ended() && self.context.retire(&self.flight, self.now()) {
                 return;
             }
+            let happening = poll_fn(|context| self.poll_next(context)).await;
+            self.take(happening);
         }
     }
 
