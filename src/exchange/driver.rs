@@ -264,7 +264,6 @@ impl Driver {
                 self.apply(Event::ConnectFailed { passing });
             }
             Report::Event(event) => self.apply(*event),
-            Report::Noted => {}
         }
     }
 
@@ -301,7 +300,7 @@ impl Driver {
             }
             Action::Abandon => self.calls.retain(|call| match call.kind {
                 CallKind::Connect | CallKind::Lookup => false,
-                CallKind::Submit | CallKind::Poll | CallKind::Note => true,
+                CallKind::Submit | CallKind::Poll => true,
             }),
             Action::DropBody => self.submission = None,
             Action::DropCredentials => self.credentials = None,
@@ -326,7 +325,8 @@ impl Driver {
 
     fn note(&mut self, record: &Record<Answer>) {
         if let Some(appending) = self.context.recorder.append(self.flight.id, record) {
-            self.calls.push(calls::note(appending));
+            let note = calls::note(self.flight.id, appending);
+            drop(self.context.drain.spawn(note));
         }
     }
 
