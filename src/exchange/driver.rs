@@ -332,19 +332,19 @@ impl Driver {
 
     fn enter_task(&mut self, id: &RequestId) {
         let key = self.context.result_key(&self.flight, Some(id));
-        {
+        let before = {
             let mut core = self.flight.core();
-            core.result_key = Some(key);
             core.submitted_at = Some(self.context.clock.now());
+            core.result_key.replace(key)
+        };
+        if before != Some(key) {
+            let mut table = self.context.table();
+            // A repeat of the submit may have made another task; answers to the first are not ours.
+            if let Some(before) = before {
+                table.leave_task(&before, &self.flight);
+            }
+            table.enter_task(key, &self.flight);
         }
-        let mut table = self.context.table();
-        table
-            .by_task
-            .entry(key)
-            .or_default()
-            .flights
-            .push(Arc::clone(&self.flight));
-        drop(table);
         journey::tell_accepted(&self.flight, id);
     }
 

@@ -127,6 +127,12 @@ impl Table {
         }
     }
 
+    /// Puts a flight on a task's list.
+    pub(super) fn enter_task(&mut self, task: ResultKey, flight: &Arc<Flight>) {
+        let entry = self.by_task.entry(task).or_default();
+        entry.flights.push(Arc::clone(flight));
+    }
+
     /// Takes a flight off a task's list.
     pub(super) fn leave_task(&mut self, task: &ResultKey, flight: &Arc<Flight>) {
         if let Some(entry) = self.by_task.get_mut(task) {
