@@ -247,6 +247,12 @@ impl Driver {
     fn stop(&mut self) {
         self.flight.core().tell(&Told::HoldOver);
         self.context.leave(&mut self.context.table(), &self.flight);
+        // Nobody finds the flight any more; who did before is let go with the others.
+        while let Some(command) = self.flight.mailbox.take() {
+            if let Command::Join(join) = command {
+                let _ = join.waiter.tell.send(Told::HoldOver);
+            }
+        }
         self.is_over = true;
     }
 
@@ -360,23 +366,28 @@ impl Driver {
     }
 
     fn finish(&mut self, outcome: Outcome<Answer>) {
-        journey::tell_outcome(&self.context, &self.flight, &outcome);
-        let told = match outcome {
+        let told = match &outcome {
             Outcome::Completed(answer) => {
-                self.keep(&answer);
+                self.keep(answer);
                 Told::Answer {
-                    answer,
+                    answer: Arc::clone(answer),
                     replayed: false,
                 }
             }
-            Outcome::Refused(answer) => Told::Refused(answer),
+            Outcome::Refused(answer) => Told::Refused(Arc::clone(answer)),
             Outcome::NotSubmitted(why) => Told::NotSubmitted {
-                why,
+                why: *why,
                 cause: self.flight.core().connect_failure,
             },
-            Outcome::InDoubt(doubt) => Told::InDoubt(doubt),
+            Outcome::InDoubt(doubt) => Told::InDoubt(*doubt),
             Outcome::Expired => Told::Expired,
         };
+        self.tell(told);
+        journey::tell_outcome(&self.context, &self.flight, &outcome);
+    }
+
+    /// Tells every waiter, and keeps what was told for those that come later.
+    fn tell(&self, told: Told) {
         let mut core = self.flight.core();
         core.tell(&told);
         core.told = Some(match told {
