@@ -21,6 +21,8 @@ pub(super) struct Table {
     pub(super) by_task: HashMap<ResultKey, Task>,
     pub(super) by_key: Index<Digest>,
     pub(super) by_facts: Index<Digest>,
+    /// Equal requests that are wanted side by side, by what each asked for.
+    pub(super) equals: Index<Fingerprint>,
     pub(super) owners: HashMap<Owner, usize>,
     pub(super) facts: Facts,
     pub(super) recent: Recent,
