@@ -341,7 +341,7 @@ pub(super) fn lookup(
 
 async fn find(
     context: &Context,
-    flight: &Flight,
+    flight: &Arc<Flight>,
     credentials: &Credentials,
 ) -> Option<StoredResponse> {
     let profile = flight.gateway.profile;
@@ -359,6 +359,9 @@ async fn find(
         ..any_time
     };
     let found = search.choose(&list.body, |uid| context.is_taken(flight, uid))?;
+    if context.is_contested(flight) {
+        return None;
+    }
     let path = transaction_by_uid(profile, &found)?;
     let answer = client.fetch(credentials.get(path)).await.ok()?;
     let is_answer =

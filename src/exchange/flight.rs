@@ -227,6 +227,16 @@ impl Flight {
         self.handed_over.load(Ordering::Acquire)
     }
 
+    /// True if it has an outcome, and not a doubt.
+    pub(super) fn is_settled(&self) -> bool {
+        match &self.core().told {
+            Some(
+                Told::Answer { .. } | Told::Refused(_) | Told::NotSubmitted { .. } | Told::Expired,
+            ) => true,
+            Some(Told::InDoubt(_) | Told::HoldOver | Told::Renew) | None => false,
+        }
+    }
+
     /// Says whether a waiter's answer reached it.
     pub fn settle(&self, waiter: u64, delivered: bool) {
         self.mailbox.post(Command::Settled { waiter, delivered });

@@ -442,6 +442,20 @@ impl Context {
         is_known || self.table().recent.contains(&transaction)
     }
 
+    /// True if another exchange may have made the transaction that a search for this flight's finds:
+    /// it looks the same from outside, was sent, and has no answer that would tell.
+    pub(super) fn is_contested(&self, flight: &Arc<Flight>) -> bool {
+        let Some(facts) = self.common_facts(flight.identity.owner, &flight.facts) else {
+            return false;
+        };
+        let others = self.table().by_facts.others(&facts, flight);
+        others.iter().any(|other| {
+            other.facts.may_be_mistaken_for(&flight.facts)
+                && other.may_have_been_sent()
+                && !other.is_settled()
+        })
+    }
+
     /// Where this flight's answer is kept: under its task's id, or its own where there is no task.
     pub(super) fn result_key(&self, flight: &Flight, task: Option<&RequestId>) -> ResultKey {
         let own = flight.id.to_string();
