@@ -6,6 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::SystemTime;
 
 use http::Request;
+use uuid::Uuid;
 
 use super::flight::{Answer, Command, Flight};
 use super::flights::Context;
@@ -38,8 +39,6 @@ pub(super) enum CallKind {
     Poll,
     /// A lookup.
     Lookup,
-    /// A record that nobody waits for.
-    Note,
 }
 
 /// How a call ended.
@@ -50,8 +49,6 @@ pub(super) enum Report {
     ConnectFailed(Box<upstream::Error>),
     /// Something for the machine.
     Event(Box<Event<Answer>>),
-    /// Nothing that anybody waits for.
-    Noted,
 }
 
 impl Report {
@@ -83,14 +80,11 @@ pub(super) fn poll_any(calls: &mut Vec<Call>, context: &mut TaskContext<'_>) -> 
     })
 }
 
-/// A record that nobody waits for.
-pub(super) fn note(appending: Appending) -> Call {
-    Call::new(CallKind::Note, async move {
-        if let Err(error) = appending.await {
-            tracing::warn!(%error, "a record that nobody waits for was not made");
-        }
-        Report::Noted
-    })
+/// Sees to a record that the exchange does not wait for: it may be over before the disk is.
+pub(super) async fn note(exchange: Uuid, appending: Appending) {
+    if let Err(error) = appending.await {
+        tracing::warn!(%exchange, %error, "a record that nobody waits for was not made");
+    }
 }
 
 /// Connects and hands the submit over. The first byte leaves within the last turn of this future,
@@ -347,7 +341,7 @@ pub(super) fn lookup(
 
 async fn find(
     context: &Context,
-    flight: &Flight,
+    flight: &Arc<Flight>,
     credentials: &Credentials,
 ) -> Option<StoredResponse> {
     let profile = flight.gateway.profile;
@@ -365,6 +359,9 @@ async fn find(
         ..any_time
     };
     let found = search.choose(&list.body, |uid| context.is_taken(flight, uid))?;
+    if context.is_contested(flight) {
+        return None;
+    }
     let path = transaction_by_uid(profile, &found)?;
     let answer = client.fetch(credentials.get(path)).await.ok()?;
     let is_answer =

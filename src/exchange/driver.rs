@@ -1,10 +1,9 @@
 //! The driver: feeds a flight's machine with what happens, and does what the machine says.
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_util::FutureExt;
@@ -20,8 +19,9 @@ use super::{calls, journey};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
-/// Runs a flight to its end. A panic of its driver is caught here, turned into `DriverLost`, and
-/// the flight goes on with a driver that has nothing at hand: its entry in the map stays.
+/// Runs a flight to its end. A panic of its driver is caught here, wherever it comes from, turned
+/// into `DriverLost`, and the flight goes on with a driver that has nothing at hand: its entry in
+/// the map stays.
 pub(super) async fn supervise(
     context: Arc<Context>,
     flight: Arc<Flight>,
@@ -32,7 +32,9 @@ pub(super) async fn supervise(
     let mut driver = Driver::new(context, flight);
     driver.submission = Some(submission);
     driver.credentials = Some(credentials);
-    driver.enact(first);
+    if catch_unwind(AssertUnwindSafe(|| driver.enact(first))).is_err() {
+        driver = driver.reborn();
+    }
     while AssertUnwindSafe(driver.run()).catch_unwind().await.is_err() {
         driver = driver.reborn();
     }
@@ -81,21 +83,28 @@ impl Driver {
         let mut next = Self::new(Arc::clone(&self.context), Arc::clone(&self.flight));
         next.deferred = self.deferred;
         drop((self.calls, self.recording));
-        let was_sent = self.flight.handed_over.load(Ordering::Acquire);
-        if was_sent && self.flight.core().machine.state() == State::Connecting {
-            next.apply(Event::HandedOver);
-        }
-        next.apply(Event::DriverLost);
+        // Should this panic once more, the machine knows of the loss already, and that is enough:
+        // trying again could go on for ever.
+        let _ = catch_unwind(AssertUnwindSafe(|| next.lose()));
         next
     }
 
+    fn lose(&mut self) {
+        if self.flight.may_have_been_sent() && self.state() == State::Connecting {
+            self.apply(Event::HandedOver);
+        }
+        self.apply(Event::DriverLost);
+    }
+
+    /// Runs until the flight is over. One may have ended before anything else happens: its first
+    /// actions, or the loss of the driver before this one, may have brought it to its end.
     async fn run(&mut self) {
         while !self.is_over {
-            let happening = poll_fn(|context| self.poll_next(context)).await;
-            self.take(happening);
             if self.has_ended() && self.context.retire(&self.flight, self.now()) {
                 return;
             }
+            let happening = poll_fn(|context| self.poll_next(context)).await;
+            self.take(happening);
         }
     }
 
@@ -238,6 +247,12 @@ impl Driver {
     fn stop(&mut self) {
         self.flight.core().tell(&Told::HoldOver);
         self.context.leave(&mut self.context.table(), &self.flight);
+        // Nobody finds the flight any more; who did before is let go with the others.
+        while let Some(command) = self.flight.mailbox.take() {
+            if let Command::Join(join) = command {
+                let _ = join.waiter.tell.send(Told::HoldOver);
+            }
+        }
         self.is_over = true;
     }
 
@@ -255,7 +270,6 @@ impl Driver {
                 self.apply(Event::ConnectFailed { passing });
             }
             Report::Event(event) => self.apply(*event),
-            Report::Noted => {}
         }
     }
 
@@ -292,7 +306,7 @@ impl Driver {
             }
             Action::Abandon => self.calls.retain(|call| match call.kind {
                 CallKind::Connect | CallKind::Lookup => false,
-                CallKind::Submit | CallKind::Poll | CallKind::Note => true,
+                CallKind::Submit | CallKind::Poll => true,
             }),
             Action::DropBody => self.submission = None,
             Action::DropCredentials => self.credentials = None,
@@ -317,25 +331,26 @@ impl Driver {
 
     fn note(&mut self, record: &Record<Answer>) {
         if let Some(appending) = self.context.recorder.append(self.flight.id, record) {
-            self.calls.push(calls::note(appending));
+            let note = calls::note(self.flight.id, appending);
+            drop(self.context.drain.spawn(note));
         }
     }
 
     fn enter_task(&mut self, id: &RequestId) {
         let key = self.context.result_key(&self.flight, Some(id));
-        {
+        let before = {
             let mut core = self.flight.core();
-            core.result_key = Some(key);
             core.submitted_at = Some(self.context.clock.now());
+            core.result_key.replace(key)
+        };
+        if before != Some(key) {
+            let mut table = self.context.table();
+            // A repeat of the submit may have made another task; answers to the first are not ours.
+            if let Some(before) = before {
+                table.leave_task(&before, &self.flight);
+            }
+            table.enter_task(key, &self.flight);
         }
-        let mut table = self.context.table();
-        table
-            .by_task
-            .entry(key)
-            .or_default()
-            .flights
-            .push(Arc::clone(&self.flight));
-        drop(table);
         journey::tell_accepted(&self.flight, id);
     }
 
@@ -351,23 +366,28 @@ impl Driver {
     }
 
     fn finish(&mut self, outcome: Outcome<Answer>) {
-        journey::tell_outcome(&self.context, &self.flight, &outcome);
-        let told = match outcome {
+        let told = match &outcome {
             Outcome::Completed(answer) => {
-                self.keep(&answer);
+                self.keep(answer);
                 Told::Answer {
-                    answer,
+                    answer: Arc::clone(answer),
                     replayed: false,
                 }
             }
-            Outcome::Refused(answer) => Told::Refused(answer),
+            Outcome::Refused(answer) => Told::Refused(Arc::clone(answer)),
             Outcome::NotSubmitted(why) => Told::NotSubmitted {
-                why,
+                why: *why,
                 cause: self.flight.core().connect_failure,
             },
-            Outcome::InDoubt(doubt) => Told::InDoubt(doubt),
+            Outcome::InDoubt(doubt) => Told::InDoubt(*doubt),
             Outcome::Expired => Told::Expired,
         };
+        self.tell(told);
+        journey::tell_outcome(&self.context, &self.flight, &outcome);
+    }
+
+    /// Tells every waiter, and keeps what was told for those that come later.
+    fn tell(&self, told: Told) {
         let mut core = self.flight.core();
         core.tell(&told);
         core.told = Some(match told {

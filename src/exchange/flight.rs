@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use uuid::{Builder, Uuid};
 
 use super::gateway::Gateway;
+use super::identity::Fingerprint;
 use super::machine::{Doubt, Event, Machine, Standing, State, Withdrawal};
 use super::mailbox::Mailbox;
 use super::order::{Credentials, Identity, Key, Submission};
@@ -28,6 +29,8 @@ pub struct Flight {
     pub(super) gateway: Arc<Gateway>,
     pub(super) conversion: &'static Conversion,
     pub(super) identity: Identity,
+    /// The request's own fingerprint, where it stands beside equal ones under another.
+    pub(super) asked_as: Fingerprint,
     pub(super) key: Key,
     pub(super) facts: MatchFacts,
     pub(super) read_at: Moment,
@@ -122,6 +125,7 @@ impl Flight {
         gateway: Arc<Gateway>,
         conversion: &'static Conversion,
         identity: Identity,
+        asked_as: Fingerprint,
         key: Key,
         facts: MatchFacts,
         read_at: Moment,
@@ -146,6 +150,7 @@ impl Flight {
             gateway,
             conversion,
             identity,
+            asked_as,
             key,
             facts,
             read_at,
@@ -220,6 +225,16 @@ impl Flight {
     /// True if any byte of a submit may have left.
     pub fn may_have_been_sent(&self) -> bool {
         self.handed_over.load(Ordering::Acquire)
+    }
+
+    /// True if it has an outcome, and not a doubt.
+    pub(super) fn is_settled(&self) -> bool {
+        match &self.core().told {
+            Some(
+                Told::Answer { .. } | Told::Refused(_) | Told::NotSubmitted { .. } | Told::Expired,
+            ) => true,
+            Some(Told::InDoubt(_) | Told::HoldOver | Told::Renew) | None => false,
+        }
     }
 
     /// Says whether a waiter's answer reached it.

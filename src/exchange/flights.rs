@@ -11,7 +11,7 @@ use super::flight::{Command, Flight, Join, Told, Waiter};
 use super::identity::{Credential, Digest, Fingerprint, HashKey, Owner};
 use super::machine::{Event, Joining, Machine, Policy, State};
 use super::metrics::Metrics;
-use super::order::Order;
+use super::order::{Key, Order};
 use super::recorder::Recorder;
 use super::table::{Fact, Table};
 use crate::drain::Drain;
@@ -105,7 +105,8 @@ impl Flights {
             context.metrics.refused(refusal);
             return Admission::Refused(refusal);
         }
-        context.start(&mut table, Order { identity, ..order })
+        let asked_as = order.identity.fingerprint;
+        context.start(&mut table, Order { identity, ..order }, asked_as)
     }
 
     /// The answer to a task, for these credentials: kept, or known to be on its way.
@@ -195,22 +196,21 @@ impl Context {
 
     /// The fingerprint under which the request is found or starts. A merchant that wants equal
     /// transactions side by side (`duplicate_check: false`) joins only where the earlier requester
-    /// has gone; otherwise its request stands beside.
+    /// has gone; otherwise its request stands beside. The gone ones come before a free place: theirs
+    /// may be the request that is repeated.
     fn free_place(&self, table: &Table, order: &Order) -> Fingerprint {
         let first = order.identity.fingerprint;
-        if order.key.explicit || !order.facts.duplicates_wanted {
+        if !stands_beside(&order.key, &order.facts) {
             return first;
         }
-        let is_taken = |fingerprint: &Fingerprint| {
-            table
-                .flights
-                .get(fingerprint)
-                .is_some_and(|flight| flight.has_live_waiter())
-        };
+        let mut equals = table.equals.of(&first).iter();
+        if let Some(left) = equals.find(|flight| !flight.has_live_waiter()) {
+            return left.identity.fingerprint;
+        }
         let beside = (1..=u32::MAX).map(|number| self.hash_key.beside(first, number));
         let mut places = std::iter::once(first).chain(beside);
         places
-            .find(|fingerprint| !is_taken(fingerprint))
+            .find(|fingerprint| !table.flights.contains_key(fingerprint))
             .unwrap_or(first)
     }
 
@@ -274,7 +274,12 @@ impl Context {
         }
     }
 
-    fn start(self: &Arc<Self>, table: &mut Table, order: Order) -> Admission {
+    fn start(
+        self: &Arc<Self>,
+        table: &mut Table,
+        order: Order,
+        asked_as: Fingerprint,
+    ) -> Admission {
         let (waiter, told) = self.waiter();
         let number = waiter.number;
         let (machine, first) = Machine::start(
@@ -291,6 +296,7 @@ impl Context {
             order.gateway,
             order.conversion,
             order.identity,
+            asked_as,
             order.key,
             order.facts,
             order.read_at,
@@ -321,6 +327,9 @@ impl Context {
             .flights
             .insert(identity.fingerprint, Arc::clone(flight));
         *table.owners.entry(identity.owner).or_default() += 1;
+        if stands_beside(&flight.key, &flight.facts) {
+            table.equals.insert(flight.asked_as, flight);
+        }
         if let Some(key) = self.shared_key(flight) {
             let others = table.by_key.insert(key, flight);
             for sharing in others.iter().chain((!others.is_empty()).then_some(flight)) {
@@ -373,6 +382,9 @@ impl Context {
         table.disown(identity.owner);
         if std::mem::replace(&mut flight.core().rests, false) {
             table.at_rest -= 1;
+        }
+        if stands_beside(&flight.key, &flight.facts) {
+            table.equals.remove(flight.asked_as, flight);
         }
         if let Some(key) = self.shared_key(flight) {
             table.by_key.remove(key, flight);
@@ -430,10 +442,29 @@ impl Context {
         is_known || self.table().recent.contains(&transaction)
     }
 
+    /// True if another exchange may have made the transaction that a search for this flight's finds:
+    /// it looks the same from outside, was sent, and has no answer that would tell.
+    pub(super) fn is_contested(&self, flight: &Arc<Flight>) -> bool {
+        let Some(facts) = self.common_facts(flight.identity.owner, &flight.facts) else {
+            return false;
+        };
+        let others = self.table().by_facts.others(&facts, flight);
+        others.iter().any(|other| {
+            other.facts.may_be_mistaken_for(&flight.facts)
+                && other.may_have_been_sent()
+                && !other.is_settled()
+        })
+    }
+
     /// Where this flight's answer is kept: under its task's id, or its own where there is no task.
     pub(super) fn result_key(&self, flight: &Flight, task: Option<&RequestId>) -> ResultKey {
         let own = flight.id.to_string();
         let name = task.map_or(own.as_str(), RequestId::as_str);
         self.hash_key.result(flight.identity.credential, name)
     }
+}
+
+/// True if equal requests are wanted side by side, each a transaction of its own.
+const fn stands_beside(key: &Key, facts: &MatchFacts) -> bool {
+    !key.explicit && facts.duplicates_wanted
 }

@@ -24,10 +24,15 @@ impl<K: Eq + Hash> Index<K> {
         others
     }
 
+    /// The flights with a property.
+    pub(super) fn of(&self, key: &K) -> &[Arc<Flight>] {
+        self.0.get(key).map_or(&[], Vec::as_slice)
+    }
+
     /// The flights with a property, but for `flight` itself.
     pub(super) fn others(&self, key: &K, flight: &Arc<Flight>) -> Vec<Arc<Flight>> {
-        let flights = self.0.get(key).into_iter().flatten();
-        flights
+        self.of(key)
+            .iter()
             .filter(|other| !Arc::ptr_eq(other, flight))
             .cloned()
             .collect()

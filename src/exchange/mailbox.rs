@@ -29,13 +29,18 @@ impl<T> Mailbox<T> {
         self.reader.wake();
     }
 
+    /// The next message, if one is there.
+    pub(super) fn take(&self) -> Option<T> {
+        self.queue().pop_front()
+    }
+
     /// The next message, when there is one.
     pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<T> {
-        if let Some(message) = self.queue().pop_front() {
+        if let Some(message) = self.take() {
             return Poll::Ready(message);
         }
         self.reader.register(context.waker());
-        match self.queue().pop_front() {
+        match self.take() {
             Some(message) => Poll::Ready(message),
             None => Poll::Pending,
         }

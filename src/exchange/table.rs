@@ -21,6 +21,8 @@ pub(super) struct Table {
     pub(super) by_task: HashMap<ResultKey, Task>,
     pub(super) by_key: Index<Digest>,
     pub(super) by_facts: Index<Digest>,
+    /// Equal requests that are wanted side by side, by what each asked for.
+    pub(super) equals: Index<Fingerprint>,
     pub(super) owners: HashMap<Owner, usize>,
     pub(super) facts: Facts,
     pub(super) recent: Recent,
@@ -125,6 +127,12 @@ impl Table {
                 self.owners.remove(&owner);
             }
         }
+    }
+
+    /// Puts a flight on a task's list.
+    pub(super) fn enter_task(&mut self, task: ResultKey, flight: &Arc<Flight>) {
+        let entry = self.by_task.entry(task).or_default();
+        entry.flights.push(Arc::clone(flight));
     }
 
     /// Takes a flight off a task's list.

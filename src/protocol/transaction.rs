@@ -85,6 +85,14 @@ impl MatchFacts {
     }
 }
 
+impl MatchFacts {
+    /// True if the transactions of two requests of one type, amount and `tracking_id` may look alike.
+    pub fn may_be_mistaken_for(&self, other: &Self) -> bool {
+        let cards = (&self.last_four, &other.last_four);
+        self.currency == other.currency && !matches!(cards, (Some(one), Some(two)) if one != two)
+    }
+}
+
 fn owned_text(value: &RawValue) -> Option<Box<str>> {
     text(value).map(Into::into)
 }
