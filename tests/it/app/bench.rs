@@ -407,6 +407,6 @@ fn quicken(config: &mut Config) {
     config.proxy.hold = Duration::from_secs(10);
     config.exchange.submit_start = Duration::from_secs(2);
     config.exchange.submit_timeout = Duration::from_secs(5);
-    config.upstream.answer_timeout = Duration::from_secs(5);
+    config.upstream.answer_timeout = Duration::from_secs(2);
     config.drain.timeout = Duration::from_secs(5);
 }

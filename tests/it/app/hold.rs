@@ -247,7 +247,15 @@ async fn a_drain_that_is_over_says_in_doubt_because_nothing_is_on_disk() {
     bench.accepted(1).await;
     bench.begin_stop();
     bench.hurry();
-    held.answer().await.is_in_doubt();
+    let answer = held.answer().await;
+    assert!(
+        answer
+            .is_in_doubt()
+            .text()
+            .contains("keeps nothing on disk")
+    );
+    // The next process knows nothing of it: nobody is asked to repeat it there.
+    assert_eq!(answer.field("retry-after"), None);
     bench.stopped().await;
     bench.submits_of("held").is(1);
 }
