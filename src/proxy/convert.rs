@@ -194,7 +194,8 @@ impl Proxy {
             // A waiter without a request to renew has started its exchange itself.
             Told::HoldOver | Told::Renew => match flight.standing() {
                 (Standing::InProgress, _) => Problem::InProgress,
-                (Standing::InDoubt, doubt) => Problem::InDoubt(doubt.unwrap_or(Doubt::Driver)),
+                // Without a doubt of its own it is in doubt because the process ends.
+                (Standing::InDoubt, doubt) => doubt.map_or(Problem::Stopped, Problem::InDoubt),
             },
         };
         self.tell(problem, &about)
