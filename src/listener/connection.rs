@@ -20,6 +20,8 @@ use super::answer::{Attended, Peer};
 use super::config::Config;
 use super::line::Line;
 use super::metrics::Why;
+use super::parking::{Parked, Place, Reply, Waiting};
+use super::rewound::Rewound;
 use super::watch::Overdue;
 use crate::message::Body;
 use crate::timing::{Moment, on_grid};
@@ -50,7 +52,7 @@ enum End {
 pub(super) async fn serve<I, S>(io: I, line: Arc<Line>, peer: Peer, service: S)
 where
     I: AsyncRead + AsyncWrite + Unpin,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     let terms = line.terms();
     let attendant = &mut Attendant {
@@ -64,9 +66,7 @@ where
         last: None,
     };
     let service = Attended::new(service, Arc::clone(&line), peer);
-    // Boxed, so that it is gone while only the last answer is watched.
-    let hyper = Box::pin(terms.http.serve_connection(TokioIo::new(io), service));
-    let why = match speak(hyper, attendant).await {
+    let why = match speak(Rewound::new(io), service, attendant).await {
         End::Served(result) => {
             if let Err(error) = result {
                 debug!(%error, client = %peer.0, "a connection ended early");
@@ -101,33 +101,69 @@ pub(super) fn http(config: &Config) -> http1::Builder {
     http
 }
 
-/// Drives hyper until it is done or has to be left, and then drops it with its buffers and with
-/// the service's future.
+type Hyper<I, S> = Pin<Box<http1::Connection<TokioIo<Rewound<I>>, Attended<S>>>>;
+
+/// Serves a connection through one hyper after the other: each goes when a request is held, and
+/// another one comes with its answer.
 async fn speak<I, S>(
-    mut hyper: Pin<Box<http1::Connection<TokioIo<I>, Attended<S>>>>,
+    mut io: Rewound<I>,
+    mut service: Attended<S>,
     attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
 ) -> End
 where
     I: AsyncRead + AsyncWrite + Unpin,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
-    poll_fn(|context| {
+    let terms = attendant.line.terms();
+    let place = service.place().clone();
+    loop {
+        // Boxed, so that it is gone while an answer is waited for or watched.
+        let hyper = Box::pin(terms.http.serve_connection(TokioIo::new(io), service));
+        let mut parked = match drive(hyper, &place, attendant).await {
+            Ok(parked) => parked,
+            Err(end) => return end,
+        };
+        let counted = terms.metrics.parked();
+        let answer = match attendant.hold(&mut parked.waiting).await {
+            Ok(answer) => answer,
+            Err(end) => return end,
+        };
+        drop(counted);
+        (io, service) = parked.resume(answer, terms.drain.is_draining());
+    }
+}
+
+/// Drives hyper until a request is held, or until it is done or has to be left. Then hyper is
+/// dropped with its buffers, and, unless the request is held, with the service's future.
+async fn drive<I, S>(
+    mut hyper: Hyper<I, S>,
+    place: &Place,
+    attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
+) -> Result<Parked<I, S>, End>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
+{
+    let waiting = poll_fn(|context| {
         loop {
             if let Poll::Ready(result) = hyper.as_mut().poll(context) {
-                return Poll::Ready(End::Served(result));
+                return Poll::Ready(Err(End::Served(result)));
             }
-            return Poll::Ready(match ready!(attendant.poll(context, None)) {
-                Notice::Draining => {
-                    hyper.as_mut().graceful_shutdown();
-                    continue;
-                }
-                Notice::Overdue(deadline) => End::Overdue(deadline),
-                Notice::Broken => End::Broken,
-                Notice::Stopped | Notice::Elapsed => End::Stopped,
-            });
+            // hyper flushes at the end of each turn: only a socket without room leaves something
+            // in its buffer, such as the end of an earlier answer.
+            if !attendant.line.is_stalled()
+                && let Some(waiting) = place.take()
+            {
+                return Poll::Ready(Ok(waiting));
+            }
+            match ready!(attendant.poll(context, None)).end() {
+                Some(end) => return Poll::Ready(Err(end)),
+                None => hyper.as_mut().graceful_shutdown(),
+            }
         }
     })
-    .await
+    .await?;
+    Ok(Parked::new(Pin::into_inner(hyper).into_parts(), waiting))
 }
 
 /// What else than hyper moves a connection.
@@ -151,6 +187,18 @@ enum Notice {
     Overdue(Overdue),
     Stopped,
     Elapsed,
+}
+
+impl Notice {
+    /// The end that it means for the connection; `None` while the connection goes on.
+    const fn end(self) -> Option<End> {
+        match self {
+            Self::Draining => None,
+            Self::Broken => Some(End::Broken),
+            Self::Overdue(deadline) => Some(End::Overdue(deadline)),
+            Self::Stopped | Self::Elapsed => Some(End::Stopped),
+        }
+    }
 }
 
 impl<B, G, E> Attendant<'_, B, G, E>
@@ -213,6 +261,21 @@ where
         Poll::Ready(())
     }
 
+    /// Waits for a held request's answer, with no hyper.
+    async fn hold(&mut self, waiting: &mut Waiting) -> Result<Response<Body>, End> {
+        poll_fn(|context| {
+            loop {
+                if let Poll::Ready(answer) = waiting.answer.as_mut().poll(context) {
+                    return Poll::Ready(Ok(answer));
+                }
+                if let Some(end) = ready!(self.poll(context, None)).end() {
+                    return Poll::Ready(Err(end));
+                }
+            }
+        })
+        .await
+    }
+
     /// Ends our side and reads on until the client's own end or for [`LINGER`], and until no
     /// answer is watched any more. Says why what is left then stays undecided.
     async fn linger(&mut self) -> Why {
@@ -264,7 +327,7 @@ mod tests {
         };
         let line = Line::open(stream, Arc::new(server.into_terms()));
         let peer = Peer(listener.local_addr().unwrap());
-        let service = service_fn(async |_| Ok(Response::new(Body::empty())));
+        let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
         let task = serve(line.wire(), Arc::clone(&line), peer, service);
         assert!(size_of_val(&task) <= 768, "{} bytes", size_of_val(&task));
         assert!(size_of_val(&*line) <= 160, "{} bytes", size_of_val(&*line));
