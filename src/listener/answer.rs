@@ -31,18 +31,13 @@ pub(super) struct Attended<S> {
 }
 
 impl<S> Attended<S> {
-    pub(super) fn new(service: S, line: Arc<Line>, peer: Peer) -> Self {
+    pub(super) const fn new(service: S, line: Arc<Line>, peer: Peer, place: Place) -> Self {
         Self {
             service,
             line,
             peer,
-            place: Place::default(),
+            place,
         }
-    }
-
-    /// Where an answer waits that is not there yet.
-    pub(super) const fn place(&self) -> &Place {
-        &self.place
     }
 }
 

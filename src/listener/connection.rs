@@ -20,7 +20,7 @@ use super::answer::{Attended, Peer};
 use super::config::Config;
 use super::line::Line;
 use super::metrics::Why;
-use super::parking::{Parked, Place, Reply, Waiting};
+use super::parking::{Manner, Place, Reply};
 use super::rewound::Rewound;
 use super::watch::Overdue;
 use crate::message::Body;
@@ -65,8 +65,12 @@ where
         ended: pin!(terms.drain.ended()),
         last: None,
     };
-    let service = Attended::new(service, Arc::clone(&line), peer);
-    let why = match speak(Rewound::new(io), service, attendant).await {
+    let place = Place::default();
+    let service = Attended::new(service, Arc::clone(&line), peer, place.clone());
+    // Boxed, so that it is gone while an answer is waited for or watched.
+    let io = TokioIo::new(Rewound::new(io));
+    let hyper = Box::pin(terms.http.serve_connection(io, service));
+    let why = match speak(hyper, &place, attendant).await {
         End::Served(result) => {
             if let Err(error) = result {
                 debug!(%error, client = %peer.0, "a connection ended early");
@@ -101,13 +105,13 @@ pub(super) fn http(config: &Config) -> http1::Builder {
     http
 }
 
-type Hyper<I, S> = Pin<Box<http1::Connection<TokioIo<Rewound<I>>, Attended<S>>>>;
+type Hyper<I, S> = http1::Connection<TokioIo<Rewound<I>>, Attended<S>>;
 
 /// Serves a connection through one hyper after the other: each goes when a request is held, and
 /// another one comes with its answer.
 async fn speak<I, S>(
-    mut io: Rewound<I>,
-    mut service: Attended<S>,
+    mut hyper: Pin<Box<Hyper<I, S>>>,
+    place: &Place,
     attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
 ) -> End
 where
@@ -115,46 +119,57 @@ where
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     let terms = attendant.line.terms();
-    let place = service.place().clone();
     loop {
-        // Boxed, so that it is gone while an answer is waited for or watched.
-        let hyper = Box::pin(terms.http.serve_connection(TokioIo::new(io), service));
-        let mut parked = match drive(hyper, &place, attendant).await {
-            Ok(parked) => parked,
+        let manner = match drive(hyper.as_mut(), place, attendant).await {
+            Ok(manner) => manner,
             Err(end) => return end,
         };
+        let (mut io, service) = take_apart(hyper);
         let counted = terms.metrics.parked();
-        let answer = match attendant.hold(&mut parked.waiting).await {
-            Ok(answer) => answer,
+        match attendant.hold(place).await {
+            Ok(answer) => place.put(answer),
             Err(end) => return end,
-        };
+        }
         drop(counted);
-        (io, service) = parked.resume(answer, terms.drain.is_draining());
+        io.put_back(manner.head(terms.drain.is_draining()));
+        hyper = Box::pin(terms.http.serve_connection(TokioIo::new(io), service));
     }
 }
 
-/// Drives hyper until a request is held, or until it is done or has to be left. Then hyper is
-/// dropped with its buffers, and, unless the request is held, with the service's future.
-async fn drive<I, S>(
-    mut hyper: Hyper<I, S>,
-    place: &Place,
-    attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
-) -> Result<Parked<I, S>, End>
+/// Keeps of hyper the socket, and what the client sent beyond its request.
+fn take_apart<I, S>(hyper: Pin<Box<Hyper<I, S>>>) -> (Rewound<I>, Attended<S>)
 where
     I: AsyncRead + AsyncWrite + Unpin,
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
-    let waiting = poll_fn(|context| {
+    let parts = Pin::into_inner(hyper).into_parts();
+    let mut io = parts.io.into_inner();
+    io.put_back(&parts.read_buf);
+    (io, parts.service)
+}
+
+/// Drives hyper until a request is held that can wait without it, in the manner that is returned,
+/// or until hyper is done or has to be left.
+async fn drive<I, S>(
+    mut hyper: Pin<&mut Hyper<I, S>>,
+    place: &Place,
+    attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
+) -> Result<Manner, End>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
+{
+    poll_fn(|context| {
         loop {
             if let Poll::Ready(result) = hyper.as_mut().poll(context) {
                 return Poll::Ready(Err(End::Served(result)));
             }
-            // hyper flushes at the end of each turn: only a socket without room leaves something
-            // in its buffer, such as the end of an earlier answer.
+            // hyper flushes at the end of each turn: its buffer is empty, unless the socket has
+            // no room for an interim answer (RFC 9110 §15.2.1).
             if !attendant.line.is_stalled()
-                && let Some(waiting) = place.take()
+                && let Some(manner) = place.parks()
             {
-                return Poll::Ready(Ok(waiting));
+                return Poll::Ready(Ok(manner));
             }
             match ready!(attendant.poll(context, None)).end() {
                 Some(end) => return Poll::Ready(Err(end)),
@@ -162,8 +177,7 @@ where
             }
         }
     })
-    .await?;
-    Ok(Parked::new(Pin::into_inner(hyper).into_parts(), waiting))
+    .await
 }
 
 /// What else than hyper moves a connection.
@@ -262,10 +276,10 @@ where
     }
 
     /// Waits for a held request's answer, with no hyper.
-    async fn hold(&mut self, waiting: &mut Waiting) -> Result<Response<Body>, End> {
+    async fn hold(&mut self, place: &Place) -> Result<Response<Body>, End> {
         poll_fn(|context| {
             loop {
-                if let Poll::Ready(answer) = waiting.answer.as_mut().poll(context) {
+                if let Poll::Ready(answer) = place.poll(context) {
                     return Poll::Ready(Ok(answer));
                 }
                 if let Some(end) = ready!(self.poll(context, None)).end() {
@@ -329,7 +343,7 @@ mod tests {
         let peer = Peer(listener.local_addr().unwrap());
         let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
         let task = serve(line.wire(), Arc::clone(&line), peer, service);
-        assert!(size_of_val(&task) <= 768, "{} bytes", size_of_val(&task));
+        assert!(size_of_val(&task) <= 832, "{} bytes", size_of_val(&task));
         assert!(size_of_val(&*line) <= 160, "{} bytes", size_of_val(&*line));
     }
 }

@@ -10,11 +10,7 @@ use http::header::CONNECTION;
 use http::{Method, Request, Response, Version};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
-use hyper::server::conn::http1::Parts;
-use hyper_util::rt::TokioIo;
 
-use super::answer::Attended;
-use super::rewound::Rewound;
 use crate::message::Body;
 use crate::message::fields::elements;
 
@@ -77,8 +73,9 @@ impl Manner {
         Some(Self { version, persists })
     }
 
-    const fn head(self) -> &'static [u8] {
-        match (self.version, self.persists) {
+    /// A head that wants its answer in the same manner, or as the connection's last.
+    pub(super) const fn head(self, is_last: bool) -> &'static [u8] {
+        match (self.version, self.persists && !is_last) {
             (Version::HTTP_10, true) => b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
             (Version::HTTP_10, false) => b"GET / HTTP/1.0\r\n\r\n",
             (_, true) => b"GET / HTTP/1.1\r\n\r\n",
@@ -93,8 +90,8 @@ impl Manner {
 pub(super) struct Place(Arc<Mutex<Option<Waiting>>>);
 
 /// An answer that is waited for.
-pub(super) struct Waiting {
-    pub(super) answer: Answer,
+struct Waiting {
+    answer: Answer,
     /// `None` if only the hyper connection that read the request can answer it.
     manner: Option<Manner>,
 }
@@ -117,11 +114,24 @@ impl Place {
         });
     }
 
+    /// Puts an answer there that is waited for no longer.
+    pub(super) fn put(&self, answer: Response<Body>) {
+        *self.lock() = Some(Waiting {
+            answer: Box::pin(ready(answer)),
+            manner: None,
+        });
+    }
+
     pub(super) fn is_taken(&self) -> bool {
         self.lock().is_some()
     }
 
-    /// Polls the answer where it lies; pending once it was taken away.
+    /// The manner in which an answer is wanted that can be waited for without hyper.
+    pub(super) fn parks(&self) -> Option<Manner> {
+        self.lock().as_ref()?.manner
+    }
+
+    /// Polls the answer where it lies, and takes it away when it is there.
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Response<Body>> {
         let mut place = self.lock();
         let Some(waiting) = place.as_mut() else {
@@ -130,48 +140,5 @@ impl Place {
         let answer = ready!(waiting.answer.as_mut().poll(context));
         *place = None;
         Poll::Ready(answer)
-    }
-
-    /// Takes away an answer that can wait without hyper.
-    pub(super) fn take(&self) -> Option<Waiting> {
-        self.lock().take_if(|waiting| waiting.manner.is_some())
-    }
-}
-
-/// A connection without hyper.
-pub(super) struct Parked<I, S> {
-    io: Rewound<I>,
-    service: Attended<S>,
-    pub(super) waiting: Waiting,
-}
-
-impl<I, S> Parked<I, S> {
-    /// Keeps of hyper what the client sent beyond its request, in memory of its own.
-    pub(super) fn new(parts: Parts<TokioIo<Rewound<I>>, Attended<S>>, waiting: Waiting) -> Self {
-        let mut io = parts.io.into_inner();
-        io.put_back(&parts.read_buf);
-        Self {
-            io,
-            service: parts.service,
-            waiting,
-        }
-    }
-
-    /// Readies the connection for a fresh hyper, which will ask for `answer` and write it;
-    /// `closing` if the connection ends after it.
-    pub(super) fn resume(
-        mut self,
-        answer: Response<Body>,
-        closing: bool,
-    ) -> (Rewound<I>, Attended<S>) {
-        if let Some(manner) = self.waiting.manner {
-            let persists = manner.persists && !closing;
-            self.io.put_back(Manner { persists, ..manner }.head());
-        }
-        *self.service.place().lock() = Some(Waiting {
-            answer: Box::pin(ready(answer)),
-            manner: None,
-        });
-        (self.io, self.service)
     }
 }
