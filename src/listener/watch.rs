@@ -125,6 +125,10 @@ impl Watch {
         self.stalled.get_or_insert(now);
     }
 
+    pub(super) const fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+
     /// Notes that the connection is broken: a reset, or a peer that vanished.
     pub(super) const fn broke(&mut self) {
         self.failed = true;

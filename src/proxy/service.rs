@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::respond::{self, About, Given};
 use super::site::Sites;
 use crate::exchange::{Flights, Gateway, ReadPolicy, TaskAnswer};
+use crate::listener::Reply;
 use crate::message::Body;
 use crate::protocol::{Conversion, Disposition, RequestId, Route};
 use crate::timing::{Clock, Moment};
@@ -65,15 +66,15 @@ impl Proxy {
         Self { shared, sites }
     }
 
-    async fn serve(self, request: Request<Incoming>) -> Response<Body> {
+    async fn serve(self, request: Request<Incoming>) -> Reply {
         let arrived_at = self.shared.clock.now();
         let (head, body) = request.into_parts();
         let host = match head::check(&head) {
             Ok(host) => host,
-            Err(fault) => return self.refuse(Problem::Head(fault)),
+            Err(fault) => return self.refuse(Problem::Head(fault)).into(),
         };
         let Some(gateway) = self.sites.find(&host).map(Arc::clone) else {
-            return self.refuse(Problem::NoGateway);
+            return self.refuse(Problem::NoGateway).into();
         };
         if let Err(fault) = head::check_connection(&head.headers, gateway.profile) {
             return self.refuse(Problem::Head(fault));
@@ -87,11 +88,10 @@ impl Proxy {
         };
         match way {
             Way::Exchange(conversion) => self.exchange(incomer, conversion).await,
-            // These hold whole messages; boxed, they cost a held payment nothing.
-            Way::Read(conversion) => Box::pin(self.read(incomer, conversion)).await,
-            Way::Task(id) => Box::pin(self.task(incomer, id)).await,
-            Way::Relay => Box::pin(self.relay(incomer)).await,
-            Way::Refuse(problem) => self.refuse(problem),
+            Way::Read(conversion) => self.read(incomer, conversion).await.into(),
+            Way::Task(id) => self.task(incomer, id).await.into(),
+            Way::Relay => self.relay(incomer).await.into(),
+            Way::Refuse(problem) => self.refuse(problem).into(),
         }
     }
 
@@ -151,9 +151,9 @@ impl Proxy {
 }
 
 impl Service<Request<Incoming>> for Proxy {
-    type Response = Response<Body>;
+    type Response = Reply;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let proxy = self.clone();

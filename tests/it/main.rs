@@ -10,6 +10,8 @@ mod downstream;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod parking;
+#[cfg(test)]
 mod simulator;
 #[cfg(test)]
 mod upstream;
