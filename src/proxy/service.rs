@@ -77,7 +77,7 @@ impl Proxy {
             return self.refuse(Problem::NoGateway).into();
         };
         if let Err(fault) = head::check_connection(&head.headers, gateway.profile) {
-            return self.refuse(Problem::Head(fault));
+            return self.refuse(Problem::Head(fault)).into();
         }
         let way = self.way(&head, &gateway);
         let incomer = Incomer {
