@@ -216,26 +216,26 @@ async fn hear(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<Heard> {
         let (name, value) = line.split_once(':').unwrap();
         (name.to_ascii_lowercase(), value.trim().to_owned())
     });
-    let mut heard = Heard {
+    let mut request = Heard {
         method: words.next()?,
         path: words.next()?,
         fields: fields.collect(),
         body: Vec::new(),
         before: 0,
     };
-    if let Some(length) = heard.field("content-length") {
+    if let Some(length) = request.field("content-length") {
         let length: usize = length.parse().unwrap();
         while received.len() < length {
             more(stream, received).await?;
         }
-        heard.body = received.drain(..length).collect();
-    } else if heard.field("transfer-encoding").is_some() {
+        request.body = received.drain(..length).collect();
+    } else if request.field("transfer-encoding").is_some() {
         while !received.ends_with(b"0\r\n\r\n") {
             more(stream, received).await?;
         }
-        heard.body = std::mem::take(received);
+        request.body = std::mem::take(received);
     }
-    Some(heard)
+    Some(request)
 }
 
 async fn more(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<()> {
