@@ -107,15 +107,18 @@ impl Proxy {
                 }
             }
             Route::Disguised => Way::Refuse(Problem::Disguised),
-            Route::Other => match gateway.profile.task_of(path) {
-                Some(id) if head.method == Method::GET => Way::Task(id),
-                Some(_) | None => Way::Relay,
-            },
+            // A gateway may well read a HEAD as a GET whose body it drops.
+            Route::Other if matches!(head.method, Method::GET | Method::HEAD) => {
+                let asked = gateway.profile.asks_of_task(path);
+                asked.map_or(Way::Relay, Way::Task)
+            }
+            Route::Other => Way::Relay,
         }
     }
 
-    /// A result asked for by hand: the kept answer to its owner; "too early" while a flight polls
-    /// it, because a second reader could spend a once-only answer; the gateway's word otherwise.
+    /// A task asked for by hand: "too early" while a flight polls it, because a second reader could
+    /// spend a once-only answer, which a gateway may give in place of the status too. Then its
+    /// kept result, to its owner; the gateway's word otherwise.
     async fn task(self, incomer: Incomer, id: RequestId) -> Response<Body> {
         let flights = &self.shared.flights;
         let gateway = &incomer.gateway.name;
@@ -127,8 +130,10 @@ impl Proxy {
             request_id: Some(id.to_string()),
             ..About::default()
         };
+        let profile = incomer.gateway.profile;
+        let asks_result = profile.task_of(incomer.head.uri.path()).is_some();
         match flights.task(requester.credential, &id) {
-            TaskAnswer::Kept(stored) => {
+            TaskAnswer::Kept(stored) if asks_result => {
                 let given = Given {
                     replayed: true,
                     ..Given::default()
@@ -136,7 +141,7 @@ impl Proxy {
                 respond::answer(&stored, &about, given)
             }
             TaskAnswer::Running => self.tell(Problem::TooEarly, &about),
-            TaskAnswer::Unknown => self.relay(incomer).await,
+            TaskAnswer::Kept(_) | TaskAnswer::Unknown => self.relay(incomer).await,
         }
     }
 

@@ -148,21 +148,34 @@ async fn a_result_that_holdline_does_not_know_is_the_gateways_to_tell() {
 }
 
 #[tokio::test]
-async fn a_once_only_answer_is_not_spent_under_a_disguised_or_another_form_of_its_path() {
-    let bench = holdline().start().await;
-    let mut held = bench.pay("a").words("hold fail=422").open().await;
-    bench.accepted(1).await;
-    let id = bench.ledger().tasks[0].request_id.clone();
-    bench.simulated().finish_held();
-    let answer = held.answer().await;
-    answer.is_gateway(422);
-    let polls = bench.ledger().tasks[0].polls.len();
-    let head = super::asking::Asking::new(bench.address, "HEAD", &format!("/async/result/{id}"));
-    let mut line = head.open().await;
-    line.half_close().await;
-    let bytes = line.to_end().await;
-    assert!(bytes.starts_with(b"HTTP/1.1 "));
-    assert_eq!(bench.ledger().tasks[0].polls.len(), polls);
+async fn a_once_only_answer_is_not_spent_by_hand_in_any_form_of_asking() {
+    let bench = holdline()
+        .gateway(resulting(|_| super::scripted::processing()))
+        .start()
+        .await;
+    let held = bench.pay("a").open().await;
+    let polls = || bench.heard().into_iter().filter(|it| it.is_poll());
+    super::bench::until("it is polled", || polls().count() > 0).await;
+    for (method, path, status) in [
+        ("GET", "/async/result/t-1", 425),
+        ("GET", "/async/result/t-1?x=1", 425),
+        ("GET", "/async/status/t-1", 425),
+        ("HEAD", "/async/result/t-1", 425),
+        ("HEAD", "/async/status/t-1", 425),
+        ("GET", "/async/result/t-1/", 400),
+        ("GET", "//async/result/t-1", 400),
+        ("GET", "/async/result/%74-1", 400),
+        ("GET", "/async/x/../status/t-1", 400),
+    ] {
+        let asking = super::asking::Asking::new(bench.address, method, path);
+        let mut line = asking.field("Accept", "by-hand").open().await;
+        line.half_close().await;
+        let bytes = String::from_utf8(line.to_end().await).unwrap();
+        let expected = format!("HTTP/1.1 {status} ");
+        assert!(bytes.starts_with(&expected), "{method} {path}: {bytes}");
+    }
+    assert!(polls().all(|it| it.field("accept") != Some("by-hand")));
+    drop(held);
 }
 
 #[tokio::test]
