@@ -8,6 +8,8 @@ mod downstream;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod simulator;
 #[cfg(test)]
 mod upstream;
