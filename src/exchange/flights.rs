@@ -13,7 +13,7 @@ use super::machine::{Event, Joining, Machine, Policy, State};
 use super::metrics::Metrics;
 use super::order::{Key, Order};
 use super::recorder::Recorder;
-use super::table::{Fact, Table};
+use super::table::{Census, Fact, Table};
 use crate::drain::Drain;
 use crate::protocol::{MatchFacts, RequestId};
 use crate::results::{ResultKey, Results};
@@ -150,6 +150,11 @@ impl Flights {
     pub fn count(&self) -> (usize, usize) {
         let table = self.0.table();
         (table.running(), table.at_rest)
+    }
+
+    /// How much is remembered of flights: all of it goes with the last of them.
+    pub fn census(&self) -> Census {
+        self.0.table().census()
     }
 
     /// Sets the gauges to what is true now.

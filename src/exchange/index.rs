@@ -24,6 +24,11 @@ impl<K: Eq + Hash> Index<K> {
         others
     }
 
+    /// How many properties some flight has.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The flights with a property.
     pub(super) fn of(&self, key: &K) -> &[Arc<Flight>] {
         self.0.get(key).map_or(&[], Vec::as_slice)

@@ -27,3 +27,4 @@ pub use metrics::Metrics;
 pub use order::{Credentials, Identity, Key, Order, Submission};
 pub use read::{Read, ReadOutcome, ReadPolicy};
 pub use recorder::{Appending, InMemory, RecordError, Recorder};
+pub use table::Census;

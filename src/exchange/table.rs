@@ -110,7 +110,38 @@ impl Recent {
     }
 }
 
+/// How much the map of flights holds, by what it is found by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Flights.
+    pub flights: usize,
+    /// Flights that wait for a client or an operator only.
+    pub at_rest: usize,
+    /// Tasks of the gateway that some flight waits for.
+    pub tasks: usize,
+    /// Keys that clients gave.
+    pub keys: usize,
+    /// Facts by which transactions are looked up.
+    pub looks: usize,
+    /// Requests that equal ones stand beside.
+    pub equals: usize,
+    /// Shops.
+    pub owners: usize,
+}
+
 impl Table {
+    pub(super) fn census(&self) -> Census {
+        Census {
+            flights: self.flights.len(),
+            at_rest: self.at_rest,
+            tasks: self.by_task.len(),
+            keys: self.by_key.len(),
+            looks: self.by_facts.len(),
+            equals: self.equals.len(),
+            owners: self.owners.len(),
+        }
+    }
+
     /// The flights that are not at rest.
     pub(super) fn running(&self) -> usize {
         self.flights.len().saturating_sub(self.at_rest)

@@ -75,6 +75,11 @@ impl Results {
             .map(|kept| kept.answer)
     }
 
+    /// How many answers wait for their clients.
+    pub fn pins(&self) -> usize {
+        self.pinned().len()
+    }
+
     fn pinned(&self) -> std::sync::MutexGuard<'_, HashMap<ResultKey, Arc<StoredResponse>>> {
         self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }

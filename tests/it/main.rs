@@ -20,6 +20,8 @@ mod parking;
 #[cfg(test)]
 mod sidecar;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod simulator;
 #[cfg(test)]
 mod source;

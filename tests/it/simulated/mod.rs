@@ -1,0 +1,12 @@
+//! The driver and the flights in simulated time: orders in, the real client in between, and the
+//! simulated gateway behind it. A day passes in milliseconds.
+mod drains;
+pub(crate) mod journal;
+mod limits;
+pub(crate) mod log;
+pub(crate) mod network;
+mod payments;
+mod records;
+mod submits;
+mod tasks;
+pub(crate) mod world;

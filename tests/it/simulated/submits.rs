@@ -1,0 +1,197 @@
+//! Submits that are not simply accepted, and the ladder that follows.
+use std::time::Duration;
+
+use holdline::exchange::machine::{Doubt, State, Withdrawal};
+use holdline::simulator::TaskRepeat;
+use serde_json::Value;
+
+use super::network::Connect;
+use super::world::{Ask, Reply, Setting, World, until};
+
+/// A payment by which no transaction can be looked up.
+fn unfindable(words: &str) -> Ask {
+    Ask::of("", 100, words, |request| {
+        request["tracking_id"] = Value::Null
+    })
+}
+
+fn resubmitting() -> Setting {
+    let mut setting = Setting::default();
+    setting.exchange.resubmits = 1;
+    setting
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_swallowed_acceptance_is_looked_up() {
+    let world = World::calm();
+    let ask = Ask::payment("swallow");
+    let held = world.begin(&ask);
+    let answered = world.pay(&ask).await.answer();
+    assert_eq!(answered.uid(), world.ledger().charges[0].uid);
+    assert!(held.flight.was_looked_up());
+    assert_eq!(world.ledger().submits.len(), 1);
+    answered.settle(true);
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_unknown_for_ever_is_in_doubt_after_the_grace() {
+    let world = World::calm();
+    let ask = unfindable("unknown fail=422");
+    let began = world.clock.now();
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::TaskUnknown);
+    let took = world.clock.now().since(began);
+    assert!(took >= Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(12), "{took:?}");
+    assert_eq!(world.ledger().submits.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_is_searched_again_by_a_repeat_but_not_within_ten_seconds() {
+    let world = World::calm();
+    let ask = Ask::payment("unknown fail=422").held_for(Duration::from_secs(2));
+    let held = world.begin(&ask);
+    until(&held.flight, State::Doubtful).await;
+    let searches = || world.ledger().queries.len();
+    let before = searches();
+    assert!(before > 3, "it searched for a minute");
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::TaskUnknown);
+    assert_eq!(searches(), before, "the last search has just ended");
+    world.pass(Duration::from_secs(10)).await;
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::TaskUnknown);
+    assert!(searches() > before, "a later repeat searches");
+    assert_eq!(held.flight.state(), State::Asking);
+    assert_eq!(world.ledger().submits.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_that_nobody_asks_about_is_forgotten_after_a_day() {
+    let log = super::log::Log::capture();
+    let world = World::calm();
+    world.pay(&unfindable("unknown fail=422")).await.doubt();
+    world.pass(Duration::from_hours(24)).await;
+    assert!(log.text().contains("an exchange expires"));
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_is_tried_again_within_submit_start() {
+    let world = World::calm();
+    world
+        .gateway
+        .arm("refuse=429 retry-after=1".parse().unwrap());
+    let answered = world.pay(&Ask::payment("")).await.answer();
+    let ledger = world.ledger();
+    assert_eq!((ledger.submits.len(), ledger.charges.len()), (2, 1));
+    assert_eq!(ledger.submits[0].key, ledger.submits[1].key);
+    answered.settle(true);
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_that_stays_is_passed_on_when_submit_start_has_passed() {
+    let world = World::calm();
+    let reply = world.pay(&Ask::payment("refuse=429 retry-after=1")).await;
+    let Reply::Refused(answer) = reply else {
+        panic!("{reply:?}")
+    };
+    assert_eq!(answer.status, 429);
+    assert!(world.clock.now().since_start() <= Duration::from_secs(6));
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acceptance_after_submit_timeout_still_wins() {
+    let world = World::calm();
+    let ask = unfindable("late=40000");
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::SubmitTimeout);
+    assert_eq!(world.clock.now().since_start(), Duration::from_secs(30));
+    world.pass(Duration::from_secs(15)).await;
+    let answered = world.pay(&ask).await.answer();
+    assert!(answered.replayed);
+    assert_eq!(answered.uid(), world.ledger().charges[0].uid);
+    answered.settle(true);
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn polling_resumes_after_a_black_hole_of_five_minutes() {
+    let world = World::calm();
+    let ask = Ask::payment("poll-silent=300000").held_for(Duration::from_mins(10));
+    let answered = world.pay(&ask).await.answer();
+    assert!(world.clock.now().since_start() > Duration::from_mins(5));
+    assert_eq!(world.ledger().tasks[0].overlapping_polls, 0);
+    answered.settle(true);
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_fails_is_tried_again_and_then_nothing_was_submitted() {
+    let world = World::calm();
+    world.network.next(Connect::Refused);
+    world.network.next(Connect::Slow(Duration::from_secs(4)));
+    world.pay(&Ask::payment("")).await.answer().settle(true);
+    world.is_empty().await;
+    world.network.plan(|| Connect::Refused);
+    let reply = world.pay(&Ask::payment("")).await;
+    assert!(
+        matches!(reply, Reply::NotSubmitted(Withdrawal::Start)),
+        "{reply:?}"
+    );
+    world
+        .network
+        .plan(|| Connect::Slow(Duration::from_secs(60)));
+    let reply = world.pay(&Ask::payment("")).await;
+    assert!(matches!(reply, Reply::NotSubmitted(_)), "{reply:?}");
+    assert_eq!(world.ledger().submits.len(), 1);
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resubmit_meets_the_task_of_the_first_at_a_gateway_that_honours_the_key() {
+    let world = World::new(resubmitting());
+    world.gateway.arm("swallow".parse().unwrap());
+    let answered = world.pay(&unfindable("")).await.answer();
+    let ledger = world.ledger();
+    assert_eq!((ledger.submits.len(), ledger.charges.len()), (2, 1));
+    assert_eq!(answered.uid(), ledger.charges[0].uid);
+    answered.settle(true);
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_task_is_left_when_a_resubmit_makes_another() {
+    let mut setting = resubmitting();
+    setting.gateway.task_repeat = TaskRepeat::Ignored;
+    let world = World::new(setting);
+    let lost = "unknown fail=422";
+    world.gateway.arm(lost.parse().unwrap());
+    let ask = unfindable("");
+    world.pay(&ask).await.doubt();
+    world.pass(Duration::from_secs(10)).await;
+    let answered = world.pay(&ask).await.answer();
+    assert_eq!(world.ledger().tasks.len(), 2);
+    assert_eq!(world.flights.census().tasks, 1);
+    answered.settle(true);
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_takes_no_transaction_that_an_equal_looking_exchange_may_have_made() {
+    let world = World::calm();
+    // Nothing comes of the first submit, and its client starts another payment for the same order.
+    world.gateway.arm("reset=50".parse().unwrap());
+    let mut first = world.begin(&Ask::payment("first"));
+    until(&first.flight, State::Asking).await;
+    let second = Ask::payment("second poll-silent=20000 delay=100");
+    let answered = world.pay(&second).await.answer();
+    answered.settle(true);
+    assert_eq!(answered.uid(), world.ledger().charges[0].uid);
+    let word = (&mut first.told).await.unwrap();
+    let told = super::world::reply(&first, word);
+    assert_eq!(
+        told.doubt(),
+        Doubt::SubmitLost,
+        "the payment was the second's"
+    );
+}

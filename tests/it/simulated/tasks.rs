@@ -1,0 +1,78 @@
+//! Exchanges that share a task, because a client gave them one key.
+use std::time::Duration;
+
+use holdline::exchange::machine::State;
+
+use super::world::{Ask, World, until};
+
+fn asks(words: &str) -> [Ask; 2] {
+    ["one", "two"].map(|name| Ask::payment(&format!("{words} {name}")).with_key("shared"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_get_at_a_time_and_its_answer_goes_to_both() {
+    for words in [
+        "",
+        "fail=422",
+        "soft=406",
+        "poll-503=3",
+        "flap=2@1 fail=422",
+        "poll-drip=3",
+    ] {
+        let world = World::calm();
+        let [one, two] = asks(words);
+        let second = async {
+            world.pass(Duration::from_millis(700)).await;
+            world.pay(&two).await
+        };
+        let (first, second) = tokio::join!(world.pay(&one), second);
+        let (first, second) = (first.answer(), second.answer());
+        assert_eq!(first.answer, second.answer, "{words}");
+        let ledger = world.ledger();
+        assert_eq!(
+            (ledger.tasks.len(), ledger.tasks[0].overlapping_polls),
+            (1, 0),
+            "{words}"
+        );
+        first.settle(true);
+        second.settle(true);
+        world.is_empty().await;
+        for ask in [&one, &two] {
+            assert_eq!(
+                world.pay(ask).await.answer().answer,
+                first.answer,
+                "{words}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_comes_after_the_answer_takes_what_is_kept() {
+    let world = World::calm();
+    let [one, two] = asks("fail=422");
+    let first = world.pay(&one).await.answer();
+    first.settle(true);
+    assert_eq!(world.pay(&two).await.answer().answer, first.answer);
+    assert_eq!(world.ledger().tasks[0].result_reads, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_driver_dies_while_it_polls_lets_the_other_poll() {
+    use super::journal::Disk;
+    use holdline::exchange::machine::RecordKind as R;
+    let world = World::calm();
+    let [one, two] = asks("poll-silent=4000");
+    world.journal.next(R::Candidate, Disk::Panics);
+    let first = world.begin(&one);
+    let second = world.begin(&two);
+    until(&first.flight, State::Polling).await;
+    assert!(matches!(
+        second.flight.state(),
+        State::Waiting | State::Polling
+    ));
+    world.pay(&one).await.answer().settle(true);
+    world.pay(&two).await.answer().settle(true);
+    assert_eq!(world.ledger().tasks[0].overlapping_polls, 0);
+    world.is_empty().await;
+}
