@@ -1,4 +1,5 @@
 //! Requests of a client over a bare socket, and the bytes that it gets.
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use base64::Engine;
@@ -149,14 +150,14 @@ impl Asking {
         let body = self.body_bytes();
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         for (name, value) in &self.fields {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(text, "{name}: {value}\r\n");
         }
         let framed = self.fields.iter().any(|(name, _)| {
             name.eq_ignore_ascii_case("Content-Length")
                 || name.eq_ignore_ascii_case("Transfer-Encoding")
         });
         if !framed && (self.method != "GET" || !body.is_empty()) {
-            text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            let _ = write!(text, "Content-Length: {}\r\n", body.len());
         }
         text.push_str("\r\n");
         [text.into_bytes(), body].concat()
