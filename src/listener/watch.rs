@@ -443,10 +443,8 @@ mod tests {
         watch.progressed(at(5), counted(100, 10), &config());
         watch.answer_buffered(Some(Receipt::new(|_| ())), at(6), &config());
         watch.broke();
-        assert_eq!(
-            verdict(&mut watch, at(6)),
-            Some(Verdict::Missed(Why::Reset))
-        );
+        let missed = Some(Verdict::Missed(Why::Reset));
+        assert_eq!(verdict(&mut watch, at(6)), missed);
         assert_eq!(verdict(&mut watch, at(6)), Some(Verdict::Missed(Why::Cut)));
 
         let mut watch = answered();
@@ -461,10 +459,8 @@ mod tests {
         watch.progressed(at(20_000), counted(50, 10), &config());
         assert_eq!(verdict(&mut watch, at(49_999)), None);
         watch.progressed(at(49_999), counted(50, 10), &config());
-        assert_eq!(
-            verdict(&mut watch, at(50_000)),
-            Some(Verdict::Missed(Why::Deadline))
-        );
+        let missed = Some(Verdict::Missed(Why::Deadline));
+        assert_eq!(verdict(&mut watch, at(50_000)), missed);
     }
 
     #[test]
@@ -478,8 +474,11 @@ mod tests {
 
         let mut unacknowledged = answered();
         unacknowledged.was_read(10, at(6), &config());
-        let proven = unacknowledged.request_came(Some(counted(99, 20)));
-        assert!(proven.is_empty());
+        assert!(
+            unacknowledged
+                .request_came(Some(counted(99, 20)))
+                .is_empty()
+        );
     }
 
     #[test]
