@@ -386,8 +386,6 @@ impl Watch {
 mod tests {
     use super::*;
 
-    const ANSWER: usize = 100;
-
     fn at(millis: u64) -> Moment {
         Moment::after_start(Duration::from_millis(millis))
     }
@@ -414,7 +412,7 @@ mod tests {
         watch.was_read(10, at(0), &config);
         assert!(watch.request_came(Some(counted(0, 10))).is_empty());
         watch.answer_buffered(Some(Receipt::new(|_| ())), at(0), &config);
-        watch.was_written(ANSWER);
+        watch.was_written(100);
         watch.flushed(at(0), Some(counted(0, 10)), Waiting::Nothing);
         watch
     }
