@@ -88,9 +88,10 @@ impl Proxy {
         };
         match way {
             Way::Exchange(conversion) => self.exchange(incomer, conversion).await,
-            Way::Read(conversion) => self.read(incomer, conversion).await.into(),
-            Way::Task(id) => self.task(incomer, id).await.into(),
-            Way::Relay => self.relay(incomer).await.into(),
+            // These hold whole messages; boxed, they cost a payment nothing.
+            Way::Read(conversion) => Box::pin(self.read(incomer, conversion)).await.into(),
+            Way::Task(id) => Box::pin(self.task(incomer, id)).await.into(),
+            Way::Relay => Box::pin(self.relay(incomer)).await.into(),
             Way::Refuse(problem) => self.refuse(problem).into(),
         }
     }
