@@ -150,14 +150,14 @@ impl Asking {
         let body = self.body_bytes();
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         for (name, value) in &self.fields {
-            let _ = write!(text, "{name}: {value}\r\n");
+            write!(text, "{name}: {value}\r\n").unwrap();
         }
         let framed = self.fields.iter().any(|(name, _)| {
             name.eq_ignore_ascii_case("Content-Length")
                 || name.eq_ignore_ascii_case("Transfer-Encoding")
         });
         if !framed && (self.method != "GET" || !body.is_empty()) {
-            let _ = write!(text, "Content-Length: {}\r\n", body.len());
+            write!(text, "Content-Length: {}\r\n", body.len()).unwrap();
         }
         text.push_str("\r\n");
         [text.into_bytes(), body].concat()
@@ -218,7 +218,7 @@ impl Line {
                 }
                 let read = self.stream.read_buf(&mut self.rest).await;
                 if !matches!(read, Ok(1..)) {
-                    return Answer::ended(std::mem::take(&mut self.rest));
+                    return Answer::ended(&std::mem::take(&mut self.rest));
                 }
             }
         };
@@ -227,7 +227,7 @@ impl Line {
     }
 
     /// Every byte until the end of the connection.
-    pub(crate) async fn to_end(&mut self) -> Vec<u8> {
+    pub(crate) async fn read_to_end(&mut self) -> Vec<u8> {
         let mut bytes = std::mem::take(&mut self.rest);
         let read = self.stream.read_to_end(&mut bytes);
         let _how_it_ended = tokio::time::timeout(PATIENCE, read).await.expect("no end");
@@ -276,8 +276,8 @@ impl Answer {
     }
 
     /// An answer whose end is the connection's.
-    fn ended(bytes: Vec<u8>) -> Option<Self> {
-        let (mut answer, head) = Self::head(&bytes)?;
+    fn ended(bytes: &[u8]) -> Option<Self> {
+        let (mut answer, head) = Self::head(bytes)?;
         let framed =
             answer.field("content-length").is_some() || answer.field("transfer-encoding").is_some();
         answer.body = bytes[head..].to_vec();

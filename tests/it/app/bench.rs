@@ -1,4 +1,5 @@
 //! A holdline before a gateway, both on loopback and both this test's own.
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -190,10 +191,12 @@ impl Setup {
                 Behind::Scripted(script) => bench.follow(script).await,
                 Behind::Origin(origin) => origin,
             };
-            file.push_str(&format!(
+            write!(
+                file,
                 "[[gateway]]\nname = \"gateway-{number}\"\nlisten = \"127.0.0.1:0\"\nhost = {hosts:?}\n\
                  upstream = \"{origin}\"\n"
-            ));
+            )
+            .unwrap();
         }
         bench.serve(&(file + &self.toml), self.changes);
         bench

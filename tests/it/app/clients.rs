@@ -15,7 +15,7 @@ async fn a_client_that_leaves_before_its_body_is_whole_leaves_nothing_behind() {
             line.reset();
         } else {
             line.half_close().await;
-            let answer = line.to_end().await;
+            let answer = line.read_to_end().await;
             assert!(!answer.starts_with(b"HTTP/1.1 2"), "{count}");
         }
     }
@@ -43,7 +43,7 @@ async fn a_client_that_half_closes_and_waits_has_its_answer() {
     let mut line = bench.pay("a").open().await;
     line.half_close().await;
     line.answer().await.is_gateway(200);
-    assert!(line.to_end().await.is_empty());
+    assert!(line.read_to_end().await.is_empty());
     bench.settled().await;
     bench.pay("a").send().await.is_gateway(200);
     bench.charges_of("a").is(2);
@@ -81,7 +81,7 @@ async fn requests_that_are_pipelined_during_a_hold_are_answered_in_order_after_i
     line.answer().await.is_refusal(400);
     line.answer().await.is_gateway(200);
     line.half_close().await;
-    assert!(line.to_end().await.is_empty());
+    assert!(line.read_to_end().await.is_empty());
     for order in ["first", "second", "third"] {
         bench.submits_of(order).is(1);
     }
@@ -108,7 +108,7 @@ async fn an_expectation_is_met_before_the_body_and_not_where_it_is_refused() {
     let head = bytes.windows(4).position(|it| it == b"\r\n\r\n").unwrap() + 4;
     let mut line = Line::connect(bench.address).await;
     line.send(&bytes[..head]).await;
-    let answer = line.to_end().await;
+    let answer = line.read_to_end().await;
     assert!(
         answer.starts_with(b"HTTP/1.1 401 "),
         "{}",
@@ -185,7 +185,7 @@ async fn old_clients_of_http_1_0_are_served() {
         .replacen("HTTP/1.1", "HTTP/1.0", 1);
     let mut line = Line::connect(bench.address).await;
     line.send(text.as_bytes()).await;
-    let answer = line.to_end().await;
+    let answer = line.read_to_end().await;
     let (answer, length) = super::asking::Answer::parse(&answer).unwrap();
     assert!(length > 0);
     answer.is_gateway(200);

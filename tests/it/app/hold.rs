@@ -154,7 +154,12 @@ async fn a_once_only_answer_is_not_spent_by_hand_in_any_form_of_asking() {
         .start()
         .await;
     let held = bench.pay("a").open().await;
-    let polls = || bench.heard().into_iter().filter(|it| it.is_poll());
+    let polls = || {
+        bench
+            .heard()
+            .into_iter()
+            .filter(super::scripted::Heard::is_poll)
+    };
     super::bench::until("it is polled", || polls().count() > 0).await;
     for (method, path, status) in [
         ("GET", "/async/result/t-1", 425),
@@ -170,7 +175,7 @@ async fn a_once_only_answer_is_not_spent_by_hand_in_any_form_of_asking() {
         let asking = super::asking::Asking::new(bench.address, method, path);
         let mut line = asking.field("Accept", "by-hand").open().await;
         line.half_close().await;
-        let bytes = String::from_utf8(line.to_end().await).unwrap();
+        let bytes = String::from_utf8(line.read_to_end().await).unwrap();
         let expected = format!("HTTP/1.1 {status} ");
         assert!(bytes.starts_with(&expected), "{method} {path}: {bytes}");
     }

@@ -208,9 +208,9 @@ async fn hear(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<Heard> {
         }
         more(stream, received).await?;
     };
-    let head = String::from_utf8(received[..end].to_vec()).unwrap();
+    let text = String::from_utf8(received[..end].to_vec()).unwrap();
     received.drain(..end + 4);
-    let mut lines = head.split("\r\n");
+    let mut lines = text.split("\r\n");
     let mut words = lines.next()?.split(' ').map(str::to_owned);
     let fields = lines.map(|line| {
         let (name, value) = line.split_once(':').unwrap();

@@ -68,7 +68,7 @@ async fn a_gateway_that_comes_back_within_the_start_is_paid_once() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_fails_at_once_for_its_own_reason() {
+async fn a_peer_that_speaks_no_tls_was_sent_nothing() {
     let gateway = script(|_| accepted());
     let plain = super::scripted::Scripted::bind(gateway).await;
     let log = plain.log.clone();
@@ -76,7 +76,6 @@ async fn a_certificate_that_nobody_vouches_for_fails_at_once_for_its_own_reason(
     let drain = holdline::drain::Drain::new();
     drop(drain.spawn(plain.serve(drain.clone())));
     let bench = holdline().gateway(origin.as_str()).start().await;
-    // A peer that speaks no TLS at all.
     let answer = bench.pay("a").send().await;
     answer.is_refusal(502);
     assert!(
@@ -330,7 +329,6 @@ async fn a_late_refusal_is_the_truth_as_well() {
         .start()
         .await;
     let answer = bench.pay("a").words("refuse=422 late=300").send().await;
-    // The simulated gateway holds only acceptances back.
     answer.is_gateway(422);
     bench.submits_of("a").is(1);
 }
