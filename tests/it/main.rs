@@ -1,5 +1,7 @@
 //! The one integration binary.
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod delivery;
