@@ -2,6 +2,8 @@
 #[cfg(test)]
 mod app;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod config;

@@ -33,6 +33,7 @@ pub(crate) const HOLD: Duration = Duration::from_mins(5);
 const PATH: PathAndQuery = PathAndQuery::from_static("/transactions/payments");
 
 /// What a world is made of.
+#[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) gateway: Settings,
     pub(crate) exchange: exchange::Config,

@@ -1,0 +1,329 @@
+//! The judges: what clients were told against what truly happened.
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use holdline::exchange::machine::RecordKind;
+use holdline::simulator::Ledger;
+use uuid::Uuid;
+
+use super::client::Told;
+use super::plan::Intent;
+use super::wire::Call;
+use crate::simulated::journal::Entry;
+use crate::simulated::world::Reply;
+
+/// Everything that is known after a run.
+pub(super) struct Evidence {
+    pub(super) intents: Vec<Intent>,
+    pub(super) told: Vec<Told>,
+    pub(super) spied: Vec<Reply>,
+    pub(super) ledger: Ledger,
+    pub(super) calls: Vec<Call>,
+    pub(super) journal: Vec<Entry>,
+    pub(super) resubmits: u32,
+}
+
+/// A broken rule, with what shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Violation {
+    pub(super) rule: Rule,
+    pub(super) what: String,
+}
+
+/// The rules of FAULTS that a run can break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    OneCharge,
+    HonestDenial,
+    NoLostAnswer,
+    JustifiedDoubt,
+    NoInvention,
+    SameAnswer,
+    OneGet,
+    OwnAnswersOnly,
+    DurableIntent,
+}
+
+impl Evidence {
+    /// Every broken rule.
+    pub(super) fn violations(&self) -> Vec<Violation> {
+        let judges: [(Rule, Vec<String>); 9] = [
+            (Rule::OneCharge, [self.charges(), self.submits()].concat()),
+            (Rule::HonestDenial, self.denials()),
+            (Rule::NoLostAnswer, self.lost_answers()),
+            (Rule::JustifiedDoubt, self.doubts()),
+            (Rule::NoInvention, self.inventions()),
+            (Rule::SameAnswer, self.changed_answers()),
+            (Rule::OneGet, self.gets()),
+            (Rule::OwnAnswersOnly, self.spied_answers()),
+            (Rule::DurableIntent, self.early_submits()),
+        ];
+        let violations = judges
+            .into_iter()
+            .flat_map(|(rule, found)| found.into_iter().map(move |what| Violation { rule, what }));
+        violations.collect()
+    }
+
+    fn submits_of<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Call> {
+        self.calls
+            .iter()
+            .filter(move |call| call.is_submit() && call.key == key)
+    }
+
+    fn tasks_of(&self, key: &str) -> BTreeSet<String> {
+        self.submits_of(key).filter_map(Call::task).collect()
+    }
+
+    /// The key under which a client's exchange went.
+    fn key_of<'a>(&'a self, told: &'a Told) -> Option<&'a str> {
+        let given = self.intents[told.intent].ask.key.as_deref();
+        given.or_else(|| told.flight.as_ref().map(|(_, key)| key.as_str()))
+    }
+
+    /// The exchanges, each with its key.
+    fn exchanges(&self) -> BTreeMap<Uuid, &str> {
+        let flights = self.told.iter().filter_map(|told| told.flight.as_ref());
+        flights
+            .map(|(exchange, key)| (*exchange, key.as_str()))
+            .collect()
+    }
+
+    /// I1: no purchase is charged twice.
+    fn charges(&self) -> Vec<String> {
+        let mut wanted: BTreeMap<&str, usize> = BTreeMap::new();
+        for (number, intent) in self.intents.iter().enumerate() {
+            let begun = self.told.iter().filter(|told| told.intent == number);
+            let rounds: BTreeSet<u32> = begun.map(|told| told.round).collect();
+            *wanted.entry(&intent.tracking_id).or_default() += rounds.len();
+        }
+        let too_many = wanted.into_iter().filter_map(|(tracking_id, rounds)| {
+            let charges = self.ledger.charges_of(tracking_id).count();
+            (charges > rounds).then(|| format!("{tracking_id}: {charges} charges, {rounds} wanted"))
+        });
+        too_many.collect()
+    }
+
+    /// I1: no submit goes out again but after a 429, or as a resubmit where those are on.
+    fn submits(&self) -> Vec<String> {
+        let mut exchanges: BTreeMap<&str, usize> = BTreeMap::new();
+        for key in self.exchanges().into_values() {
+            *exchanges.entry(key).or_default() += 1;
+        }
+        let too_many = exchanges.into_iter().filter_map(|(key, exchanges)| {
+            let is_429 = |call: &&Call| call.answer.as_ref().is_some_and(|it| it.status == 429);
+            let submits = self.submits_of(key).count();
+            let put_off = self.submits_of(key).filter(is_429).count();
+            let allowed = exchanges * (1 + self.resubmits as usize) + put_off;
+            (submits > allowed).then(|| format!("{key}: {submits} submits, {allowed} allowed"))
+        });
+        too_many.collect()
+    }
+
+    /// I2: "not submitted" is never said of what left.
+    fn denials(&self) -> Vec<String> {
+        let denied = self.told.iter().filter_map(|told| match told.reply {
+            Some(Reply::NotSubmitted(why)) => {
+                let (exchange, key) = told.flight.as_ref()?;
+                let is_shared = self
+                    .exchanges()
+                    .values()
+                    .filter(|other| *other == key)
+                    .count()
+                    > 1;
+                let left = self.submits_of(key).next().is_some();
+                (left && !is_shared).then(|| format!("{exchange} ({key}): {why:?}"))
+            }
+            _ => None,
+        });
+        denied.collect()
+    }
+
+    /// I3: who keeps asking ends with the gateway's answer or a doubt; and with a doubt never where
+    /// a search must have found the one transaction that there is.
+    fn lost_answers(&self) -> Vec<String> {
+        let last = self.told.iter().filter(|told| told.is_last);
+        let lost = last.filter_map(|told| {
+            let intent = &self.intents[told.intent];
+            let is_found = match told.reply {
+                Some(Reply::Answer(_) | Reply::Refused(_)) => true,
+                Some(Reply::InDoubt(_)) => !self.must_be_found(told, intent),
+                _ => false,
+            };
+            (!is_found)
+                .then(|| format!("{}: {:?} at {:?}", intent.tracking_id, told.reply, told.at))
+        });
+        lost.collect()
+    }
+
+    fn must_be_found(&self, told: &Told, intent: &Intent) -> bool {
+        let id = &intent.tracking_id;
+        let alone = self
+            .intents
+            .iter()
+            .filter(|other| other.tracking_id == *id)
+            .count()
+            == 1;
+        let Some(key) = self.key_of(told) else {
+            return false;
+        };
+        let mut charges = self.ledger.charges_of(id);
+        alone && charges.any(|charge| charge.key.as_deref() == Some(key))
+    }
+
+    /// A doubt has a cause: a submit without a clear answer, a task that became unknown, or a panic.
+    fn doubts(&self) -> Vec<String> {
+        let unjustified = self.told.iter().filter_map(|told| {
+            let Some(Reply::InDoubt(doubt)) = &told.reply else {
+                return None;
+            };
+            let (exchange, key) = told.flight.as_ref()?;
+            let panicked = |entry: &Entry| entry.exchange == *exchange && entry.panicked;
+            let justified = self.journal.iter().any(panicked)
+                || self.submits_of(key).any(|call| !is_clear(call))
+                || self.polls_of(key).any(|call| {
+                    call.answer
+                        .as_ref()
+                        .is_some_and(super::wire::Answer::is_unknown)
+                });
+            (!justified).then(|| format!("{exchange} ({key}): {doubt:?}"))
+        });
+        unjustified.collect()
+    }
+
+    fn polls_of(&self, key: &str) -> impl Iterator<Item = &Call> {
+        let tasks = self.tasks_of(key);
+        self.calls
+            .iter()
+            .filter(move |call| call.polled().is_some_and(|task| tasks.contains(task)))
+    }
+
+    /// I4 and I7: every answer is the gateway's own, byte for byte, to this exchange and shop.
+    fn inventions(&self) -> Vec<String> {
+        let invented = self.told.iter().filter_map(|told| {
+            let answer = match &told.reply {
+                Some(Reply::Answer(answered)) => &answered.answer,
+                Some(Reply::Refused(answer)) => answer,
+                _ => return None,
+            };
+            let key = self.key_of(told)?;
+            let shop = self.intents[told.intent].ask.authorization();
+            let mut sources = self.sources(key).filter(|call| call.authorization == shop);
+            let given = sources.any(|call| {
+                let given = call.answer.as_ref();
+                given.is_some_and(|it| it.status == answer.status && it.body == answer.body)
+            });
+            let body = String::from_utf8_lossy(&answer.body);
+            (!given).then(|| format!("{key}: {} {body}", answer.status))
+        });
+        invented.collect()
+    }
+
+    /// The calls whose answers may be this exchange's: its submits, its polls, and the queries for
+    /// the transactions that it made.
+    fn sources<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Call> {
+        let made = self
+            .ledger
+            .charges
+            .iter()
+            .filter(|it| it.key.as_deref() == Some(key));
+        let paths: BTreeSet<String> = made.map(|it| format!("/transactions/{}", it.uid)).collect();
+        let queries = self
+            .calls
+            .iter()
+            .filter(move |call| paths.contains(&call.path));
+        self.submits_of(key)
+            .chain(self.polls_of(key))
+            .chain(queries)
+    }
+
+    /// I5: one exchange has one answer; and a purchase that was finished is not given for the next.
+    fn changed_answers(&self) -> Vec<String> {
+        let mut first: BTreeMap<Uuid, &Told> = BTreeMap::new();
+        let mut changed = Vec::new();
+        for told in &self.told {
+            let (Some(Reply::Answer(now)), Some((exchange, key))) = (&told.reply, &told.flight)
+            else {
+                continue;
+            };
+            let earlier = first.entry(*exchange).or_insert(told);
+            let Some(Reply::Answer(before)) = &earlier.reply else {
+                continue;
+            };
+            let is_same = before.answer == now.answer;
+            let is_stale = (earlier.intent, earlier.round) != (told.intent, told.round)
+                && self.intents[told.intent].ask.key.is_none();
+            if !is_same || is_stale {
+                changed.push(format!("{exchange} ({key}) at {:?}", told.at));
+            }
+        }
+        changed
+    }
+
+    /// I6: one `GET` at a time, and none after the result.
+    fn gets(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for task in self
+            .ledger
+            .tasks
+            .iter()
+            .filter(|task| task.overlapping_polls > 0)
+        {
+            found.push(format!(
+                "{}: {} at once",
+                task.request_id, task.overlapping_polls
+            ));
+        }
+        let mut done: BTreeSet<&str> = BTreeSet::new();
+        for call in &self.calls {
+            let Some(task) = call.polled() else { continue };
+            if done.contains(task) {
+                found.push(format!("{task}: polled again at {:?}", call.at));
+            }
+            let answer = call.answer.as_ref().filter(|answer| answer.status == 200);
+            if answer.is_some_and(|answer| answer.json().get("transaction").is_some()) {
+                done.insert(task);
+            }
+        }
+        found
+    }
+
+    /// I7: another secret is told of nothing.
+    fn spied_answers(&self) -> Vec<String> {
+        let may_know = |reply: &&Reply| matches!(reply, Reply::OtherSecret | Reply::NotAdmitted(_));
+        let told = self.spied.iter().filter(|reply| !may_know(reply));
+        told.map(|reply| format!("{reply:?}")).collect()
+    }
+
+    /// I10: no byte of a submit before its intent is durable.
+    fn early_submits(&self) -> Vec<String> {
+        let exchanges = self.exchanges();
+        let durable = |key: &str| {
+            let mine = |entry: &&Entry| {
+                entry.kind == RecordKind::Submitted
+                    && exchanges
+                        .get(&entry.exchange)
+                        .is_some_and(|other| *other == key)
+            };
+            self.journal
+                .iter()
+                .filter(mine)
+                .filter_map(|entry| entry.durable_at)
+                .min()
+        };
+        let known: BTreeSet<&str> = exchanges.values().copied().collect();
+        let early = known.into_iter().filter_map(|key| {
+            let first = self.submits_of(key).next()?;
+            let is_early = durable(key).is_none_or(|durable| first.at < durable);
+            is_early.then(|| format!("{key}: submitted at {:?}", first.at))
+        });
+        early.collect()
+    }
+}
+
+/// A submit's answer that leaves no doubt: an acceptance or a refusal, whole and in time.
+fn is_clear(call: &Call) -> bool {
+    call.answer.as_ref().is_some_and(|answer| {
+        let in_time = answer.at.since(call.at) < Duration::from_secs(30);
+        in_time && (call.task().is_some() || (400..500).contains(&answer.status))
+    })
+}

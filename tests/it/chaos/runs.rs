@@ -1,0 +1,126 @@
+//! The runs: a few hundred seeds, each of which must break no rule.
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures_util::future::{join, join_all};
+
+use super::client::{Buyer, Harness, spy};
+use super::judge::{Evidence, Violation};
+use super::plan::Plan;
+use super::wire;
+use crate::simulated::world::World;
+
+/// So many seeds are run where nothing else is said.
+const SEEDS: u64 = 300;
+
+/// What is changed about a run: how its harness cheats, and what its world does.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    pub(super) harness: Harness,
+    pub(super) world: fn(&World),
+}
+
+/// Nothing is changed.
+pub(super) const NONE: Change = Change {
+    harness: Harness::Honest,
+    world: |_| (),
+};
+
+/// Runs a seed to its end and returns what is known then.
+pub(super) fn run(seed: u64, change: Change) -> Evidence {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(play(seed, change))
+}
+
+async fn play(seed: u64, change: Change) -> Evidence {
+    let mut plan = Plan::of(seed);
+    let resubmits = plan.setting.exchange.resubmits;
+    let amnesia_setting = Plan::of(seed).setting;
+    let world = World::new(plan.setting.clone());
+    let amnesia = world.reopened(&amnesia_setting);
+    plan.unsettle(&world);
+    (change.world)(&world);
+    let spies: Vec<_> = plan
+        .intents
+        .iter()
+        .map(|intent| spy(world.clone(), intent.ask.clone(), Rng::with_seed(seed)))
+        .collect();
+    let mut buyers = Vec::new();
+    for (number, intent) in plan.intents.iter().enumerate() {
+        for _ in 0..intent.clients {
+            let buyer = Buyer {
+                world: world.clone(),
+                amnesia: amnesia.clone(),
+                number,
+                intent: intent.clone(),
+                rng: plan.rng.fork(),
+                harness: change.harness,
+            };
+            buyers.push(buyer.buy());
+        }
+    }
+    let (told, spied) = join(join_all(buyers), join_all(spies)).await;
+    let mut told = told.concat();
+    told.sort_by_key(|told| told.at);
+    let evidence = Evidence {
+        intents: plan.intents,
+        told,
+        spied: spied.concat(),
+        ledger: world.ledger(),
+        calls: wire::calls(&world.network.wires()),
+        journal: world.journal.entries(),
+        resubmits,
+    };
+    if change.harness == Harness::Honest {
+        world.pass(Duration::from_hours(25)).await;
+        world.is_empty().await;
+    }
+    evidence
+}
+
+/// Fails with all that is needed to see it again.
+fn judge(seed: u64) {
+    let violations = run(seed, NONE).violations();
+    assert!(
+        violations.is_empty(),
+        "{}\nsee it again with HOLDLINE_CHAOS_SEED={seed} cargo test --test it chaos::runs",
+        lines(&violations)
+    );
+}
+
+fn lines(violations: &[Violation]) -> String {
+    let lines = violations
+        .iter()
+        .map(|it| format!("{:?}: {}", it.rule, it.what));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn no_seed_breaks_a_rule() {
+    match number("HOLDLINE_CHAOS_SEED") {
+        Some(seed) => judge(seed),
+        None => (0..number("HOLDLINE_CHAOS_SEEDS").unwrap_or(SEEDS)).for_each(judge),
+    }
+}
+
+#[test]
+fn a_seed_plays_the_same_run_every_time() {
+    for seed in 0..5 {
+        let [one, two] = [run(seed, NONE), run(seed, NONE)];
+        assert_eq!(
+            format!("{:?}", one.told),
+            format!("{:?}", two.told),
+            "seed {seed}"
+        );
+        assert_eq!(one.ledger, two.ledger, "seed {seed}");
+        assert_eq!(one.journal, two.journal, "seed {seed}");
+    }
+}
