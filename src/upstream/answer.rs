@@ -18,7 +18,7 @@ pub(super) enum Channel {
     /// A connection for this one request.
     Own(Box<Http1>),
     /// A connection of the pool.
-    Leased(Lease),
+    Leased(Lease<Http1>),
     /// A stream of a shared connection; held so that it is counted while its answer is read.
     Shared {
         /// The stream.
@@ -86,7 +86,7 @@ impl AnswerBody {
     fn drive(&mut self, context: &mut Context<'_>) {
         match &mut self.channel {
             Some(Channel::Own(http1)) => http1.poll_driver(context),
-            Some(Channel::Leased(lease)) => lease.http1().poll_driver(context),
+            Some(Channel::Leased(lease)) => lease.connection().poll_driver(context),
             Some(Channel::Shared { .. }) | None => {}
         }
     }

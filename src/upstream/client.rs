@@ -11,7 +11,8 @@ use super::answer::{self, AnswerBody, Channel};
 use super::connector::Connected;
 use super::http1::{Http1, Unanswered};
 use super::http2::{Http2, Stream};
-use super::pool::{Lease, Pool};
+use super::lean::{self, Lean};
+use super::pool::{Lease, Pool, Pooled};
 use super::tls::Purpose;
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
 use crate::drain::Drain;
@@ -45,8 +46,8 @@ enum Choice {
 }
 
 /// What a pooled request is sent on.
-enum Pooled {
-    Leased(Lease),
+enum Way<C> {
+    Leased(Lease<C>),
     Shared(Stream),
 }
 
@@ -122,7 +123,7 @@ impl Client {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let deadline = inner.clock.now() + timeout;
-            match inner.call(request, deadline).await {
+            match inner.relay(request, deadline).await {
                 Ok(answer) => Ok(answer.map(Body::streamed)),
                 Err(error) => {
                     inner.metrics.failed(&error);
@@ -145,9 +146,65 @@ impl Inner {
         ))
     }
 
-    async fn fetch(&self, request: Request<Body>) -> Result<StoredResponse, Error> {
+    async fn fetch(&self, mut request: Request<Body>) -> Result<StoredResponse, Error> {
         let deadline = self.deadline();
-        let answer = self.call(request, deadline).await?;
+        if !lean::carries(&request) {
+            return Box::pin(self.fetch_by_hyper(request, deadline)).await;
+        }
+        let mut choice = Choice::Any;
+        loop {
+            let mut lease = match self.way::<Lean>(choice, deadline).await? {
+                Way::Leased(lease) => lease,
+                Way::Shared(stream) => {
+                    let shared = Way::Shared(stream);
+                    return Box::pin(self.fetch_by(shared, request, deadline)).await;
+                }
+            };
+            framing::for_http1(&mut request, self.origin.host_field());
+            lease.connection().prepare(&request);
+            match self.ask(lease, deadline).await {
+                // The connection was lost before anything of the request had left.
+                Err(Error {
+                    cause: Cause::Terminated,
+                    sent: Sent::Never,
+                    ..
+                }) if choice == Choice::Any => choice = Choice::Fresh,
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Sends the poll that a lean connection has taken. The connection is kept if the answer leaves
+    /// it open.
+    async fn ask(&self, mut lease: Lease<Lean>, deadline: Moment) -> Result<StoredResponse, Error> {
+        self.in_time(deadline)?;
+        let lean = lease.connection();
+        let asked = lean.ask(self.config.max_answer);
+        let Ok(answer) = timeout_at(self.clock.instant(deadline), asked).await else {
+            return Err(Error::new(Cause::AnswerTimeout, lean.sent()));
+        };
+        let answer = answer?;
+        lease.give_back();
+        Ok(answer)
+    }
+
+    async fn fetch_by_hyper(
+        &self,
+        request: Request<Body>,
+        deadline: Moment,
+    ) -> Result<StoredResponse, Error> {
+        let way = self.way(Choice::Any, deadline).await?;
+        self.fetch_by(way, request, deadline).await
+    }
+
+    /// Sends a request by way of hyper and reads its answer whole.
+    async fn fetch_by(
+        &self,
+        way: Way<Http1>,
+        request: Request<Body>,
+        deadline: Moment,
+    ) -> Result<StoredResponse, Error> {
+        let answer = self.call(way, request, deadline).await?;
         timeout_at(
             self.clock.instant(deadline),
             answer::read_whole(answer, self.config.max_answer),
@@ -156,47 +213,56 @@ impl Inner {
         .map_err(|_| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
     }
 
-    /// Sends a request on a pooled connection and returns its answer's fields. A request that hyper
-    /// gives back untouched is sent once more, on a fresh connection.
-    async fn call(
+    async fn relay(
         &self,
         request: Request<Body>,
         deadline: Moment,
     ) -> Result<Response<AnswerBody>, Error> {
-        let pooled = self.pooled(Choice::Any, deadline).await?;
-        let unanswered = match self.send(pooled, request, deadline).await {
+        let way = self.way(Choice::Any, deadline).await?;
+        self.call(way, request, deadline).await
+    }
+
+    /// Sends a request by `way` and returns its answer's fields. A request that hyper
+    /// gives back untouched is sent once more, on a fresh connection.
+    async fn call(
+        &self,
+        way: Way<Http1>,
+        request: Request<Body>,
+        deadline: Moment,
+    ) -> Result<Response<AnswerBody>, Error> {
+        let unanswered = match self.send(way, request, deadline).await {
             Ok(answer) => return Ok(answer),
             Err(unanswered) => unanswered,
         };
         let Some(request) = unanswered.request else {
             return Err(unanswered.error);
         };
-        let pooled = self.pooled(Choice::Fresh, deadline).await?;
-        let answer = self.send(pooled, *request, deadline).await;
+        let way = self.way(Choice::Fresh, deadline).await?;
+        let answer = self.send(way, *request, deadline).await;
         answer.map_err(|unanswered| unanswered.error)
     }
 
     async fn send(
         &self,
-        pooled: Pooled,
+        way: Way<Http1>,
         request: Request<Body>,
         deadline: Moment,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         self.in_time(deadline)?;
-        match pooled {
-            Pooled::Leased(lease) => self.send_http1(lease, request, deadline).await,
-            Pooled::Shared(stream) => self.send_http2(stream, request, deadline).await,
+        match way {
+            Way::Leased(lease) => self.send_http1(lease, request, deadline).await,
+            Way::Shared(stream) => self.send_http2(stream, request, deadline).await,
         }
     }
 
     async fn send_http1(
         &self,
-        mut lease: Lease,
+        mut lease: Lease<Http1>,
         mut request: Request<Body>,
         deadline: Moment,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         framing::for_http1(&mut request, self.origin.host_field());
-        let http1 = lease.http1();
+        let http1 = lease.connection();
         let Ok(fields) = timeout_at(self.clock.instant(deadline), http1.send(request)).await else {
             return Err(Error::new(Cause::AnswerTimeout, http1.sent()).into());
         };
@@ -227,44 +293,47 @@ impl Inner {
     }
 
     /// What a pooled request is sent on: a shared connection, one that waits, or a new one.
-    async fn pooled(&self, choice: Choice, deadline: Moment) -> Result<Pooled, Error> {
+    async fn way<C: Pooled>(&self, choice: Choice, deadline: Moment) -> Result<Way<C>, Error> {
         if let Some(stream) = self.pool.stream() {
-            return Ok(Pooled::Shared(stream));
+            return Ok(Way::Shared(stream));
         }
         let permit = self.permit(deadline).await?;
-        if let Some(http1) = self.waiting(choice) {
-            return Ok(self.leased(http1, permit));
+        if let Some(connection) = self.waiting(choice) {
+            return Ok(self.leased(connection, permit));
         }
         if !self.origin.is_tls() || self.pool.speaks_http1() {
-            return self.open(permit, deadline).await;
+            return Box::pin(self.open(permit, deadline)).await;
         }
-        let waited = timeout_at(
-            self.clock.instant(self.patience(deadline)),
-            self.opening.lock(),
-        )
-        .await;
+        Box::pin(self.open_in_turn(choice, permit, deadline)).await
+    }
+
+    /// Opens a connection that may turn out to be a shared one, after those who were first.
+    async fn open_in_turn<C: Pooled>(
+        &self,
+        choice: Choice,
+        permit: OwnedSemaphorePermit,
+        deadline: Moment,
+    ) -> Result<Way<C>, Error> {
+        let patience = self.clock.instant(self.patience(deadline));
+        let waited = timeout_at(patience, self.opening.lock()).await;
         let _opening = waited.map_err(|_| {
             Error::new(Cause::ConnectTimeout, Sent::Never)
                 .because("another connection was still being made")
         })?;
         // Who held the lock before may have made what is wanted here.
         if let Some(stream) = self.pool.stream() {
-            return Ok(Pooled::Shared(stream));
+            return Ok(Way::Shared(stream));
         }
-        if let Some(http1) = self.waiting(choice) {
-            return Ok(self.leased(http1, permit));
+        if let Some(connection) = self.waiting(choice) {
+            return Ok(self.leased(connection, permit));
         }
         self.open(permit, deadline).await
     }
 
-    fn waiting(&self, choice: Choice) -> Option<Box<Http1>> {
+    fn waiting<C: Pooled>(&self, choice: Choice) -> Option<Box<C>> {
         match choice {
             Choice::Any => self.pool.take(),
-            Choice::Fresh => {
-                // The new connection takes the place of one that waits, as the bound counts both.
-                drop(self.pool.take());
-                None
-            }
+            Choice::Fresh => None,
         }
     }
 
@@ -280,7 +349,12 @@ impl Inner {
         Ok(permit)
     }
 
-    async fn open(&self, permit: OwnedSemaphorePermit, deadline: Moment) -> Result<Pooled, Error> {
+    async fn open<C: Pooled>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        deadline: Moment,
+    ) -> Result<Way<C>, Error> {
+        self.pool.make_room();
         let connected = timeout_at(
             self.clock.instant(deadline),
             self.connected(Purpose::Pooled),
@@ -290,15 +364,14 @@ impl Inner {
         let open = self.metrics.connected();
         if connected.is_http2 {
             let http2 = Http2::open(connected, open, &self.drain).await?;
-            return Ok(Pooled::Shared(self.pool.share(http2)));
+            return Ok(Way::Shared(self.pool.share(http2)));
         }
         self.pool.note_http1();
-        let http1 = Http1::open(connected, open).await?;
-        Ok(self.leased(http1, permit))
+        Ok(self.leased(C::open(connected, open).await?, permit))
     }
 
-    fn leased(&self, http1: Box<Http1>, permit: OwnedSemaphorePermit) -> Pooled {
-        Pooled::Leased(Lease::new(http1, Arc::clone(&self.pool), permit))
+    fn leased<C: Pooled>(&self, connection: Box<C>, permit: OwnedSemaphorePermit) -> Way<C> {
+        Way::Leased(Lease::new(connection, Arc::clone(&self.pool), permit))
     }
 
     async fn connected(&self, purpose: Purpose) -> Result<Connected, Error> {

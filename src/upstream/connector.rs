@@ -22,11 +22,9 @@ use super::{Cause, Config, Error, Origin, Sent};
 use crate::timing::Clock;
 
 /// Keepalive of a socket: a submit's answer is waited for without a deadline, so a peer that
-/// vanished must be found otherwise. Idle, interval and count add up to half a minute, which is
-/// `submit.timeout`'s default.
+/// vanished must be found otherwise. Interval and count stay the kernel's: to set them would cost
+/// every payment two more system calls.
 const KEEPALIVE_IDLE_SECONDS: u32 = 15;
-const KEEPALIVE_INTERVAL_SECONDS: u32 = 5;
-const KEEPALIVE_PROBES: u32 = 3;
 
 /// What hands out pipes in memory.
 type Factory = dyn Fn() -> BoxFuture<'static, io::Result<DuplexStream>> + Send + Sync;
@@ -164,12 +162,6 @@ fn tuned(stream: TcpStream) -> Result<TcpStream, Error> {
         stream.set_nodelay(true)?;
         setsockopt(&stream, sockopt::KeepAlive, &true)?;
         setsockopt(&stream, sockopt::TcpKeepIdle, &KEEPALIVE_IDLE_SECONDS)?;
-        setsockopt(
-            &stream,
-            sockopt::TcpKeepInterval,
-            &KEEPALIVE_INTERVAL_SECONDS,
-        )?;
-        setsockopt(&stream, sockopt::TcpKeepCount, &KEEPALIVE_PROBES)?;
         Ok(())
     };
     set().map_err(|error| refused(&error))?;

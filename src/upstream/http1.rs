@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use super::connector::{Connected, Stream};
 use super::metered::Meter;
 use super::metrics::Open;
+use super::pool::{Pooled, Waiting};
 use super::{Cause, Error, Sent, diagnosis};
 use crate::message::Body;
 
@@ -28,6 +29,36 @@ pub(super) struct Http1 {
     driver: Option<http1::Connection<TokioIo<Stream>, Body>>,
     meter: Arc<Meter>,
     _open: Open,
+}
+
+impl Pooled for Http1 {
+    async fn open(connected: Connected, open: Open) -> Result<Box<Self>, Error> {
+        Self::open(connected, open).await
+    }
+
+    fn is_ready(&mut self) -> bool {
+        self.is_ready()
+    }
+
+    /// Its driver is turned once more, as only that tells whether the request has left whole.
+    fn is_fit(&mut self) -> bool {
+        self.is_ready()
+    }
+
+    fn into_waiting(self: Box<Self>) -> Waiting {
+        Waiting::Http1(self)
+    }
+
+    fn from_waiting(waiting: Waiting) -> Option<Box<Self>> {
+        match waiting {
+            Waiting::Http1(http1) => Some(http1),
+            Waiting::Lean(_) => None,
+        }
+    }
+
+    fn is_kind_of(waiting: &Waiting) -> bool {
+        matches!(waiting, Waiting::Http1(_))
+    }
 }
 
 /// A request without an answer.

@@ -1,9 +1,10 @@
 //! Calls to one gateway's origin: fresh connections for submits, pooled ones for everything else.
 //!
-//! From below: `connector` makes a byte stream, `metered` counts what leaves on it, `http1` and
-//! `http2` speak on it, `pool` keeps it for the next request, `client` and `submission` are what
+//! From below: `connector` makes a byte stream, `metered` counts what leaves on it, `http1`,
+//! `http2` and `lean` speak on it, `pool` keeps it for the next request, `client` and `submission` are what
 //! the floors above call.
 mod answer;
+mod chunks;
 mod client;
 mod config;
 mod connector;
@@ -12,10 +13,12 @@ mod error;
 mod framing;
 mod http1;
 mod http2;
+mod lean;
 mod metered;
 mod metrics;
 mod origin;
 mod pool;
+mod reply;
 mod submission;
 mod tls;
 

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Error;
+use super::connector::Connected;
 use super::http1::Http1;
 use super::http2::{Http2, Stream};
+use super::lean::Lean;
+use super::metrics::Open;
 use crate::drain::Drain;
 use crate::timing::{Clock, Moment};
 
@@ -23,8 +27,8 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// Waiting HTTP/1.1 connections, in the order in which they were given back. The last is taken
-    /// first, so that few stay warm and the others end.
+    /// Waiting HTTP/1.1 connections of both kinds, in the order in which they were given back. The
+    /// last of a kind is taken first, so that few stay warm and the others end.
     idle: Vec<Idle>,
     shared: Vec<Http2>,
     /// The last handshake chose HTTP/1.1, so many connections are needed.
@@ -34,13 +38,41 @@ struct State {
 }
 
 struct Idle {
-    http1: Box<Http1>,
+    connection: Waiting,
     since: Moment,
 }
 
+/// A waiting connection of either kind; one does not change into the other.
+pub(super) enum Waiting {
+    Http1(Box<Http1>),
+    Lean(Box<Lean>),
+}
+
+/// A kind of connection that carries one request at a time and can wait for the next.
+pub(super) trait Pooled: Sized + Send {
+    /// Readies HTTP on a stream; nothing is written.
+    fn open(
+        connected: Connected,
+        open: Open,
+    ) -> impl Future<Output = Result<Box<Self>, Error>> + Send;
+
+    /// True if it can take a request now.
+    fn is_ready(&mut self) -> bool;
+
+    /// True if it is worth keeping after an answer.
+    fn is_fit(&mut self) -> bool;
+
+    fn into_waiting(self: Box<Self>) -> Waiting;
+
+    /// The connection, if it is of this kind.
+    fn from_waiting(waiting: Waiting) -> Option<Box<Self>>;
+
+    fn is_kind_of(waiting: &Waiting) -> bool;
+}
+
 /// A pooled connection in use. Dropped without [`Lease::give_back`], the connection ends.
-pub(super) struct Lease {
-    http1: Box<Http1>,
+pub(super) struct Lease<C> {
+    connection: Box<C>,
     pool: Arc<Pool>,
     _permit: OwnedSemaphorePermit,
 }
@@ -61,21 +93,39 @@ impl Pool {
         })
     }
 
-    /// The permits of connections in use. Connections that wait hold none, and none is opened
-    /// while one waits, so there are never more connections than permits.
+    /// The permits of connections in use. Connections that wait hold none.
     pub(super) fn permits(&self) -> Arc<Semaphore> {
         Arc::clone(&self.permits)
     }
 
-    /// A waiting connection that is alive.
-    pub(super) fn take(&self) -> Option<Box<Http1>> {
+    /// A waiting connection of a kind that is alive.
+    pub(super) fn take<C: Pooled>(&self) -> Option<Box<C>> {
         let now = self.clock.now();
         loop {
-            let mut idle = self.state().idle.pop()?;
-            if now.since(idle.since) < self.idle_timeout && idle.http1.is_ready() {
-                return Some(idle.http1);
+            let idle = self.pop::<C>()?;
+            let mut connection = C::from_waiting(idle.connection)?;
+            if now.since(idle.since) < self.idle_timeout && connection.is_ready() {
+                return Some(connection);
             }
         }
+    }
+
+    fn pop<C: Pooled>(&self) -> Option<Idle> {
+        let mut state = self.state();
+        let is_wanted = |idle: &Idle| C::is_kind_of(&idle.connection);
+        let last = state.idle.iter().rposition(is_wanted)?;
+        Some(state.idle.remove(last))
+    }
+
+    /// Ends the connections that waited longest until those that wait and those in use, the one
+    /// to be opened among them, are no more than allowed. Its permit is held already.
+    pub(super) fn make_room(&self) {
+        let room = self.permits.available_permits();
+        let mut state = self.state();
+        let surplus = state.idle.len().saturating_sub(room);
+        let ended: Vec<Idle> = state.idle.drain(..surplus).collect();
+        drop(state);
+        drop(ended);
     }
 
     /// A part of a shared connection, unless there is none or another should be opened.
@@ -112,10 +162,10 @@ impl Pool {
         self.state().speaks_http1
     }
 
-    fn put(self: &Arc<Self>, http1: Box<Http1>) {
+    fn put(self: &Arc<Self>, connection: Waiting) {
         let since = self.clock.now();
         let mut state = self.state();
-        state.idle.push(Idle { http1, since });
+        state.idle.push(Idle { connection, since });
         if !state.is_reaping && !self.drain.is_draining() {
             state.is_reaping = true;
             drop(self.drain.spawn(reap(Arc::downgrade(self))));
@@ -159,24 +209,24 @@ async fn reap(pool: Weak<Pool>) {
     }
 }
 
-impl Lease {
-    pub(super) fn new(http1: Box<Http1>, pool: Arc<Pool>, permit: OwnedSemaphorePermit) -> Self {
+impl<C: Pooled> Lease<C> {
+    pub(super) fn new(connection: Box<C>, pool: Arc<Pool>, permit: OwnedSemaphorePermit) -> Self {
         Self {
-            http1,
+            connection,
             pool,
             _permit: permit,
         }
     }
 
-    pub(super) fn http1(&mut self) -> &mut Http1 {
-        &mut self.http1
+    pub(super) fn connection(&mut self) -> &mut C {
+        &mut self.connection
     }
 
     /// Lets the connection wait for its next request, if it can take one: not if the peer said
     /// goodbye, sent more than its answer, or answered before it had read the whole request.
     pub(super) fn give_back(mut self) {
-        if self.http1.is_ready() {
-            self.pool.put(self.http1);
+        if self.connection.is_fit() {
+            self.pool.put(self.connection.into_waiting());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Calls to the gateway, against peers that follow a script.
 mod bytes;
+mod differential;
 mod peer;
 mod pool;
 mod reach;

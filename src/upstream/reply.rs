@@ -1,0 +1,312 @@
+//! An answer over HTTP/1.1, read from bytes as they come. No input or output, and nothing is
+//! believed that hyper would not believe.
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+
+use super::chunks::Chunks;
+use super::{Cause, Error, Sent, framing};
+use crate::message::StoredResponse;
+use crate::message::fields::elements;
+
+/// The largest head: what hyper's connections may hold of one.
+const MAX_HEAD: usize = 64 * 1024;
+/// The most fields of a head, as hyper has it.
+const MAX_FIELDS: usize = 100;
+/// What is set aside at most for a body that is announced and has not come.
+const MAX_RESERVED: usize = 64 * 1024;
+
+/// An answer that is being read.
+pub(super) struct Reply {
+    /// The most bytes of its body.
+    limit: usize,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The bytes of a head that is not whole.
+    Head(Vec<u8>),
+    Body {
+        head: Head,
+        rest: Rest,
+        body: Vec<u8>,
+    },
+}
+
+/// A head that was read, and what it says of the connection.
+struct Head {
+    status: StatusCode,
+    fields: HeaderMap,
+    is_persistent: bool,
+}
+
+/// What is left of a body (RFC 9112 §6.3).
+enum Rest {
+    Length(usize),
+    Chunks(Box<Chunks>),
+    UntilClose,
+}
+
+/// An answer that was read whole.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) response: StoredResponse,
+    /// The peer keeps the connection, and nothing came after the answer.
+    pub(super) is_persistent: bool,
+}
+
+impl Reply {
+    /// Nothing has come of an answer whose body may have `limit` bytes.
+    pub(super) const fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            stage: Stage::Head(Vec::new()),
+        }
+    }
+
+    /// True once the final head was read.
+    pub(super) const fn has_fields(&self) -> bool {
+        matches!(self.stage, Stage::Body { .. })
+    }
+
+    /// Takes in what came; the answer, if it is whole now.
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<Option<Whole>, Error> {
+        match &mut self.stage {
+            Stage::Body { .. } => self.receive_body(bytes),
+            Stage::Head(pending) if pending.is_empty() => {
+                let used = self.receive_heads(bytes)?;
+                self.after_heads(bytes, used)
+            }
+            Stage::Head(pending) => {
+                // A head's end is new, or reaches back three bytes at most: where none is, the
+                // bytes before are not read once more.
+                let fresh = pending.len().saturating_sub(3);
+                pending.extend_from_slice(bytes);
+                if !has_blank_line(pending.get(fresh..).unwrap_or_default()) {
+                    return within_bound(pending).map(|()| None);
+                }
+                let bytes = std::mem::take(pending);
+                let used = self.receive_heads(&bytes)?;
+                self.after_heads(&bytes, used)
+            }
+        }
+    }
+
+    /// The connection has ended: the answer, if that is how its end is told.
+    pub(super) fn end(&mut self) -> Result<Whole, Error> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Head(Vec::new()));
+        match stage {
+            Stage::Body {
+                mut head,
+                rest: Rest::UntilClose,
+                body,
+            } => Ok(head.with(body, false)),
+            Stage::Head(_) | Stage::Body { .. } => {
+                Err(Error::new(Cause::Terminated, Sent::Maybe).because("it closed the connection"))
+            }
+        }
+    }
+
+    /// Reads heads up to the final one; how many bytes they took.
+    fn receive_heads(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        let mut used = 0;
+        while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
+            let Some((head, version, length)) = parse(rest)? else {
+                break;
+            };
+            used += length;
+            // Interim answers are passed over (RFC 9110 §15.2); 101 is refused with the others.
+            if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
+                continue;
+            }
+            self.begin_body(head, version)?;
+            break;
+        }
+        Ok(used)
+    }
+
+    fn after_heads(&mut self, bytes: &[u8], used: usize) -> Result<Option<Whole>, Error> {
+        let rest = bytes.get(used..).unwrap_or_default();
+        match &mut self.stage {
+            Stage::Body { .. } => self.receive_body(rest),
+            Stage::Head(pending) => {
+                pending.extend_from_slice(rest);
+                within_bound(pending).map(|()| None)
+            }
+        }
+    }
+
+    fn begin_body(&mut self, mut head: Head, version: u8) -> Result<(), Error> {
+        head.is_persistent = is_persistent(&head.fields, version);
+        let rest = rest_of(&head, version)?;
+        let mut answer = Response::new(());
+        *answer.status_mut() = head.status;
+        *answer.headers_mut() = head.fields;
+        framing::check(&mut answer)?;
+        head.fields = std::mem::take(answer.headers_mut());
+        head.fields.remove(header::CONTENT_LENGTH);
+        let body = match rest {
+            Rest::Length(length) if length > self.limit => {
+                return Err(Error::new(Cause::AnswerTooLarge, Sent::Maybe));
+            }
+            Rest::Length(length) => Vec::with_capacity(length.min(MAX_RESERVED)),
+            Rest::Chunks(_) | Rest::UntilClose => Vec::new(),
+        };
+        self.stage = Stage::Body { head, rest, body };
+        Ok(())
+    }
+
+    fn receive_body(&mut self, bytes: &[u8]) -> Result<Option<Whole>, Error> {
+        let Stage::Body { head, rest, body } = &mut self.stage else {
+            return Ok(None);
+        };
+        let left_over = match rest {
+            Rest::Length(length) => {
+                let (data, left_over) = bytes.split_at((*length).min(bytes.len()));
+                body.extend_from_slice(data);
+                *length -= data.len();
+                (*length == 0).then_some(left_over)
+            }
+            Rest::Chunks(chunks) => {
+                let left_over = chunks.decode(bytes, body, self.limit)?;
+                chunks.is_whole().then_some(left_over)
+            }
+            Rest::UntilClose => {
+                if bytes.len() > self.limit.saturating_sub(body.len()) {
+                    return Err(Error::new(Cause::AnswerTooLarge, Sent::Maybe));
+                }
+                body.extend_from_slice(bytes);
+                None
+            }
+        };
+        Ok(left_over.map(|left_over| {
+            let is_persistent = head.is_persistent && left_over.is_empty();
+            head.with(std::mem::take(body), is_persistent)
+        }))
+    }
+}
+
+impl Head {
+    fn with(&mut self, body: Vec<u8>, is_persistent: bool) -> Whole {
+        Whole {
+            response: StoredResponse {
+                status: self.status,
+                fields: std::mem::take(&mut self.fields),
+                body: body.into(),
+            },
+            is_persistent,
+        }
+    }
+}
+
+/// The head at the front of `bytes`, its minor version and its length, if it is whole.
+fn parse(bytes: &[u8]) -> Result<Option<(Head, u8, usize)>, Error> {
+    let mut lines = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut response, bytes, &mut lines)
+        .map_err(malformed)?;
+    let httparse::Status::Complete(length) = parsed else {
+        return Ok(None);
+    };
+    let head = bytes.get(..length).unwrap_or_default();
+    within_bound(head)?;
+    let code = response.code.unwrap_or_default();
+    let status = StatusCode::from_u16(code).map_err(malformed)?;
+    let head = Head {
+        status,
+        fields: fields_of(head, response.headers)?,
+        is_persistent: false,
+    };
+    Ok(Some((head, response.version.unwrap_or_default(), length)))
+}
+
+/// The fields of a head. All their values share one copy of it.
+fn fields_of(head: &[u8], lines: &[httparse::Header<'_>]) -> Result<HeaderMap, Error> {
+    let copy = Bytes::copy_from_slice(head);
+    let mut fields = HeaderMap::with_capacity(lines.len());
+    for line in lines {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(malformed)?;
+        let start = (line.value.as_ptr() as usize).saturating_sub(head.as_ptr() as usize);
+        let value = if line.value.is_empty() {
+            Bytes::new()
+        } else {
+            copy.slice(start..start + line.value.len())
+        };
+        let value = HeaderValue::from_maybe_shared(value).map_err(malformed)?;
+        fields.append(name, value);
+    }
+    Ok(fields)
+}
+
+/// How the body of an answer to a GET ends (RFC 9112 §6.3).
+fn rest_of(head: &Head, version: u8) -> Result<Rest, Error> {
+    if matches!(
+        head.status,
+        StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) {
+        return Ok(Rest::Length(0));
+    }
+    if head.fields.contains_key(header::TRANSFER_ENCODING) {
+        // HTTP/1.0 has no codings (RFC 9112 §6.1). Any other than chunked is refused by the check
+        // that follows.
+        return if version == 0 {
+            Err(malformed("a transfer coding over HTTP/1.0"))
+        } else {
+            Ok(Rest::Chunks(Box::default()))
+        };
+    }
+    if head.fields.contains_key(header::CONTENT_LENGTH) {
+        let length = length_of(&head.fields);
+        return length
+            .map(Rest::Length)
+            .ok_or_else(|| malformed("its lengths are no length"));
+    }
+    Ok(Rest::UntilClose)
+}
+
+/// The one length that all values of `Content-Length` say; `None` where they differ, or one of
+/// them is not a number.
+fn length_of(fields: &HeaderMap) -> Option<usize> {
+    let mut length = None;
+    for line in fields.get_all(header::CONTENT_LENGTH) {
+        for text in line.to_str().ok()?.split(',').map(str::trim) {
+            // A number of Rust may have a sign.
+            if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+                return None;
+            }
+            let number = text.parse().ok()?;
+            if *length.get_or_insert(number) != number {
+                return None;
+            }
+        }
+    }
+    length
+}
+
+/// Whether the peer keeps the connection after this answer (RFC 9112 §9.3). Once a line asks to
+/// close, no other undoes it.
+fn is_persistent(fields: &HeaderMap, version: u8) -> bool {
+    let says = |option: &str| {
+        elements(fields, &header::CONNECTION).any(|element| element.eq_ignore_ascii_case(option))
+    };
+    !says("close") && (version == 1 || says("keep-alive"))
+}
+
+fn has_blank_line(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
+}
+
+fn within_bound(head: &[u8]) -> Result<(), Error> {
+    if head.len() < MAX_HEAD {
+        Ok(())
+    } else {
+        Err(malformed("its head is too large"))
+    }
+}
+
+fn malformed(words: impl std::fmt::Display) -> Error {
+    Error::new(Cause::Malformed, Sent::Maybe).because(words)
+}

@@ -1,0 +1,186 @@
+//! Polls are read by code of our own and relayed requests by hyper: both read the same bytes alike,
+//! or ours reads nothing.
+use bytes::Bytes;
+use holdline::message::{StoredResponse, collect};
+use holdline::upstream::{Client, Config};
+use http::header;
+use proptest::prelude::*;
+use std::time::Duration;
+
+use super::peer::{Gateway, gateway, get};
+
+const LIMIT: usize = 4 * 1024 * 1024;
+
+/// Answers, sound and not, on which both must agree at every cut.
+fn answers() -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    let heads = [
+        "HTTP/1.1 200 OK",
+        "HTTP/1.0 200 OK",
+        "HTTP/1.1 404 ",
+        "HTTP/1.1 999 x",
+        "HTTP/1.1 204 None",
+        "HTTP/1.1 304 Same",
+        "HTTP/1.1 101 Switch",
+        "HTTP/1.1 099 x",
+        "HTTP/2.0 200 OK",
+        "HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 103 Hint\r\nLink: x\r\n\r\nHTTP/1.1 201 Made",
+    ];
+    let bodies = [
+        "content-length: 3\r\n\r\nabc",
+        "Content-Length:3\r\n\r\nabcd",
+        "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc",
+        "Content-Length: 3, 3\r\n\r\nabc",
+        "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        "Content-Length: +3\r\n\r\nabc",
+        "Content-Length: \r\n\r\nabc",
+        "Content-Length: 99999999999999999999\r\n\r\nabc",
+        "Content-Length: 0\r\n\r\n",
+        "Content-Length: 5\r\n\r\nabc",
+        "\r\nabc",
+        "Connection: close\r\n\r\nabc",
+        "Connection: keep-alive, X-Gone\r\nX-Gone: 1\r\nContent-Length: 3\r\n\r\nabc",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "Transfer-Encoding: Chunked\r\nContent-Length: 2\r\n\r\n3;a=b\r\nabc\r\n0001 \r\nd\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-End: 1\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nbad trailer\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n",
+        "Transfer-Encoding: chunked\r\n\r\ng\r\nabc\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n11111111111111113\r\nabc",
+        "Transfer-Encoding: chunked\r\n\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n3;a\nb\r\nabc\r\n0\r\n\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked,\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "X-Odd:\t a b \t\r\nContent-Length: 1\r\n\r\na",
+        "X-Fold: a\r\n b\r\nContent-Length: 1\r\n\r\na",
+        "X-Nul: a\0b\r\nContent-Length: 1\r\n\r\na",
+        "X-Return: a\rb\r\nContent-Length: 1\r\n\r\na",
+        "X-Bare: a\nContent-Length: 1\n\na",
+        "X Bad: a\r\n\r\n",
+        "X-Space : a\r\nContent-Length: 1\r\n\r\na",
+        "X-High: \u{e9}\r\nContent-Length: 1\r\n\r\na",
+    ];
+    for head in heads {
+        all.extend(
+            bodies
+                .iter()
+                .map(|body| format!("{head}\r\n{body}").into_bytes()),
+        );
+    }
+    all
+}
+
+async fn serve(mut gateway: Gateway, pieces: Vec<Bytes>) {
+    let mut peer = gateway.accept().await;
+    peer.head().await;
+    for piece in pieces {
+        if tokio::io::AsyncWriteExt::write_all(&mut peer.0, &piece)
+            .await
+            .is_err()
+        {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn relayed(client: &Client) -> Option<StoredResponse> {
+    let answer = client.relay(get("/"), Duration::from_secs(10)).await.ok()?;
+    let (parts, body) = answer.into_parts();
+    let body = tokio::time::timeout(Duration::from_secs(10), collect(body, LIMIT));
+    let body = body.await.ok()?.ok()?;
+    let mut fields = parts.headers;
+    fields.remove(header::CONTENT_LENGTH);
+    Some(StoredResponse {
+        status: parts.status,
+        fields,
+        body,
+    })
+}
+
+/// What hyper's connection reads and what ours reads.
+fn both(pieces: &[Bytes]) -> (Option<StoredResponse>, Option<StoredResponse>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (client, peer) = gateway(Config::default());
+        let (hyper, ()) = tokio::join!(relayed(&client), serve(peer, pieces.to_vec()));
+        let (client, peer) = gateway(Config::default());
+        let (ours, ()) = tokio::join!(client.fetch(get("/")), serve(peer, pieces.to_vec()));
+        (hyper, ours.ok())
+    })
+}
+
+fn pieces(bytes: &[u8], size: usize) -> Vec<Bytes> {
+    bytes.chunks(size).map(Bytes::copy_from_slice).collect()
+}
+
+#[test]
+fn both_read_every_answer_alike_however_it_is_cut_and_delivered() {
+    let (mut whole, mut none) = (0, 0);
+    for answer in answers() {
+        for end in 0..=answer.len() {
+            let sizes: &[usize] = if end == answer.len() {
+                &[1, 2, 3, 7, usize::MAX]
+            } else {
+                &[usize::MAX]
+            };
+            for &size in sizes {
+                let (hyper, ours) = both(&pieces(&answer[..end], size));
+                let shown = String::from_utf8_lossy(&answer[..end]);
+                assert_eq!(ours, hyper, "in pieces of {size}: {shown:?}");
+                if ours.is_some() {
+                    whole += 1
+                } else {
+                    none += 1
+                }
+            }
+        }
+    }
+    assert!(whole > 100 && none > 100);
+}
+
+#[test]
+fn ours_is_stricter_in_two_things_only() {
+    // A bare line feed ends a trailer for some readers and not for others; blanks after a chunk's
+    // size are extensions, and bounded like them.
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let blanks = " ".repeat(20_000);
+    for rest in [
+        "0\r\na: b\n\nc\r\n\r\n".to_owned(),
+        format!("0{blanks}\r\n\r\n"),
+    ] {
+        let (hyper, ours) = both(&pieces(format!("{head}{rest}").as_bytes(), usize::MAX));
+        assert!(hyper.is_some());
+        assert_eq!(ours, None);
+    }
+}
+
+#[test]
+fn a_head_without_end_is_given_up_by_both() {
+    let head = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    assert_eq!(both(&pieces(head.as_bytes(), usize::MAX)), (None, None));
+}
+
+proptest! {
+    #[test]
+    fn ours_never_reads_an_answer_where_hyper_reads_none(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        size in 1_usize..40,
+    ) {
+        let mut answers = answers();
+        let mut bytes = answers.swap_remove(which.index(answers.len()));
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let (hyper, ours) = both(&pieces(&bytes, size));
+        prop_assert!(ours.is_none() || ours == hyper, "{hyper:?} against {ours:?}");
+    }
+}
