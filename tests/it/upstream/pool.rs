@@ -222,3 +222,26 @@ async fn a_call_that_is_let_go_closes_its_connection_and_frees_its_place() {
     });
     assert_eq!(answer.unwrap().body, "second");
 }
+
+#[tokio::test(start_paused = true)]
+async fn polls_and_relayed_requests_share_one_bound() {
+    let config = Config {
+        connections: 1,
+        ..Config::default()
+    };
+    let (client, mut gateway) = gateway(config);
+    let (answer, mut first) = tokio::join!(client.fetch(get("/")), async {
+        let mut peer = gateway.accept().await;
+        peer.answer("poll").await;
+        peer
+    });
+    answer.unwrap();
+    let relayed = client.relay(get("/"), Duration::from_secs(10));
+    let (answer, _second) = tokio::join!(relayed, async {
+        let mut peer = gateway.accept().await;
+        first.closed().await;
+        peer.answer("relayed").await;
+        peer
+    });
+    assert_eq!(answer.unwrap().status(), http::StatusCode::OK);
+}
