@@ -209,8 +209,7 @@ pub(super) fn poll(
             core.machine.polls() == 0,
         )
     };
-    // An answer that another exchange of the task gets later is passed on to this one.
-    if is_first && let Some(kept) = context.results.find(&key, context.clock.now()) {
+    if let Some(kept) = kept_answer(context, key, is_first) {
         let event = Event::PollAnswered(Polled::Firm(kept));
         return Some(Call::new(
             CallKind::Poll,
@@ -233,6 +232,20 @@ pub(super) fn poll(
         turn.end(&event);
         Report::of(event)
     }))
+}
+
+/// The task's answer, where another exchange has it: read a moment ago, and perhaps not durable yet,
+/// or kept. What it gets later is passed on, so the kept ones are searched once.
+fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Answer> {
+    let read = context
+        .table()
+        .by_task
+        .get(&key)
+        .and_then(|task| task.answer.clone());
+    match read {
+        None if is_first => context.results.find(&key, context.clock.now()),
+        read => read,
+    }
 }
 
 fn read_poll_answer(
@@ -299,6 +312,9 @@ impl Turn {
             return;
         };
         task.polled = false;
+        if let Event::PollAnswered(Polled::Firm(answer)) = event {
+            task.answer = Some(Arc::clone(answer));
+        }
         for other in task
             .flights
             .iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::flight::Flight;
+use super::flight::{Answer, Flight};
 use super::identity::{Credential, Digest, Fingerprint, Owner};
 use super::index::Index;
 use crate::results::ResultKey;
@@ -36,6 +36,8 @@ pub(super) struct Task {
     pub(super) flights: Vec<Arc<Flight>>,
     /// True while one of them has a `GET` of it in flight: there is never a second.
     pub(super) polled: bool,
+    /// The result that one of them read: it may be the only reading that there is.
+    pub(super) answer: Option<Answer>,
 }
 
 /// What is remembered of a delivered exchange that had a key.
