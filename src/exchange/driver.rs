@@ -319,7 +319,7 @@ impl Driver {
             }),
             Action::DropBody => self.submission = None,
             Action::DropCredentials => self.credentials = None,
-            Action::Finish(outcome) => self.finish(outcome),
+            Action::Finish(outcome) => self.finish(&outcome),
             Action::Give => self.give(),
             Action::Renew => self.flight.core().tell(&Told::Renew),
             Action::WarnExpired => journey::warn_expired(&self.flight),
@@ -374,8 +374,8 @@ impl Driver {
         }
     }
 
-    fn finish(&mut self, outcome: Outcome<Answer>) {
-        let told = match &outcome {
+    fn finish(&mut self, outcome: &Outcome<Answer>) {
+        let told = match outcome {
             Outcome::Completed(answer) => {
                 self.keep(answer);
                 Told::Answer {
@@ -392,7 +392,7 @@ impl Driver {
             Outcome::Expired => Told::Expired,
         };
         self.tell(told);
-        journey::tell_outcome(&self.context, &self.flight, &outcome);
+        journey::tell_outcome(&self.context, &self.flight, outcome);
     }
 
     /// Tells every waiter, and keeps what was told for those that come later.
