@@ -132,7 +132,6 @@ impl Plan {
 fn disk(rng: &mut Rng, kind: RecordKind, has_panics: bool) -> Disk {
     let span = Duration::from_millis(rng.u64(..1_500));
     match rng.u8(..100) {
-        0..60 => Disk::Ready,
         60..90 => Disk::Slow(span),
         90..93 => Disk::Fails(span),
         93..95 if has_panics => Disk::Panics,

@@ -11,7 +11,7 @@ use super::world::{Ask, Reply, Setting, World, until};
 /// A payment by which no transaction can be looked up.
 fn unfindable(words: &str) -> Ask {
     Ask::of("", 100, words, |request| {
-        request["tracking_id"] = Value::Null
+        request["tracking_id"] = Value::Null;
     })
 }
 
