@@ -204,7 +204,7 @@ impl Driver {
         self.flight.core().admit(join.waiter);
         match self.state() {
             State::Asking | State::Doubtful => {
-                self.submission = Some(join.submission);
+                self.submission = Some(self.under_our_key(join.submission));
                 self.credentials = Some(join.credentials);
             }
             State::Waiting => self.credentials = Some(join.credentials),
@@ -218,6 +218,15 @@ impl Driver {
         }
         let hold_until = join.hold_until;
         self.apply(Event::Joined(Joining { hold_until }));
+    }
+
+    /// The submission of a repeat under this exchange's own key. A client that gives none has a fresh
+    /// one made for each request, and a submit under another key is another payment.
+    fn under_our_key(&self, mut submission: Box<Submission>) -> Box<Submission> {
+        let field = self.flight.gateway.profile.key_field.clone();
+        let key = self.flight.key.value.clone();
+        submission.fields.insert(field, key);
+        submission
     }
 
     fn settled(&mut self, waiter: u64, delivered: bool) {

@@ -195,3 +195,21 @@ async fn a_search_takes_no_transaction_that_an_equal_looking_exchange_may_have_m
         "the payment was the second's"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_that_brings_the_body_again_is_submitted_under_the_first_key() {
+    let world = World::new(resubmitting());
+    world.journal.next(
+        holdline::exchange::machine::RecordKind::Accepted,
+        super::journal::Disk::Panics,
+    );
+    let ask = unfindable("");
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::Driver);
+    world.pass(Duration::from_secs(10)).await;
+    let answered = world.pay(&ask).await.answer();
+    let ledger = world.ledger();
+    assert_eq!((ledger.submits.len(), ledger.charges.len()), (2, 1));
+    assert_eq!(ledger.submits[0].key, ledger.submits[1].key);
+    answered.settle(true);
+    world.is_empty().await;
+}
