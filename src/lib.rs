@@ -1,8 +1,12 @@
 //! holdline: an HTTP sidecar that holds a synchronous payment request while the gateway works
-//! asynchronously. The rooms stand in floors; a room imports from the floors below it only.
-pub mod app;
+//! asynchronously. The rooms stand in floors, here from the top; a room imports from the floors
+//! below its own only.
 pub mod cli;
+
 pub mod commands;
+
+pub mod app;
+
 pub mod config;
 
 pub mod admin;
@@ -10,6 +14,7 @@ pub mod proxy;
 pub mod simulator;
 
 pub mod exchange;
+
 pub mod results;
 
 pub mod listener;
@@ -21,4 +26,5 @@ pub mod drain;
 pub mod message;
 pub mod process;
 pub mod telemetry;
+
 pub mod timing;

@@ -114,6 +114,8 @@ where
     // Times are RFC 3339 in UTC, which is what this formatter writes by itself.
     let builder = tracing_subscriber::fmt()
         .with_env_filter(config.filter()?)
+        // A log that nobody reads any more must not end in a panic about itself.
+        .log_internal_errors(false)
         .with_writer(writer);
     Ok(match config.format {
         Format::Json => Box::new(builder.json().flatten_event(true).finish()),

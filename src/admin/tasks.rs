@@ -1,7 +1,7 @@
 //! What runs, as JSON: ids, keys, ages and causes, never a body.
 use serde::Serialize;
 
-use crate::exchange::machine::Standing;
+use crate::exchange::machine::{Standing, State};
 use crate::exchange::{Flight, Flights};
 use crate::timing::Moment;
 
@@ -27,7 +27,8 @@ struct Task {
     gateway: String,
     operation: &'static str,
     state: String,
-    standing: &'static str,
+    /// Absent once there is an answer.
+    standing: Option<&'static str>,
     cause: Option<String>,
     polls: u32,
     age_seconds: f64,
@@ -66,10 +67,10 @@ fn task(flight: &Flight, now: Moment) -> Task {
         gateway: flight.gateway_name().to_owned(),
         operation: flight.conversion().operation.name(),
         state: format!("{:?}", flight.state()),
-        standing: match standing {
+        standing: (flight.state() != State::Undelivered).then_some(match standing {
             Standing::InProgress => "in-progress",
             Standing::InDoubt => "in-doubt",
-        },
+        }),
         cause: doubt.map(|doubt| format!("{doubt:?}")),
         polls: flight.progress().0,
         age_seconds: now.since(flight.read_at()).as_secs_f64(),

@@ -1,11 +1,18 @@
-//! What a request for an exchange, or for a task's result, is told at the door.
+//! The door: which exchange a request joins or starts, and what it is told if neither.
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::flight::{Answer, Flight, Told};
-use super::order::Order;
+use super::context::Context;
+use super::driver::supervise;
+use super::flight::{Answer, Command, Flight, Join, Told};
+use super::identity::Fingerprint;
+use super::kin::Kin;
+use super::machine::{Event, Joining, Machine};
+use super::order::{Identity, Order};
+use super::table::{Fact, Table};
+use crate::timing::Moment;
 
 /// What becomes of a request that asks for an exchange (MACHINE 4, Admission).
 pub enum Admission {
@@ -81,4 +88,155 @@ pub enum TaskAnswer {
     Running,
     /// Nothing.
     Unknown,
+}
+
+impl Context {
+    /// Takes a request in. What runs already is looked up before any limit is, so that the repeat
+    /// of a running payment is never told that nothing was sent.
+    pub(super) fn admit(self: &Arc<Self>, order: Order) -> Admission {
+        let kin = Kin::of(&self.hash_key, &order);
+        let now = self.clock.now();
+        let mut table = self.table();
+        let fingerprint = self.free_place(&table, order.identity.fingerprint, &kin);
+        let identity = Identity {
+            fingerprint,
+            ..order.identity
+        };
+        if let Some(fact) = table.facts.find(&(fingerprint, identity.credential), now) {
+            return self.ended(fact, now);
+        }
+        if let Some(flight) = table.find(&fingerprint) {
+            if flight.identity.credential != identity.credential {
+                return Admission::OtherSecret;
+            }
+            return self.join(Arc::clone(flight), order);
+        }
+        if let Err(refusal) = self.may_start(&mut table, &order, now) {
+            self.metrics.refused(refusal);
+            return Admission::Refused(refusal);
+        }
+        self.start(&mut table, Order { identity, ..order }, kin)
+    }
+
+    /// The fingerprint under which the request is found or starts. A merchant that wants equal
+    /// transactions side by side (`duplicate_check: false`) joins only where the earlier requester
+    /// has gone; otherwise its request stands beside. The gone ones come before a free place: theirs
+    /// may be the request that is repeated.
+    fn free_place(&self, table: &Table, first: Fingerprint, kin: &Kin) -> Fingerprint {
+        if kin.beside.is_none() {
+            return first;
+        }
+        let mut equals = table.beside(&first).iter();
+        if let Some(left) = equals.find(|flight| !flight.has_live_waiter()) {
+            return left.identity.fingerprint;
+        }
+        let beside = (1..=u32::MAX).map(|number| self.hash_key.beside(first, number));
+        let mut places = std::iter::once(first).chain(beside);
+        places
+            .find(|fingerprint| table.find(fingerprint).is_none())
+            .unwrap_or(first)
+    }
+
+    fn ended(&self, fact: Fact, now: Moment) -> Admission {
+        match self.results.find(&fact.result, now) {
+            Some(answer) => {
+                self.metrics.replayed();
+                Admission::Kept {
+                    exchange: fact.exchange,
+                    answer,
+                }
+            }
+            None => Admission::Spent {
+                exchange: fact.exchange,
+            },
+        }
+    }
+
+    fn join(&self, flight: Arc<Flight>, order: Order) -> Admission {
+        let (waiter, told) = self.waiter();
+        let number = waiter.number;
+        self.metrics.joined();
+        flight.mailbox.post(Command::Join(Box::new(Join {
+            waiter,
+            hold_until: order.hold_until,
+            submission: order.submission.clone(),
+            credentials: order.credentials.clone(),
+        })));
+        let again = Some(Box::new(order));
+        Admission::Held(Held {
+            flight,
+            waiter: number,
+            joined: true,
+            again,
+            told,
+        })
+    }
+
+    fn may_start(&self, table: &mut Table, order: &Order, now: Moment) -> Result<(), Refusal> {
+        let limits = &self.config;
+        if self.drain.is_draining() {
+            Err(Refusal::Draining)
+        } else if !order.has_place {
+            Err(Refusal::Held)
+        } else if table.running() >= limits.running {
+            Err(Refusal::Running)
+        } else if table.at_rest >= limits.undelivered {
+            Err(Refusal::Undelivered)
+        } else if table.owned_by(order.identity.owner) >= limits.per_owner {
+            Err(Refusal::Owner)
+        } else if order.key.explicit && table.facts.purge(now) >= limits.facts {
+            Err(Refusal::Facts)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn start(self: &Arc<Self>, table: &mut Table, order: Order, kin: Kin) -> Admission {
+        let (waiter, told) = self.waiter();
+        let number = waiter.number;
+        let (machine, first) = Machine::start(
+            self.policy,
+            order.key.explicit,
+            order.facts.tracking_id.is_some(),
+            order.read_at,
+            Joining {
+                hold_until: order.hold_until,
+            },
+            fastrand::u64(..),
+        );
+        let flight = Arc::new(Flight::new(
+            order.gateway,
+            order.conversion,
+            order.identity,
+            kin,
+            order.key,
+            order.facts,
+            order.read_at,
+            machine,
+            waiter,
+        ));
+        let kindred = table.enter(&flight);
+        for sharing in &kindred.key {
+            sharing
+                .mailbox
+                .post(Command::Event(Box::new(Event::KeyShared)));
+        }
+        if kindred.overlaps {
+            self.metrics.overlapping();
+        }
+        self.drain.spawn(supervise(
+            Arc::clone(self),
+            Arc::clone(&flight),
+            first,
+            order.submission,
+            order.credentials,
+        ));
+        Admission::Held(Held {
+            flight,
+            waiter: number,
+            joined: false,
+            again: None,
+            told,
+        })
+    }
 }

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use http::Request;
 use uuid::Uuid;
 
+use super::context::Context;
 use super::flight::{Answer, Command, Flight};
-use super::flights::Context;
 use super::machine::{Event, Polled, Submitted};
 use super::order::Credentials;
 use super::recorder::Appending;

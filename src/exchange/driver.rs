@@ -10,8 +10,8 @@ use futures_util::FutureExt;
 use tokio::time::Sleep;
 
 use super::calls::{Call, CallKind, Report};
+use super::context::Context;
 use super::flight::{Answer, Command, Flight, Join, Told};
-use super::flights::Context;
 use super::machine::{Action, Actions, Event, Joining, Outcome, Record, RecordKind, State, Timer};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
@@ -255,7 +255,7 @@ impl Driver {
 
     fn stop(&mut self) {
         self.flight.core().tell(&Told::HoldOver);
-        self.context.leave(&mut self.context.table(), &self.flight);
+        self.context.table().leave(&self.flight);
         // Nobody finds the flight any more; who did before is let go with the others.
         while let Some(command) = self.flight.mailbox.take() {
             if let Command::Join(join) = command {

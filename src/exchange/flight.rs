@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use uuid::{Builder, Uuid};
 
 use super::gateway::Gateway;
-use super::identity::Fingerprint;
+use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Standing, State, Withdrawal};
 use super::mailbox::Mailbox;
 use super::order::{Credentials, Identity, Key, Submission};
@@ -29,8 +29,7 @@ pub struct Flight {
     pub(super) gateway: Arc<Gateway>,
     pub(super) conversion: &'static Conversion,
     pub(super) identity: Identity,
-    /// The request's own fingerprint, where it stands beside equal ones under another.
-    pub(super) asked_as: Fingerprint,
+    pub(super) kin: Kin,
     pub(super) key: Key,
     pub(super) facts: MatchFacts,
     pub(super) read_at: Moment,
@@ -125,7 +124,7 @@ impl Flight {
         gateway: Arc<Gateway>,
         conversion: &'static Conversion,
         identity: Identity,
-        asked_as: Fingerprint,
+        kin: Kin,
         key: Key,
         facts: MatchFacts,
         read_at: Moment,
@@ -150,7 +149,7 @@ impl Flight {
             gateway,
             conversion,
             identity,
-            asked_as,
+            kin,
             key,
             facts,
             read_at,

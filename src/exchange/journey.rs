@@ -1,8 +1,8 @@
 //! What is told of an exchange on its way: log lines, counts, and whose transaction it was.
 use std::sync::Arc;
 
+use super::context::Context;
 use super::flight::{Answer, Flight};
-use super::flights::Context;
 use super::machine::{Outcome, State};
 use crate::protocol::{RequestId, Transaction};
 use crate::telemetry::Capped;

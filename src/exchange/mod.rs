@@ -2,6 +2,7 @@
 mod admission;
 mod calls;
 mod config;
+mod context;
 mod driver;
 mod flight;
 mod flights;
@@ -9,6 +10,7 @@ mod gateway;
 mod identity;
 mod index;
 mod journey;
+mod kin;
 pub mod machine;
 mod mailbox;
 mod metrics;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::flight::{Answer, Flight};
 use super::identity::{Credential, Digest, Fingerprint, Owner};
 use super::index::Index;
+use super::order::Identity;
 use crate::results::ResultKey;
 use crate::timing::Moment;
 
@@ -17,17 +18,24 @@ const RECENT_TRANSACTIONS: usize = 65_536;
 /// Every flight of the process, and the facts of those that ended.
 #[derive(Default)]
 pub(super) struct Table {
-    pub(super) flights: HashMap<Fingerprint, Arc<Flight>>,
+    flights: HashMap<Fingerprint, Arc<Flight>>,
     pub(super) by_task: HashMap<ResultKey, Task>,
-    pub(super) by_key: Index<Digest>,
-    pub(super) by_facts: Index<Digest>,
-    /// Equal requests that are wanted side by side, by what each asked for.
-    pub(super) equals: Index<Fingerprint>,
-    pub(super) owners: HashMap<Owner, usize>,
+    by_key: Index<Digest>,
+    by_purchase: Index<Digest>,
+    by_request: Index<Fingerprint>,
+    owners: HashMap<Owner, usize>,
     pub(super) facts: Facts,
     pub(super) recent: Recent,
     /// Flights that wait for a client or an operator only.
     pub(super) at_rest: usize,
+}
+
+/// Whom a flight has something in common with when it enters.
+pub(super) struct Kindred {
+    /// Every flight with its key, itself included; empty while it is alone.
+    pub(super) key: Vec<Arc<Flight>>,
+    /// True if another may be the same purchase.
+    pub(super) overlaps: bool,
 }
 
 /// A task of the gateway, and the flights whose submit it answered.
@@ -132,14 +140,82 @@ pub struct Census {
 }
 
 impl Table {
+    /// Puts a flight into the map and the indices.
+    pub(super) fn enter(&mut self, flight: &Arc<Flight>) -> Kindred {
+        let Identity {
+            owner, fingerprint, ..
+        } = flight.identity;
+        self.flights.insert(fingerprint, Arc::clone(flight));
+        *self.owners.entry(owner).or_default() += 1;
+        if let Some(asked) = flight.kin.beside {
+            self.by_request.insert(asked, flight);
+        }
+        let mut key = match flight.kin.key {
+            Some(key) => self.by_key.insert(key, flight),
+            None => Vec::new(),
+        };
+        if !key.is_empty() {
+            key.push(Arc::clone(flight));
+        }
+        let purchase = flight.kin.purchase;
+        let overlaps =
+            purchase.is_some_and(|purchase| !self.by_purchase.insert(purchase, flight).is_empty());
+        Kindred { key, overlaps }
+    }
+
+    /// Takes a flight out of the map and the indices.
+    pub(super) fn leave(&mut self, flight: &Arc<Flight>) {
+        self.flights.remove(&flight.identity.fingerprint);
+        self.disown(flight.identity.owner);
+        if std::mem::replace(&mut flight.core().rests, false) {
+            self.at_rest -= 1;
+        }
+        if let Some(asked) = flight.kin.beside {
+            self.by_request.remove(asked, flight);
+        }
+        if let Some(key) = flight.kin.key {
+            self.by_key.remove(key, flight);
+        }
+        if let Some(purchase) = flight.kin.purchase {
+            self.by_purchase.remove(purchase, flight);
+        }
+        let result = flight.core().result_key;
+        if let Some(result) = result {
+            self.leave_task(&result, flight);
+        }
+    }
+
+    /// The flight of a request.
+    pub(super) fn find(&self, fingerprint: &Fingerprint) -> Option<&Arc<Flight>> {
+        self.flights.get(fingerprint)
+    }
+
+    /// Every flight.
+    pub(super) fn flights(&self) -> Vec<Arc<Flight>> {
+        self.flights.values().cloned().collect()
+    }
+
+    /// The flights of equal requests that are wanted side by side.
+    pub(super) fn beside(&self, asked: &Fingerprint) -> &[Arc<Flight>] {
+        self.by_request.of(asked)
+    }
+
+    /// The other flights that may be the same purchase.
+    pub(super) fn same_purchase(&self, flight: &Arc<Flight>) -> Vec<Arc<Flight>> {
+        let purchase = flight.kin.purchase;
+        purchase.map_or_else(Vec::new, |purchase| {
+            self.by_purchase.others(&purchase, flight)
+        })
+    }
+
     pub(super) fn census(&self) -> Census {
         Census {
             flights: self.flights.len(),
             at_rest: self.at_rest,
             tasks: self.by_task.len(),
             keys: self.by_key.len(),
-            looks: self.by_facts.len(),
-            equals: self.equals.len(),
+            looks: self.by_purchase.len(),
+            equals: self.by_request.len(),
             owners: self.owners.len(),
         }
     }
@@ -153,7 +229,7 @@ impl Table {
         self.owners.get(&owner).copied().unwrap_or_default()
     }
 
-    pub(super) fn disown(&mut self, owner: Owner) {
+    fn disown(&mut self, owner: Owner) {
         if let Some(count) = self.owners.get_mut(&owner) {
             *count -= 1;
             if *count == 0 {

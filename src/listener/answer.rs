@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 
 use super::line::Line;
+use super::parking::{Manner, Place, Reply};
 use super::receipt::Receipt;
 use crate::message::{Body, BodyError};
 
@@ -26,58 +27,93 @@ pub(super) struct Attended<S> {
     service: S,
     line: Arc<Line>,
     peer: Peer,
+    place: Place,
 }
 
 impl<S> Attended<S> {
-    pub(super) const fn new(service: S, line: Arc<Line>, peer: Peer) -> Self {
+    pub(super) const fn new(service: S, line: Arc<Line>, peer: Peer, place: Place) -> Self {
         Self {
             service,
             line,
             peer,
+            place,
         }
     }
 }
 
 impl<S> Service<Request<Incoming>> for Attended<S>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     type Response = Response<Marked>;
     type Error = Infallible;
     type Future = Answering<S::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        // Before the service sees this request: its sender may have read the answer before it.
-        self.line.request_came();
-        request.extensions_mut().insert(self.peer);
+        // A head that stands for a parked request's finds its answer there.
+        let service = (!self.place.is_taken()).then(|| {
+            // Before the service sees this request: its sender may have read the answer before it.
+            self.line.request_came();
+            request.extensions_mut().insert(self.peer);
+            let manner = Manner::of(&request);
+            Serving {
+                future: Box::pin(self.service.call(request)),
+                manner,
+            }
+        });
         Answering {
-            future: Box::pin(self.service.call(request)),
+            service,
+            place: self.place.clone(),
             line: Arc::clone(&self.line),
         }
     }
 }
 
-/// An answer on its way. Boxed, so that an idle connection does not hold the room for it.
+/// An answer on its way.
 pub(super) struct Answering<F> {
-    future: Pin<Box<F>>,
+    service: Option<Serving<F>>,
+    place: Place,
     line: Arc<Line>,
 }
 
-impl<F> Future for Answering<F>
+/// The service at work; gone once it has promised its answer. Boxed, so that an idle connection
+/// does not hold the room for it.
+struct Serving<F> {
+    future: Pin<Box<F>>,
+    manner: Option<Manner>,
+}
+
+impl<F, R> Future for Answering<F>
 where
-    F: Future<Output = Result<Response<Body>, Infallible>>,
+    F: Future<Output = Result<R, Infallible>>,
+    R: Into<Reply>,
 {
     type Output = Result<Response<Marked>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ok(mut response) = ready!(self.future.as_mut().poll(context));
+        if let Some(service) = &mut self.service {
+            let Ok(reply) = ready!(service.future.as_mut().poll(context));
+            let manner = service.manner;
+            self.service = None;
+            match reply.into() {
+                Reply::Now(response) => return Poll::Ready(Ok(self.mark(response))),
+                Reply::Later(later) => self.place.wait(later, manner),
+            }
+        }
+        let response = ready!(self.place.poll(context));
+        Poll::Ready(Ok(self.mark(response)))
+    }
+}
+
+impl<F> Answering<F> {
+    fn mark(&self, mut response: Response<Body>) -> Response<Marked> {
         let receipt = response.extensions_mut().remove::<Receipt>();
-        Poll::Ready(Ok(response.map(|body| Marked {
+        response.map(|body| Marked {
             body,
             receipt,
             broken: false,
             line: Arc::clone(&self.line),
-        })))
+        })
     }
 }
 

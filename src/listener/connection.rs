@@ -20,6 +20,8 @@ use super::answer::{Attended, Peer};
 use super::config::Config;
 use super::line::Line;
 use super::metrics::Why;
+use super::parking::{Manner, Place, Reply};
+use super::rewound::Rewound;
 use super::watch::Overdue;
 use crate::message::Body;
 use crate::timing::{Moment, on_grid};
@@ -50,7 +52,7 @@ enum End {
 pub(super) async fn serve<I, S>(io: I, line: Arc<Line>, peer: Peer, service: S)
 where
     I: AsyncRead + AsyncWrite + Unpin,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     let terms = line.terms();
     let attendant = &mut Attendant {
@@ -63,10 +65,12 @@ where
         ended: pin!(terms.drain.ended()),
         last: None,
     };
-    let service = Attended::new(service, Arc::clone(&line), peer);
-    // Boxed, so that it is gone while only the last answer is watched.
-    let hyper = Box::pin(terms.http.serve_connection(TokioIo::new(io), service));
-    let why = match speak(hyper, attendant).await {
+    let place = Place::default();
+    let service = Attended::new(service, Arc::clone(&line), peer, place.clone());
+    // Boxed, so that it is gone while an answer is waited for or watched.
+    let io = TokioIo::new(Rewound::new(io));
+    let hyper = Box::pin(terms.http.serve_connection(io, service));
+    let why = match speak(hyper, &place, attendant).await {
         End::Served(result) => {
             if let Err(error) = result {
                 debug!(%error, client = %peer.0, "a connection ended early");
@@ -101,30 +105,76 @@ pub(super) fn http(config: &Config) -> http1::Builder {
     http
 }
 
-/// Drives hyper until it is done or has to be left, and then drops it with its buffers and with
-/// the service's future.
+type Hyper<I, S> = http1::Connection<TokioIo<Rewound<I>>, Attended<S>>;
+
+/// Serves a connection through one hyper after the other: each goes when a request is held, and
+/// another one comes with its answer.
 async fn speak<I, S>(
-    mut hyper: Pin<Box<http1::Connection<TokioIo<I>, Attended<S>>>>,
+    mut hyper: Pin<Box<Hyper<I, S>>>,
+    place: &Place,
     attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
 ) -> End
 where
     I: AsyncRead + AsyncWrite + Unpin,
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
+{
+    let terms = attendant.line.terms();
+    loop {
+        let manner = match drive(hyper.as_mut(), place, attendant).await {
+            Ok(manner) => manner,
+            Err(end) => return end,
+        };
+        let (mut io, service) = take_apart(hyper);
+        let counted = terms.metrics.parked();
+        match attendant.hold(place).await {
+            Ok(answer) => place.put(answer),
+            Err(end) => return end,
+        }
+        drop(counted);
+        io.put_back(manner.head(terms.drain.is_draining()));
+        hyper = Box::pin(terms.http.serve_connection(TokioIo::new(io), service));
+    }
+}
+
+/// Keeps of hyper the socket, and what the client sent beyond its request.
+fn take_apart<I, S>(hyper: Pin<Box<Hyper<I, S>>>) -> (Rewound<I>, Attended<S>)
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
+{
+    let parts = Pin::into_inner(hyper).into_parts();
+    let mut io = parts.io.into_inner();
+    io.put_back(&parts.read_buf);
+    (io, parts.service)
+}
+
+/// Drives hyper until a request is held that can wait without it, in the manner that is returned,
+/// or until hyper is done or has to be left.
+async fn drive<I, S>(
+    mut hyper: Pin<&mut Hyper<I, S>>,
+    place: &Place,
+    attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
+) -> Result<Manner, End>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     poll_fn(|context| {
         loop {
             if let Poll::Ready(result) = hyper.as_mut().poll(context) {
-                return Poll::Ready(End::Served(result));
+                return Poll::Ready(Err(End::Served(result)));
             }
-            return Poll::Ready(match ready!(attendant.poll(context, None)) {
-                Notice::Draining => {
-                    hyper.as_mut().graceful_shutdown();
-                    continue;
-                }
-                Notice::Overdue(deadline) => End::Overdue(deadline),
-                Notice::Broken => End::Broken,
-                Notice::Stopped | Notice::Elapsed => End::Stopped,
-            });
+            // hyper flushes at the end of each turn: its buffer is empty, unless the socket has
+            // no room for an interim answer (RFC 9110 §15.2.1).
+            if !attendant.line.is_stalled()
+                && let Some(manner) = place.parks()
+            {
+                return Poll::Ready(Ok(manner));
+            }
+            match ready!(attendant.poll(context, None)).end() {
+                Some(end) => return Poll::Ready(Err(end)),
+                None => hyper.as_mut().graceful_shutdown(),
+            }
         }
     })
     .await
@@ -151,6 +201,18 @@ enum Notice {
     Overdue(Overdue),
     Stopped,
     Elapsed,
+}
+
+impl Notice {
+    /// The end that it means for the connection; `None` while the connection goes on.
+    const fn end(self) -> Option<End> {
+        match self {
+            Self::Draining => None,
+            Self::Broken => Some(End::Broken),
+            Self::Overdue(deadline) => Some(End::Overdue(deadline)),
+            Self::Stopped | Self::Elapsed => Some(End::Stopped),
+        }
+    }
 }
 
 impl<B, G, E> Attendant<'_, B, G, E>
@@ -213,6 +275,21 @@ where
         Poll::Ready(())
     }
 
+    /// Waits for a held request's answer, with no hyper.
+    async fn hold(&mut self, place: &Place) -> Result<Response<Body>, End> {
+        poll_fn(|context| {
+            loop {
+                if let Poll::Ready(answer) = place.poll(context) {
+                    return Poll::Ready(Ok(answer));
+                }
+                if let Some(end) = ready!(self.poll(context, None)).end() {
+                    return Poll::Ready(Err(end));
+                }
+            }
+        })
+        .await
+    }
+
     /// Ends our side and reads on until the client's own end or for [`LINGER`], and until no
     /// answer is watched any more. Says why what is left then stays undecided.
     async fn linger(&mut self) -> Why {
@@ -264,9 +341,9 @@ mod tests {
         };
         let line = Line::open(stream, Arc::new(server.into_terms()));
         let peer = Peer(listener.local_addr().unwrap());
-        let service = service_fn(async |_| Ok(Response::new(Body::empty())));
+        let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
         let task = serve(line.wire(), Arc::clone(&line), peer, service);
-        assert!(size_of_val(&task) <= 768, "{} bytes", size_of_val(&task));
+        assert!(size_of_val(&task) <= 832, "{} bytes", size_of_val(&task));
         assert!(size_of_val(&*line) <= 160, "{} bytes", size_of_val(&*line));
     }
 }

@@ -164,6 +164,11 @@ impl Line {
         self.watch().is_broken()
     }
 
+    /// True while the kernel has no room for what hyper has to write.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.watch().is_stalled()
+    }
+
     /// True while time alone may decide an answer, with no further word of the client.
     pub(super) fn may_still_tell(&self) -> bool {
         self.terms.evidence == Evidence::Acknowledgement && self.is_watching()

@@ -43,6 +43,7 @@ struct NotAcknowledged {
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     open: Gauge,
+    parked: Gauge,
     accepted: Counter,
     accept_errors: Counter,
     not_acknowledged: Family<NotAcknowledged, Counter>,
@@ -55,6 +56,11 @@ impl Metrics {
             "connections",
             "Downstream connections that are open, those whose last answer is watched included",
             self.open.clone(),
+        );
+        registry.register(
+            "parked",
+            "Downstream connections that wait for a held answer and keep no buffers meanwhile",
+            self.parked.clone(),
         );
         registry.register(
             "accepted",
@@ -74,10 +80,14 @@ impl Metrics {
     }
 
     /// Counts a connection as open until the returned value is dropped.
-    pub(super) fn connection(&self) -> Open {
+    pub(super) fn connection(&self) -> Counted {
         self.accepted.inc();
-        self.open.inc();
-        Open(self.open.clone())
+        Counted::on(&self.open)
+    }
+
+    /// Counts a connection as parked until the returned value is dropped.
+    pub(super) fn parked(&self) -> Counted {
+        Counted::on(&self.parked)
     }
 
     pub(super) fn accept_failed(&self) {
@@ -91,10 +101,17 @@ impl Metrics {
     }
 }
 
-/// One open connection.
-pub(super) struct Open(Gauge);
+/// One more on a gauge, until it is dropped.
+pub(super) struct Counted(Gauge);
 
-impl Drop for Open {
+impl Counted {
+    fn on(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }

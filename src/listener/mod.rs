@@ -6,7 +6,9 @@ mod connection;
 mod evidence;
 mod line;
 mod metrics;
+mod parking;
 mod receipt;
+mod rewound;
 mod server;
 mod watch;
 
@@ -14,5 +16,6 @@ pub use answer::Peer;
 pub use config::Config;
 pub use evidence::{Evidence, acknowledgement_works};
 pub use metrics::Metrics;
+pub use parking::{Later, Reply};
 pub use receipt::Receipt;
 pub use server::{Server, bind};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -23,8 +23,8 @@ use super::connection;
 use super::evidence::{Evidence, bound_silence};
 use super::line::Line;
 use super::metrics::Metrics;
+use super::parking::Reply;
 use crate::drain::Drain;
-use crate::message::Body;
 use crate::timing::{Clock, Moment};
 
 /// Connections that the kernel finishes before we accept them: bursts of thousands come at once.
@@ -78,7 +78,7 @@ impl Server {
     /// on the drain's tracker.
     pub async fn run<S>(self, listener: TcpListener, service: S)
     where
-        S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+        S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
         S: Clone + Send + 'static,
         S::Future: Send,
     {
@@ -152,7 +152,7 @@ fn begin<S>(
     terms: &Arc<Terms>,
     service: S,
 ) where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
     S: Send + 'static,
     S::Future: Send,
 {

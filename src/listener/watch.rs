@@ -125,6 +125,10 @@ impl Watch {
         self.stalled.get_or_insert(now);
     }
 
+    pub(super) const fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+
     /// Notes that the connection is broken: a reset, or a peer that vanished.
     pub(super) const fn broke(&mut self) {
         self.failed = true;
@@ -382,8 +386,6 @@ impl Watch {
 mod tests {
     use super::*;
 
-    const ANSWER: usize = 100;
-
     fn at(millis: u64) -> Moment {
         Moment::after_start(Duration::from_millis(millis))
     }
@@ -410,7 +412,7 @@ mod tests {
         watch.was_read(10, at(0), &config);
         assert!(watch.request_came(Some(counted(0, 10))).is_empty());
         watch.answer_buffered(Some(Receipt::new(|_| ())), at(0), &config);
-        watch.was_written(ANSWER);
+        watch.was_written(100);
         watch.flushed(at(0), Some(counted(0, 10)), Waiting::Nothing);
         watch
     }
@@ -439,10 +441,8 @@ mod tests {
         watch.progressed(at(5), counted(100, 10), &config());
         watch.answer_buffered(Some(Receipt::new(|_| ())), at(6), &config());
         watch.broke();
-        assert_eq!(
-            verdict(&mut watch, at(6)),
-            Some(Verdict::Missed(Why::Reset))
-        );
+        let missed = Some(Verdict::Missed(Why::Reset));
+        assert_eq!(verdict(&mut watch, at(6)), missed);
         assert_eq!(verdict(&mut watch, at(6)), Some(Verdict::Missed(Why::Cut)));
 
         let mut watch = answered();
@@ -457,10 +457,8 @@ mod tests {
         watch.progressed(at(20_000), counted(50, 10), &config());
         assert_eq!(verdict(&mut watch, at(49_999)), None);
         watch.progressed(at(49_999), counted(50, 10), &config());
-        assert_eq!(
-            verdict(&mut watch, at(50_000)),
-            Some(Verdict::Missed(Why::Deadline))
-        );
+        let missed = Some(Verdict::Missed(Why::Deadline));
+        assert_eq!(verdict(&mut watch, at(50_000)), missed);
     }
 
     #[test]
@@ -474,8 +472,11 @@ mod tests {
 
         let mut unacknowledged = answered();
         unacknowledged.was_read(10, at(6), &config());
-        let proven = unacknowledged.request_came(Some(counted(99, 20)));
-        assert!(proven.is_empty());
+        assert!(
+            unacknowledged
+                .request_came(Some(counted(99, 20)))
+                .is_empty()
+        );
     }
 
     #[test]

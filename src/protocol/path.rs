@@ -28,7 +28,13 @@ impl Profile {
         if let Some(conversion) = find(path) {
             return Route::Converted(conversion);
         }
-        if find(&normalised(path)).is_some() {
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let asks = |path: &str| reads && self.asks_of_task(path).is_some();
+        if asks(path) {
+            return Route::Other;
+        }
+        let normalised = normalised(path);
+        if find(&normalised).is_some() || asks(&normalised) {
             Route::Disguised
         } else {
             Route::Other
@@ -48,6 +54,12 @@ impl Profile {
     /// The task whose result a path asks for, if it does.
     pub fn task_of(&self, path: &str) -> Option<RequestId> {
         path.strip_prefix(self.result_path)?.parse().ok()
+    }
+
+    /// The task whose result or status a path asks for. Either may be given once only.
+    pub fn asks_of_task(&self, path: &str) -> Option<RequestId> {
+        let status = || path.strip_prefix(self.status_path)?.parse().ok();
+        self.task_of(path).or_else(status)
     }
 }
 
@@ -200,6 +212,28 @@ mod tests {
                 matches!(route(&Method::POST, path), Route::Disguised),
                 "{path}"
             );
+        }
+    }
+
+    #[test]
+    fn a_task_is_asked_for_plainly_or_not_at_all() {
+        let plain = ["/async/result/10203", "/async/status/a-b_C"];
+        for path in plain {
+            assert!(BEGATEWAY.asks_of_task(path).is_some(), "{path}");
+            assert!(matches!(route(&Method::GET, path), Route::Other), "{path}");
+        }
+        for path in [
+            "/async/result/10203/",
+            "//async/result/10203",
+            "/async/x/../status/10203",
+            "/async/result/%310203",
+            "/async/result%2f10203",
+            "/async/status/10203;x",
+        ] {
+            for method in [Method::GET, Method::HEAD] {
+                assert!(matches!(route(&method, path), Route::Disguised), "{path}");
+            }
+            assert!(matches!(route(&Method::POST, path), Route::Other), "{path}");
         }
     }
 

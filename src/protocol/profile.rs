@@ -13,6 +13,8 @@ pub struct Profile {
     pub async_prefix: &'static str,
     /// What stands before a task's id where its result is read.
     pub result_path: &'static str,
+    /// What stands before a task's id where its status is read.
+    pub status_path: &'static str,
     /// The requests that have an asynchronous twin; the first that matches counts.
     pub conversions: &'static [Conversion],
     /// The field that carries the idempotency key.
@@ -120,6 +122,7 @@ pub static BEGATEWAY: Profile = Profile {
     name: "begateway",
     async_prefix: "/async",
     result_path: "/async/result/",
+    status_path: "/async/status/",
     conversions: &[
         unsafe_post(Operation::Payment, "/transactions/payments", "payment"),
         unsafe_post(

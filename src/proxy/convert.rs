@@ -2,11 +2,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Response;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
+use hyper::body::Incoming;
 
 use super::key::{GivenKey, KeyFault, Requester};
+use super::metrics::Place;
 use super::problem::{BodyFault, Problem};
 use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy};
@@ -14,7 +17,7 @@ use crate::exchange::machine::{Doubt, Standing};
 use crate::exchange::{
     Admission, Credentials, FingerprintParts, Flight, Held, Identity, Order, Submission, Told,
 };
-use crate::listener::Receipt;
+use crate::listener::{Receipt, Reply};
 use crate::message::{Body, BodyError, collect, erasable, wait_preference};
 use crate::protocol::{Conversion, MatchFacts};
 use crate::timing::{Moment, wall_clock};
@@ -29,47 +32,49 @@ struct Holding {
 }
 
 impl Proxy {
-    pub(super) async fn exchange(
-        self,
-        incomer: Incomer,
-        conversion: &'static Conversion,
-    ) -> Response<Body> {
-        let (order, holding) = match Box::pin(self.order(incomer, conversion)).await {
-            Ok(order) => order,
-            Err(problem) => return self.refuse(problem),
+    pub(super) async fn exchange(self, incomer: Incomer, conversion: &'static Conversion) -> Reply {
+        let (order, holding, body) = match self.order(incomer, conversion).await {
+            Ok(ordered) => ordered,
+            Err(problem) => return self.refuse(problem).into(),
         };
         let place = self.shared.metrics.place(self.shared.config.held);
-        let mut order = Order {
+        let order = Order {
             has_place: place.is_some(),
             ..order
         };
+        match self.shared.flights.request(order) {
+            Admission::Held(held) => Reply::later(body, self.wait(held, holding, place)),
+            ended => self.tell_ended(ended, holding).into(),
+        }
+    }
+
+    /// All that is left of a held request: nothing of its head and its body.
+    async fn wait(self, mut held: Held, holding: Holding, place: Option<Place>) -> Response<Body> {
         loop {
-            let mut held = match self.shared.flights.request(order) {
-                Admission::Held(held) => held,
-                ended => return self.tell_ended(ended, holding),
-            };
-            let again = held.again.take();
             let told = if place.is_some() {
-                self.wait(&mut held, holding).await
+                self.told(&mut held, holding).await
             } else {
                 Told::HoldOver
             };
-            match (told, again) {
-                (Told::Renew, Some(again)) => order = *again,
+            match (told, held.again.take()) {
+                (Told::Renew, Some(again)) => match self.shared.flights.request(*again) {
+                    Admission::Held(renewed) => held = renewed,
+                    ended => return self.tell_ended(ended, holding),
+                },
                 (told, _) => return self.tell_told(&held, told, holding),
             }
         }
     }
 
-    /// Reads a request whole and makes it an order.
+    /// Reads a request whole and makes it an order. Gives its body back, at its end.
     async fn order(
         &self,
         incomer: Incomer,
         conversion: &'static Conversion,
-    ) -> Result<(Order, Holding), Problem> {
+    ) -> Result<(Order, Holding, Incoming), Problem> {
         let Incomer {
             head,
-            body,
+            body: mut incoming,
             gateway,
             arrived_at,
         } = incomer;
@@ -88,7 +93,7 @@ impl Proxy {
         let async_path = profile.async_path(&path).ok_or(Problem::Disguised)?;
         let credentials = Credentials::of(&head.headers, &profile.shape_fields)
             .ok_or(Problem::Key(KeyFault::NoCredentials))?;
-        let body = self.read_body(body).await?;
+        let body = self.read_body(&mut incoming).await?;
         let read_at = self.shared.clock.now();
         let fingerprint = hash_key.fingerprint(FingerprintParts {
             owner: requester.owner,
@@ -130,10 +135,10 @@ impl Proxy {
             hold_until: holding.until,
             has_place: true,
         };
-        Ok((order, holding))
+        Ok((order, holding, incoming))
     }
 
-    async fn read_body(&self, body: hyper::body::Incoming) -> Result<bytes::Bytes, Problem> {
+    async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Problem> {
         let config = &self.shared.config;
         let read = tokio::time::timeout(config.body_timeout, collect(body, config.max_body)).await;
         let fault = match read {
@@ -154,7 +159,7 @@ impl Proxy {
         }
     }
 
-    async fn wait(&self, held: &mut Held, holding: Holding) -> Told {
+    async fn told(&self, held: &mut Held, holding: Holding) -> Told {
         let until = self.shared.clock.instant(holding.until);
         match tokio::time::timeout_at(until, &mut held.told).await {
             Ok(Ok(told)) => told,
@@ -194,7 +199,8 @@ impl Proxy {
             // A waiter without a request to renew has started its exchange itself.
             Told::HoldOver | Told::Renew => match flight.standing() {
                 (Standing::InProgress, _) => Problem::InProgress,
-                (Standing::InDoubt, doubt) => Problem::InDoubt(doubt.unwrap_or(Doubt::Driver)),
+                // Without a doubt of its own it is in doubt because the process ends.
+                (Standing::InDoubt, doubt) => doubt.map_or(Problem::Stopped, Problem::InDoubt),
             },
         };
         self.tell(problem, &about)

@@ -15,6 +15,8 @@ pub enum Problem {
     InProgress,
     /// It may have been executed.
     InDoubt(Doubt),
+    /// The process stops, and what it knows of the request ends with it.
+    Stopped,
     /// An equal request of the shop, under another secret, is unsettled.
     OtherSecret,
     /// The exchange was remembered for as long as it may be, and never ended.
@@ -135,6 +137,15 @@ impl Problem {
                 ..in_doubt(Doubt::Executed)
             },
             Self::InDoubt(doubt) => in_doubt(doubt),
+            // Whoever answers a repeat next knows nothing of this one, so none is asked for.
+            Self::Stopped => Words {
+                error: ProxyError::HttpResponseIncomplete,
+                message: "holdline stops before the gateway has answered, and keeps nothing on \
+                          disk. The transaction may have been executed: look it up before you \
+                          repeat it.",
+                retry_after: None,
+                ..in_doubt(Doubt::Driver)
+            },
             Self::OtherSecret => Words {
                 message: "An equal request of this shop was sent under another secret and is not \
                           settled. It may have been executed: look it up before you repeat it.",

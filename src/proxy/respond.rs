@@ -227,6 +227,7 @@ mod tests {
     fn every_problem() -> Vec<Problem> {
         let mut problems = vec![
             Problem::InProgress,
+            Problem::Stopped,
             Problem::OtherSecret,
             Problem::Expired,
             Problem::Spent,

@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::respond::{self, About, Given};
 use super::site::Sites;
 use crate::exchange::{Flights, Gateway, ReadPolicy, TaskAnswer};
+use crate::listener::Reply;
 use crate::message::Body;
 use crate::protocol::{Conversion, Disposition, RequestId, Route};
 use crate::timing::{Clock, Moment};
@@ -65,18 +66,18 @@ impl Proxy {
         Self { shared, sites }
     }
 
-    async fn serve(self, request: Request<Incoming>) -> Response<Body> {
+    async fn serve(self, request: Request<Incoming>) -> Reply {
         let arrived_at = self.shared.clock.now();
         let (head, body) = request.into_parts();
         let host = match head::check(&head) {
             Ok(host) => host,
-            Err(fault) => return self.refuse(Problem::Head(fault)),
+            Err(fault) => return self.refuse(Problem::Head(fault)).into(),
         };
         let Some(gateway) = self.sites.find(&host).map(Arc::clone) else {
-            return self.refuse(Problem::NoGateway);
+            return self.refuse(Problem::NoGateway).into();
         };
         if let Err(fault) = head::check_connection(&head.headers, gateway.profile) {
-            return self.refuse(Problem::Head(fault));
+            return self.refuse(Problem::Head(fault)).into();
         }
         let way = self.way(&head, &gateway);
         let incomer = Incomer {
@@ -87,11 +88,11 @@ impl Proxy {
         };
         match way {
             Way::Exchange(conversion) => self.exchange(incomer, conversion).await,
-            // These hold whole messages; boxed, they cost a held payment nothing.
-            Way::Read(conversion) => Box::pin(self.read(incomer, conversion)).await,
-            Way::Task(id) => Box::pin(self.task(incomer, id)).await,
-            Way::Relay => Box::pin(self.relay(incomer)).await,
-            Way::Refuse(problem) => self.refuse(problem),
+            // These hold whole messages; boxed, they cost a payment nothing.
+            Way::Read(conversion) => Box::pin(self.read(incomer, conversion)).await.into(),
+            Way::Task(id) => Box::pin(self.task(incomer, id)).await.into(),
+            Way::Relay => Box::pin(self.relay(incomer)).await.into(),
+            Way::Refuse(problem) => self.refuse(problem).into(),
         }
     }
 
@@ -107,15 +108,18 @@ impl Proxy {
                 }
             }
             Route::Disguised => Way::Refuse(Problem::Disguised),
-            Route::Other => match gateway.profile.task_of(path) {
-                Some(id) if head.method == Method::GET => Way::Task(id),
-                Some(_) | None => Way::Relay,
-            },
+            // A gateway may well read a HEAD as a GET whose body it drops.
+            Route::Other if matches!(head.method, Method::GET | Method::HEAD) => {
+                let asked = gateway.profile.asks_of_task(path);
+                asked.map_or(Way::Relay, Way::Task)
+            }
+            Route::Other => Way::Relay,
         }
     }
 
-    /// A result asked for by hand: the kept answer to its owner; "too early" while a flight polls
-    /// it, because a second reader could spend a once-only answer; the gateway's word otherwise.
+    /// A task asked for by hand: "too early" while a flight polls it, because a second reader could
+    /// spend a once-only answer, which a gateway may give in place of the status too. Then its
+    /// kept result, to its owner; the gateway's word otherwise.
     async fn task(self, incomer: Incomer, id: RequestId) -> Response<Body> {
         let flights = &self.shared.flights;
         let gateway = &incomer.gateway.name;
@@ -127,8 +131,10 @@ impl Proxy {
             request_id: Some(id.to_string()),
             ..About::default()
         };
+        let profile = incomer.gateway.profile;
+        let asks_result = profile.task_of(incomer.head.uri.path()).is_some();
         match flights.task(requester.credential, &id) {
-            TaskAnswer::Kept(stored) => {
+            TaskAnswer::Kept(stored) if asks_result => {
                 let given = Given {
                     replayed: true,
                     ..Given::default()
@@ -136,7 +142,7 @@ impl Proxy {
                 respond::answer(&stored, &about, given)
             }
             TaskAnswer::Running => self.tell(Problem::TooEarly, &about),
-            TaskAnswer::Unknown => self.relay(incomer).await,
+            TaskAnswer::Kept(_) | TaskAnswer::Unknown => self.relay(incomer).await,
         }
     }
 
@@ -151,9 +157,9 @@ impl Proxy {
 }
 
 impl Service<Request<Incoming>> for Proxy {
-    type Response = Response<Body>;
+    type Response = Reply;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let proxy = self.clone();

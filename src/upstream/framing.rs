@@ -1,7 +1,8 @@
 //! What a request carries on the wire, and what of an answer may be believed.
 use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
 
 use super::{Cause, Error, Origin, Sent};
 use crate::message::Body;
@@ -16,6 +17,15 @@ pub(super) fn for_http1(request: &mut Request<Body>, host: &HeaderValue) {
     remove_hop_by_hop(request.headers_mut());
     request.headers_mut().remove(header::CONTENT_LENGTH);
     request.headers_mut().insert(header::HOST, host.clone());
+    // hyper leaves the length of an empty body out, and a gateway may ask for it (RFC 9110 §8.6).
+    let has_content = matches!(
+        *request.method(),
+        Method::POST | Method::PUT | Method::PATCH
+    );
+    if has_content && request.body().size_hint().exact() == Some(0) {
+        let none = HeaderValue::from_static("0");
+        request.headers_mut().insert(header::CONTENT_LENGTH, none);
+    }
 }
 
 /// Gives `request` the form of HTTP/2: an absolute URL, whose authority takes the place of `Host`
@@ -89,6 +99,20 @@ mod tests {
         assert_eq!(request.uri(), "/a?b");
         let hosts: Vec<_> = request.headers().get_all("host").iter().collect();
         assert_eq!(hosts, ["gateway.example"]);
+    }
+
+    #[test]
+    fn an_empty_body_has_a_length_where_a_body_is_looked_for() {
+        let length = |method: Method| {
+            let mut request = Request::new(Body::empty());
+            *request.method_mut() = method;
+            for_http1(&mut request, &HeaderValue::from_static("gateway.example"));
+            request.headers().get(header::CONTENT_LENGTH).cloned()
+        };
+        assert_eq!(length(Method::POST).unwrap(), "0");
+        assert_eq!(length(Method::PUT).unwrap(), "0");
+        assert_eq!(length(Method::GET), None);
+        assert_eq!(length(Method::DELETE), None);
     }
 
     #[test]

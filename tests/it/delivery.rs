@@ -8,7 +8,9 @@ use holdline::listener::Evidence;
 use tokio::io::AsyncReadExt;
 use tokio::sync::Semaphore;
 
-use crate::downstream::{Client, Downstream, FRAMINGS, Framing, arrived, listener, settled};
+use crate::downstream::{
+    Client, Downstream, FRAMINGS, Framing, Setup, arrived, both_ways, listener, settled,
+};
 
 /// Long enough that a busy machine does not put a client's reset after it.
 const QUIET: Duration = Duration::from_millis(500);
@@ -140,6 +142,7 @@ async fn table(downstream: &mut Downstream, behaviours: &[Behaviour]) -> HashMap
         assert_eq!(downstream.event().await, arrived(&path));
         clients.push((*behaviour, *framing, client));
     }
+    downstream.parks(clients.len()).await;
     let (before, after): (Vec<_>, Vec<_>) = clients
         .into_iter()
         .partition(|(behaviour, ..)| behaviour.leaves_before());
@@ -197,33 +200,41 @@ fn assert_verdicts(verdicts: &HashMap<String, bool>) {
 
 #[tokio::test]
 async fn each_client_is_told_apart_at_each_moment_in_each_framing() {
-    let mut downstream = listener().quiet(QUIET).holding().start();
-    assert_verdicts(&table(&mut downstream, &BEHAVIOURS).await);
-    let metrics = downstream.metrics();
-    assert!(
-        metrics.contains("not_acknowledged_total{why=\"reset\"}"),
-        "{metrics}"
-    );
+    for setup in both_ways() {
+        let mut downstream = setup.quiet(QUIET).holding().start();
+        assert_verdicts(&table(&mut downstream, &BEHAVIOURS).await);
+        let metrics = downstream.metrics();
+        assert!(
+            metrics.contains("not_acknowledged_total{why=\"reset\"}"),
+            "{metrics}"
+        );
+    }
 }
 
 #[tokio::test]
 async fn without_acknowledgements_only_an_orderly_end_or_a_next_request_proves() {
-    let mut downstream = listener()
-        .evidence(Evidence::Portable)
-        .quiet(QUIET)
-        .holding()
-        .start();
-    let behaviours = [
-        B::ReadsAndCloses,
-        B::ClosesBefore,
-        B::ResetsBefore,
-        B::ClosesOverUnread,
-        B::ResetsOverUnread,
-        B::ReadsHalfAndCloses,
-        B::PipelinesAndLeaves,
-    ];
-    assert_verdicts(&table(&mut downstream, &behaviours).await);
+    for setup in both_ways() {
+        let mut downstream = setup
+            .evidence(Evidence::Portable)
+            .quiet(QUIET)
+            .holding()
+            .start();
+        let behaviours = [
+            B::ReadsAndCloses,
+            B::ClosesBefore,
+            B::ResetsBefore,
+            B::ClosesOverUnread,
+            B::ResetsOverUnread,
+            B::ReadsHalfAndCloses,
+            B::PipelinesAndLeaves,
+        ];
+        assert_verdicts(&table(&mut downstream, &behaviours).await);
+    }
+}
 
+#[tokio::test]
+async fn without_acknowledgements_an_end_before_the_answer_proves_nothing() {
+    let mut downstream = listener().evidence(Evidence::Portable).quiet(QUIET).start();
     let mut client = Client::connect(&downstream).await;
     for path in ["/whole/9/one", "/whole/9/two"] {
         client.ask(Framing::ContentLength, path).await;
@@ -319,9 +330,15 @@ async fn an_answer_whose_first_half_alone_was_taken_is_not_delivered() {
 
 #[tokio::test]
 async fn clients_that_time_out_around_the_answer_are_never_told_wrong() {
+    for setup in both_ways() {
+        time_out_around_the_answer(setup).await;
+    }
+}
+
+async fn time_out_around_the_answer(setup: Setup) {
     const CLIENTS: u64 = 400;
     const ANSWER: Duration = Duration::from_millis(30);
-    let mut downstream = listener().quiet(QUIET).delay(ANSWER).start();
+    let mut downstream = setup.quiet(QUIET).delay(ANSWER).start();
     let mut has = HashMap::new();
     for batch in 0..8 {
         let clients = (0..CLIENTS / 8).map(|n| {

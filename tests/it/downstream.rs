@@ -1,17 +1,19 @@
 //! A listener with a service of the test's choice, and clients that behave as they are told.
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use holdline::drain::Drain;
-use holdline::listener::{Config, Evidence, Metrics, Peer, Receipt, Server, bind};
+use holdline::listener::{Config, Evidence, Metrics, Peer, Receipt, Reply, Server, bind};
 use holdline::message::{self, Body, BodyError};
 use holdline::timing::Clock;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use hyper::service::Service;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -37,7 +39,8 @@ pub(crate) fn settled(path: &str, delivered: bool) -> Event {
 }
 
 /// A running listener. The path says the answer: `/FRAMING/BYTES/...`, where the framing is
-/// `whole`, `plain` (without a receipt), `streamed`, `empty`, `echo`, `short` (of its declared length) or `broken`. Every answer takes one permit of `gate` first.
+/// `whole`, `plain` (without a receipt), `streamed`, `empty`, `echo`, `short` (of its declared
+/// length) or `broken`. Every answer takes one permit of `gate` first.
 pub(crate) struct Downstream {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Clock,
@@ -45,6 +48,7 @@ pub(crate) struct Downstream {
     pub(crate) metrics: Metrics,
     pub(crate) gate: Arc<Semaphore>,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    promises: bool,
 }
 
 pub(crate) struct Setup {
@@ -52,6 +56,15 @@ pub(crate) struct Setup {
     pub(crate) evidence: Evidence,
     pub(crate) delay: Duration,
     pub(crate) open: bool,
+    pub(crate) promise: Promise,
+}
+
+/// Whether the service promises its answers, so that connections are parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    Never,
+    WithTheBodyRead,
+    WithTheBodyUnread,
 }
 
 /// A listener whose answers leave at once.
@@ -61,7 +74,13 @@ pub(crate) fn listener() -> Setup {
         evidence: Evidence::of_this_system(),
         delay: Duration::ZERO,
         open: true,
+        promise: Promise::Never,
     }
+}
+
+/// The same, and one whose held connections are parked.
+pub(crate) fn both_ways() -> [Setup; 2] {
+    [listener(), listener().promise(Promise::WithTheBodyRead)]
 }
 
 impl Setup {
@@ -91,6 +110,10 @@ impl Setup {
         }
     }
 
+    pub(crate) fn promise(self, promise: Promise) -> Self {
+        Self { promise, ..self }
+    }
+
     pub(crate) fn start(self) -> Downstream {
         let tcp = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = tcp.local_addr().unwrap();
@@ -104,13 +127,13 @@ impl Setup {
             metrics: metrics.clone(),
             evidence: self.evidence,
         };
-        let service = {
-            let gate = Arc::clone(&gate);
-            hyper::service::service_fn(move |request| {
-                answer(request, tell.clone(), Arc::clone(&gate), self.delay)
-            })
+        let answers = Answers {
+            tell,
+            gate: Arc::clone(&gate),
+            delay: self.delay,
+            promise: self.promise,
         };
-        drop(drain.spawn(server.run(tcp, service)));
+        drop(drain.spawn(server.run(tcp, answers)));
         Downstream {
             address,
             clock,
@@ -118,6 +141,7 @@ impl Setup {
             metrics,
             gate,
             events,
+            promises: self.promise != Promise::Never,
         }
     }
 }
@@ -133,52 +157,84 @@ impl Drop for Held {
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
+#[derive(Clone)]
+struct Answers {
     tell: mpsc::UnboundedSender<Event>,
     gate: Arc<Semaphore>,
     delay: Duration,
-) -> Result<Response<Body>, Infallible> {
-    assert!(request.extensions().get::<Peer>().is_some());
-    let path = request.uri().path().to_owned();
-    let _ = tell.send(Event::Arrived(path.clone()));
-    let mut held = Held(path.clone(), tell.clone(), false);
-    let receipt = Receipt::new({
-        let path = path.clone();
-        move |delivered| {
-            let _ = tell.send(Event::Settled(path, delivered));
+    promise: Promise,
+}
+
+impl Service<Request<Incoming>> for Answers {
+    type Response = Reply;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let answers = self.clone();
+        Box::pin(async move { Ok(answers.serve(request).await) })
+    }
+}
+
+impl Answers {
+    async fn serve(self, request: Request<Incoming>) -> Reply {
+        assert!(request.extensions().get::<Peer>().is_some());
+        let path = request.uri().path().to_owned();
+        let _ = self.tell.send(Event::Arrived(path.clone()));
+        let mut body = request.into_body();
+        match self.promise {
+            Promise::Never => self.answer(path, Some(body)).await.into(),
+            Promise::WithTheBodyRead => {
+                let read = message::collect(&mut body, 1 << 20).await.unwrap();
+                let echo = Body::from(Bytes::copy_from_slice(&read));
+                Reply::later(body, self.answer(path, Some(echo)))
+            }
+            Promise::WithTheBodyUnread => Reply::later(body, self.answer(path, None::<Body>)),
         }
-    });
-    gate.acquire().await.unwrap().forget();
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
     }
-    held.2 = true;
-    let mut parts = path.split('/').skip(1);
-    let framing = parts.next().unwrap().to_owned();
-    let size = parts.next().map_or(0, |size| size.parse().unwrap_or(0));
-    let body = match framing.as_str() {
-        "whole" | "plain" | "short" => Body::from(Bytes::from(text(size))),
-        "streamed" => streamed(size, false),
-        "broken" => streamed(size, true),
-        "echo" => Body::from(
-            message::collect(request.into_body(), 1 << 20)
-                .await
-                .unwrap(),
-        ),
-        _ => Body::empty(),
-    };
-    let mut response = Response::new(body);
-    if framing == "short" {
-        let length = http::HeaderValue::from(size + 1);
+
+    async fn answer<B>(self, path: String, echo: Option<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes, Error: std::fmt::Debug> + Unpin,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Self {
+            tell, gate, delay, ..
+        } = self;
+        let mut held = Held(path.clone(), tell.clone(), false);
+        let receipt = Receipt::new({
+            let path = path.clone();
+            move |delivered| {
+                let _ = tell.send(Event::Settled(path, delivered));
+            }
+        });
+        gate.acquire().await.unwrap().forget();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        held.2 = true;
+        let mut parts = path.split('/').skip(1);
+        let framing = parts.next().unwrap().to_owned();
+        let size = parts.next().map_or(0, |size| size.parse().unwrap_or(0));
+        let body = match (framing.as_str(), echo) {
+            ("whole" | "plain" | "short", _) => Body::from(Bytes::from(text(size))),
+            ("streamed", _) => streamed(size, false),
+            ("broken", _) => streamed(size, true),
+            ("echo", Some(body)) => Body::from(message::collect(body, 1 << 20).await.unwrap()),
+            _ => Body::empty(),
+        };
+        let mut response = Response::new(body);
+        if framing == "short" {
+            let length = http::HeaderValue::from(size + 1);
+            response
+                .headers_mut()
+                .insert(http::header::CONTENT_LENGTH, length);
+        }
+        if framing != "plain" {
+            response.extensions_mut().insert(receipt);
+        }
         response
-            .headers_mut()
-            .insert(http::header::CONTENT_LENGTH, length);
     }
-    if framing != "plain" {
-        response.extensions_mut().insert(receipt);
-    }
-    Ok(response)
 }
 
 fn text(size: usize) -> Vec<u8> {
@@ -329,6 +385,22 @@ impl Downstream {
                 return (path, delivered);
             }
         }
+    }
+
+    /// Waits until so many connections are parked, if this listener's service promises answers.
+    pub(crate) async fn parks(&self, connections: usize) {
+        if !self.promises {
+            return;
+        }
+        let line = format!("parked {connections}\n");
+        let parked = async {
+            while !self.metrics().contains(&line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), parked)
+            .await
+            .unwrap_or_else(|_| panic!("not {line}: {}", self.metrics()));
     }
 
     /// The metrics as text.

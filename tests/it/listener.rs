@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
-use crate::downstream::{Client, Framing, arrived, dropped, listener, settled};
+use crate::downstream::{Client, Framing, arrived, both_ways, dropped, listener, settled};
 
 const HOUR: Duration = Duration::from_hours(1);
 const SHORT: Duration = Duration::from_millis(150);
@@ -11,43 +11,56 @@ const LENGTH: Framing = Framing::ContentLength;
 
 #[tokio::test]
 async fn a_reset_while_held_drops_the_service_future() {
-    let mut downstream = listener().holding().start();
-    let mut client = Client::connect(&downstream).await;
-    client.ask(LENGTH, "/whole/9/held").await;
-    assert_eq!(downstream.event().await, arrived("/whole/9/held"));
-    client.reset();
-    let events = [downstream.event().await, downstream.event().await];
-    assert!(events.contains(&dropped("/whole/9/held")), "{events:?}");
-    assert!(
-        events.contains(&settled("/whole/9/held", false)),
-        "{events:?}"
-    );
+    for setup in both_ways() {
+        let mut downstream = setup.holding().start();
+        let mut client = Client::connect(&downstream).await;
+        client.ask(LENGTH, "/whole/9/held").await;
+        assert_eq!(downstream.event().await, arrived("/whole/9/held"));
+        downstream.parks(1).await;
+        client.reset();
+        let events = [downstream.event().await, downstream.event().await];
+        assert!(events.contains(&dropped("/whole/9/held")), "{events:?}");
+        assert!(
+            events.contains(&settled("/whole/9/held", false)),
+            "{events:?}"
+        );
+        downstream.parks(0).await;
+    }
 }
 
 #[tokio::test]
 async fn a_client_that_half_closes_and_waits_gets_its_answer() {
-    let mut downstream = listener().holding().start();
-    let mut client = Client::connect(&downstream).await;
-    client.ask(LENGTH, "/whole/9/half").await;
-    client.half_close().await;
-    assert_eq!(downstream.event().await, arrived("/whole/9/half"));
-    downstream.gate.add_permits(1);
-    client.answers(LENGTH, 1).await.unwrap();
-    assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+    for setup in both_ways() {
+        let mut downstream = setup.holding().start();
+        let mut client = Client::connect(&downstream).await;
+        client.ask(LENGTH, "/whole/9/half").await;
+        client.half_close().await;
+        assert_eq!(downstream.event().await, arrived("/whole/9/half"));
+        downstream.parks(1).await;
+        downstream.gate.add_permits(1);
+        client.answers(LENGTH, 1).await.unwrap();
+        assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+    }
 }
 
 #[tokio::test]
 async fn a_client_that_never_reads_meets_the_write_deadline() {
     for path in ["/whole/60000000/stuck", "/streamed/60000000/stuck"] {
-        let mut downstream = listener()
-            .configure(|config| config.write_timeout = SHORT)
-            .start();
-        let mut client = Client::narrow(&downstream).await;
-        client.ask(LENGTH, path).await;
-        assert_eq!(downstream.verdict().await, (path.into(), false));
-        // What is left ends in a reset, so that the cut is seen in every framing.
-        let mut rest = Vec::new();
-        assert!(client.stream.read_to_end(&mut rest).await.is_err());
+        for setup in both_ways() {
+            let mut downstream = setup
+                .configure(|config| config.write_timeout = SHORT)
+                .holding()
+                .start();
+            let mut client = Client::narrow(&downstream).await;
+            client.ask(LENGTH, path).await;
+            assert_eq!(downstream.event().await, arrived(path));
+            downstream.parks(1).await;
+            downstream.gate.add_permits(1);
+            assert_eq!(downstream.verdict().await, (path.into(), false));
+            // What is left ends in a reset, so that the cut is seen in every framing.
+            let mut rest = Vec::new();
+            assert!(client.stream.read_to_end(&mut rest).await.is_err());
+        }
     }
 }
 
@@ -78,34 +91,42 @@ async fn a_silent_client_and_a_trickled_head_are_closed() {
 
 #[tokio::test]
 async fn an_idle_connection_outlives_the_fields_deadline_and_ends_at_its_own() {
-    let downstream = listener()
-        .configure(|config| {
-            config.fields_timeout = SHORT;
-            config.idle_timeout = SHORT * 6;
-        })
-        .start();
-    let mut client = Client::connect(&downstream).await;
-    client.ask(LENGTH, "/whole/9/first").await;
-    client.answers(LENGTH, 1).await.unwrap();
-    tokio::time::sleep(SHORT * 3).await;
-    client.ask(LENGTH, "/whole/9/second").await;
-    client.answers(LENGTH, 1).await.unwrap();
-    assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+    for setup in both_ways() {
+        let downstream = setup
+            .configure(|config| {
+                config.fields_timeout = SHORT;
+                config.idle_timeout = SHORT * 6;
+            })
+            .delay(SHORT / 10)
+            .start();
+        let mut client = Client::connect(&downstream).await;
+        client.ask(LENGTH, "/whole/9/first").await;
+        downstream.parks(1).await;
+        client.answers(LENGTH, 1).await.unwrap();
+        tokio::time::sleep(SHORT * 3).await;
+        client.ask(LENGTH, "/whole/9/second").await;
+        downstream.parks(1).await;
+        client.answers(LENGTH, 1).await.unwrap();
+        assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+    }
 }
 
 #[tokio::test]
 async fn a_held_request_outlives_every_deadline_of_the_connection() {
-    let downstream = listener()
-        .configure(|config| {
-            config.fields_timeout = SHORT;
-            config.idle_timeout = SHORT;
-            config.write_timeout = SHORT;
-        })
-        .delay(SHORT * 4)
-        .start();
-    let mut client = Client::connect(&downstream).await;
-    client.ask(LENGTH, "/whole/9/held").await;
-    client.answers(LENGTH, 1).await.unwrap();
+    for setup in both_ways() {
+        let downstream = setup
+            .configure(|config| {
+                config.fields_timeout = SHORT;
+                config.idle_timeout = SHORT;
+                config.write_timeout = SHORT;
+            })
+            .delay(SHORT * 4)
+            .start();
+        let mut client = Client::connect(&downstream).await;
+        client.ask(LENGTH, "/whole/9/held").await;
+        downstream.parks(1).await;
+        client.answers(LENGTH, 1).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -152,24 +173,30 @@ async fn a_client_that_expects_100_gets_it_when_its_body_is_wanted() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_half_way_never_looks_whole() {
-    let mut downstream = listener().start();
-    let mut client = Client::connect(&downstream).await;
-    let path = "/broken/2000/cut";
-    client.ask(Framing::CloseDelimited, path).await;
-    let mut received = Vec::new();
-    assert!(client.stream.read_to_end(&mut received).await.is_err());
-    assert_eq!(downstream.verdict().await, (path.into(), false));
+    for setup in both_ways() {
+        let mut downstream = setup.delay(SHORT).start();
+        let mut client = Client::connect(&downstream).await;
+        let path = "/broken/2000/cut";
+        client.ask(Framing::CloseDelimited, path).await;
+        downstream.parks(1).await;
+        let mut received = Vec::new();
+        assert!(client.stream.read_to_end(&mut received).await.is_err());
+        assert_eq!(downstream.verdict().await, (path.into(), false));
+    }
 }
 
 #[tokio::test]
 async fn an_answer_that_is_shorter_than_it_says_is_not_delivered() {
-    let mut downstream = listener().quiet(SHORT).start();
-    let mut client = Client::connect(&downstream).await;
-    client.ask(LENGTH, "/short/9/lie").await;
-    assert_eq!(downstream.verdict().await, ("/short/9/lie".into(), false));
-    drop(client);
-    downstream.drain.end();
-    downstream.drain.finished().await;
+    for setup in both_ways() {
+        let mut downstream = setup.quiet(SHORT).delay(SHORT).start();
+        let mut client = Client::connect(&downstream).await;
+        client.ask(LENGTH, "/short/9/lie").await;
+        downstream.parks(1).await;
+        assert_eq!(downstream.verdict().await, ("/short/9/lie".into(), false));
+        drop(client);
+        downstream.drain.end();
+        downstream.drain.finished().await;
+    }
 }
 
 #[tokio::test]
@@ -219,25 +246,28 @@ async fn at_the_limit_a_client_waits_until_another_connection_ends() {
 
 #[tokio::test]
 async fn a_drain_ends_idle_connections_and_lets_a_held_request_have_its_answer() {
-    let mut downstream = listener().quiet(SHORT).holding().start();
-    let mut idle = Client::connect(&downstream).await;
-    idle.ask(LENGTH, "/whole/9/idle").await;
-    downstream.gate.add_permits(1);
-    idle.answers(LENGTH, 1).await.unwrap();
-    let mut held = Client::connect(&downstream).await;
-    held.ask(LENGTH, "/whole/9/held").await;
-    let mut arrivals = 0;
-    while arrivals < 2 {
-        let event = downstream.event().await;
-        arrivals += usize::from(matches!(event, crate::downstream::Event::Arrived(_)));
+    for setup in both_ways() {
+        let mut downstream = setup.quiet(SHORT).holding().start();
+        let mut idle = Client::connect(&downstream).await;
+        idle.ask(LENGTH, "/whole/9/idle").await;
+        downstream.gate.add_permits(1);
+        idle.answers(LENGTH, 1).await.unwrap();
+        let mut held = Client::connect(&downstream).await;
+        held.ask(LENGTH, "/whole/9/held").await;
+        let mut arrivals = 0;
+        while arrivals < 2 {
+            let event = downstream.event().await;
+            arrivals += usize::from(matches!(event, crate::downstream::Event::Arrived(_)));
+        }
+        downstream.parks(1).await;
+        downstream.drain.begin(downstream.clock.now() + HOUR);
+        assert_eq!(idle.stream.read(&mut [0]).await.unwrap(), 0);
+        downstream.gate.add_permits(1);
+        let answer = held.answers(LENGTH, 1).await.unwrap();
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        drop((idle, held));
+        downstream.drain.finished().await;
     }
-    downstream.drain.begin(downstream.clock.now() + HOUR);
-    assert_eq!(idle.stream.read(&mut [0]).await.unwrap(), 0);
-    downstream.gate.add_permits(1);
-    let answer = held.answers(LENGTH, 1).await.unwrap();
-    assert!(answer.contains("connection: close\r\n"), "{answer}");
-    drop((idle, held));
-    downstream.drain.finished().await;
 }
 
 #[tokio::test]
@@ -255,11 +285,14 @@ async fn when_the_drain_is_over_an_acknowledged_answer_counts_without_its_quiet_
 
 #[tokio::test]
 async fn when_the_drain_is_over_a_request_that_is_never_answered_is_let_go() {
-    let mut downstream = listener().holding().start();
-    let mut client = Client::connect(&downstream).await;
-    client.ask(LENGTH, "/whole/9/stuck").await;
-    assert_eq!(downstream.event().await, arrived("/whole/9/stuck"));
-    downstream.drain.end();
-    downstream.drain.finished().await;
-    assert!(client.answers(LENGTH, 1).await.is_err());
+    for setup in both_ways() {
+        let mut downstream = setup.holding().start();
+        let mut client = Client::connect(&downstream).await;
+        client.ask(LENGTH, "/whole/9/stuck").await;
+        assert_eq!(downstream.event().await, arrived("/whole/9/stuck"));
+        downstream.parks(1).await;
+        downstream.drain.end();
+        downstream.drain.finished().await;
+        assert!(client.answers(LENGTH, 1).await.is_err());
+    }
 }

@@ -1,17 +1,31 @@
 //! The one integration binary.
 #[cfg(test)]
+mod app;
+#[cfg(test)]
 mod chaos;
+#[cfg(test)]
+mod clients;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod downstream;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod listener;
+#[cfg(test)]
+mod parking;
+#[cfg(test)]
+mod sidecar;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
 mod simulator;
+#[cfg(test)]
+mod source;
 #[cfg(test)]
 mod upstream;

@@ -106,6 +106,8 @@ pub struct Machine<A> {
     pub(super) polls: u32,
     pub(super) failures: u32,
     pub(super) looking: bool,
+    /// When the gateway was last asked: by a poll or a lookup.
+    pub(super) asked_at: Option<Moment>,
     pub(super) hold_until: Moment,
     pub(super) wake: Option<Moment>,
     pub(super) submit_until: Moment,
@@ -156,6 +158,7 @@ impl<A: Clone + PartialEq> Machine<A> {
             polls: 0,
             failures: 0,
             looking: false,
+            asked_at: None,
             hold_until: first.hold_until,
             wake: None,
             submit_until: read_at,

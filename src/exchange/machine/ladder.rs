@@ -43,7 +43,7 @@ impl<A: Clone + PartialEq> Machine<A> {
         self.end_in_doubt(now)
     }
 
-    fn may_resubmit(&self, now: Moment) -> bool {
+    pub(super) fn may_resubmit(&self, now: Moment) -> bool {
         self.resubmits < self.policy.resubmits
             && self.body
             && self.credentials
@@ -63,6 +63,7 @@ impl<A: Clone + PartialEq> Machine<A> {
         self.await_in(State::Asking);
         self.asking_until = Some(until);
         self.looking = true;
+        self.asked_at = Some(now);
         if under_way {
             Vec::new()
         } else {

@@ -8,6 +8,9 @@ use super::ladder::Rung;
 use crate::protocol::RequestId;
 use crate::timing::{Moment, on_grid};
 
+/// The least time between two questions to the gateway that repeats of a request bring about.
+const BETWEEN_REPEATS: Duration = Duration::from_millis(100);
+
 /// How soon after one ladder a repeat of an exchange in doubt starts another.
 const LADDER_AGAIN: Duration = Duration::from_secs(10);
 
@@ -266,11 +269,12 @@ impl<A: Clone + PartialEq> Machine<A> {
                     return Vec::new();
                 }
                 self.await_in(State::Polling);
+                self.asked_at = Some(now);
                 vec![Action::Poll]
             }
             Event::Joined(_) => {
                 self.credentials = true;
-                self.wake = Some(now);
+                self.wake_for_repeat(now);
                 Vec::new()
             }
             Event::Timer(Timer::Retention) => self.expire(),
@@ -353,12 +357,19 @@ impl<A: Clone + PartialEq> Machine<A> {
             Event::Timer(Timer::Lookup) => {
                 self.wake = None;
                 self.looking = true;
+                self.asked_at = Some(now);
                 vec![Action::Lookup]
             }
             Event::Joined(_) => {
                 (self.body, self.credentials) = (true, true);
                 self.asking_until = Some(self.asking_end(now));
-                self.ladder(Rung::Resubmit, true, now)
+                if self.may_resubmit(now) {
+                    return self.ladder(Rung::Resubmit, true, now);
+                }
+                if !self.looking {
+                    self.wake_for_repeat(now);
+                }
+                Vec::new()
             }
             Event::Timer(Timer::Asking) | Event::Draining { .. } => {
                 abandoning(self.ladder(Rung::InDoubt, true, now))
@@ -452,6 +463,15 @@ impl<A: Clone + PartialEq> Machine<A> {
         ) {
             self.failures = 0;
         }
+    }
+
+    /// A repeat is answered as soon as may be: the gateway is asked at once, unless it was a moment
+    /// ago. A client that repeats in a loop must not become a loop of polls.
+    fn wake_for_repeat(&mut self, now: Moment) {
+        let soonest = self
+            .asked_at
+            .map_or(now, |asked| now.max(asked + BETWEEN_REPEATS));
+        self.wake = Some(self.wake.map_or(soonest, |wake| wake.min(soonest)));
     }
 
     fn wait_for_poll(&mut self, wait: Duration, now: Moment) {

@@ -1,0 +1,113 @@
+//! What every flight of the process shares, and how one leaves.
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::config::Config;
+use super::flight::{Flight, Told, Waiter};
+use super::identity::{Digest, HashKey, Owner};
+use super::machine::{Policy, State};
+use super::metrics::Metrics;
+use super::recorder::Recorder;
+use super::table::{Fact, Table};
+use crate::drain::Drain;
+use crate::protocol::RequestId;
+use crate::results::{ResultKey, Results};
+use crate::timing::{Clock, Moment};
+
+/// What the flights share.
+pub(super) struct Context {
+    pub(super) config: Config,
+    pub(super) policy: Policy,
+    pub(super) hash_key: HashKey,
+    pub(super) clock: Clock,
+    pub(super) drain: Drain,
+    pub(super) recorder: Arc<dyn Recorder>,
+    pub(super) results: Arc<Results>,
+    pub(super) metrics: Metrics,
+    pub(super) table: Mutex<Table>,
+    pub(super) next_waiter: AtomicU64,
+}
+
+impl Context {
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for one more request to wait, and where it hears.
+    pub(super) fn waiter(&self) -> (Waiter, oneshot::Receiver<Told>) {
+        let (tell, told) = oneshot::channel();
+        let number = self.next_waiter.fetch_add(1, Ordering::Relaxed);
+        (Waiter { number, tell }, told)
+    }
+
+    /// Takes an ended flight out, if nobody has posted to it since. What its repeat needs stays.
+    pub(super) fn retire(&self, flight: &Arc<Flight>, now: Moment) -> bool {
+        let mut table = self.table();
+        if !flight.mailbox.is_empty() {
+            return false;
+        }
+        let (state, result) = {
+            let core = flight.core();
+            (core.machine.state(), core.result_key)
+        };
+        table.leave(flight);
+        let Some(result) = result else { return true };
+        if state != State::Delivered {
+            self.results.forget(&result);
+            return true;
+        }
+        if flight.key.explicit && !flight.is_unfinished() {
+            let expires_at = flight.read_at + self.policy.retention;
+            let fact = Fact {
+                exchange: flight.id,
+                result,
+                expires_at,
+            };
+            let key = (flight.identity.fingerprint, flight.identity.credential);
+            table.facts.insert(key, fact);
+        }
+        self.results.release(&result, now);
+        true
+    }
+
+    /// Remembers that a transaction is this flight's, so that no other's lookup takes it.
+    pub(super) fn claim_transaction(&self, flight: &Arc<Flight>, uid: &str) {
+        let transaction = self.transaction(flight.identity.owner, uid);
+        let mut table = self.table();
+        table.recent.insert(transaction);
+        for other in table.same_purchase(flight) {
+            other.core().taken.push(uid.into());
+        }
+    }
+
+    /// True if a transaction is known to be another exchange's.
+    pub(super) fn is_taken(&self, flight: &Flight, uid: &str) -> bool {
+        let is_known = flight.core().taken.iter().any(|taken| **taken == *uid);
+        let transaction = self.transaction(flight.identity.owner, uid);
+        is_known || self.table().recent.contains(&transaction)
+    }
+
+    /// True if another exchange may have made the transaction that a search for this flight's finds:
+    /// it looks the same from outside, was sent, and has no answer that would tell.
+    pub(super) fn is_contested(&self, flight: &Arc<Flight>) -> bool {
+        let others = self.table().same_purchase(flight);
+        others.iter().any(|other| {
+            other.facts.may_be_mistaken_for(&flight.facts)
+                && other.may_have_been_sent()
+                && !other.is_settled()
+        })
+    }
+
+    fn transaction(&self, owner: Owner, uid: &str) -> Digest {
+        self.hash_key.common("transaction", owner, [uid.as_bytes()])
+    }
+
+    /// Where this flight's answer is kept: under its task's id, or its own where there is no task.
+    pub(super) fn result_key(&self, flight: &Flight, task: Option<&RequestId>) -> ResultKey {
+        let own = flight.id.to_string();
+        let name = task.map_or(own.as_str(), RequestId::as_str);
+        self.hash_key.result(flight.identity.credential, name)
+    }
+}

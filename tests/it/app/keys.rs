@@ -1,0 +1,258 @@
+//! Explicit keys: where they may stand, what is wrong with them, and what their repeat is given.
+use super::bench::{OTHER_KEY, OTHER_SHOP, ROTATED_KEY, holdline, ms, simulator};
+use holdline::simulator::DEMO_SHOP;
+
+#[tokio::test]
+async fn the_clients_own_key_goes_along_in_any_case() {
+    for name in ["RequestID", "requestid", "Requestid", "REQUESTID"] {
+        let bench = holdline().start().await;
+        bench
+            .pay("a")
+            .field(name, "client key 1")
+            .send()
+            .await
+            .is_gateway(200);
+        assert_eq!(
+            bench.ledger().submits[0].key.as_deref(),
+            Some("client key 1")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_key_gets_a_fresh_one() {
+    let bench = holdline().start().await;
+    bench.pay("a").send().await;
+    bench.pay("b").send().await;
+    let ledger = bench.ledger();
+    let keys: Vec<&String> = ledger
+        .submits
+        .iter()
+        .filter_map(|it| it.key.as_ref())
+        .collect();
+    assert_eq!(keys.len(), 2);
+    assert_ne!(keys[0], keys[1]);
+}
+
+#[tokio::test]
+async fn a_foreign_key_is_hashed_with_its_owner_and_path() {
+    let bench = holdline().start().await;
+    let asking = || bench.pay("a").field("Idempotency-Key", "order-1");
+    asking().send().await.is_gateway(200);
+    asking()
+        .of_shop(OTHER_SHOP, OTHER_KEY)
+        .send()
+        .await
+        .is_gateway(200);
+    let checkup = bench.post("/transactions/checkups").tracking("a");
+    checkup
+        .field("Idempotency-Key", "order-1")
+        .send()
+        .await
+        .is_gateway(200);
+    let ledger = bench.ledger();
+    let mut keys: Vec<&String> = ledger
+        .submits
+        .iter()
+        .filter_map(|it| it.key.as_ref())
+        .collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), 3);
+    assert!(keys.iter().all(|key| !key.contains("order-1")));
+}
+
+#[tokio::test]
+async fn a_key_that_is_malformed_doubled_or_too_long_is_refused() {
+    let bench = holdline().start().await;
+    let long = "k".repeat(256);
+    for (name, value) in [
+        ("RequestID", ""),
+        ("RequestID", long.as_str()),
+        ("RequestID", "tab\there"),
+        ("RequestID", "ключ"),
+        ("Idempotency-Key", ""),
+        ("Idempotency-Key", long.as_str()),
+    ] {
+        bench
+            .pay("a")
+            .field(name, value)
+            .send()
+            .await
+            .is_refusal(400);
+    }
+    bench
+        .pay("a")
+        .key("one")
+        .key("one")
+        .send()
+        .await
+        .is_refusal(400);
+    bench
+        .pay("a")
+        .key("one")
+        .field("requestid", "two")
+        .send()
+        .await
+        .is_refusal(400);
+    assert_eq!(bench.ledger().connections, 0);
+    bench
+        .pay("a")
+        .key(&"k".repeat(255))
+        .send()
+        .await
+        .is_gateway(200);
+}
+
+#[tokio::test]
+async fn a_keyed_repeat_is_given_the_kept_answer() {
+    for field in ["RequestID", "Idempotency-Key"] {
+        let bench = holdline().start().await;
+        let ask = || bench.pay("a").field(field, "once");
+        let first = ask().send().await;
+        assert_eq!(first.is_gateway(200).field("idempotency-replayed"), None);
+        assert_eq!(first.field("cache-status"), Some("holdline; fwd=miss"));
+        bench.settled().await;
+        for _ in 0..3 {
+            let again = ask().send().await;
+            again.is_gateway(200).is_same_as(&first);
+            assert_eq!(again.field("idempotency-replayed"), Some("true"));
+            assert_eq!(again.field("cache-status"), Some("holdline; hit"));
+            let exchange = again.field("holdline-exchange");
+            assert_eq!(exchange, first.field("holdline-exchange"));
+        }
+        bench.submits_of("a").is(1);
+    }
+}
+
+#[tokio::test]
+async fn a_kept_error_is_replayed_as_the_error_that_it_was() {
+    let bench = holdline().start().await;
+    let ask = || bench.pay("a").key("once").words("fail=422");
+    let first = ask().send().await;
+    first.is_gateway(422);
+    bench.settled().await;
+    ask().send().await.is_gateway(422).is_same_as(&first);
+    bench.submits_of("a").is(1);
+}
+
+#[tokio::test]
+async fn an_unfinished_transaction_goes_upstream_again_with_its_key() {
+    let mut bench = holdline().start().await;
+    bench.allowed.submits_of_a_key = 2;
+    bench.allowed.polls_after_the_result = 1;
+    let ask = || bench.pay("a").key("once").card("4012000000003010");
+    let first = ask().send().await;
+    assert_eq!(
+        first.is_gateway(200).json()["transaction"]["status"],
+        "incomplete"
+    );
+    assert!(first.json()["transaction"]["redirect_url"].is_string());
+    bench.settled().await;
+    let again = ask().send().await;
+    assert_eq!(again.is_gateway(200).uid(), first.uid());
+    assert_eq!(again.field("idempotency-replayed"), None);
+    let ledger = bench.ledger();
+    assert_eq!(ledger.submits.len(), 2);
+    assert_eq!(ledger.submits[0].key, ledger.submits[1].key);
+    bench.charges_of("a").is(1);
+}
+
+#[tokio::test]
+async fn one_key_with_another_body_or_path_is_another_request() {
+    let mut bench = holdline()
+        .gateway(simulator().with(|it| it.task_repeat = holdline::simulator::TaskRepeat::Ignored))
+        .start()
+        .await;
+    bench.allowed.submits_of_a_key = 3;
+    bench
+        .pay("a")
+        .key("k")
+        .amount(1)
+        .send()
+        .await
+        .is_gateway(200);
+    bench
+        .pay("a")
+        .key("k")
+        .amount(2)
+        .send()
+        .await
+        .is_gateway(200);
+    let checkup = bench.post("/transactions/checkups").tracking("a").key("k");
+    checkup.send().await.is_gateway(200);
+    bench.charges_of("a").is(3);
+}
+
+#[tokio::test]
+async fn another_shop_with_the_same_key_is_a_separate_world() {
+    let mut bench = holdline().start().await;
+    bench.allowed.submits_of_a_key = 2;
+    let ask = || bench.pay("a").key("shared");
+    let first = ask().send().await;
+    bench.settled().await;
+    let other = ask().of_shop(OTHER_SHOP, OTHER_KEY).send().await;
+    assert_ne!(other.is_gateway(200).uid(), first.is_gateway(200).uid());
+    assert_eq!(other.field("idempotency-replayed"), None);
+    bench.charges_of("a").is(2);
+}
+
+#[tokio::test]
+async fn a_stranger_with_a_wrong_secret_is_told_nothing_of_a_used_key() {
+    let mut bench = holdline().start().await;
+    bench.allowed.submits_of_a_key = 3;
+    let used = bench.pay("a").key("used");
+    used.clone().send().await.is_gateway(200);
+    bench.settled().await;
+    let guessed = |asking: super::asking::Asking| asking.of_shop(DEMO_SHOP, "guess").send();
+    let of_used = guessed(used).await;
+    let of_unknown = guessed(bench.pay("a").key("unknown")).await;
+    // Both are the gateway's own refusal of the credentials.
+    assert_eq!(of_used.status, 401);
+    of_used.is_same_as(&of_unknown);
+    bench.charges_of("a").is(1);
+}
+
+#[tokio::test]
+async fn another_secret_of_the_shop_is_in_doubt_while_the_first_is_unsettled() {
+    let bench = holdline().start().await;
+    for key in [None, Some("k")] {
+        let ask = || match key {
+            Some(key) => bench.pay("held").key(key).words("hold"),
+            None => bench.pay("held-too").words("hold"),
+        };
+        let before = bench.ledger().tasks.len();
+        let held = ask().open().await;
+        bench.accepted(before + 1).await;
+        ask()
+            .of_shop(DEMO_SHOP, ROTATED_KEY)
+            .send()
+            .await
+            .is_in_doubt();
+        bench.simulated().finish_held();
+        let mut held = held;
+        held.answer().await.is_gateway(200);
+    }
+    bench.submits_of("held").is(1);
+    bench.submits_of("held-too").is(1);
+}
+
+#[tokio::test]
+async fn another_secret_of_the_shop_is_in_doubt_while_the_answer_is_undelivered() {
+    let bench = holdline()
+        .gateway(simulator().latency(ms(60)))
+        .start()
+        .await;
+    let ask = || bench.pay("a");
+    let line = ask().open().await;
+    bench.accepted(1).await;
+    line.reset();
+    bench.at_rest().await;
+    ask()
+        .of_shop(DEMO_SHOP, ROTATED_KEY)
+        .send()
+        .await
+        .is_in_doubt();
+    ask().send().await.is_gateway(200);
+    bench.submits_of("a").is(1);
+}

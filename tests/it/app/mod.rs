@@ -1,0 +1,20 @@
+//! The whole app against a simulated or a scripted gateway, read as prose.
+mod asking;
+mod bench;
+mod invariants;
+mod scripted;
+
+mod bad_input;
+mod clients;
+mod hold;
+mod hosts;
+mod keys;
+mod ladder;
+mod operations;
+mod poll_faults;
+mod process;
+mod reads;
+mod relay;
+mod repeats;
+mod submit_faults;
+mod verbatim;

@@ -1,0 +1,117 @@
+//! Safe operations: converted, polled, and where that fails relayed or told to be a read.
+use super::bench::{holdline, ms, simulator};
+use super::scripted::{accepted, json, processing, raw, script, unknown};
+
+const BALANCE: &str = r#"{"request":{"currency":"USD"}}"#;
+
+#[tokio::test]
+async fn a_read_without_a_receipt_is_relayed_instead() {
+    for refusal in [
+        || json(404, r#"{"response":{"message":"no such path"}}"#),
+        || json(501, r#"{"message":"not here"}"#),
+        || raw("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"),
+        || raw("").closing(),
+        || raw("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"),
+    ] {
+        let gateway = script(move |heard| {
+            if heard.path.starts_with("/async/") {
+                refusal()
+            } else {
+                json(200, r#"{"transaction":{"uid":"1-a"}}"#)
+            }
+        });
+        let bench = holdline().gateway(gateway).start().await;
+        let answer = bench.get("/transactions/1-a?full=1").send().await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.text(), r#"{"transaction":{"uid":"1-a"}}"#);
+        let paths: Vec<String> = bench.heard().into_iter().map(|it| it.path).collect();
+        assert_eq!(
+            paths,
+            ["/async/transactions/1-a?full=1", "/transactions/1-a?full=1"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_balance_query_is_relayed_with_its_body() {
+    let gateway = script(|heard| match heard.path.as_str() {
+        "/balance" => json(200, r#"{"result":{"amount":1.10}}"#),
+        _ => json(405, "{}"),
+    });
+    let bench = holdline().gateway(gateway).start().await;
+    let answer = bench.post("/balance").body(BALANCE).send().await;
+    assert_eq!(answer.text(), r#"{"result":{"amount":1.10}}"#);
+    assert_eq!(bench.heard()[1].body, BALANCE.as_bytes());
+}
+
+#[tokio::test]
+async fn a_read_is_never_joined_replayed_or_kept() {
+    let bench = holdline()
+        .gateway(simulator().latency(ms(60)))
+        .start()
+        .await;
+    let ask = || {
+        bench
+            .post("/balance")
+            .field("X-API-Version", "2")
+            .body(BALANCE)
+            .key("same")
+    };
+    let (one, two) = tokio::join!(ask().send(), ask().send());
+    one.is_gateway(200).is_same_as(&two);
+    ask().send().await.is_gateway(200);
+    assert_eq!(bench.ledger().submits.len(), 3);
+    assert_eq!(bench.exchanges(), (0, 0));
+}
+
+#[tokio::test]
+async fn a_read_whose_result_never_comes_may_be_repeated_freely() {
+    let running = script(|heard| match heard.method.as_str() {
+        "POST" => accepted(),
+        _ => processing(),
+    });
+    let lost = script(|heard| match heard.method.as_str() {
+        "POST" => accepted(),
+        _ => unknown(),
+    });
+    for gateway in [running, lost] {
+        let bench = holdline().hold(ms(400)).gateway(gateway).start().await;
+        let answer = bench.post("/balance").body(BALANCE).send().await;
+        answer.is_ours(504, "F.1000", "not-submitted");
+        assert!(answer.text().contains("This is a read: repeat it freely"));
+    }
+}
+
+#[tokio::test]
+async fn a_read_meets_the_passing_faults_of_polls_and_still_has_its_answer() {
+    let gateway = script(|heard| match (heard.method.as_str(), heard.before) {
+        ("POST", _) => accepted(),
+        (_, 0) => json(503, r#"{"message":"no server"}"#),
+        (_, 1) => raw("").resetting(),
+        (_, 2) => unknown(),
+        (_, 3) => processing(),
+        _ => json(200, r#"{"result":{"amount":9007199254740993}}"#),
+    });
+    let bench = holdline().gateway(gateway).start().await;
+    let answer = bench.post("/balance").body(BALANCE).send().await;
+    assert_eq!(
+        answer.is_gateway(200).text(),
+        r#"{"result":{"amount":9007199254740993}}"#
+    );
+}
+
+#[tokio::test]
+async fn a_read_of_what_does_not_exist_has_the_gateways_own_answer() {
+    let bench = holdline().start().await;
+    let answer = bench.get("/transactions/no-such-uid").send().await;
+    assert!(answer.is_gateway(404).text().contains("Record not found"));
+    let empty = bench.get("/v2/transactions/tracking_id/none").send().await;
+    assert_eq!(empty.is_gateway(200).text(), r#"{"transactions":[]}"#);
+}
+
+#[tokio::test]
+async fn a_read_without_credentials_is_refused_by_the_gateway_itself() {
+    let bench = holdline().start().await;
+    let answer = bench.get("/transactions/1-a").anonymous().send().await;
+    assert_eq!(answer.status, 401);
+}

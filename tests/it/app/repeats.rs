@@ -1,0 +1,198 @@
+//! Requests without a key: when an equal one joins, and when it is a new charge.
+use super::bench::{OTHER_KEY, OTHER_SHOP, holdline, ms, simulator, until};
+
+#[tokio::test]
+async fn an_equal_purchase_after_an_acknowledged_answer_is_a_new_charge() {
+    let bench = holdline().start().await;
+    let first = bench.pay("a").send().await;
+    bench.settled().await;
+    let second = bench.pay("a").send().await;
+    assert_ne!(second.is_gateway(200).uid(), first.is_gateway(200).uid());
+    assert_eq!(second.field("idempotency-replayed"), None);
+    bench.charges_of("a").is(2);
+}
+
+#[tokio::test]
+async fn a_repeat_before_the_acknowledgement_is_given_the_same_answer() {
+    // The first client reads its answer and stays; a long watch keeps the answer unsettled.
+    let bench = holdline()
+        .configure(|config| config.listener.quiet = ms(60_000))
+        .start()
+        .await;
+    let mut first = bench.pay("a").open().await;
+    let answer = first.answer().await;
+    let again = bench.pay("a").send().await;
+    again.is_gateway(200).is_same_as(&answer);
+    assert_eq!(again.field("idempotency-replayed"), Some("true"));
+    bench.charges_of("a").is(1);
+}
+
+#[tokio::test]
+async fn the_next_request_on_the_connection_acknowledges_at_once() {
+    let bench = holdline()
+        .configure(|config| config.listener.quiet = ms(60_000))
+        .start()
+        .await;
+    let mut line = bench.pay("a").open().await;
+    let first = line.answer().await;
+    line.send(&bench.pay("a").bytes()).await;
+    let second = line.answer().await;
+    assert_ne!(first.uid(), second.uid());
+    bench.charges_of("a").is(2);
+}
+
+#[tokio::test]
+async fn a_client_that_times_out_and_repeats_joins() {
+    let bench = holdline().start().await;
+    let first = bench.pay("a").words("hold").open().await;
+    bench.accepted(1).await;
+    let mut second = bench.pay("a").words("hold").open().await;
+    until("the repeat joins", || {
+        bench.ledger().tasks[0].polls.len() > 2
+    })
+    .await;
+    let mut first = first;
+    bench.simulated().finish_held();
+    let (one, two) = (first.answer().await, second.answer().await);
+    one.is_gateway(200).is_same_as(&two);
+    assert_eq!(
+        one.field("holdline-exchange"),
+        two.field("holdline-exchange")
+    );
+    bench.submits_of("a").is(1);
+    bench.charges_of("a").is(1);
+}
+
+#[tokio::test]
+async fn the_first_of_two_joined_leaves_and_the_second_has_the_answer() {
+    for resets in [true, false] {
+        let bench = holdline().start().await;
+        let ask = || bench.pay("a").words("hold");
+        let first = ask().open().await;
+        bench.accepted(1).await;
+        let mut second = ask().open().await;
+        if resets {
+            first.reset();
+        } else {
+            drop(first);
+        }
+        bench.simulated().finish_held();
+        second.answer().await.is_gateway(200);
+        bench.submits_of("a").is(1);
+    }
+}
+
+#[tokio::test]
+async fn many_equal_requests_at_once_are_one_charge() {
+    let bench = holdline().start().await;
+    let all = (0..24).map(|_| bench.pay("a").words("delay=150").send());
+    let answers = futures_util::future::join_all(all).await;
+    let (answered, let_go): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.status == 200);
+    // Four wait at most; who waited longest is told that it is in progress.
+    assert_eq!((answered.len(), let_go.len()), (4, 20));
+    for answer in answered {
+        answer.is_gateway(200);
+    }
+    for answer in let_go {
+        answer.is_in_progress();
+    }
+    bench.charges_of("a").is(1);
+}
+
+#[tokio::test]
+async fn any_byte_apart_is_another_purchase() {
+    let bench = holdline().start().await;
+    let spaced = {
+        let mut body = bench.pay("a").body_bytes();
+        body.push(b' ');
+        body
+    };
+    let ask = || bench.pay("a");
+    let (one, two, three, four) = tokio::join!(
+        ask().send(),
+        ask().body(spaced).send(),
+        ask().field("X-API-Version", "2").send(),
+        ask().of_shop(OTHER_SHOP, OTHER_KEY).send(),
+    );
+    for answer in [one, two, three, four] {
+        answer.is_gateway(200);
+    }
+    bench.charges_of("a").is(4);
+}
+
+#[tokio::test]
+async fn a_merchant_that_wants_duplicates_has_them_side_by_side() {
+    let bench = holdline().start().await;
+    let ask = || {
+        bench
+            .pay("a")
+            .members("\"duplicate_check\":false,")
+            .words("hold")
+    };
+    let mut first = ask().open().await;
+    bench.accepted(1).await;
+    let mut second = ask().open().await;
+    bench.accepted(2).await;
+    bench.simulated().finish_held();
+    let (one, two) = (first.answer().await, second.answer().await);
+    assert_ne!(one.is_gateway(200).uid(), two.is_gateway(200).uid());
+    bench.charges_of("a").is(2);
+}
+
+#[tokio::test]
+async fn a_merchant_that_wants_duplicates_joins_where_the_earlier_requester_has_gone() {
+    let bench = holdline().start().await;
+    let ask = || {
+        bench
+            .pay("a")
+            .members("\"duplicate_check\":false,")
+            .words("hold")
+    };
+    let first = ask().open().await;
+    bench.accepted(1).await;
+    first.reset();
+    until("the client is seen to be gone", || {
+        let polls = bench.ledger().tasks[0].polls.len();
+        polls > 10
+    })
+    .await;
+    let mut second = ask().open().await;
+    until("it is polled on", || {
+        bench.ledger().tasks[0].polls.len() > 14
+    })
+    .await;
+    bench.simulated().finish_held();
+    second.answer().await.is_gateway(200);
+    bench.charges_of("a").is(1);
+}
+
+#[tokio::test]
+async fn a_refused_submit_leaves_nothing_behind_and_its_repeat_is_new() {
+    let bench = holdline().gateway(simulator().latency(ms(1))).start().await;
+    for _ in 0..2 {
+        bench
+            .pay("a")
+            .words("refuse=422")
+            .send()
+            .await
+            .is_gateway(422);
+        bench.settled().await;
+    }
+    bench.submits_of("a").is(2);
+    bench.charges_of("a").is(0);
+}
+
+#[tokio::test]
+async fn an_undelivered_answer_waits_for_its_client_and_expires_as_it_was_told_to() {
+    let bench = holdline()
+        .configure(|config| config.exchange.reclaim = ms(150))
+        .start()
+        .await;
+    let line = bench.pay("a").open().await;
+    bench.accepted(1).await;
+    line.reset();
+    bench.at_rest().await;
+    bench.settled().await;
+    bench.pay("a").send().await.is_gateway(200);
+    bench.charges_of("a").is(2);
+}

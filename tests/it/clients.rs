@@ -1,0 +1,306 @@
+//! Clients as shops have them, in their own languages and processes: what they are given, what they
+//! believe of it, and what it costs when they give up and ask again.
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
+use serde::Deserialize;
+
+use crate::sidecar::{Sidecar, Upstream, get, payment, shop, sidecar, upstream};
+
+/// A client of `tests/clients`.
+struct Client {
+    name: &'static str,
+    program: &'static str,
+    script: &'static str,
+    options: &'static [&'static str],
+    /// Succeeds where the client can run.
+    probe: &'static [&'static str],
+}
+
+const PHP: Client = Client {
+    name: "php",
+    program: "php",
+    script: "pay.php",
+    options: &[],
+    probe: &["-r", "exit(extension_loaded('curl') ? 0 : 1);"],
+};
+const RUBY: Client = Client {
+    name: "ruby",
+    program: "ruby",
+    script: "pay.rb",
+    options: &[],
+    probe: &["-e", "require 'net/http'"],
+};
+const RUBY_3: Client = Client {
+    name: "ruby-v3",
+    options: &["--version", "3"],
+    ..RUBY
+};
+const PYTHON: Client = Client {
+    name: "python",
+    program: "python3",
+    script: "pay.py",
+    options: &[],
+    probe: &["-c", "import http.client"],
+};
+const CURL: Client = Client {
+    name: "curl",
+    program: "sh",
+    script: "pay.sh",
+    options: &[],
+    probe: &["-c", "curl --version && base64 --version"],
+};
+
+/// True if this machine has a program that a test needs. A machine that builds for others (`CI` is
+/// `true`) must have it, so that nothing passes because it was not tried.
+pub(crate) fn is_here(program: &str, probe: &[&str]) -> bool {
+    let probed = Command::new(program).args(probe).output();
+    let is_here = probed.is_ok_and(|output| output.status.success());
+    let must_be = std::env::var("CI").is_ok_and(|it| it == "true");
+    let probe = probe.join(" ");
+    assert!(is_here || !must_be, "`{program} {probe}` fails");
+    if !is_here {
+        // Straight to the stream: whoever reads the test's output learns what was not tried.
+        let _ = writeln!(std::io::stderr(), "skipped: `{program} {probe}` fails");
+    }
+    is_here
+}
+
+/// What a client says of one call.
+#[derive(Debug, Deserialize)]
+struct Said {
+    believed: String,
+    status: u16,
+    #[serde(deserialize_with = "decoded")]
+    body: Vec<u8>,
+    /// Of the client that keeps its connection: true if it is still the first one.
+    kept: Option<bool>,
+}
+
+fn decoded<'de, D: serde::Deserializer<'de>>(text: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(text)?;
+    STANDARD.decode(text).map_err(serde::de::Error::custom)
+}
+
+impl Said {
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+impl Client {
+    /// Those of the clients that this machine can run.
+    fn present<const N: usize>(clients: [Self; N]) -> Vec<Self> {
+        let is_present = |client: &Self| is_here(client.program, client.probe);
+        clients.into_iter().filter(is_present).collect()
+    }
+
+    /// Runs the client to its end; each call may take `seconds`.
+    async fn pay(
+        &self,
+        sidecar: &Sidecar,
+        seconds: &str,
+        options: &[&str],
+        bodies: &[String],
+    ) -> Vec<Said> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+        let mut command = Command::new(self.program);
+        command
+            .arg(directory.join(self.script))
+            .arg(format!("http://{}", sidecar.address))
+            .arg(seconds)
+            .args(self.options)
+            .args(options)
+            .env("SHOP", shop())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        // A proxy of the machine's own would stand between the client and holdline.
+        for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+            command.env_remove(proxy);
+        }
+        let lines = bodies.join("\n") + "\n";
+        let (name, calls) = (self.name, bodies.len());
+        let run = move || run(command, &lines);
+        let output = tokio::task::spawn_blocking(run).await.unwrap();
+        let said: Vec<Said> = output
+            .lines()
+            .map(|line| {
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+            })
+            .collect();
+        assert_eq!(said.len(), calls, "{name} crashed");
+        said
+    }
+
+    async fn pay_once(
+        &self,
+        sidecar: &Sidecar,
+        seconds: &str,
+        options: &[&str],
+        body: &str,
+    ) -> Said {
+        let bodies = [body.to_owned()];
+        let said = self.pay(sidecar, seconds, options, &bodies).await;
+        said.into_iter().next().unwrap()
+    }
+
+    /// The bytes that the gateway itself gives for the only task of a payment.
+    async fn gateways_answer(&self, upstream: &Upstream, tracking_id: &str) -> String {
+        let ledger = upstream.gateway.ledger();
+        let charge = ledger.charges_of(tracking_id).next().unwrap();
+        let version = if matches!(self.name, "python" | "ruby-v3") {
+            "3"
+        } else {
+            "2"
+        };
+        let path = format!("/async/result/{}", charge.request_id);
+        let (status, body) = get(upstream.address, &path, &[("x-api-version", version)]).await;
+        assert_eq!(status, 200);
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+}
+
+fn run(mut command: Command, lines: &str) -> String {
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(lines.as_bytes()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Asserts that the gateway saw one submit of this payment, and charged it once.
+fn assert_one_charge(upstream: &Upstream, tracking_id: &str) {
+    let ledger = upstream.gateway.ledger();
+    let of_it =
+        |it: &&holdline::simulator::ledger::Submit| it.tracking_id.as_deref() == Some(tracking_id);
+    let submits = ledger.submits.iter().filter(of_it).count();
+    let charges = ledger.charges_of(tracking_id).count();
+    assert_eq!((submits, charges), (1, 1), "{tracking_id}");
+}
+
+/// A limit that no answer of these tests comes near.
+const PATIENT: &str = "30";
+/// A limit well below the time that the slow gateway takes.
+const HASTY: &str = "0.3";
+const SLOW: Duration = Duration::from_secs(1);
+const QUICK: Duration = Duration::from_millis(100);
+
+#[tokio::test]
+async fn every_client_gets_the_gateways_own_bytes() {
+    let upstream = upstream(QUICK).await;
+    let sidecar = sidecar(upstream.address, "");
+    let clients = Client::present([PHP, RUBY, RUBY_3, PYTHON, CURL]);
+    join_all(clients.iter().map(async |client| {
+        let ids = ["first", "second"].map(|it| format!("{it}-{}", client.name));
+        let bodies = ids.each_ref().map(|id| payment(id, "Zażółć, 12 €"));
+        let said = client.pay(&sidecar, PATIENT, &[], &bodies).await;
+        for (said, id) in said.iter().zip(&ids) {
+            assert_eq!((&*said.believed, said.status), ("successful", 200), "{id}");
+            assert_eq!(
+                said.text(),
+                client.gateways_answer(&upstream, id).await,
+                "{id}"
+            );
+            assert_ne!(said.kept, Some(false), "the connection was not kept");
+            assert_one_charge(&upstream, id);
+        }
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_and_repeats_pays_once_and_gets_the_answer() {
+    let upstream = upstream(SLOW).await;
+    let sidecar = sidecar(upstream.address, "");
+    let clients = Client::present([PHP, RUBY, RUBY_3, PYTHON, CURL]);
+    let cases = clients
+        .iter()
+        .flat_map(|client| [(client, false), (client, true)]);
+    join_all(cases.map(async |(client, has_key)| {
+        let id = format!("{}-{has_key}", client.name);
+        let key = ["--key", &id];
+        let options = if has_key { &key[..] } else { &[] };
+        let body = payment(&id, "a slow one");
+        let first = client.pay_once(&sidecar, HASTY, options, &body).await;
+        assert_eq!(first.believed, "timeout", "{id}");
+        let again = client.pay_once(&sidecar, PATIENT, options, &body).await;
+        assert_one_charge(&upstream, &id);
+        assert_eq!(
+            (&*again.believed, again.status),
+            ("successful", 200),
+            "{id}"
+        );
+        assert_eq!(
+            again.text(),
+            client.gateways_answer(&upstream, &id).await,
+            "{id}"
+        );
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn every_client_takes_the_end_of_a_hold_for_an_error() {
+    let upstream = upstream(QUICK).await;
+    let hold = "[hold]\ntimeout = \"1s\"\n[submit]\nstart = \"1s\"\n";
+    let sidecar = sidecar(upstream.address, hold);
+    let clients = Client::present([PHP, RUBY, RUBY_3, PYTHON, CURL]);
+    join_all(clients.iter().map(async |client| {
+        // The word `hold` keeps the task running for as long as nobody ends it.
+        let body = payment(client.name, "hold");
+        let said = client.pay_once(&sidecar, PATIENT, &[], &body).await;
+        let name = client.name;
+        assert_eq!((&*said.believed, said.status), ("error", 504), "{name}");
+        assert_eq!(said.json()["code"], "P.1019", "{name}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn every_client_takes_a_gateway_that_is_down_for_an_error() {
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = nobody.local_addr().unwrap();
+    drop(nobody);
+    let sidecar = sidecar(address, "[submit]\nstart = \"1s\"\n");
+    let clients = Client::present([PHP, RUBY, RUBY_3, PYTHON, CURL]);
+    join_all(clients.iter().map(async |client| {
+        let body = payment(client.name, "nobody is there");
+        let said = client.pay_once(&sidecar, PATIENT, &[], &body).await;
+        let name = client.name;
+        assert_eq!((&*said.believed, said.status), ("error", 502), "{name}");
+        assert_eq!(said.json()["code"], "F.1000", "{name}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_100_continue_is_told_to_go_on() {
+    let upstream = upstream(QUICK).await;
+    let sidecar = sidecar(upstream.address, "");
+    let clients = Client::present([PHP, CURL]);
+    join_all(clients.iter().map(async |client| {
+        let body = payment(client.name, &"a long description ".repeat(80));
+        assert!(body.len() > 1024);
+        let said = client
+            .pay_once(&sidecar, PATIENT, &["--expect"], &body)
+            .await;
+        let name = client.name;
+        assert_eq!(
+            (&*said.believed, said.status),
+            ("successful", 200),
+            "{name}"
+        );
+        assert_one_charge(&upstream, name);
+    }))
+    .await;
+}
