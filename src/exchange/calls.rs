@@ -19,7 +19,7 @@ use crate::protocol::{
     gateway_time, retry_after, transaction_by_uid,
 };
 use crate::results::ResultKey;
-use crate::timing::wall_clock;
+use crate::timing::{Moment, wall_clock};
 use crate::upstream::{self, Cause, Sent, Submission};
 
 /// A call under way.
@@ -366,12 +366,13 @@ async fn find(
         facts: &flight.facts,
         submitted_at: SystemTime::UNIX_EPOCH,
     };
+    let asked_at = context.clock.now();
     let list = client
         .fetch(credentials.get(any_time.path(profile)?))
         .await
         .ok()?;
     let search = Search {
-        submitted_at: submitted_at(context, flight, &list)?,
+        submitted_at: submitted_at(flight, &list, asked_at)?,
         ..any_time
     };
     let found = search.choose(&list.body, |uid| context.is_taken(flight, uid))?;
@@ -385,11 +386,14 @@ async fn find(
     is_answer.then_some(answer)
 }
 
-/// When the first submit left, by the clock of the gateway that has just given `answer`.
-fn submitted_at(context: &Context, flight: &Flight, answer: &StoredResponse) -> Option<SystemTime> {
+/// When the first submit left, by the gateway's clock: by the `Date` of an answer that was asked for
+/// at `asked_at`. A slow answer makes it seem later than it was, never earlier, so that no older
+/// transaction is taken; without a `Date` there is no telling.
+fn submitted_at(
+    flight: &Flight,
+    answer: &StoredResponse,
+    asked_at: Moment,
+) -> Option<SystemTime> {
     let first_sent = flight.core().machine.first_sent()?;
-    let ago = context.clock.now().since(first_sent);
-    gateway_time(&answer.fields)
-        .unwrap_or_else(wall_clock)
-        .checked_sub(ago)
+    gateway_time(&answer.fields)?.checked_sub(asked_at.since(first_sent))
 }

@@ -37,6 +37,12 @@ impl StoredResponse {
         }
     }
 
+    /// True if status and body are equal. Fields may differ by what only tells of this message: its
+    /// date, a trace id, a cookie.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.status == other.status && self.body == other.body
+    }
+
     /// The bytes that this response takes in memory, about: for limits, not for accounts.
     pub fn weight(&self) -> usize {
         let fields: usize = self

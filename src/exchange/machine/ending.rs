@@ -1,9 +1,10 @@
 //! The ends of an exchange: what is recorded for each, and what its waiters are told.
 use super::action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
+use super::event::Whole;
 use super::facts::{Machine, State};
 use crate::timing::Moment;
 
-impl<A: Clone + PartialEq> Machine<A> {
+impl<A: Whole> Machine<A> {
     pub(super) fn driver_lost(&mut self, now: Moment) -> Actions<A> {
         match self.state {
             State::Undelivered | State::Delivered | State::Ended => Vec::new(),

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::action::{Action, Actions, Doubt, Record, RecordKind, Withdrawal};
-use super::event::{Joining, Timer};
+use super::event::{Joining, Timer, Whole};
 use crate::polling::{Backoff, Jitter, Schedule};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
@@ -119,7 +119,7 @@ pub struct Machine<A> {
     pub(super) unexpected: u32,
 }
 
-impl<A: Clone + PartialEq> Machine<A> {
+impl<A: Whole> Machine<A> {
     /// A new exchange whose request was read whole at `read_at`, and its first action: the record
     /// that a submit may leave.
     pub fn start(
