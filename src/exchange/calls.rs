@@ -389,11 +389,7 @@ async fn find(
 /// When the first submit left, by the gateway's clock: by the `Date` of an answer that was asked for
 /// at `asked_at`. A slow answer makes it seem later than it was, never earlier, so that no older
 /// transaction is taken; without a `Date` there is no telling.
-fn submitted_at(
-    flight: &Flight,
-    answer: &StoredResponse,
-    asked_at: Moment,
-) -> Option<SystemTime> {
+fn submitted_at(flight: &Flight, answer: &StoredResponse, asked_at: Moment) -> Option<SystemTime> {
     let first_sent = flight.core().machine.first_sent()?;
     gateway_time(&answer.fields)?.checked_sub(asked_at.since(first_sent))
 }

@@ -7,7 +7,7 @@ use uuid::{Builder, Uuid};
 
 use super::gateway::Gateway;
 use super::kin::Kin;
-use super::machine::{Doubt, Event, Machine, Standing, State, Withdrawal, Whole};
+use super::machine::{Doubt, Event, Machine, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
 use super::order::{Credentials, Identity, Key, Submission};
 use crate::message::StoredResponse;
@@ -240,6 +240,22 @@ impl Flight {
             ) => true,
             Some(Told::InDoubt(_) | Told::HoldOver | Told::Renew) | None => false,
         }
+    }
+
+    /// True while its task's result is being asked for.
+    pub(super) fn awaits_result(&self) -> bool {
+        let core = self.core();
+        let asks = match core.machine.state() {
+            State::Recording(_) | State::Waiting | State::Polling => true,
+            State::Connecting
+            | State::Submitting
+            | State::Asking
+            | State::Doubtful
+            | State::Undelivered
+            | State::Delivered
+            | State::Ended => false,
+        };
+        asks && core.machine.ticket().is_some()
     }
 
     /// Says whether a waiter's answer reached it.

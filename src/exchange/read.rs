@@ -119,7 +119,11 @@ impl Chain {
                     polls += 1;
                     wait = self.policy.schedule.delay(polls);
                 }
-                PollAnswer::Odd if kept.as_ref().is_some_and(|kept| kept.says_the_same(&answer)) => {
+                PollAnswer::Odd
+                    if kept
+                        .as_ref()
+                        .is_some_and(|kept| kept.says_the_same(&answer)) =>
+                {
                     return ReadOutcome::Answer(answer);
                 }
                 PollAnswer::Odd | PollAnswer::Soft => {

@@ -154,7 +154,7 @@ pub fn classify_submit(
             .ticket(profile)
             .map_or(SubmitAnswer::Unclear, SubmitAnswer::Accepted);
     }
-    if status == StatusCode::OK && outline.is_result(profile, operation) {
+    if outline.is_result(profile, operation) {
         return SubmitAnswer::Standard;
     }
     SubmitAnswer::Unclear

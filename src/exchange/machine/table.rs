@@ -310,7 +310,10 @@ impl<A: Whole> Machine<A> {
             }
             Polled::Unknown => self.task_unknown(now),
             Polled::Odd(answer)
-                if self.odd.as_ref().is_some_and(|odd| odd.says_the_same(&answer)) =>
+                if self
+                    .odd
+                    .as_ref()
+                    .is_some_and(|odd| odd.says_the_same(&answer)) =>
             {
                 self.complete(answer)
             }
