@@ -51,7 +51,14 @@ async fn play(seed: u64, change: Change) -> Evidence {
     let strangers: Vec<_> = plan
         .intents
         .iter()
-        .map(|intent| spy(world.clone(), intent.ask.clone(), Rng::with_seed(seed)))
+        .map(|intent| {
+            spy(
+                world.clone(),
+                intent.ask.clone(),
+                Rng::with_seed(seed),
+                change.harness,
+            )
+        })
         .collect();
     let mut buyers = Vec::new();
     for (number, intent) in plan.intents.iter().enumerate() {
