@@ -211,8 +211,8 @@ impl Stopping {
     /// No new submits; what runs may end; then every waiter is let go and the last answers leave.
     /// All of it within the time-out, of which the last answers have their part.
     async fn drain(self, timeout: Duration, hurry: impl Future<Output = ()>) {
-        let end = self.clock.now() + timeout.max(LAST_ANSWERS);
-        let until = self.clock.now() + timeout.saturating_sub(LAST_ANSWERS);
+        let end = self.clock.now() + timeout;
+        let until = self.clock.now() + timeout.saturating_sub(LAST_ANSWERS.min(timeout / 10));
         let (running, at_rest) = self.flights.count();
         tracing::info!(running, at_rest, timeout = ?timeout, "draining");
         self.drain.begin(until);

@@ -71,7 +71,7 @@ pub struct Policy {
 
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a latch of its own in MACHINE 1; two of them never make a third"
+    reason = "each is a latch of its own in the machine's facts; two of them never make a third"
 )]
 /// One exchange, from the record of its submit to its end.
 #[derive(Debug)]
@@ -176,7 +176,7 @@ impl<A: Whole> Machine<A> {
         self.state
     }
 
-    /// What a waiter is told whose hold ends now (MACHINE 4). Never "not submitted": a byte may
+    /// What a waiter is told whose hold ends now. Never "not submitted": a byte may
     /// still leave.
     pub fn standing(&self) -> Standing {
         let asked = matches!(self.state, State::Asking | State::Doubtful);

@@ -1,4 +1,4 @@
-//! The transitions: MACHINE 3, one function a state, one arm a row.
+//! The transitions: the table of transitions, one function a state, one arm a row.
 use std::time::Duration;
 
 use super::action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
@@ -436,16 +436,8 @@ impl<A: Whole> Machine<A> {
         }
     }
 
-    /// A submit may outlive its exchange, and so may the client that is reading the answer.
-    fn ended(&mut self, event: &Event<A>) -> Actions<A> {
-        match event {
-            Event::Acknowledged => Vec::new(),
-            other => self.too_late(other),
-        }
-    }
-
     /// A submit's answer that can change nothing any more is counted.
-    fn too_late(&mut self, event: &Event<A>) -> Actions<A> {
+    pub(super) fn too_late(&mut self, event: &Event<A>) -> Actions<A> {
         if matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost) {
             self.late += 1;
             return Vec::new();

@@ -31,7 +31,7 @@ pub(super) struct Violation {
     pub(super) what: String,
 }
 
-/// The rules of FAULTS that a run can break.
+/// The rules that a run can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     OneCharge,
