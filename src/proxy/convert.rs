@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 
 use super::key::{GivenKey, KeyFault, Requester};
@@ -107,6 +107,7 @@ impl Proxy {
         // The answer's body must be read to know its class.
         fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         fields.insert(profile.key_field.clone(), key.value.clone());
+        fields.insert(AUTHORIZATION, credentials.authorization().clone());
         let (hold, wait) = self.hold(wait_preference(&head.headers));
         let holding = Holding {
             arrived_at,
