@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use crate::config::{Config, Gateway};
 use crate::drain::Drain;
 use crate::exchange::machine::Policy;
-use crate::exchange::{self, Flights, HashKey, NoRandom, ReadPolicy, Recorder};
+use crate::exchange::{self, Flight, Flights, HashKey, NoRandom, ReadPolicy, Recorder};
 use crate::listener::{self, Evidence, Server, bind};
 use crate::polling::{Backoff, Schedule};
 use crate::proxy::{self, Proxy, Site, Sites};
@@ -168,26 +168,30 @@ impl App {
             admin,
             ..
         } = self;
-        let server = |config: &listener::Config, drain: &Drain| Server {
-            config: config.clone(),
+        let clients = self.listener_metrics;
+        let server = |metrics: &listener::Metrics, drain: &Drain| Server {
+            config: self.listener.clone(),
             clock,
             drain: drain.clone(),
-            metrics: self.listener_metrics.clone(),
+            metrics: metrics.clone(),
             evidence,
         };
         for (listener, proxy) in proxies {
-            drain.spawn(server(&self.listener, &drain).run(listener, proxy));
+            drain.spawn(server(&clients, &drain).run(listener, proxy));
         }
-        // The operator may ask until the very end, so this listener has a drain of its own.
+        // The operator may ask until the very end, so this listener has a drain of its own; and who
+        // scrapes is no client, so its connections are counted nowhere.
         let admin_drain = Drain::new();
         let (admin_listener, service) = admin;
-        let admin_served = server(&self.listener, &admin_drain).run(admin_listener, service);
+        let admin_served =
+            server(&listener::Metrics::default(), &admin_drain).run(admin_listener, service);
         admin_drain.spawn(admin_served);
         stop.await;
         let stopping = Stopping {
             clock,
             drain,
             flights,
+            clients,
         };
         stopping.drain(drain_timeout, hurry).await;
         admin_drain.begin(clock.now());
@@ -200,13 +204,15 @@ struct Stopping {
     clock: Clock,
     drain: Drain,
     flights: Flights,
+    clients: listener::Metrics,
 }
 
 impl Stopping {
-    /// No new submits; what runs may end until the time-out; then every waiter is let go and the
-    /// last answers leave.
+    /// No new submits; what runs may end; then every waiter is let go and the last answers leave.
+    /// All of it within the time-out, of which the last answers have their part.
     async fn drain(self, timeout: Duration, hurry: impl Future<Output = ()>) {
-        let until = self.clock.now() + timeout;
+        let end = self.clock.now() + timeout;
+        let until = self.clock.now() + timeout.saturating_sub(LAST_ANSWERS.min(timeout / 10));
         let (running, at_rest) = self.flights.count();
         tracing::info!(running, at_rest, timeout = ?timeout, "draining");
         self.drain.begin(until);
@@ -216,32 +222,30 @@ impl Stopping {
             () = self.clock.sleep_until(until) => {}
             () = hurry => tracing::warn!("told twice to stop: not waiting for what runs"),
         }
-        if self.flights.count().0 > 0 {
-            self.let_go();
-        }
+        self.let_go(|flight| !flight.is_at_rest());
         self.drain.end();
-        let last = self.clock.now() + LAST_ANSWERS;
         tokio::select! {
-            () = self.only_flights_at_rest() => {}
-            () = self.clock.sleep_until(last) => {}
+            () = self.nothing_is_served() => {}
+            () = self.clock.sleep_until(end) => {}
         }
-        self.let_go();
+        self.let_go(|_| true);
         tokio::select! {
             () = self.drain.finished() => tracing::info!("stopped"),
-            () = self.clock.sleep_until(last + LAST_ANSWERS) => {
+            () = self.clock.sleep_until(end + DRAIN_LOOK) => {
                 tracing::warn!(tasks = self.drain.tasks(), "stopped with tasks that did not end");
             }
         }
     }
 
+    /// Returns when no exchange runs and no client is served: relayed requests and reads count too.
     async fn nothing_runs(&self) {
-        while self.flights.count().0 > 0 {
+        while self.flights.count().0 > 0 || self.clients.open() > 0 {
             self.look_again().await;
         }
     }
 
-    async fn only_flights_at_rest(&self) {
-        while self.drain.tasks() > self.flights.count().1 {
+    async fn nothing_is_served(&self) {
+        while self.clients.open() > 0 {
             self.look_again().await;
         }
     }
@@ -252,14 +256,16 @@ impl Stopping {
     }
 
     /// Without a journal an exchange ends with the process; whoever reads the log must know which.
-    fn let_go(&self) {
-        for flight in self.flights.stop() {
+    fn let_go(&self, which: impl Fn(&Flight) -> bool) {
+        for flight in self.flights.stop(which) {
             tracing::warn!(
                 target: "holdline::exchange",
                 exchange = %flight.id(),
                 request_id = flight.ticket(),
                 key = %crate::telemetry::Capped(flight.key().value.to_str().unwrap_or_default()),
-                tracking_id = flight.facts().tracking_id.as_deref(),
+                tracking_id = %crate::telemetry::Capped(
+                    flight.facts().tracking_id.as_deref().unwrap_or_default()
+                ),
                 state = ?flight.state(),
                 "forgotten at the stop: its answer was not acknowledged, and nothing is on disk"
             );

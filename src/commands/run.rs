@@ -67,13 +67,14 @@ fn tell_start(resolved: &Resolved, descriptors: u64) {
          repeats a payment across one may pay twice"
     );
     let config = &resolved.config;
-    // Each held request has a descriptor, and each submit and poll another.
-    let wanted = config.proxy.held + config.upstream.connections * config.gateways.len();
+    // A held request has a descriptor, and for a moment its submit another; polls share theirs.
+    let polls = config.upstream.connections * config.gateways.len();
+    let wanted = config.proxy.held + polls;
     if descriptors < wanted as u64 {
         tracing::warn!(
             descriptors,
             wanted,
-            "the limit of descriptors is below limits.held"
+            "the limit of descriptors is below limits.held and upstream.connections together"
         );
     }
 }

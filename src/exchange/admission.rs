@@ -14,7 +14,7 @@ use super::order::{Identity, Order};
 use super::table::{Fact, Table};
 use crate::timing::Moment;
 
-/// What becomes of a request that asks for an exchange (MACHINE 4, Admission).
+/// What becomes of a request that asks for an exchange.
 pub enum Admission {
     /// It waits for a flight.
     Held(Held),

@@ -19,7 +19,7 @@ use crate::protocol::{
     gateway_time, retry_after, transaction_by_uid,
 };
 use crate::results::ResultKey;
-use crate::timing::wall_clock;
+use crate::timing::{Moment, wall_clock};
 use crate::upstream::{self, Cause, Sent, Submission};
 
 /// A call under way.
@@ -209,8 +209,7 @@ pub(super) fn poll(
             core.machine.polls() == 0,
         )
     };
-    // An answer that another exchange of the task gets later is passed on to this one.
-    if is_first && let Some(kept) = context.results.find(&key, context.clock.now()) {
+    if let Some(kept) = kept_answer(context, key, is_first) {
         let event = Event::PollAnswered(Polled::Firm(kept));
         return Some(Call::new(
             CallKind::Poll,
@@ -233,6 +232,20 @@ pub(super) fn poll(
         turn.end(&event);
         Report::of(event)
     }))
+}
+
+/// The task's answer, where another exchange has it: read a moment ago, and perhaps not durable yet,
+/// or kept. What it gets later is passed on, so the kept ones are searched once.
+fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Answer> {
+    let read = context
+        .table()
+        .by_task
+        .get(&key)
+        .and_then(|task| task.answer.clone());
+    match read {
+        None if is_first => context.results.find(&key, context.clock.now()),
+        read => read,
+    }
 }
 
 fn read_poll_answer(
@@ -299,6 +312,9 @@ impl Turn {
             return;
         };
         task.polled = false;
+        if let Event::PollAnswered(Polled::Firm(answer)) = event {
+            task.answer = Some(Arc::clone(answer));
+        }
         for other in task
             .flights
             .iter()
@@ -350,12 +366,13 @@ async fn find(
         facts: &flight.facts,
         submitted_at: SystemTime::UNIX_EPOCH,
     };
+    let asked_at = context.clock.now();
     let list = client
         .fetch(credentials.get(any_time.path(profile)?))
         .await
         .ok()?;
     let search = Search {
-        submitted_at: submitted_at(context, flight, &list)?,
+        submitted_at: submitted_at(flight, &list, asked_at)?,
         ..any_time
     };
     let found = search.choose(&list.body, |uid| context.is_taken(flight, uid))?;
@@ -369,11 +386,10 @@ async fn find(
     is_answer.then_some(answer)
 }
 
-/// When the first submit left, by the clock of the gateway that has just given `answer`.
-fn submitted_at(context: &Context, flight: &Flight, answer: &StoredResponse) -> Option<SystemTime> {
+/// When the first submit left, by the gateway's clock: by the `Date` of an answer that was asked for
+/// at `asked_at`. A slow answer makes it seem later than it was, never earlier, so that no older
+/// transaction is taken; without a `Date` there is no telling.
+fn submitted_at(flight: &Flight, answer: &StoredResponse, asked_at: Moment) -> Option<SystemTime> {
     let first_sent = flight.core().machine.first_sent()?;
-    let ago = context.clock.now().since(first_sent);
-    gateway_time(&answer.fields)
-        .unwrap_or_else(wall_clock)
-        .checked_sub(ago)
+    gateway_time(&answer.fields)?.checked_sub(asked_at.since(first_sent))
 }

@@ -18,6 +18,7 @@ use super::recorder::{Appending, RecordError};
 use super::{calls, journey};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
+use crate::upstream::Sent;
 
 /// Runs a flight to its end. A panic of its driver is caught here, wherever it comes from, turned
 /// into `DriverLost`, and the flight goes on with a driver that has nothing at hand: its entry in
@@ -204,7 +205,7 @@ impl Driver {
         self.flight.core().admit(join.waiter);
         match self.state() {
             State::Asking | State::Doubtful => {
-                self.submission = Some(join.submission);
+                self.submission = Some(self.under_our_key(join.submission));
                 self.credentials = Some(join.credentials);
             }
             State::Waiting => self.credentials = Some(join.credentials),
@@ -218,6 +219,15 @@ impl Driver {
         }
         let hold_until = join.hold_until;
         self.apply(Event::Joined(Joining { hold_until }));
+    }
+
+    /// The submission of a repeat under this exchange's own key. A client that gives none has a fresh
+    /// one made for each request, and a submit under another key is another payment.
+    fn under_our_key(&self, mut submission: Box<Submission>) -> Box<Submission> {
+        let field = self.flight.gateway.profile.key_field.clone();
+        let key = self.flight.key.value.clone();
+        submission.fields.insert(field, key);
+        submission
     }
 
     fn settled(&mut self, waiter: u64, delivered: bool) {
@@ -267,7 +277,13 @@ impl Driver {
                 let passing = error.cause.is_passing();
                 self.flight.core().connect_failure = Some(error.cause);
                 tracing::debug!(exchange = %self.flight.id, %error, "no connection for the submit");
-                self.apply(Event::ConnectFailed { passing });
+                match error.sent {
+                    Sent::Never => self.apply(Event::ConnectFailed { passing }),
+                    Sent::Maybe => {
+                        self.apply(Event::HandedOver);
+                        self.apply(Event::SubmitLost);
+                    }
+                }
             }
             Report::Event(event) => self.apply(*event),
         }
@@ -292,17 +308,19 @@ impl Driver {
             Action::Record(record) => self.record(&record),
             Action::Note(record) => self.note(&record),
             Action::Connect => {
-                if let Some(submission) = &self.submission {
-                    let call = calls::submit(&self.context, &self.flight, submission.to_request());
-                    self.calls.push(call);
-                }
+                let Some(submission) = &self.submission else {
+                    return self.fail("no body for a submit");
+                };
+                let call = calls::submit(&self.context, &self.flight, submission.to_request());
+                self.calls.push(call);
             }
             Action::Poll => self.poll(),
             Action::Lookup => {
-                if let Some(credentials) = &self.credentials {
-                    let call = calls::lookup(&self.context, &self.flight, credentials.clone());
-                    self.calls.push(call);
-                }
+                let Some(credentials) = &self.credentials else {
+                    return self.fail("no credentials for a lookup");
+                };
+                let call = calls::lookup(&self.context, &self.flight, credentials.clone());
+                self.calls.push(call);
             }
             Action::Abandon => self.calls.retain(|call| match call.kind {
                 CallKind::Connect | CallKind::Lookup => false,
@@ -358,11 +376,18 @@ impl Driver {
     /// to us as well.
     fn poll(&mut self) {
         let Some(credentials) = &self.credentials else {
-            return;
+            return self.fail("no credentials for a poll");
         };
         if let Some(call) = calls::poll(&self.context, &self.flight, credentials) {
             self.calls.push(call);
         }
+    }
+
+    /// The machine asked for what is not at hand: a fault of ours. Nothing would ever wake the
+    /// exchange again, so it goes on as if its driver had been lost.
+    fn fail(&mut self, why: &'static str) {
+        tracing::error!(exchange = %self.flight.id, why, "the exchange's driver cannot go on");
+        self.apply(Event::DriverLost);
     }
 
     fn finish(&mut self, outcome: &Outcome<Answer>) {
@@ -382,7 +407,11 @@ impl Driver {
             Outcome::InDoubt(doubt) => Told::InDoubt(*doubt),
             Outcome::Expired => Told::Expired,
         };
+        let is_first = self.flight.core().told.is_none();
         self.tell(told);
+        if is_first {
+            journey::count_outcome(&self.context, &self.flight, outcome);
+        }
         journey::tell_outcome(&self.context, &self.flight, outcome);
     }
 

@@ -7,7 +7,7 @@ use uuid::{Builder, Uuid};
 
 use super::gateway::Gateway;
 use super::kin::Kin;
-use super::machine::{Doubt, Event, Machine, Standing, State, Withdrawal};
+use super::machine::{Doubt, Event, Machine, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
 use super::order::{Credentials, Identity, Key, Submission};
 use crate::message::StoredResponse;
@@ -18,6 +18,12 @@ use crate::upstream::Cause;
 
 /// A whole answer, shared by all who give it.
 pub type Answer = Arc<StoredResponse>;
+
+impl Whole for Answer {
+    fn says_the_same(&self, other: &Self) -> bool {
+        StoredResponse::says_the_same(self, other)
+    }
+}
 
 /// At most so many requests wait for one exchange; a client that repeats faster than its earlier
 /// connections are found dead must not fill the limits.
@@ -234,6 +240,22 @@ impl Flight {
             ) => true,
             Some(Told::InDoubt(_) | Told::HoldOver | Told::Renew) | None => false,
         }
+    }
+
+    /// True while its task's result is being asked for.
+    pub(super) fn awaits_result(&self) -> bool {
+        let core = self.core();
+        let asks = match core.machine.state() {
+            State::Recording(_) | State::Waiting | State::Polling => true,
+            State::Connecting
+            | State::Submitting
+            | State::Asking
+            | State::Doubtful
+            | State::Undelivered
+            | State::Delivered
+            | State::Ended => false,
+        };
+        asks && core.machine.ticket().is_some()
     }
 
     /// Says whether a waiter's answer reached it.

@@ -81,7 +81,7 @@ impl Flights {
             .table()
             .by_task
             .get(&key)
-            .is_some_and(|task| !task.flights.is_empty());
+            .is_some_and(|task| task.flights.iter().any(|flight| flight.awaits_result()));
         if runs {
             TaskAnswer::Running
         } else {
@@ -98,9 +98,10 @@ impl Flights {
         }
     }
 
-    /// Lets every waiter go and ends every flight. Returns those that had not ended.
-    pub fn stop(&self) -> Vec<Arc<Flight>> {
-        let flights = self.all();
+    /// Ends the flights that `which` names and lets their waiters go. Returns them.
+    pub fn stop(&self, which: impl Fn(&Flight) -> bool) -> Vec<Arc<Flight>> {
+        let mut flights = self.all();
+        flights.retain(|flight| which(flight));
         for flight in &flights {
             flight.mailbox.post(Command::Stop);
         }

@@ -121,12 +121,11 @@ impl HashKey {
         owner: Owner,
         parts: [&[u8]; N],
     ) -> Digest {
-        let inner = self.digest(purpose, parts);
-        self.digest(purpose, [owner.0.0.as_slice(), &inner.0])
+        self.digest(purpose, std::iter::once(owner.0.0.as_slice()).chain(parts))
     }
 
     /// Each part is hashed behind its length, so that no two lists of parts look alike.
-    fn digest<const N: usize>(&self, purpose: &str, parts: [&[u8]; N]) -> Digest {
+    fn digest<'a>(&self, purpose: &'a str, parts: impl IntoIterator<Item = &'a [u8]>) -> Digest {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         for part in std::iter::once(purpose.as_bytes()).chain(parts) {
             hasher.update(&(part.len() as u64).to_le_bytes());

@@ -9,7 +9,7 @@ use crate::telemetry::Capped;
 
 impl Flight {
     /// True while it waits for a client or the operator only.
-    pub(super) fn is_at_rest(&self) -> bool {
+    pub fn is_at_rest(&self) -> bool {
         matches!(self.state(), State::Undelivered | State::Doubtful)
     }
 
@@ -23,18 +23,11 @@ impl Flight {
     }
 }
 
-/// Keeps the count of the flights that are at rest.
+/// Keeps the counts of the flights that run and of those that are at rest.
 pub(super) fn note_rest(context: &Context, flight: &Flight) {
     let rests = flight.is_at_rest();
-    if flight.core().rests == rests {
-        return;
-    }
-    let mut table = context.table();
-    flight.core().rests = rests;
-    if rests {
-        table.at_rest += 1;
-    } else {
-        table.at_rest -= 1;
+    if flight.core().rests != rests {
+        context.table().set_rest(flight, rests);
     }
 }
 
@@ -50,18 +43,31 @@ pub(super) fn tell_accepted(flight: &Flight, id: &RequestId) {
     );
 }
 
+/// Counts an exchange by its first outcome; a doubt may have others later.
+pub(super) fn count_outcome(context: &Context, flight: &Flight, outcome: &Outcome<Answer>) {
+    let seconds = context.clock.now().since(flight.read_at);
+    context.metrics.ended(name_of(outcome), seconds);
+}
+
+const fn name_of(outcome: &Outcome<Answer>) -> &'static str {
+    match outcome {
+        Outcome::Completed(_) => "completed",
+        Outcome::Refused(_) => "refused",
+        Outcome::NotSubmitted(_) => "not-submitted",
+        Outcome::InDoubt(_) => "in-doubt",
+        Outcome::Expired => "expired",
+    }
+}
+
 /// The exchange has an outcome.
 pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome<Answer>) {
-    let (name, status) = match outcome {
-        Outcome::Completed(answer) => ("completed", Some(answer.status.as_u16())),
-        Outcome::Refused(answer) => ("refused", Some(answer.status.as_u16())),
-        Outcome::NotSubmitted(_) => ("not-submitted", None),
-        Outcome::InDoubt(_) => ("in-doubt", None),
-        Outcome::Expired => ("expired", None),
+    let name = name_of(outcome);
+    let status = match outcome {
+        Outcome::Completed(answer) | Outcome::Refused(answer) => Some(answer.status.as_u16()),
+        Outcome::NotSubmitted(_) | Outcome::InDoubt(_) | Outcome::Expired => None,
     };
     let core = flight.core();
     let seconds = context.clock.now().since(flight.read_at);
-    context.metrics.ended(name, seconds);
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::gateway::Gateway;
 use super::identity::{Credential, Fingerprint, Owner};
-use crate::message::{Body, copied_value};
+use crate::message::{Body, copied_value, erasable_value};
 use crate::protocol::{Conversion, MatchFacts};
 use crate::timing::Moment;
 
@@ -89,8 +89,7 @@ pub struct Credentials {
 impl Credentials {
     /// The credentials of a request with these fields; `None` without an `Authorization`.
     pub fn of(fields: &HeaderMap, shape_fields: &[HeaderName]) -> Option<Self> {
-        let mut authorization = copied_value(fields.get(AUTHORIZATION)?);
-        authorization.set_sensitive(true);
+        let authorization = erasable_value(fields.get(AUTHORIZATION)?);
         let shape = shape_fields
             .iter()
             .flat_map(|name| {
@@ -104,6 +103,11 @@ impl Credentials {
             authorization,
             shape,
         })
+    }
+
+    /// The client's own `Authorization`.
+    pub const fn authorization(&self) -> &HeaderValue {
+        &self.authorization
     }
 
     /// The values of the fields that shape the answer, as one text for the fingerprint.

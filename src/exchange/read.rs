@@ -25,8 +25,6 @@ pub struct Read {
     pub request: Request<Body>,
     /// What its polls carry.
     pub credentials: Credentials,
-    /// Until when its connection is held.
-    pub hold_until: Moment,
 }
 
 /// The rules of polling that a read follows.
@@ -51,14 +49,13 @@ pub enum ReadOutcome {
 }
 
 impl Read {
-    /// Submits, polls, and returns the answer. It ends when its client does: the future is dropped.
+    /// Submits, polls, and returns the answer. It goes on for as long as its caller has patience.
     pub async fn run(self, policy: ReadPolicy, clock: Clock) -> ReadOutcome {
         let Self {
             gateway,
             conversion,
             request,
             credentials,
-            hold_until,
         } = self;
         let Ok(answer) = gateway.client.fetch(request).await else {
             return ReadOutcome::NotAsynchronous;
@@ -79,10 +76,7 @@ impl Read {
                     policy,
                     clock,
                 };
-                tokio::select! {
-                    outcome = chain.run() => outcome,
-                    () = clock.sleep_until(hold_until) => ReadOutcome::Failed,
-                }
+                chain.run().await
             }
             SubmitAnswer::Standard => ReadOutcome::Answer(answer),
             SubmitAnswer::Refused | SubmitAnswer::TooMany | SubmitAnswer::Unclear => {
@@ -125,7 +119,11 @@ impl Chain {
                     polls += 1;
                     wait = self.policy.schedule.delay(polls);
                 }
-                PollAnswer::Odd if kept.as_ref() == Some(&answer) => {
+                PollAnswer::Odd
+                    if kept
+                        .as_ref()
+                        .is_some_and(|kept| kept.says_the_same(&answer)) =>
+                {
                     return ReadOutcome::Answer(answer);
                 }
                 PollAnswer::Odd | PollAnswer::Soft => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::flight::Flight;
+use super::flight::{Answer, Flight};
 use super::identity::{Credential, Digest, Fingerprint, Owner};
 use super::index::Index;
 use super::order::Identity;
@@ -44,6 +44,8 @@ pub(super) struct Task {
     pub(super) flights: Vec<Arc<Flight>>,
     /// True while one of them has a `GET` of it in flight: there is never a second.
     pub(super) polled: bool,
+    /// The result that one of them read: it may be the only reading that there is.
+    pub(super) answer: Option<Answer>,
 }
 
 /// What is remembered of a delivered exchange that had a key.
@@ -164,10 +166,8 @@ impl Table {
     /// Takes a flight out of the map and the indices.
     pub(super) fn leave(&mut self, flight: &Arc<Flight>) {
         self.flights.remove(&flight.identity.fingerprint);
+        self.set_rest(flight, false);
         self.disown(flight.identity.owner);
-        if std::mem::replace(&mut flight.core().rests, false) {
-            self.at_rest -= 1;
-        }
         if let Some(asked) = flight.kin.beside {
             self.by_request.remove(asked, flight);
         }
@@ -225,6 +225,18 @@ impl Table {
 
     pub(super) fn owned_by(&self, owner: Owner) -> usize {
         self.owners.get(&owner).copied().unwrap_or_default()
+    }
+
+    /// Counts a flight as at rest, or as running: only those that run count against their owner.
+    pub(super) fn set_rest(&mut self, flight: &Flight, rests: bool) {
+        let rested = std::mem::replace(&mut flight.core().rests, rests);
+        if rests && !rested {
+            self.at_rest += 1;
+            self.disown(flight.identity.owner);
+        } else if rested && !rests {
+            self.at_rest -= 1;
+            *self.owners.entry(flight.identity.owner).or_default() += 1;
+        }
     }
 
     fn disown(&mut self, owner: Owner) {

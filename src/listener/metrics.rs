@@ -79,6 +79,11 @@ impl Metrics {
         );
     }
 
+    /// How many connections are open.
+    pub fn open(&self) -> i64 {
+        self.open.get()
+    }
+
     /// Counts a connection as open until the returned value is dropped.
     pub(super) fn connection(&self) -> Counted {
         self.accepted.inc();

@@ -7,4 +7,4 @@ mod stored;
 
 pub use body::{Body, BodyError, collect, erasable};
 pub use prefer::wait_preference;
-pub use stored::{StoredResponse, copied_value};
+pub use stored::{StoredResponse, copied_value, erasable_value};

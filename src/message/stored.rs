@@ -2,13 +2,21 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::Body;
+use super::{Body, erasable};
 
 /// The value in memory of its own, for one that outlives the message that it came with.
 pub fn copied_value(value: &HeaderValue) -> HeaderValue {
     let mut copied = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
     copied.set_sensitive(value.is_sensitive());
     copied
+}
+
+/// The value in memory of its own that is erased when its last holder lets go: for a secret.
+pub fn erasable_value(value: &HeaderValue) -> HeaderValue {
+    let bytes = erasable(Bytes::copy_from_slice(value.as_bytes()));
+    let mut secret = HeaderValue::from_maybe_shared(bytes).unwrap_or_else(|_| value.clone());
+    secret.set_sensitive(true);
+    secret
 }
 
 /// A whole response: status, end-to-end fields and body bytes, as the gateway sent them.
@@ -35,6 +43,12 @@ impl StoredResponse {
             fields,
             body: Bytes::copy_from_slice(&self.body),
         }
+    }
+
+    /// True if status and body are equal. Fields may differ by what only tells of this message: its
+    /// date, a trace id, a cookie.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.status == other.status && self.body == other.body
     }
 
     /// The bytes that this response takes in memory, about: for limits, not for accounts.

@@ -133,7 +133,7 @@ pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
         .map(Cow::Owned)
 }
 
-/// The class of a whole answer to a submit (MACHINE 2). An answer that was cut is never given here.
+/// The class of a whole answer to a submit. An answer that was cut is never given here.
 pub fn classify_submit(
     profile: &Profile,
     operation: Operation,
@@ -154,13 +154,13 @@ pub fn classify_submit(
             .ticket(profile)
             .map_or(SubmitAnswer::Unclear, SubmitAnswer::Accepted);
     }
-    if status == StatusCode::OK && outline.is_result(profile, operation) {
+    if outline.is_result(profile, operation) {
         return SubmitAnswer::Standard;
     }
     SubmitAnswer::Unclear
 }
 
-/// The class of a whole answer to a poll of the task `id` (MACHINE 2).
+/// The class of a whole answer to a poll of the task `id`.
 pub fn classify_poll(
     profile: &Profile,
     operation: Operation,

@@ -93,8 +93,13 @@ impl MatchFacts {
     }
 }
 
+/// The longest fact that is remembered, in bytes: far more than the vendor's 255 characters for a
+/// tracking id in any script would need, and little beside what an exchange costs anyway.
+const LONGEST_FACT: usize = 1024;
+
 fn owned_text(value: &RawValue) -> Option<Box<str>> {
-    text(value).map(Into::into)
+    let fact = text(value)?;
+    (fact.len() <= LONGEST_FACT).then(|| fact.into())
 }
 
 /// The text of a string, or a number as it is written.
@@ -103,7 +108,8 @@ fn scalar(value: &RawValue) -> Option<Box<str>> {
         .get()
         .starts_with(|first: char| first == '-' || first.is_ascii_digit());
     if is_number {
-        Some(value.get().into())
+        let digits = value.get();
+        (digits.len() <= LONGEST_FACT).then(|| digits.into())
     } else {
         owned_text(value)
     }

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue};
-use http::uri::PathAndQuery;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderName, HeaderValue};
 use hyper::body::Incoming;
 
 use super::key::{GivenKey, KeyFault, Requester};
 use super::metrics::Place;
 use super::problem::{BodyFault, Problem};
 use super::respond::{self, About, Given};
-use super::service::{Incomer, Proxy};
+use super::service::{Incomer, Proxy, path_of};
 use crate::exchange::machine::{Doubt, Standing};
 use crate::exchange::{
     Admission, Credentials, FingerprintParts, Flight, Held, Identity, Order, Submission, Told,
@@ -88,8 +87,7 @@ impl Proxy {
         if head.headers.contains_key(CONTENT_ENCODING) {
             return Err(Problem::Body(BodyFault::Coding));
         }
-        let path = head.uri.path_and_query().cloned();
-        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let path = path_of(&head);
         let async_path = profile.async_path(&path).ok_or(Problem::Disguised)?;
         let credentials = Credentials::of(&head.headers, &profile.shape_fields)
             .ok_or(Problem::Key(KeyFault::NoCredentials))?;
@@ -109,6 +107,7 @@ impl Proxy {
         // The answer's body must be read to know its class.
         fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         fields.insert(profile.key_field.clone(), key.value.clone());
+        fields.insert(AUTHORIZATION, credentials.authorization().clone());
         let (hold, wait) = self.hold(wait_preference(&head.headers));
         let holding = Holding {
             arrived_at,
@@ -138,7 +137,8 @@ impl Proxy {
         Ok((order, holding, incoming))
     }
 
-    async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Problem> {
+    /// Reads a body whole, into memory that is erased when it is let go.
+    pub(super) async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Problem> {
         let config = &self.shared.config;
         let read = tokio::time::timeout(config.body_timeout, collect(body, config.max_body)).await;
         let fault = match read {

@@ -149,6 +149,7 @@ impl Problem {
             Self::OtherSecret => Words {
                 message: "An equal request of this shop was sent under another secret and is not \
                           settled. It may have been executed: look it up before you repeat it.",
+                retry_after: None,
                 ..in_doubt(Doubt::Driver)
             },
             Self::Expired => Words {
@@ -276,13 +277,18 @@ const fn not_submitted(why: Withdrawal, cause: Option<Cause>) -> Words {
         Withdrawal::Connect | Withdrawal::Start | Withdrawal::Driver => StatusCode::BAD_GATEWAY,
         Withdrawal::Draining | Withdrawal::Journal => StatusCode::SERVICE_UNAVAILABLE,
     };
+    // A certificate does not become acceptable by waiting.
+    let retry_after = match cause {
+        Some(Cause::Certificate) => None,
+        Some(_) | None => SOON,
+    };
     Words {
         status,
         code: FAILED,
         fate: Fate::NotSubmitted,
         error,
         message,
-        retry_after: SOON,
+        retry_after,
     }
 }
 
@@ -332,7 +338,14 @@ const fn refused(refusal: Refusal) -> Words {
         status: StatusCode::SERVICE_UNAVAILABLE,
         code: FAILED,
         fate: Fate::NotSubmitted,
-        error: ProxyError::ConnectionLimitReached,
+        error: match refusal {
+            Refusal::Draining => ProxyError::DestinationUnavailable,
+            Refusal::Running
+            | Refusal::Held
+            | Refusal::Owner
+            | Refusal::Undelivered
+            | Refusal::Facts => ProxyError::ConnectionLimitReached,
+        },
         message,
         retry_after: SOON,
     }

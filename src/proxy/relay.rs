@@ -32,20 +32,20 @@ impl Proxy {
             .cloned()
             .map(Into::into)
             .unwrap_or_default();
-        self.forward(&gateway, request).await
+        let safe = request.method().is_safe();
+        let is_post = *request.method() == Method::POST;
+        self.shared.metrics.relayed(is_post);
+        self.forward(&gateway, request, safe).await
     }
 
     /// Sends a request as it is and gives the gateway's answer as it comes. A slow gateway may take
-    /// as long as a held request may.
+    /// as long as a held request may. A `safe` one may be repeated freely.
     pub(super) async fn forward(
         &self,
         gateway: &Arc<Gateway>,
         request: Request<Body>,
+        safe: bool,
     ) -> Response<Body> {
-        let safe = request.method().is_safe();
-        self.shared
-            .metrics
-            .relayed(*request.method() == Method::POST);
         match gateway.client.relay(request, self.shared.config.hold).await {
             Ok(mut response) => {
                 let version = response.version();

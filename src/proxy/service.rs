@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::request::Parts as Head;
+use http::uri::PathAndQuery;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -165,4 +166,10 @@ impl Service<Request<Incoming>> for Proxy {
         let proxy = self.clone();
         Box::pin(async move { Ok(proxy.serve(request).await) })
     }
+}
+
+/// Path and query of a request; `*` and an authority alone have none.
+pub(super) fn path_of(head: &Head) -> PathAndQuery {
+    let path = head.uri.path_and_query().cloned();
+    path.unwrap_or_else(|| PathAndQuery::from_static("/"))
 }

@@ -1,9 +1,18 @@
 //! The ends of an exchange: what is recorded for each, and what its waiters are told.
 use super::action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
+use super::event::{Event, Whole};
 use super::facts::{Machine, State};
 use crate::timing::Moment;
 
-impl<A: Clone + PartialEq> Machine<A> {
+impl<A: Whole> Machine<A> {
+    /// A submit may outlive its exchange, and so may the client that is reading the answer.
+    pub(super) fn ended(&mut self, event: &Event<A>) -> Actions<A> {
+        match event {
+            Event::Acknowledged => Vec::new(),
+            other => self.too_late(other),
+        }
+    }
+
     pub(super) fn driver_lost(&mut self, now: Moment) -> Actions<A> {
         match self.state {
             State::Undelivered | State::Delivered | State::Ended => Vec::new(),

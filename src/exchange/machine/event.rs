@@ -5,6 +5,12 @@ use super::action::RecordKind;
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
+/// A handle on a whole answer.
+pub trait Whole: Clone {
+    /// True if both say the same, whatever was noted of each on its way (a date, a trace id).
+    fn says_the_same(&self, other: &Self) -> bool;
+}
+
 /// Something that happened to an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<A> {

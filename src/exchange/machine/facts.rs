@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::action::{Action, Actions, Doubt, Record, RecordKind, Withdrawal};
-use super::event::{Joining, Timer};
+use super::event::{Joining, Timer, Whole};
 use crate::polling::{Backoff, Jitter, Schedule};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
@@ -71,7 +71,7 @@ pub struct Policy {
 
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a latch of its own in MACHINE 1; two of them never make a third"
+    reason = "each is a latch of its own in the machine's facts; two of them never make a third"
 )]
 /// One exchange, from the record of its submit to its end.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ pub struct Machine<A> {
     pub(super) unexpected: u32,
 }
 
-impl<A: Clone + PartialEq> Machine<A> {
+impl<A: Whole> Machine<A> {
     /// A new exchange whose request was read whole at `read_at`, and its first action: the record
     /// that a submit may leave.
     pub fn start(
@@ -176,7 +176,7 @@ impl<A: Clone + PartialEq> Machine<A> {
         self.state
     }
 
-    /// What a waiter is told whose hold ends now (MACHINE 4). Never "not submitted": a byte may
+    /// What a waiter is told whose hold ends now. Never "not submitted": a byte may
     /// still leave.
     pub fn standing(&self) -> Standing {
         let asked = matches!(self.state, State::Asking | State::Doubtful);

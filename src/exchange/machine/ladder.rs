@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use super::action::{Action, Actions, Doubt, Record};
+use super::event::Whole;
 use super::facts::{Machine, State};
 use super::table::abandoning;
 use crate::timing::Moment;
@@ -17,7 +18,7 @@ pub(super) enum Rung {
     InDoubt,
 }
 
-impl<A: Clone + PartialEq> Machine<A> {
+impl<A: Whole> Machine<A> {
     /// What is tried when no clear answer came, from `first` on: the submit again, the lookup, and
     /// at last the doubt. `recorded` is false when the journal has just failed.
     pub(super) fn ladder(&mut self, first: Rung, recorded: bool, now: Moment) -> Actions<A> {

@@ -9,5 +9,5 @@ mod table;
 mod tests;
 
 pub use action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
-pub use event::{Event, Joining, Polled, Submitted, Timer, Verdict};
+pub use event::{Event, Joining, Polled, Submitted, Timer, Verdict, Whole};
 pub use facts::{Machine, Policy, Standing, State};

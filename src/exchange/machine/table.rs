@@ -1,8 +1,8 @@
-//! The transitions: MACHINE 3, one function a state, one arm a row.
+//! The transitions: the table of transitions, one function a state, one arm a row.
 use std::time::Duration;
 
 use super::action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
-use super::event::{Event, Polled, Submitted, Timer, Verdict};
+use super::event::{Event, Polled, Submitted, Timer, Verdict, Whole};
 use super::facts::{Machine, State};
 use super::ladder::Rung;
 use crate::protocol::RequestId;
@@ -14,7 +14,7 @@ const BETWEEN_REPEATS: Duration = Duration::from_millis(100);
 /// How soon after one ladder a repeat of an exchange in doubt starts another.
 const LADDER_AGAIN: Duration = Duration::from_secs(10);
 
-impl<A: Clone + PartialEq> Machine<A> {
+impl<A: Whole> Machine<A> {
     /// Takes one event and says what is to be done about it, in order.
     pub fn on(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         let answers_submit = matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost);
@@ -309,7 +309,14 @@ impl<A: Clone + PartialEq> Machine<A> {
                 self.record(Record::Candidate(answer))
             }
             Polled::Unknown => self.task_unknown(now),
-            Polled::Odd(answer) if self.odd.as_ref() == Some(&answer) => self.complete(answer),
+            Polled::Odd(answer)
+                if self
+                    .odd
+                    .as_ref()
+                    .is_some_and(|odd| odd.says_the_same(&answer)) =>
+            {
+                self.complete(answer)
+            }
             Polled::Odd(answer) => {
                 self.odd = Some(answer);
                 self.unknown_since = None;
@@ -429,16 +436,8 @@ impl<A: Clone + PartialEq> Machine<A> {
         }
     }
 
-    /// A submit may outlive its exchange, and so may the client that is reading the answer.
-    fn ended(&mut self, event: &Event<A>) -> Actions<A> {
-        match event {
-            Event::Acknowledged => Vec::new(),
-            other => self.too_late(other),
-        }
-    }
-
     /// A submit's answer that can change nothing any more is counted.
-    fn too_late(&mut self, event: &Event<A>) -> Actions<A> {
+    pub(super) fn too_late(&mut self, event: &Event<A>) -> Actions<A> {
         if matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost) {
             self.late += 1;
             return Vec::new();

@@ -157,7 +157,7 @@ async fn a_transaction_that_still_runs_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_shown_while_it_runs_is_not_taken_for_finished() {
+async fn a_transaction_that_waits_for_its_payer_is_an_answer() {
     let bench = holdline()
         .gateway(simulator().with(|it| it.running = Running::Incomplete))
         .start()

@@ -1,4 +1,4 @@
-//! Each judge finds a holdline that breaks its rule: the rule is broken in the harness around it.
+//! Each judge finds what breaks its rule: in the harness around holdline, or in what is known of a run.
 use std::time::Duration;
 
 use holdline::exchange::machine::RecordKind;
@@ -76,4 +76,37 @@ fn a_journal_that_claims_too_early_is_found() {
             world: |world| world.journal.plan(lies),
         },
     );
+}
+
+#[test]
+fn a_doubt_without_a_cause_is_found() {
+    finds(Rule::JustifiedDoubt, by(Harness::Doubts));
+}
+
+#[test]
+fn a_doubt_over_an_answer_that_is_there_is_a_lost_answer() {
+    finds(Rule::NoLostAnswer, by(Harness::Doubts));
+}
+
+#[test]
+fn a_kept_answer_in_other_words_is_found() {
+    finds(Rule::SameAnswer, by(Harness::Restates));
+}
+
+#[test]
+fn who_is_let_in_without_the_secret_is_found() {
+    finds(Rule::OwnAnswersOnly, by(Harness::AsksNoSecret));
+}
+
+#[test]
+fn a_second_reader_of_a_task_is_found() {
+    let mut evidence = run(0, NONE);
+    let is_poll = |call: &&super::wire::Call| {
+        let answer = call.answer.as_ref().filter(|answer| answer.status == 200);
+        call.polled().is_some() && answer.is_some()
+    };
+    let again = evidence.calls.iter().find(is_poll).cloned();
+    evidence.calls.push(again.expect("a result is read"));
+    let found = evidence.violations();
+    assert!(found.iter().any(|it| it.rule == Rule::OneGet), "{found:?}");
 }

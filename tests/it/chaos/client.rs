@@ -12,7 +12,7 @@ use holdline::timing::Moment;
 use uuid::Uuid;
 
 use super::plan::Intent;
-use crate::simulated::world::{Ask, Reply, World};
+use crate::simulated::world::{Answered, Ask, Reply, World};
 
 /// After so many attempts it neither hangs up nor loses an answer any more.
 const UNSTEADY: u32 = 6;
@@ -34,6 +34,12 @@ pub(super) enum Harness {
     DoubtIsDenied,
     /// A running payment is told as declined.
     Declines,
+    /// An answer is told as a doubt.
+    Doubts,
+    /// A kept answer is told in other words than the first time.
+    Restates,
+    /// The secret is not asked for when somebody joins.
+    AsksNoSecret,
     /// It leaves the cheating to the world.
     Cheats,
 }
@@ -180,15 +186,19 @@ impl Harness {
     fn told(self, reply: Reply) -> Reply {
         match (self, reply) {
             (Self::DoubtIsDenied, Reply::InDoubt(_)) => Reply::NotSubmitted(Withdrawal::Connect),
-            (Self::Declines, Reply::Answer(mut answered)) => {
-                let mut answer = (*answered.answer).clone();
-                answer.body = r#"{"transaction":{"status":"failed"}}"#.into();
-                answered.answer = answer.into();
-                Reply::Answer(answered)
-            }
+            (Self::Doubts, Reply::Answer(_)) => Reply::InDoubt(Doubt::SubmitLost),
+            (Self::Declines, Reply::Answer(answered)) => declined(answered),
+            (Self::Restates, Reply::Answer(answered)) if answered.replayed => declined(answered),
             (_, reply) => reply,
         }
     }
+}
+
+fn declined(mut answered: Answered) -> Reply {
+    let mut answer = (*answered.answer).clone();
+    answer.body = r#"{"transaction":{"status":"failed"}}"#.into();
+    answered.answer = answer.into();
+    Reply::Answer(answered)
 }
 
 /// Requests that nobody reads from any more: whatever came for them did not arrive.
@@ -202,7 +212,7 @@ fn forget(abandoned: Vec<Waiting>) {
 
 /// Somebody with another secret of the same shop, or another shop's, asks for what others bought,
 /// again and again, without ever starting anything.
-pub(super) async fn spy(world: World, ask: Ask, mut rng: Rng) -> Vec<Reply> {
+pub(super) async fn spy(world: World, ask: Ask, mut rng: Rng, harness: Harness) -> Vec<Reply> {
     let secret = if ask.shop == "1:one" {
         "1:other"
     } else {
@@ -210,7 +220,11 @@ pub(super) async fn spy(world: World, ask: Ask, mut rng: Rng) -> Vec<Reply> {
     };
     let ask = Ask {
         has_place: false,
-        ..ask.by(secret)
+        ..if harness == Harness::AsksNoSecret {
+            ask
+        } else {
+            ask.by(secret)
+        }
     };
     let mut replies = Vec::new();
     for _ in 0..20 {

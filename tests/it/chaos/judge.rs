@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use holdline::exchange::machine::RecordKind;
 use holdline::simulator::Ledger;
+use holdline::timing::Moment;
 use uuid::Uuid;
 
 use super::client::Told;
@@ -30,7 +31,7 @@ pub(super) struct Violation {
     pub(super) what: String,
 }
 
-/// The rules of FAULTS that a run can break.
+/// The rules that a run can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     OneCharge,
@@ -48,7 +49,10 @@ impl Evidence {
     /// Every broken rule.
     pub(super) fn violations(&self) -> Vec<Violation> {
         let judges: [(Rule, Vec<String>); 9] = [
-            (Rule::OneCharge, [self.charges(), self.submits()].concat()),
+            (
+                Rule::OneCharge,
+                [self.charges(), self.submits(), self.strange_keys()].concat(),
+            ),
             (Rule::HonestDenial, self.denials()),
             (Rule::NoLostAnswer, self.lost_answers()),
             (Rule::JustifiedDoubt, self.doubts()),
@@ -62,6 +66,30 @@ impl Evidence {
             .into_iter()
             .flat_map(|(rule, found)| found.into_iter().map(move |what| Violation { rule, what }));
         violations.collect()
+    }
+
+    /// What happened, a line for each thing that a client was told and each call.
+    pub(super) fn story(&self) -> String {
+        let mut lines: Vec<(Moment, String)> = Vec::new();
+        for told in &self.told {
+            let tracking_id = &self.intents[told.intent].tracking_id;
+            let (round, flight, reply) = (told.round, &told.flight, &told.reply);
+            let line = format!("{tracking_id} round {round} {flight:?} is told {reply:?}");
+            lines.push((told.at, line));
+        }
+        for call in &self.calls {
+            let answer = call.answer.as_ref().map(|answer| {
+                let body = String::from_utf8_lossy(&answer.body).into_owned();
+                (answer.at, answer.status, body)
+            });
+            let line = format!("{} {} {} -> {answer:?}", call.method, call.path, call.key);
+            lines.push((call.at, line));
+        }
+        lines.sort_by_key(|(at, _)| *at);
+        let lines = lines
+            .into_iter()
+            .map(|(at, line)| format!("{:?} {line}\n", at.since_start()));
+        lines.collect()
     }
 
     fn submits_of<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Call> {
@@ -119,6 +147,16 @@ impl Evidence {
         too_many.collect()
     }
 
+    /// I1: every submit carries the key of its exchange.
+    fn strange_keys(&self) -> Vec<String> {
+        let known: BTreeSet<&str> = self.exchanges().into_values().collect();
+        let submits = self.calls.iter().filter(|call| call.is_submit());
+        let strange = submits.filter(|call| !known.contains(&*call.key));
+        strange
+            .map(|call| format!("a submit under {} at {:?}", call.key, call.at))
+            .collect()
+    }
+
     /// I2: "not submitted" is never said of what left.
     fn denials(&self) -> Vec<String> {
         let denied = self.told.iter().filter_map(|told| match told.reply {
@@ -141,8 +179,8 @@ impl Evidence {
     /// I3: who keeps asking ends with the gateway's answer or a doubt; and with a doubt never where
     /// a search must have found the one transaction that there is.
     fn lost_answers(&self) -> Vec<String> {
-        let last = self.told.iter().filter(|told| told.is_last);
-        let lost = last.filter_map(|told| {
+        let finals = self.told.iter().filter(|told| told.is_last);
+        let lost = finals.filter_map(|told| {
             let intent = &self.intents[told.intent];
             let is_found = match told.reply {
                 Some(Reply::Answer(_) | Reply::Refused(_)) => true,

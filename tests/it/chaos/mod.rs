@@ -2,8 +2,8 @@
 //! all from one seed; afterwards the judges compare what clients were told with what truly happened.
 //!
 //! `plan` draws a run from its seed, `client` plays a buyer, `wire` reads back what went over the
-//! network, `judge` holds the invariants of FAULTS. `broken` shows that each judge finds a holdline
-//! that breaks its rule. `HOLDLINE_CHAOS_SEEDS=5000` runs more seeds, `HOLDLINE_CHAOS_SEED=17` one.
+//! network, `judge` holds the invariants. `broken` shows that each judge finds what
+//! breaks its rule. `HOLDLINE_CHAOS_SEEDS=5000` runs more seeds, `HOLDLINE_CHAOS_SEED=17` one.
 mod broken;
 mod client;
 mod judge;

@@ -11,7 +11,11 @@ use super::wire;
 use crate::simulated::world::World;
 
 /// So many seeds are run where nothing else is said.
-const SEEDS: u64 = 300;
+const USUALLY: u64 = 300;
+/// How many seeds are run.
+const SEEDS: &str = "HOLDLINE_CHAOS_SEEDS";
+/// The one seed that is run, and whose story is told if it fails.
+const SEED: &str = "HOLDLINE_CHAOS_SEED";
 
 /// What is changed about a run: how its harness cheats, and what its world does.
 #[derive(Clone, Copy)]
@@ -40,14 +44,21 @@ async fn play(seed: u64, change: Change) -> Evidence {
     let mut plan = Plan::of(seed);
     let resubmits = plan.setting.exchange.resubmits;
     let amnesia_setting = Plan::of(seed).setting;
-    let world = World::new(plan.setting.clone());
+    let world = World::new(&plan.setting);
     let amnesia = world.reopened(&amnesia_setting);
     plan.unsettle(&world);
     (change.world)(&world);
-    let spies: Vec<_> = plan
+    let strangers: Vec<_> = plan
         .intents
         .iter()
-        .map(|intent| spy(world.clone(), intent.ask.clone(), Rng::with_seed(seed)))
+        .map(|intent| {
+            spy(
+                world.clone(),
+                intent.ask.clone(),
+                Rng::with_seed(seed),
+                change.harness,
+            )
+        })
         .collect();
     let mut buyers = Vec::new();
     for (number, intent) in plan.intents.iter().enumerate() {
@@ -63,7 +74,7 @@ async fn play(seed: u64, change: Change) -> Evidence {
             buyers.push(buyer.buy());
         }
     }
-    let (told, spied) = join(join_all(buyers), join_all(spies)).await;
+    let (told, spied) = join(join_all(buyers), join_all(strangers)).await;
     let mut told = told.concat();
     told.sort_by_key(|told| told.at);
     let evidence = Evidence {
@@ -84,10 +95,12 @@ async fn play(seed: u64, change: Change) -> Evidence {
 
 /// Fails with all that is needed to see it again.
 fn judge(seed: u64) {
-    let violations = run(seed, NONE).violations();
+    let evidence = run(seed, NONE);
+    let violations = evidence.violations();
     assert!(
         violations.is_empty(),
-        "{}\nsee it again with HOLDLINE_CHAOS_SEED={seed} cargo test --test it chaos::runs",
+        "{}{}\nsee its story with HOLDLINE_CHAOS_SEED={seed} cargo test --test it chaos::runs",
+        number(SEED).map(|_| evidence.story()).unwrap_or_default(),
         lines(&violations)
     );
 }
@@ -105,9 +118,9 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn no_seed_breaks_a_rule() {
-    match number("HOLDLINE_CHAOS_SEED") {
+    match number(SEED) {
         Some(seed) => judge(seed),
-        None => (0..number("HOLDLINE_CHAOS_SEEDS").unwrap_or(SEEDS)).for_each(judge),
+        None => (0..number(SEEDS).unwrap_or(USUALLY)).for_each(judge),
     }
 }
 

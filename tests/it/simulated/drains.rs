@@ -34,7 +34,7 @@ async fn told(held: &mut Held) -> Reply {
 }
 
 async fn stopped(world: &World) {
-    world.flights.stop();
+    world.flights.stop(|_| true);
     world.drain.end();
     world.drain.finished().await;
     assert_eq!(
@@ -136,7 +136,7 @@ async fn who_joins_in_the_moment_of_the_stop_is_let_go() {
     let ask = Ask::payment("delay=60000");
     let held = world.begin(&ask);
     until(&held.flight, State::Waiting).await;
-    world.flights.stop();
+    world.flights.stop(|_| true);
     let mut late = world.begin(&ask);
     let told = tokio::time::timeout(Duration::from_secs(1), &mut late.told).await;
     assert!(matches!(

@@ -9,7 +9,7 @@ use super::world::{Ask, Reply, Setting, World, until};
 fn limited(change: impl FnOnce(&mut holdline::exchange::Config)) -> World {
     let mut setting = Setting::default();
     change(&mut setting.exchange);
-    World::new(setting)
+    World::new(&setting)
 }
 
 /// `ask` is refused for `why`, leaves no trace, and the repeat of `running` is let in.

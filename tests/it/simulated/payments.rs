@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::world::{Ask, Reply, Setting, World, until};
 
-const DAY: Duration = Duration::from_hours(24);
+const ALMOST_A_DAY: Duration = Duration::from_mins(24 * 60 - 1);
 
 #[tokio::test(start_paused = true)]
 async fn a_payment_is_submitted_once_and_answered_in_the_gateways_words() {
@@ -73,8 +73,8 @@ async fn the_fifth_waiter_sends_the_first_away() {
     let waiters: Vec<_> = (0..5).map(|_| world.begin(&ask)).collect();
     let mut told = Vec::new();
     for mut held in waiters {
-        let word = (&mut held.told).await.unwrap();
-        told.push(super::world::reply(&held, word));
+        let told_now = (&mut held.told).await.unwrap();
+        told.push(super::world::reply(&held, told_now));
     }
     assert!(matches!(told.remove(0), Reply::InProgress));
     assert!(told.iter().all(|reply| matches!(reply, Reply::Answer(_))));
@@ -87,7 +87,7 @@ async fn with_a_key_the_kept_answer_is_given_for_a_day_and_then_no_more() {
     let first = world.pay(&ask).await.answer();
     first.settle(true);
     world.is_empty().await;
-    world.pass(DAY - Duration::from_mins(1)).await;
+    world.pass(ALMOST_A_DAY).await;
     let kept = world.pay(&ask).await.answer();
     assert!(kept.replayed);
     assert_eq!(kept.answer, first.answer);
@@ -126,7 +126,7 @@ async fn an_answer_that_nobody_fetches_is_forgotten_after_a_day_and_told() {
     let world = World::calm();
     let ask = Ask::payment("").with_key("k");
     world.pay(&ask).await.answer().settle(false);
-    world.pass(DAY - Duration::from_mins(1)).await;
+    world.pass(ALMOST_A_DAY).await;
     assert!(world.pay(&ask).await.answer().replayed);
     world.pass(Duration::from_mins(1)).await;
     assert!(log.text().contains("never had its answer"));
@@ -139,7 +139,7 @@ async fn an_answer_that_nobody_fetches_is_forgotten_after_a_day_and_told() {
 async fn without_a_key_the_answer_waits_for_as_long_as_reclaim_says() {
     let mut setting = Setting::default();
     setting.exchange.reclaim = Duration::from_hours(1);
-    let world = World::new(setting);
+    let world = World::new(&setting);
     let ask = Ask::payment("");
     let first = world.pay(&ask).await.answer();
     world.pass(Duration::from_mins(59)).await;
@@ -152,7 +152,7 @@ async fn without_a_key_the_answer_waits_for_as_long_as_reclaim_says() {
 async fn a_task_that_never_ends_is_given_up_after_a_day() {
     let mut setting = Setting::default();
     setting.polling.interval = Duration::from_mins(1);
-    let world = World::new(setting);
+    let world = World::new(&setting);
     let ask = Ask::payment("hold").held_for(Duration::from_hours(25));
     assert!(matches!(world.pay(&ask).await, Reply::Expired));
     world.is_empty().await;

@@ -76,7 +76,7 @@ async fn an_intent_that_fails_is_not_submitted() {
 async fn a_resubmit_whose_record_fails_is_not_sent() {
     let mut setting = Setting::default();
     setting.exchange.resubmits = 1;
-    let world = World::new(setting);
+    let world = World::new(&setting);
     world.gateway.arm("swallow".parse().unwrap());
     world.journal.next(R::Resubmitted, Disk::Fails(SLOW));
     let answered = world.pay(&Ask::payment("")).await.answer();

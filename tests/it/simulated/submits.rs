@@ -11,7 +11,7 @@ use super::world::{Ask, Reply, Setting, World, until};
 /// A payment by which no transaction can be looked up.
 fn unfindable(words: &str) -> Ask {
     Ask::of("", 100, words, |request| {
-        request["tracking_id"] = Value::Null
+        request["tracking_id"] = Value::Null;
     })
 }
 
@@ -149,7 +149,7 @@ async fn a_connection_that_fails_is_tried_again_and_then_nothing_was_submitted()
 
 #[tokio::test(start_paused = true)]
 async fn a_resubmit_meets_the_task_of_the_first_at_a_gateway_that_honours_the_key() {
-    let world = World::new(resubmitting());
+    let world = World::new(&resubmitting());
     world.gateway.arm("swallow".parse().unwrap());
     let answered = world.pay(&unfindable("")).await.answer();
     let ledger = world.ledger();
@@ -163,7 +163,7 @@ async fn a_resubmit_meets_the_task_of_the_first_at_a_gateway_that_honours_the_ke
 async fn a_lost_task_is_left_when_a_resubmit_makes_another() {
     let mut setting = resubmitting();
     setting.gateway.task_repeat = TaskRepeat::Ignored;
-    let world = World::new(setting);
+    let world = World::new(&setting);
     let lost = "unknown fail=422";
     world.gateway.arm(lost.parse().unwrap());
     let ask = unfindable("");
@@ -187,11 +187,29 @@ async fn a_search_takes_no_transaction_that_an_equal_looking_exchange_may_have_m
     let answered = world.pay(&second).await.answer();
     answered.settle(true);
     assert_eq!(answered.uid(), world.ledger().charges[0].uid);
-    let word = (&mut first.told).await.unwrap();
-    let told = super::world::reply(&first, word);
+    let at_last = (&mut first.told).await.unwrap();
+    let told = super::world::reply(&first, at_last);
     assert_eq!(
         told.doubt(),
         Doubt::SubmitLost,
         "the payment was the second's"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_that_brings_the_body_again_is_submitted_under_the_first_key() {
+    let world = World::new(&resubmitting());
+    world.journal.next(
+        holdline::exchange::machine::RecordKind::Accepted,
+        super::journal::Disk::Panics,
+    );
+    let ask = unfindable("");
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::Driver);
+    world.pass(Duration::from_secs(10)).await;
+    let answered = world.pay(&ask).await.answer();
+    let ledger = world.ledger();
+    assert_eq!((ledger.submits.len(), ledger.charges.len()), (2, 1));
+    assert_eq!(ledger.submits[0].key, ledger.submits[1].key);
+    answered.settle(true);
+    world.is_empty().await;
 }

@@ -76,3 +76,23 @@ async fn one_whose_driver_dies_while_it_polls_lets_the_other_poll() {
     assert_eq!(world.ledger().tasks[0].overlapping_polls, 0);
     world.is_empty().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_result_whose_record_is_slow_is_not_read_twice() {
+    use super::journal::Disk;
+    use holdline::exchange::machine::RecordKind as R;
+    let world = World::calm();
+    world
+        .journal
+        .next(R::Completed, Disk::Slow(Duration::from_secs(20)));
+    let [one, two] = asks("fail=422");
+    let first = world.begin(&one);
+    until(&first.flight, State::Recording(R::Completed)).await;
+    let second = world.pay(&two).await.answer();
+    assert_eq!(second.answer.status, 422);
+    let task = &world.ledger().tasks[0];
+    assert_eq!((task.result_reads, task.polls_after_result), (1, 0));
+    second.settle(true);
+    world.pay(&one).await.answer().settle(true);
+    world.is_empty().await;
+}

@@ -218,10 +218,10 @@ impl Reply {
 
 impl World {
     pub(crate) fn calm() -> Self {
-        Self::new(Setting::default())
+        Self::new(&Setting::default())
     }
 
-    pub(crate) fn new(setting: Setting) -> Self {
+    pub(crate) fn new(setting: &Setting) -> Self {
         fastrand::seed(setting.seed);
         let clock = Clock::start();
         let gateway = Gateway::new(setting.gateway.clone(), clock);
@@ -238,7 +238,7 @@ impl World {
             upstream::Metrics::default(),
         );
         let flights = Self::flights(
-            &setting,
+            setting,
             clock,
             drain.clone(),
             journal.clone(),

@@ -1,4 +1,4 @@
-//! The other side of the table: every state, once for each guard that MACHINE 3 knows in it.
+//! The other side of the table: every state, once for each guard that the table of transitions knows in it.
 use super::super::{Event, Polled, RecordKind, Submitted, Verdict};
 use super::story::{Story, keyed, payment, resubmitting, unrecorded, untracked};
 

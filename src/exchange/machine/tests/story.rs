@@ -155,3 +155,9 @@ impl Story {
         self.then(Event::Draining { until })
     }
 }
+
+impl crate::exchange::machine::Whole for &'static str {
+    fn says_the_same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
