@@ -135,9 +135,9 @@ fn both_read_every_answer_alike_however_it_is_cut_and_delivered() {
                 let shown = String::from_utf8_lossy(&answer[..end]);
                 assert_eq!(ours, hyper, "in pieces of {size}: {shown:?}");
                 if ours.is_some() {
-                    whole += 1
+                    whole += 1;
                 } else {
-                    none += 1
+                    none += 1;
                 }
             }
         }
