@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use super::Moment;
 
-/// The distance of two points of the grid. At 800 exchanges a second it saves about a quarter of
-/// the CPU for 4 ms of mean delay; a coarser one is felt by the client.
+/// The distance of two points of the grid. Its price is 4 ms of mean delay; a coarser one would be
+/// felt by the client.
 pub const GRID: Duration = Duration::from_millis(8);
 
 /// The first point of the grid that is not before `moment`.
