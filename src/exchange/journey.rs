@@ -82,7 +82,7 @@ pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome
                 operation = flight.conversion.operation.name(),
                 outcome = name,
                 status,
-                cause = ?cause(outcome),
+                cause = cause(outcome).as_deref(),
                 seconds = seconds.as_secs_f64(),
                 polls = core.machine.polls(),
                 "ended"
