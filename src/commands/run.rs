@@ -28,6 +28,8 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
     let mut stop = Stop::listen()?;
     let descriptors = process::harden();
     tell_start(&resolved, descriptors);
+    let mut resolved = resolved;
+    keep_descriptors_back(&mut resolved.config.listener.connections, descriptors);
     match App::build(resolved.config, Arc::new(InMemory)) {
         Ok(app) => {
             serve(app, &mut stop).await;
@@ -53,6 +55,21 @@ pub(super) async fn serve(app: App, stop: &mut Stop) {
     tokio::select! {
         () = app.run(first.notified(), second.notified()) => {}
         () = signals => {}
+    }
+}
+
+/// Leaves half of the descriptors to calls to the gateway: clients that take the last one would keep
+/// what is accepted already from being polled. Who finds no place waits unaccepted.
+fn keep_descriptors_back(connections: &mut usize, descriptors: u64) {
+    let most = usize::try_from(descriptors / 2)
+        .unwrap_or(usize::MAX)
+        .max(1);
+    if *connections > most {
+        tracing::warn!(
+            connections = most,
+            "limits.connections is reduced to half the descriptors"
+        );
+        *connections = most;
     }
 }
 

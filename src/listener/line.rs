@@ -82,8 +82,11 @@ impl Line {
     /// An answer's last bytes are in hyper's buffer.
     pub(super) fn answer_buffered(&self, receipt: Option<Receipt>) {
         let now = self.now();
+        // Before the answer leaves: a quick reader's next request is there before the write returns.
+        let before = receipt.as_ref().and_then(|_| self.progress());
+        let before = before.map(|progress| progress.received);
         self.watch()
-            .answer_buffered(receipt, now, &self.terms.config);
+            .answer_buffered(receipt, before, now, &self.terms.config);
     }
 
     /// An answer's body failed half-way. Where only the connection's end delimits it (HTTP/1.0) a
