@@ -392,38 +392,40 @@ const fn head(fault: HeadFault) -> Words {
 }
 
 const fn key(fault: KeyFault) -> Words {
-    match fault {
-        KeyFault::NoCredentials => wrong(
+    let (status, message) = match fault {
+        KeyFault::NoCredentials => (
             StatusCode::UNAUTHORIZED,
             "The request needs Basic credentials.",
         ),
-        KeyFault::DoubledCredentials => wrong(
+        KeyFault::DoubledCredentials => (
             StatusCode::BAD_REQUEST,
             "The request has more than one Authorization field.",
         ),
-        KeyFault::Key => wrong(
+        KeyFault::Key => (
             StatusCode::BAD_REQUEST,
             "The idempotency key must stand once and be 1 to 255 visible characters.",
         ),
-    }
+    };
+    wrong(status, message)
 }
 
 const fn body(fault: BodyFault) -> Words {
-    match fault {
-        BodyFault::TooLarge => wrong(
+    let (status, message) = match fault {
+        BodyFault::TooLarge => (
             StatusCode::PAYLOAD_TOO_LARGE,
             "The request's body is over limits.body.",
         ),
-        BodyFault::TooSlow => wrong(
+        BodyFault::TooSlow => (
             StatusCode::REQUEST_TIMEOUT,
             "The request's body was not whole in time.",
         ),
-        BodyFault::Cut => wrong(StatusCode::BAD_REQUEST, "The request's body ended early."),
-        BodyFault::Coding => wrong(
+        BodyFault::Cut => (StatusCode::BAD_REQUEST, "The request's body ended early."),
+        BodyFault::Coding => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The request's body has a content coding; send it plainly.",
         ),
-    }
+    };
+    wrong(status, message)
 }
 
 const fn wrong(status: StatusCode, message: &'static str) -> Words {

@@ -33,7 +33,7 @@ impl<A: Whole> Machine<A> {
             State::Polling => self.polling(event, now),
             State::Asking => self.asking(event, now),
             State::Doubtful => self.doubtful(event, now),
-            State::Undelivered => self.undelivered(event, now),
+            State::Undelivered => self.undelivered(event),
             State::Delivered => self.delivered(event),
             State::Ended => self.ended(&event),
         }
@@ -414,7 +414,7 @@ impl<A: Whole> Machine<A> {
         }
     }
 
-    fn undelivered(&mut self, event: Event<A>, _now: Moment) -> Actions<A> {
+    fn undelivered(&mut self, event: Event<A>) -> Actions<A> {
         match event {
             Event::Acknowledged => {
                 self.await_in(State::Delivered);
