@@ -15,6 +15,7 @@ pub mod simulator;
 
 pub mod exchange;
 
+pub mod journal;
 pub mod results;
 
 pub mod listener;

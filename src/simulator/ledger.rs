@@ -194,6 +194,10 @@ pub struct Stray {
     pub unauthorized: bool,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a field by reference"
+)]
 fn millis<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
     let millis = moment.since_start().as_millis();
     serializer.serialize_u64(u64::try_from(millis).unwrap_or(u64::MAX))

@@ -2,7 +2,9 @@
 mod clock;
 mod grid;
 mod moment;
+mod stamp;
 
 pub use clock::{Clock, wall_clock};
 pub use grid::{GRID, on_grid};
 pub use moment::Moment;
+pub use stamp::{Stamp, Stamps};

@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 12] = [
     &["config"],
     &["proxy", "admin", "simulator"],
     &["exchange"],
-    &["results"],
+    &["results", "journal"],
     &["upstream", "protocol", "polling", "listener"],
     &["drain", "message", "process", "telemetry"],
     &["timing"],

@@ -1,0 +1,4 @@
+//! The journal: what an exchange may not forget, durable before its next step.
+mod entry;
+
+pub use entry::{Change, Doubt, Entry, Head, Number, Place, Remembered, Sealed, Standing};

@@ -1,0 +1,160 @@
+//! A moment that outlives the process: for what is written to disk.
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
+
+use super::{Clock, Moment, wall_clock};
+
+/// When something was written: by the time of day, and by the clock of the machine's boot, which no
+/// one can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// Milliseconds since 1970 by the time of day.
+    pub wall: u64,
+    /// Milliseconds since the boot, time asleep included.
+    pub since_boot: u64,
+    /// Which boot; 0 where the system does not tell.
+    pub boot: u64,
+}
+
+impl Stamp {
+    /// The span from `earlier` to this stamp. Within one boot a clock tells it that nobody sets;
+    /// across boots the time of day has to, and where that went back, no time has passed.
+    pub const fn since(self, earlier: Self) -> Duration {
+        let by_boot = self.boot == earlier.boot && self.boot != 0;
+        let millis = if by_boot {
+            self.since_boot.saturating_sub(earlier.since_boot)
+        } else {
+            self.wall.saturating_sub(earlier.wall)
+        };
+        Duration::from_millis(millis)
+    }
+
+    /// The present, by the clocks of this system. Linux tells which boot it is (`random(4)`);
+    /// elsewhere the time of day has to do.
+    pub fn of_this_system() -> Self {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let digits = boot.chars().filter(char::is_ascii_hexdigit).take(16);
+        let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
+        let wall = wall_clock().duration_since(UNIX_EPOCH);
+        Self {
+            wall: millis(wall.unwrap_or_default()),
+            since_boot: millis(since_boot.unwrap_or_default()),
+            boot: u64::from_str_radix(&digits.collect::<String>(), 16).unwrap_or_default(),
+        }
+    }
+
+    /// The stamp as a time of day.
+    pub fn time_of_day(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.wall)
+    }
+}
+
+/// Makes stamps: one reading of the system's clocks at the start, and the process's clock from there
+/// on.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamps {
+    start: Stamp,
+    clock: Clock,
+}
+
+impl Stamps {
+    /// Stamps by `clock`, which reads `now` at this moment.
+    pub fn new(clock: Clock, now: Stamp) -> Self {
+        let span = millis(clock.now().since_start());
+        let start = Stamp {
+            wall: now.wall.saturating_sub(span),
+            since_boot: now.since_boot.saturating_sub(span),
+            boot: now.boot,
+        };
+        Self { start, clock }
+    }
+
+    /// The present.
+    pub fn now(&self) -> Stamp {
+        self.of(self.clock.now())
+    }
+
+    /// A moment of the process, for what outlives it.
+    pub fn of(&self, moment: Moment) -> Stamp {
+        let span = millis(moment.since_start());
+        Stamp {
+            wall: self.start.wall.saturating_add(span),
+            since_boot: self.start.since_boot.saturating_add(span),
+            boot: self.start.boot,
+        }
+    }
+
+    /// The moment of something that an earlier process stamped: as long before now as its age says.
+    pub fn moment(&self, stamp: Stamp) -> Moment {
+        let now = self.clock.now();
+        now - self.now().since(stamp)
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn stamp(wall: u64, since_boot: u64, boot: u64) -> Stamp {
+        Stamp {
+            wall,
+            since_boot,
+            boot,
+        }
+    }
+
+    #[test]
+    fn within_a_boot_the_time_of_day_may_jump() {
+        let earlier = stamp(10_000, 500, 7);
+        assert_eq!(
+            stamp(3_610_000, 900, 7).since(earlier),
+            Duration::from_millis(400)
+        );
+        assert_eq!(stamp(0, 900, 7).since(earlier), Duration::from_millis(400));
+    }
+
+    #[test]
+    fn across_boots_the_time_of_day_tells_and_never_a_negative_span() {
+        let earlier = stamp(10_000, 500, 7);
+        assert_eq!(stamp(12_000, 5, 8).since(earlier), Duration::from_secs(2));
+        assert_eq!(stamp(9_000, 5, 8).since(earlier), Duration::ZERO);
+        let unknown = stamp(10_000, 500, 0);
+        assert_eq!(
+            stamp(11_000, 9_999, 0).since(unknown),
+            Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn a_stamp_of_an_earlier_process_is_a_moment_before_this_one() {
+        let now = Stamp::of_this_system();
+        let stamps = Stamps::new(Clock::start(), now);
+        let hour = 3_600_000;
+        let earlier = Stamp {
+            wall: now.wall - hour,
+            since_boot: now.since_boot,
+            boot: now.boot.wrapping_add(1),
+        };
+        let age = stamps.clock.now().since(stamps.moment(earlier));
+        assert!(age >= Duration::from_millis(hour) && age < Duration::from_millis(2 * hour));
+    }
+
+    #[test]
+    fn a_moment_and_its_stamp_are_the_same_instant() {
+        let stamps = Stamps::new(Clock::start(), stamp(5_000, 900, 7));
+        let moment = stamps.clock.now() + Duration::from_secs(3);
+        assert_eq!(
+            stamps
+                .of(moment)
+                .since(stamps.of(stamps.clock.now()))
+                .as_secs(),
+            3
+        );
+    }
+}
