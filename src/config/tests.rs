@@ -192,7 +192,7 @@ fn two_flags_make_a_configuration_without_a_file() {
     let flags = Flags {
         listen: Some("127.0.0.1:0".to_owned()),
         upstream: Some("http://127.0.0.1:9100".to_owned()),
-        name: None,
+        ..Flags::default()
     };
     let config = resolve(None, [], &flags).unwrap().config;
     assert_eq!(config.gateways.len(), 1);

@@ -1,4 +1,6 @@
 //! The journal: what an exchange may not forget, durable before its next step.
+mod config;
 mod entry;
 
+pub use config::Config;
 pub use entry::{Change, Doubt, Entry, Head, Number, Place, Remembered, Sealed, Standing};
