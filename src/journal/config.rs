@@ -1,0 +1,30 @@
+//! `[journal]`.
+use std::path::PathBuf;
+
+/// Where the journal is and how large it may become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `journal.in_memory`: no journal at all, so that a restart forgets.
+    pub in_memory: bool,
+    /// `journal.path`: the file; its key stands beside it, with `.key` behind the name.
+    pub path: PathBuf,
+    /// `journal.max_bytes`: what the file never grows beyond. It doubles when it grows, so it stays
+    /// at the last doubling below this.
+    pub max_bytes: u64,
+}
+
+impl Config {
+    /// The smallest `journal.max_bytes` that makes sense: redb's empty file takes a good megabyte,
+    /// and one answer may take several.
+    pub const LEAST_MAX_BYTES: u64 = 16 * 1024 * 1024;
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            in_memory: false,
+            path: PathBuf::from("holdline.redb"),
+            max_bytes: 1024 * 1024 * 1024,
+        }
+    }
+}
