@@ -6,9 +6,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::error::chain;
+use super::fault::StoreError;
 use super::handle::Shared;
 use super::queue::{Queued, State};
-use super::store::{Batch, Store, StoreError};
+use super::store::{Batch, Store};
 use super::tidy::{Found, Goal, look};
 use super::work::perform;
 use super::{Entry, Number, Place};
@@ -188,11 +189,23 @@ impl Writer {
         let Some(room) = room else { return };
         if room.is_short() && self.eviction.is_none() {
             self.eviction = Some(Pass::begins(self.shared.clock.now()));
+        }
+        if room.is_spent() {
+            self.is_full(true);
         } else if room.is_ample() {
             self.eviction = None;
-            if self.shared.full.swap(false, Ordering::AcqRel) {
-                tracing::info!("the journal has room again");
-            }
+            self.is_full(false);
+        }
+    }
+
+    fn is_full(&self, full: bool) {
+        let was = self.shared.full.swap(full, Ordering::AcqRel);
+        match (was, full) {
+            (false, true) => tracing::error!(
+                "the journal is full of what may not be dropped: new exchanges are refused"
+            ),
+            (true, false) => tracing::info!("the journal has room again"),
+            (false, false) | (true, true) => {}
         }
     }
 
@@ -233,11 +246,7 @@ impl Writer {
             },
             None if has_found => Pass::begins(now + TIDY_SPACING),
             None => {
-                if !self.shared.full.swap(true, Ordering::AcqRel) {
-                    tracing::error!(
-                        "the journal is full of what may not be dropped: new exchanges are refused"
-                    );
-                }
+                self.is_full(true);
                 Pass::begins(now + FULL)
             }
         });
