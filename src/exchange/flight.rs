@@ -10,6 +10,8 @@ use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
 use super::order::{Credentials, Identity, Key, Submission};
+use super::verdict::Ruling;
+use crate::journal::{Number, Place};
 use crate::message::StoredResponse;
 use crate::protocol::{Conversion, MatchFacts};
 use crate::results::ResultKey;
@@ -32,6 +34,8 @@ const MAX_WAITERS: usize = 4;
 /// One running exchange. Its entry in the map belongs to its supervisor, never to a connection.
 pub struct Flight {
     pub(super) id: Uuid,
+    /// Its number in the journal.
+    pub(super) number: Number,
     pub(super) gateway: Arc<Gateway>,
     pub(super) conversion: &'static Conversion,
     pub(super) identity: Identity,
@@ -52,10 +56,15 @@ pub(super) struct Core {
     pub(super) last_joined: u64,
     pub(super) told: Option<Told>,
     pub(super) result_key: Option<ResultKey>,
+    /// The step of its next entry in the journal, and of the one that holds its answer.
+    pub(super) next_step: u32,
+    pub(super) answer_step: Option<u32>,
     /// The last reason why no connection was there.
     pub(super) connect_failure: Option<Cause>,
     /// Transactions that are known to be another exchange's.
     pub(super) taken: Vec<Box<str>>,
+    /// How the operator knows what became of it.
+    pub(super) reason: Option<Box<str>>,
     /// True if the answer came from a lookup.
     pub(super) looked_up: bool,
     /// True while it is counted as at rest.
@@ -76,10 +85,12 @@ pub(super) enum Command {
     Join(Box<Join>),
     /// A waiter's answer reached it, or did not.
     Settled { waiter: u64, delivered: bool },
-    /// An event from outside: a drain, a shared key, the operator.
+    /// An event from outside: a drain, a shared key.
     Event(Box<Event<Answer>>),
     /// Another exchange's poll of the same task was answered.
     TaskAnswered(Box<Event<Answer>>),
+    /// The operator says what became of it.
+    Rule(Box<Ruling>),
     /// The drain is over: let go of every waiter and end.
     Stop,
 }
@@ -136,6 +147,7 @@ impl Flight {
         read_at: Moment,
         machine: Machine<Answer>,
         first: Waiter,
+        number: Number,
     ) -> Self {
         let core = Core {
             machine,
@@ -143,8 +155,11 @@ impl Flight {
             waiters: vec![first],
             told: None,
             result_key: None,
+            next_step: 0,
+            answer_step: None,
             connect_failure: None,
             taken: Vec::new(),
+            reason: None,
             looked_up: false,
             rests: false,
             submitted_at: None,
@@ -152,6 +167,7 @@ impl Flight {
         Self {
             // It names the exchange and guards nothing, so it needs no system call.
             id: Builder::from_random_bytes(fastrand::u128(..).to_le_bytes()).into_uuid(),
+            number,
             gateway,
             conversion,
             identity,
@@ -256,6 +272,18 @@ impl Flight {
             | State::Ended => false,
         };
         asks && core.machine.ticket().is_some()
+    }
+
+    /// The place of its next entry in the journal. One that could not be written leaves a gap: its
+    /// place is never used again.
+    pub(super) fn next_place(&self) -> Place {
+        let mut core = self.core();
+        let step = core.next_step;
+        core.next_step += 1;
+        Place {
+            number: self.number,
+            step,
+        }
     }
 
     /// Says whether a waiter's answer reached it.

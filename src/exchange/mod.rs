@@ -4,6 +4,7 @@ mod calls;
 mod config;
 mod context;
 mod driver;
+mod entries;
 mod flight;
 mod flights;
 mod gateway;
@@ -18,6 +19,7 @@ mod order;
 mod read;
 mod recorder;
 mod table;
+mod verdict;
 
 pub use admission::{Admission, Held, Refusal, TaskAnswer};
 pub use config::Config;
@@ -28,5 +30,6 @@ pub use identity::{Credential, Fingerprint, FingerprintParts, HashKey, NoRandom,
 pub use metrics::Metrics;
 pub use order::{Credentials, Identity, Key, Order, Submission};
 pub use read::{Read, ReadOutcome, ReadPolicy};
-pub use recorder::{Appending, InMemory, RecordError, Recorder};
+pub use recorder::{Appending, InMemory, ReadError, Reading, RecordError, Recorder};
 pub use table::Census;
+pub use verdict::VerdictError;

@@ -1,7 +1,8 @@
 //! What a machine knows: its policy, its facts, and what follows from them without a step.
 use std::time::Duration;
 
-use super::action::{Action, Actions, Doubt, Record, RecordKind, Withdrawal};
+use super::action::{Action, Actions, Record, RecordKind, Withdrawal};
+use super::doubt::Doubt;
 use super::event::{Joining, Timer, Whole};
 use crate::polling::{Backoff, Jitter, Schedule};
 use crate::protocol::RequestId;
@@ -95,6 +96,7 @@ pub struct Machine<A> {
     pub(super) body: bool,
     pub(super) credentials: bool,
     pub(super) key_shared: bool,
+    pub(super) age_is_sure: bool,
     pub(super) draining_until: Option<Moment>,
     pub(super) settled: bool,
 
@@ -149,6 +151,7 @@ impl<A: Whole> Machine<A> {
             body: true,
             credentials: true,
             key_shared: false,
+            age_is_sure: true,
             draining_until: None,
             settled: false,
             doubt: None,
