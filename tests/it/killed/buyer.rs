@@ -17,11 +17,14 @@ use crate::app::bench::ms;
 /// So long a buyer waits for an answer once all is well: longer than any hold.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// A doubt that is told so often while all is well is the last word.
-const DOUBTS: u32 = 3;
+const DOUBTS: u32 = 4;
+/// The same after a search that was held for so long: it has asked many times.
+const SEARCHED: Duration = ms(800);
 /// It gives up after so many attempts while all is well.
 const CALM_ATTEMPTS: u32 = 12;
-/// Longer than an answer must lie without a reset to count as delivered.
-const UNTIL_DELIVERED: Duration = ms(150);
+/// Longer than an answer must lie without a reset to count as delivered. Who asks for the same thing
+/// sooner may be given the same answer.
+pub(super) const UNTIL_DELIVERED: Duration = ms(400);
 
 /// How the world around holdline breaks a rule, to see that the judges find it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +118,9 @@ impl Buyer {
     pub(super) async fn buy(mut self) -> Vec<Told> {
         let mut told = Vec::new();
         for round in 0..self.intent.rounds {
-            tokio::time::sleep(ms(self.rng.u64(..350))).await;
+            let pause = ms(self.rng.u64(..300));
+            let since = if round == 0 { Duration::ZERO } else { UNTIL_DELIVERED };
+            tokio::time::sleep(pause + since).await;
             if !self.round(round, &mut told).await {
                 break;
             }
@@ -135,11 +140,13 @@ impl Buyer {
             let answer = self.attempt(manner, &mut deaf).await;
             let mut told = self.told(round, began, answer.as_ref());
             let is_doubt = told.said == Some(Said::InDoubt);
-            doubts += u32::from(is_calm && is_doubt);
+            let is_searched = told.at.since(began) >= SEARCHED;
+            let weight = if is_searched { DOUBTS } else { 1 };
+            doubts += if is_calm && is_doubt { weight } else { 0 };
             let has_answer = matches!(told.said, Some(Said::Answer { .. }));
             let is_over = has_answer
                 || told.said == Some(Said::Spent)
-                || doubts == DOUBTS
+                || doubts >= DOUBTS
                 || calm_attempts == CALM_ATTEMPTS;
             if has_answer && self.loses_what_it_has(is_calm).await {
                 told.said = None;
@@ -165,7 +172,8 @@ impl Buyer {
             0..3 => Manner::Impatient(soon),
             3 => Manner::Impatient(Duration::ZERO),
             4 => Manner::Torn(self.rng.usize(1..600)),
-            5 => Manner::Deaf(soon),
+            // What a deaf client's kernel took counts as delivered: only a key brings it again.
+            5 if self.intent.key.is_some() => Manner::Deaf(soon),
             6..8 => Manner::Loses,
             8 => Manner::HalfClosed,
             _ => Manner::Patient,

@@ -16,7 +16,7 @@ const SPANS: &str = "\
 [submit]\nstart = \"500ms\"\ntimeout = \"400ms\"\n\
 [upstream]\nconnect_timeout = \"300ms\"\nanswer_timeout = \"300ms\"\nidle_timeout = \"250ms\"\n\
 [polling]\ninterval = \"30ms\"\nmax_interval = \"100ms\"\nunknown_grace = \"250ms\"\n\
-[coalesce]\nquiet = \"50ms\"\n\
+[coalesce]\nquiet = \"200ms\"\n\
 [drain]\ntimeout = \"1s\"\n";
 
 /// A port that is ours while nobody listens on it: who binds it anew, as holdline does, may listen,
@@ -118,6 +118,11 @@ impl Holdline {
         let mut command = Command::new(words.next().unwrap());
         command.args(words).arg("run").arg("--config");
         command.arg(self.config()).args(&self.arguments);
+        // The tests' own variables would be taken for keys of the configuration.
+        let ours = std::env::vars().filter(|(name, _)| name.starts_with("HOLDLINE_"));
+        for (name, _) in ours {
+            command.env_remove(name);
+        }
         let keys = self.keys.iter();
         let child = command
             .envs(keys.map(|(key, value)| (format!("HOLDLINE_{key}"), value)))

@@ -5,11 +5,11 @@ use std::time::Duration;
 use holdline::simulator::Ledger;
 use holdline::timing::Moment;
 
-use super::buyer::{Said, Told};
+use super::buyer::{Said, Told, UNTIL_DELIVERED};
 use super::plan::Intent;
 use crate::app::bench::ms;
 use crate::chaos::judge::{Rule, Violation};
-use crate::chaos::wire::Call;
+use crate::chaos::wire::{Answer, Call};
 
 /// Within this time of the gateway's last byte the process has read it and made a record of it,
 /// even on a busy machine.
@@ -245,7 +245,7 @@ impl Evidence {
             if read.is_some() {
                 return Some(format!("the result of {task} was read"));
             }
-            let is_unknown = |poll: &Call| poll.answer.as_ref().is_some_and(|it| it.is_unknown());
+            let is_unknown = |poll: &Call| poll.answer.as_ref().is_some_and(Answer::is_unknown);
             let is_gone = self.polls_of(&task).any(is_unknown);
             let is_taken = submit.is_in_time(IN_TIME) && !self.is_cut_submit(submit);
             (is_taken && !is_gone).then(|| format!("{task} was taken on"))
@@ -286,7 +286,7 @@ impl Evidence {
                 let task = submit.task().unwrap_or_default();
                 let is_unknown = |poll: &Call| {
                     let answer = poll.answer.as_ref();
-                    poll.at <= told.at && answer.is_some_and(|it| it.is_unknown())
+                    poll.at <= told.at && answer.is_some_and(Answer::is_unknown)
                 };
                 !is_clear || self.is_cut_submit(submit) || self.polls_of(&task).any(is_unknown)
             })
@@ -342,7 +342,9 @@ impl Evidence {
             let forgotten = |outage: &Outage| {
                 (earlier.began..=earlier.at + SOON).contains(&outage.from)
             };
-            let is_stale = earlier.round != told.round && !self.outages.iter().any(forgotten);
+            let is_stale = earlier.round != told.round
+                && told.began.since(earlier.at) >= UNTIL_DELIVERED
+                && !self.outages.iter().any(forgotten);
             if earlier.said != told.said || is_stale {
                 changed.push(format!("{exchange} at {:?}", told.at.since_start()));
             }

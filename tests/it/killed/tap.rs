@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use holdline::drain::Drain;
 use holdline::simulator::Gateway;
-use holdline::timing::{Clock, Moment};
+use holdline::timing::Clock;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -71,14 +71,6 @@ struct Tapped {
     ended: bool,
 }
 
-impl Tapped {
-    fn note(&self, side: fn(&mut Wire) -> &mut Vec<(Moment, Vec<u8>)>, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            side(&mut lock(&self.wire)).push((self.clock.now(), bytes.to_vec()));
-        }
-    }
-}
-
 impl Drop for Tapped {
     fn drop(&mut self) {
         if !self.ended {
@@ -97,7 +89,11 @@ impl AsyncRead for Tapped {
         let tapped = self.get_mut();
         let before = buffer.filled().len();
         ready!(Pin::new(&mut tapped.stream).poll_read(context, buffer))?;
-        tapped.note(|wire| &mut wire.up, &buffer.filled()[before..]);
+        let read = &buffer.filled()[before..];
+        if !read.is_empty() {
+            let piece = (tapped.clock.now(), read.to_vec());
+            lock(&tapped.wire).up.push(piece);
+        }
         Poll::Ready(Ok(()))
     }
 }
