@@ -163,17 +163,18 @@ pub fn resolve(
     }
 }
 
-/// Where the operator's listener is, for a command that asks nothing else: faults of other keys
-/// are passed over.
-pub fn admin(
+/// Some sections, for a command that needs no other: faults of other keys are passed over.
+pub fn sections(
     path: Option<&Path>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<admin::Config, Faults> {
+    names: &[&str],
+) -> Result<Config, Faults> {
     let file = path.map(open).transpose()?;
     let (resolved, mut faults) = assemble(file.as_ref(), environment, &Flags::default());
-    faults.retain(|fault| fault.key.is_empty() || fault.key.starts_with("admin"));
+    let is_asked_for = |key: &str| key.is_empty() || names.iter().any(|name| key.starts_with(name));
+    faults.retain(|fault| is_asked_for(&fault.key));
     if faults.is_empty() {
-        Ok(resolved.config.admin)
+        Ok(resolved.config)
     } else {
         Err(faults)
     }

@@ -134,6 +134,11 @@ fn a_seed_plays_the_same_run_every_time() {
             "seed {seed}"
         );
         assert_eq!(one.ledger, two.ledger, "seed {seed}");
-        assert_eq!(one.journal, two.journal, "seed {seed}");
+        // A seal has a random nonce, so two of the same answer are told alike and not equal.
+        assert_eq!(
+            format!("{:?}", one.journal),
+            format!("{:?}", two.journal),
+            "seed {seed}"
+        );
     }
 }

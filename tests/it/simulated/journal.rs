@@ -1,12 +1,12 @@
 //! A journal that is slow, fails, panics or lies, as a test has it, and remembers every record.
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdline::exchange::machine::{Record, RecordKind};
-use holdline::exchange::{Appending, RecordError, Recorder};
-use holdline::message::StoredResponse;
+use holdline::exchange::machine::RecordKind;
+use holdline::exchange::{Appending, Reading, RecordError, Recorder, Refusal};
+use holdline::journal::{self, Change, Number, Place, Sealed};
 use holdline::timing::{Clock, Moment};
 use uuid::Uuid;
 
@@ -28,9 +28,10 @@ pub(crate) enum Disk {
 }
 
 /// One record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) exchange: Uuid,
+    pub(crate) written: journal::Entry,
     pub(crate) kind: RecordKind,
     pub(crate) durable_at: Option<Moment>,
     pub(crate) panicked: bool,
@@ -49,6 +50,9 @@ struct State {
     entries: Vec<Entry>,
     next: VecDeque<(RecordKind, Disk)>,
     plan: Plan,
+    numbers: u64,
+    exchanges: HashMap<Number, Uuid>,
+    may_start: Result<(), Refusal>,
 }
 
 impl Journal {
@@ -57,6 +61,9 @@ impl Journal {
             entries: Vec::new(),
             next: VecDeque::new(),
             plan: Box::new(|_| Disk::Ready),
+            numbers: 0,
+            exchanges: HashMap::new(),
+            may_start: Ok(()),
         };
         Self {
             clock,
@@ -86,6 +93,11 @@ impl Journal {
         entries.map(|entry| entry.kind).collect()
     }
 
+    /// Whether new exchanges may start.
+    pub(crate) fn allow(&self, may_start: Result<(), Refusal>) {
+        self.state().may_start = may_start;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,23 +111,30 @@ impl Journal {
         }
     }
 
-    fn enter(&self, exchange: Uuid, kind: RecordKind, durable_at: Option<Moment>, panicked: bool) {
-        self.state().entries.push(Entry {
+    fn enter(&self, entry: journal::Entry, durable_at: Option<Moment>, panicked: bool) {
+        let mut state = self.state();
+        let number = entry.place.number;
+        if let Change::Submitted(head) = &entry.change {
+            state.exchanges.insert(number, head.exchange);
+        }
+        let exchange = state.exchanges.get(&number).copied().unwrap_or_default();
+        state.entries.push(Entry {
             exchange,
-            kind,
+            kind: kind_of(&entry.change),
+            written: entry,
             durable_at,
             panicked,
         });
     }
 
     /// A record on its way: it ends after `span`, as `durable` says.
-    fn later(&self, exchange: Uuid, kind: RecordKind, span: Duration, end: End) -> Appending {
+    fn later(&self, entry: journal::Entry, span: Duration, end: End) -> Appending {
         let journal = self.clone();
         let until = self.clock.now() + span;
         Box::pin(async move {
             journal.clock.sleep_until(until).await;
             let durable_at = (end == End::Durable).then(|| journal.clock.now());
-            journal.enter(exchange, kind, durable_at, end == End::Panic);
+            journal.enter(entry, durable_at, end == End::Panic);
             match end {
                 End::Durable => Ok(()),
                 End::Failure => Err(RecordError),
@@ -133,28 +152,74 @@ enum End {
 }
 
 impl Recorder for Journal {
-    fn append(&self, exchange: Uuid, record: &Record<Arc<StoredResponse>>) -> Option<Appending> {
-        let kind = record.kind();
-        match self.fate(kind) {
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn begin(&self) -> Number {
+        let mut state = self.state();
+        state.numbers += 1;
+        Number(state.numbers)
+    }
+
+    fn append(&self, entry: journal::Entry) -> Option<Appending> {
+        match self.fate(kind_of(&entry.change)) {
             Disk::Ready => {
-                self.enter(exchange, kind, Some(self.clock.now()), false);
+                self.enter(entry, Some(self.clock.now()), false);
                 None
             }
-            Disk::Slow(span) => Some(self.later(exchange, kind, span, End::Durable)),
-            Disk::Fails(span) => Some(self.later(exchange, kind, span, End::Failure)),
-            Disk::PanicsAfter(span) => Some(self.later(exchange, kind, span, End::Panic)),
+            Disk::Slow(span) => Some(self.later(entry, span, End::Durable)),
+            Disk::Fails(span) => Some(self.later(entry, span, End::Failure)),
+            Disk::PanicsAfter(span) => Some(self.later(entry, span, End::Panic)),
             Disk::Panics => {
-                self.enter(exchange, kind, None, true);
+                self.enter(entry, None, true);
                 resume_unwind(Box::new("the journal panics"))
             }
             Disk::Lies(span) => {
-                self.enter(exchange, kind, Some(self.clock.now() + span), false);
+                self.enter(entry, Some(self.clock.now() + span), false);
                 None
             }
         }
     }
 
-    fn is_durable(&self) -> bool {
-        true
+    fn answer(&self, place: Place) -> Reading {
+        let durable = |entry: &Entry| entry.written.place == place && entry.durable_at.is_some();
+        let entry = self.entries().into_iter().find(durable);
+        let sealed = entry.and_then(|entry| answer_of(&entry.written.change).cloned());
+        Box::pin(std::future::ready(Ok(sealed)))
+    }
+
+    fn may_start(&self) -> Result<(), Refusal> {
+        self.state().may_start
+    }
+}
+
+fn answer_of(change: &Change) -> Option<&Sealed> {
+    match change {
+        Change::Candidate(sealed) => Some(sealed),
+        Change::Completed(sealed) => sealed.as_ref(),
+        Change::Submitted(_)
+        | Change::Resubmitted(_)
+        | Change::Accepted(_)
+        | Change::Delivered
+        | Change::InDoubt(_)
+        | Change::Withdrawn
+        | Change::Refused
+        | Change::Closed(_) => None,
+    }
+}
+
+fn kind_of(change: &Change) -> RecordKind {
+    match change {
+        Change::Submitted(_) => RecordKind::Submitted,
+        Change::Resubmitted(_) => RecordKind::Resubmitted,
+        Change::Accepted(_) => RecordKind::Accepted,
+        Change::Candidate(_) => RecordKind::Candidate,
+        Change::Completed(_) => RecordKind::Completed,
+        Change::Delivered => RecordKind::Delivered,
+        Change::InDoubt(_) => RecordKind::InDoubt,
+        Change::Withdrawn => RecordKind::Withdrawn,
+        Change::Refused => RecordKind::Refused,
+        Change::Closed(_) => RecordKind::Closed,
     }
 }
