@@ -424,7 +424,9 @@ fn a_host_is_a_name_without_a_port() {
 #[test]
 fn the_operators_address_is_found_though_other_keys_are_faulty() {
     let variables = [("HOLDLINE_ADMIN__LISTEN", "127.0.0.1:9901")];
-    let found = sections(None, environment(&variables), &["admin"]).unwrap().admin;
+    let found = sections(None, environment(&variables), &["admin"])
+        .unwrap()
+        .admin;
     assert_eq!(found.listen.port(), 9901);
     let broken = environment(&[("HOLDLINE_ADMIN__LISTEN", "9901")]);
     let told = sections(None, broken, &["admin"]).unwrap_err();

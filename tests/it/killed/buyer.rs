@@ -119,7 +119,11 @@ impl Buyer {
         let mut told = Vec::new();
         for round in 0..self.intent.rounds {
             let pause = ms(self.rng.u64(..300));
-            let since = if round == 0 { Duration::ZERO } else { UNTIL_DELIVERED };
+            let since = if round == 0 {
+                Duration::ZERO
+            } else {
+                UNTIL_DELIVERED
+            };
             tokio::time::sleep(pause + since).await;
             if !self.round(round, &mut told).await {
                 break;
@@ -172,12 +176,17 @@ impl Buyer {
             0..3 => Manner::Impatient(soon),
             3 => Manner::Impatient(Duration::ZERO),
             4 => Manner::Torn(self.rng.usize(1..600)),
-            // What a deaf client's kernel took counts as delivered: only a key brings it again.
-            5 if self.intent.key.is_some() => Manner::Deaf(soon),
+            5 if self.may_be_deaf() => Manner::Deaf(soon),
             6..8 => Manner::Loses,
             8 => Manner::HalfClosed,
             _ => Manner::Patient,
         }
+    }
+
+    /// What a deaf client's kernel took counts as delivered. Only a key brings it again, and not
+    /// where the transaction was unfinished.
+    fn may_be_deaf(&self) -> bool {
+        self.intent.key.is_some() && self.intent.words != "incomplete"
     }
 
     fn request(&self) -> Vec<u8> {

@@ -98,9 +98,9 @@ impl Evidence {
 
     /// Submits of one purchase or of its repeats.
     fn submits_of<'a>(&'a self, tracking_id: &'a str) -> impl Iterator<Item = &'a Call> {
-        self.calls
-            .iter()
-            .filter(move |call| call.is_submit() && call.tracking_id().as_deref() == Some(tracking_id))
+        self.calls.iter().filter(move |call| {
+            call.is_submit() && call.tracking_id().as_deref() == Some(tracking_id)
+        })
     }
 
     fn polls_of<'a>(&'a self, task: &'a str) -> impl Iterator<Item = &'a Call> {
@@ -113,9 +113,9 @@ impl Evidence {
     /// what came of it.
     fn is_cut(&self, call: &Call) -> bool {
         let until = call.answer.as_ref().map(|answer| answer.at + SOON);
-        self.outages.iter().any(|outage| {
-            call.at <= outage.until && until.is_none_or(|until| outage.from <= until)
-        })
+        self.outages
+            .iter()
+            .any(|outage| call.at <= outage.until && until.is_none_or(|until| outage.from <= until))
     }
 
     /// The same for a submit: a poll of its task shows that its acceptance was on record.
@@ -179,7 +179,10 @@ impl Evidence {
 
     /// I2: "not submitted" is never said of what left, or may have.
     fn denials(&self) -> Vec<String> {
-        let denied = self.told.iter().filter(|told| told.said == Some(Said::NotSubmitted));
+        let denied = self
+            .told
+            .iter()
+            .filter(|told| told.said == Some(Said::NotSubmitted));
         let lies = denied.filter_map(|told| {
             let intent = &self.intents[told.intent];
             let began = self.round_began(told);
@@ -237,25 +240,29 @@ impl Evidence {
         }
         let submits = self.submits_of(&intent.tracking_id);
         let mine = submits.filter(|submit| (began..=told.at).contains(&submit.at));
-        mine.filter(|submit| !submit.is_refused()).find_map(|submit| {
-            let task = submit.task()?;
-            let read = self
-                .polls_of(&task)
-                .find(|poll| poll.is_result() && !self.is_cut(poll));
-            if read.is_some() {
-                return Some(format!("the result of {task} was read"));
-            }
-            let is_unknown = |poll: &Call| poll.answer.as_ref().is_some_and(Answer::is_unknown);
-            let is_gone = self.polls_of(&task).any(is_unknown);
-            let is_taken = submit.is_in_time(IN_TIME) && !self.is_cut_submit(submit);
-            (is_taken && !is_gone).then(|| format!("{task} was taken on"))
-        })
+        mine.filter(|submit| !submit.is_refused())
+            .find_map(|submit| {
+                let task = submit.task()?;
+                let read = self
+                    .polls_of(&task)
+                    .find(|poll| poll.is_result() && !self.is_cut(poll));
+                if read.is_some() {
+                    return Some(format!("the result of {task} was read"));
+                }
+                let is_unknown = |poll: &Call| poll.answer.as_ref().is_some_and(Answer::is_unknown);
+                let is_gone = self.polls_of(&task).any(is_unknown);
+                let is_taken = submit.is_in_time(IN_TIME) && !self.is_cut_submit(submit);
+                (is_taken && !is_gone).then(|| format!("{task} was taken on"))
+            })
     }
 
     /// A doubt has a cause: a submit without a clear answer, a task that became unknown, or the death
     /// of the process at a moment at which either was under way.
     fn doubts(&self) -> Vec<String> {
-        let told = self.told.iter().filter(|told| told.said == Some(Said::InDoubt));
+        let told = self
+            .told
+            .iter()
+            .filter(|told| told.said == Some(Said::InDoubt));
         let unjustified = told.filter(|told| !self.is_justified(told));
         let tell = |told: &Told| {
             let id = &self.intents[told.intent].tracking_id;
@@ -281,8 +288,8 @@ impl Evidence {
                 .any(|outage| window.contains(&outage.from));
         is_unseen
             || submits.iter().any(|submit| {
-                let is_clear = submit.is_refused()
-                    || (submit.task().is_some() && submit.is_in_time(IN_TIME));
+                let is_clear =
+                    submit.is_refused() || (submit.task().is_some() && submit.is_in_time(IN_TIME));
                 let task = submit.task().unwrap_or_default();
                 let is_unknown = |poll: &Call| {
                     let answer = poll.answer.as_ref();
@@ -339,9 +346,8 @@ impl Evidence {
                 continue;
             };
             let earlier = *first.entry(exchange).or_insert(told);
-            let forgotten = |outage: &Outage| {
-                (earlier.began..=earlier.at + SOON).contains(&outage.from)
-            };
+            let forgotten =
+                |outage: &Outage| (earlier.began..=earlier.at + SOON).contains(&outage.from);
             let is_stale = earlier.round != told.round
                 && told.began.since(earlier.at) >= UNTIL_DELIVERED
                 && !self.outages.iter().any(forgotten);
@@ -359,7 +365,10 @@ impl Evidence {
         for call in &self.calls {
             let Some(task) = call.polled() else { continue };
             if done.contains(task) {
-                found.push(format!("{task}: polled again at {:?}", call.at.since_start()));
+                found.push(format!(
+                    "{task}: polled again at {:?}",
+                    call.at.since_start()
+                ));
             }
             if call.is_result() && !self.is_cut(call) {
                 done.insert(task);
@@ -367,7 +376,9 @@ impl Evidence {
         }
         let overlapping = self.ledger.tasks.iter().filter(|task| {
             task.overlapping_polls > 0
-                && !self.polls_of(&task.request_id).any(|poll| self.is_cut(poll))
+                && !self
+                    .polls_of(&task.request_id)
+                    .any(|poll| self.is_cut(poll))
         });
         found.extend(overlapping.map(|task| format!("{}: polls overlap", task.request_id)));
         found

@@ -2,6 +2,7 @@
 //! moment. `HOLDLINE_KILL_SEEDS=300` runs more seeds, `HOLDLINE_KILL_SEED=17` one.
 mod broken;
 mod buyer;
+mod canary;
 mod holdline;
 mod judge;
 mod plan;

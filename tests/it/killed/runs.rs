@@ -94,12 +94,7 @@ pub(super) async fn play(seed: u64, change: Change) -> Evidence {
 }
 
 /// Ends the process and starts it again, as the plan has it; then lets it be.
-async fn reign(
-    plan: &Plan,
-    world: &World,
-    holdline: &mut Holdline,
-    change: Change,
-) -> Vec<Outage> {
+async fn reign(plan: &Plan, world: &World, holdline: &mut Holdline, change: Change) -> Vec<Outage> {
     let mut outages = Vec::new();
     let deaths = if change.spares { &[] } else { &*plan.deaths };
     for (count, death) in deaths.iter().enumerate() {
@@ -140,7 +135,9 @@ async fn judge(change: Change, test: &str) {
         None => (0..number(SEEDS).unwrap_or(USUALLY)).collect(),
     };
     for some in seeds.chunks(AT_ONCE) {
-        let runs = some.iter().map(|&seed| async move { (seed, play(seed, change).await) });
+        let runs = some
+            .iter()
+            .map(|&seed| async move { (seed, play(seed, change).await) });
         for (seed, evidence) in join_all(runs).await {
             let violations = evidence.violations();
             let story = || number(SEED).map(|_| evidence.story()).unwrap_or_default();

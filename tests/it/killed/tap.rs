@@ -108,7 +108,9 @@ impl AsyncWrite for Tapped {
         // Noted before it leaves: whoever reads it must not be quicker than the log.
         let begun = tapped.clock.now();
         let written = ready!(Pin::new(&mut tapped.stream).poll_write(context, bytes))?;
-        lock(&tapped.wire).down.push((begun, bytes[..written].to_vec()));
+        lock(&tapped.wire)
+            .down
+            .push((begun, bytes[..written].to_vec()));
         Poll::Ready(Ok(written))
     }
 
