@@ -3,8 +3,10 @@
 mod broken;
 mod buyer;
 mod canary;
+mod disk;
 mod holdline;
 mod judge;
 mod plan;
 mod runs;
 mod tap;
+mod tracer;
