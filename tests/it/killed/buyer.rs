@@ -20,8 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(8);
 const DOUBTS: u32 = 4;
 /// The same after a search that was held for so long: it has asked many times.
 const SEARCHED: Duration = ms(800);
-/// It gives up after so many attempts while all is well.
-const CALM_ATTEMPTS: u32 = 12;
+/// It gives up after so many things that it was told while all is well.
+const CALM_ATTEMPTS: u32 = 6;
+/// It gives up when so many attempts were met by silence while all is well.
+const CALM_SILENCES: u32 = 400;
 /// Longer than an answer must lie without a reset to count as delivered. Who asks for the same thing
 /// sooner may be given the same answer.
 pub(super) const UNTIL_DELIVERED: Duration = ms(400);
@@ -135,13 +137,14 @@ impl Buyer {
     /// One purchase; false if it ended without an answer.
     async fn round(&mut self, round: u32, log: &mut Vec<Told>) -> bool {
         let mut deaf = Vec::new();
-        let (mut doubts, mut calm_attempts) = (0, 0);
+        let (mut doubts, mut calm_attempts, mut calm_silences) = (0, 0, 0);
         loop {
             let is_calm = self.world.is_calm.get();
-            calm_attempts += u32::from(is_calm);
             let manner = self.manner(is_calm);
             let began = self.world.clock.now();
             let answer = self.attempt(manner, &mut deaf).await;
+            calm_attempts += u32::from(is_calm && answer.is_some());
+            calm_silences += u32::from(is_calm && answer.is_none());
             let mut told = self.told(round, began, answer.as_ref());
             let is_doubt = told.said == Some(Said::InDoubt);
             let is_searched = told.at.since(began) >= SEARCHED;
@@ -151,7 +154,8 @@ impl Buyer {
             let is_over = has_answer
                 || told.said == Some(Said::Spent)
                 || doubts >= DOUBTS
-                || calm_attempts == CALM_ATTEMPTS;
+                || calm_attempts == CALM_ATTEMPTS
+                || calm_silences == CALM_SILENCES;
             if has_answer && self.loses_what_it_has(is_calm).await {
                 told.said = None;
                 log.push(told);

@@ -1,5 +1,6 @@
 //! A card, its code and a secret that are nowhere else, and every place in which they must not be:
 //! outputs, what the operator sees, files, command line, environment and memory.
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -113,21 +114,19 @@ fn sure_part(text: &[u8], start: usize, length: usize) -> Vec<u8> {
 
 /// What is found in these bytes.
 fn found_in(bytes: &[u8], canaries: &[Canary]) -> Vec<String> {
-    let found = canaries.iter().filter(|canary| {
-        let mut from = 0;
-        // Quick where the first byte is rare; the memory of a process is large.
-        while let Some(at) = bytes[from..]
-            .iter()
-            .position(|byte| *byte == canary.bytes[0])
-        {
-            if bytes[from + at..].starts_with(&canary.bytes) {
-                return true;
-            }
-            from += at + 1;
+    // The memory of a process is large, so every byte of it is looked at once.
+    let mut begins = [false; 256];
+    for canary in canaries {
+        begins[usize::from(canary.bytes[0])] = true;
+    }
+    let mut found = BTreeSet::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        if begins[usize::from(*byte)] {
+            let here = |canary: &&Canary| bytes[at..].starts_with(&canary.bytes);
+            found.extend(canaries.iter().filter(here).map(|it| it.what.clone()));
         }
-        false
-    });
-    found.map(|canary| canary.what.clone()).collect()
+    }
+    found.into_iter().collect()
 }
 
 /// What is found in the memory of a process, with the region and what stands around it.
@@ -203,6 +202,14 @@ async fn before_a_gateway() -> (Tap, Holdline) {
     let tap = Tap::before(Gateway::new(settings, clock), clock).await;
     let mut holdline = Holdline::before(tap.address);
     holdline.keys.push(("LOG__LEVEL", "trace".to_owned()));
+    // The search takes its time, and the gateway waits for it.
+    for key in [
+        "HOLD__TIMEOUT",
+        "SUBMIT__TIMEOUT",
+        "UPSTREAM__ANSWER_TIMEOUT",
+    ] {
+        holdline.keys.push((key, "5s".to_owned()));
+    }
     holdline.start().await;
     (tap, holdline)
 }

@@ -1,35 +1,35 @@
 //! `kill -9` at the N-th system call between the start and the answer of one payment.
-//! `HOLDLINE_CRASH_EVERY=1` tries every call, without it every so many-th is tried.
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs;
 use std::rc::Rc;
+use std::time::Duration;
 
 use fastrand::Rng;
 use futures_util::future::{join, join_all};
 use holdline::simulator::{Gateway, Latency, Settings, Shop, TaskRepeat};
 use holdline::timing::Clock;
 
-use super::buyer::{Buyer, Harness, Said, World};
+use super::buyer::{Buyer, Harness, World};
 use super::holdline::Holdline;
 use super::judge::{Evidence, Outage};
 use super::plan::Intent;
-use super::runs::{lines, number};
 use super::tap::Tap;
-use super::tracer::{SYNCS, WRITES, is_there};
+use super::tracer::is_there;
 use crate::app::bench::{ms, until};
+use crate::chaos::judge::Rule;
 use crate::chaos::wire;
 
 /// So many runs are side by side.
 const AT_ONCE: usize = 4;
-/// Where nothing else is said so many calls are tried, spread over all.
-const USUALLY: usize = 24;
-/// The distance of the calls that are tried.
-const EVERY: &str = "HOLDLINE_CRASH_EVERY";
 
 /// What a run came to.
 struct Crashed {
     evidence: Evidence,
     /// False if there was no such call, so that the process lived on.
     died: bool,
+    /// What strace saw.
+    calls: String,
 }
 
 fn intent() -> Intent {
@@ -52,27 +52,36 @@ fn settings() -> Settings {
         }],
         latency: Latency::Fixed(ms(80)),
         task_repeat: TaskRepeat::Ignored,
-        duplicate_window: std::time::Duration::ZERO,
+        duplicate_window: Duration::ZERO,
         ..Settings::default()
     }
 }
 
-/// One payment, and the process dies at the call that `inject` names; then it is started again and
-/// the client repeats until it knows.
-async fn crash(trace: &[String], arguments: &[&str]) -> Crashed {
+/// A call of a kind: the first, the second, ….
+struct Call {
+    name: String,
+    count: usize,
+}
+
+/// One payment under strace with these words; where the process dies it is started again, and the
+/// client repeats until it knows.
+async fn pay(trace: &[&str], arguments: &[&str]) -> Crashed {
     let clock = Clock::start();
     let tap = Tap::before(Gateway::new(settings(), clock), clock).await;
     let mut holdline = Holdline::before(tap.address);
     holdline.arguments = arguments.iter().map(|&it| it.to_owned()).collect();
-    let plain = ["strace", "-f", "-qq", "-o"].map(str::to_owned).to_vec();
     let log = holdline.directory().join("calls");
-    let file = holdline.journal().to_str().unwrap().to_owned();
-    let trace = trace.iter().map(|word| word.replace("JOURNAL", &file));
-    holdline.by = [plain, vec![log.to_str().unwrap().to_owned()], trace.collect()].concat();
+    // The process stays our child, so that a signal to it is one to holdline.
+    let strace = ["strace", "-D", "-f", "-qq", "-o", log.to_str().unwrap()];
+    holdline.by = strace
+        .iter()
+        .chain(trace)
+        .map(|&it| it.to_owned())
+        .collect();
     holdline.spawn();
     let mut died = !holdline.listens().await;
     if died {
-        holdline.again().await;
+        again(&mut holdline).await;
     }
     let is_over = Cell::new(false);
     let buyer = Buyer {
@@ -93,19 +102,19 @@ async fn crash(trace: &[String], arguments: &[&str]) -> Crashed {
         told
     };
     let reigns = async {
-        let mut outages = Vec::new();
-        until("it dies or all is over", || is_over.get() || holdline.has_ended()).await;
-        if holdline.has_ended() {
-            let from = clock.now();
-            holdline.again().await;
-            let until = clock.now();
-            outages.push(Outage { from, until });
+        let ended = || is_over.get() || holdline.has_ended();
+        until("it dies or all is over", ended).await;
+        let from = clock.now();
+        if !holdline.has_ended() {
+            return Vec::new();
         }
-        outages
+        again(&mut holdline).await;
+        let until = clock.now();
+        vec![Outage { from, until }]
     };
     let (told, outages) = join(buys, reigns).await;
     died |= !outages.is_empty();
-    holdline.end().await;
+    holdline.kill();
     let evidence = Evidence {
         intents: vec![intent()],
         told,
@@ -114,5 +123,84 @@ async fn crash(trace: &[String], arguments: &[&str]) -> Crashed {
         outages,
         resubmits: 0,
     };
-    Crashed { evidence, died }
+    let calls = fs::read_to_string(log).unwrap_or_default();
+    Crashed {
+        evidence,
+        died,
+        calls,
+    }
+}
+
+/// Starts it again, with nobody who kills it.
+async fn again(holdline: &mut Holdline) {
+    holdline.ended().await;
+    holdline.by.clear();
+    holdline.start().await;
+}
+
+/// Every call that a payment takes, from the start of the process on.
+async fn every_call() -> Vec<Call> {
+    let crashed = pay(&[], &[]).await;
+    assert!(!crashed.died, "nobody kills it");
+    assert!(crashed.evidence.violations().is_empty());
+    // The first call is strace's own, that starts the binary.
+    let begun = crashed.calls.lines().skip(1).filter_map(|line| {
+        let (thread, call) = line.split_once(' ')?;
+        let (name, _) = call.trim_start().split_once('(')?;
+        let is_name = name
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || it == b'_');
+        is_name.then(|| (thread.to_owned(), name.to_owned()))
+    });
+    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut most: BTreeMap<String, usize> = BTreeMap::new();
+    let mut calls = Vec::new();
+    for (thread, name) in begun {
+        // strace counts the calls of each thread for itself.
+        let count = counts.entry((thread, name.clone())).or_default();
+        *count += 1;
+        let seen = most.entry(name.clone()).or_default();
+        if *count > *seen {
+            *seen = *count;
+            calls.push(Call {
+                name,
+                count: *count,
+            });
+        }
+    }
+    calls
+}
+
+/// Kills the process at each of these calls; how many of them there were.
+async fn kill_at(calls: &[&Call], arguments: &[&str]) -> Vec<(String, Crashed)> {
+    let mut crashes = Vec::new();
+    for some in calls.chunks(AT_ONCE) {
+        let runs = some.iter().map(|call| async move {
+            let (name, count) = (&call.name, call.count);
+            let trace = format!("trace={name}");
+            let inject = format!("inject={name}:signal=KILL:when={count}");
+            let crashed = pay(&["-e", &trace, "-e", &inject], arguments).await;
+            (format!("{name} {count}"), crashed)
+        });
+        crashes.extend(join_all(runs).await);
+    }
+    crashes
+}
+
+#[tokio::test]
+async fn killed_after_its_submit_without_a_journal_it_charges_twice() {
+    if !is_there() {
+        return;
+    }
+    let calls = every_call().await;
+    // The second half of the calls is not the start.
+    let late: Vec<&Call> = calls[calls.len() / 2..].iter().collect();
+    let every = late.len().div_ceil(8);
+    let tried: Vec<&Call> = late.into_iter().step_by(every).collect();
+    let crashes = kill_at(&tried, &["--in-memory"]).await;
+    let found = crashes.iter().any(|(_, crashed)| {
+        let violations = crashed.evidence.violations();
+        violations.iter().any(|it| it.rule == Rule::OneCharge)
+    });
+    assert!(found, "no call shows it");
 }

@@ -112,8 +112,6 @@ async fn the_client_is_answered_from_memory(words: &str, tasks: usize) {
     payment(&holdline, "another").send().await.is_refusal(503);
     tracer.end().await;
     until_ready(&holdline, true).await;
-    holdline.kill();
-    holdline.start().await;
     asking.send().await.is_gateway(200).is_same_as(&answer);
     assert_eq!(tap.gateway.ledger().submits.len(), 1);
 }
@@ -179,8 +177,7 @@ async fn a_journal_without_its_key_is_not_begun_anew() {
     holdline.start().await;
     payment(&holdline, "order").send().await.is_gateway(200);
     holdline.kill();
-    let key = holdline.directory().join("holdline.redb.key");
-    fs::remove_file(&key).unwrap();
+    fs::remove_file(holdline.key()).unwrap();
     does_not_start(holdline, "key").await;
     assert_eq!(tap.gateway.ledger().submits.len(), 1);
 }

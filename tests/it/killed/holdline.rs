@@ -94,6 +94,11 @@ impl Holdline {
         self.directory().join("holdline.redb")
     }
 
+    /// The key of its journal.
+    pub(super) fn key(&self) -> PathBuf {
+        self.directory().join("holdline.redb.key")
+    }
+
     fn config(&self) -> PathBuf {
         self.directory().join("holdline.toml")
     }

@@ -3,6 +3,7 @@
 mod broken;
 mod buyer;
 mod canary;
+mod crash;
 mod disk;
 mod holdline;
 mod judge;
