@@ -37,6 +37,9 @@ pub(super) const fn weight(sealed: usize) -> u64 {
 #[derive(Clone, Debug)]
 pub(super) struct Room {
     taken: Arc<AtomicU64>,
+    /// What was dropped from pages that stay. redb joins two pages only when one is less than a third
+    /// full, so it is counted as taken until the pages are counted.
+    loose: Arc<AtomicU64>,
     length: u64,
     capacity: u64,
 }
@@ -44,9 +47,10 @@ pub(super) struct Room {
 impl Room {
     /// The room of a file of `length` that may grow to `max_bytes`. What is taken is counted on
     /// while the file is opened again.
-    pub(super) const fn new(length: u64, max_bytes: u64, taken: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(length: u64, max_bytes: u64, taken: Arc<AtomicU64>) -> Self {
         Self {
             taken,
+            loose: Arc::default(),
             length,
             capacity: capacity(length, max_bytes),
         }
@@ -61,6 +65,24 @@ impl Room {
         self.taken.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// What is taken, as redb counts it.
+    pub(super) fn measured(&self, bytes: u64) {
+        self.taken.store(bytes, Ordering::Relaxed);
+        self.loose.store(0, Ordering::Relaxed);
+    }
+
+    /// So much less stands in pages that stay.
+    pub(super) fn loosen(&self, bytes: u64) {
+        self.loose.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// True if so much is loose that counting the pages is worth its while; at the end of a walk any
+    /// is.
+    pub(super) fn is_loose(&self, at_the_end: bool) -> bool {
+        let least = if at_the_end { 0 } else { self.capacity / 16 };
+        self.loose.load(Ordering::Relaxed) > least
+    }
+
     pub(super) fn free(&self, bytes: u64) {
         let less = |taken: u64| Some(taken.saturating_sub(bytes));
         let _ = self
@@ -70,12 +92,12 @@ impl Room {
 
     /// True if something has to go.
     pub(super) fn is_short(&self) -> bool {
-        self.taken.load(Ordering::Relaxed) > self.capacity / 8 * 7
+        self.taken.load(Ordering::Relaxed) > self.capacity / 16 * 13
     }
 
     /// True if nothing new may come, whatever may still be found to go.
     pub(super) fn is_spent(&self) -> bool {
-        self.taken.load(Ordering::Relaxed) > self.capacity / 16 * 15
+        self.taken.load(Ordering::Relaxed) > self.capacity / 8 * 7
     }
 
     /// How many exchanges may be removed in one commit: the pages that they stood in are written
@@ -87,7 +109,7 @@ impl Room {
 
     /// True if enough has gone.
     pub(super) fn is_ample(&self) -> bool {
-        self.taken.load(Ordering::Relaxed) <= self.capacity / 4 * 3
+        self.taken.load(Ordering::Relaxed) <= self.capacity / 16 * 11
     }
 }
 
@@ -125,7 +147,7 @@ mod tests {
         let room = Room::new(MEBIBYTE, MEBIBYTE, Arc::default());
         room.take(MEBIBYTE);
         assert!(room.is_short() && !room.is_ample());
-        room.free(MEBIBYTE / 5);
+        room.free(MEBIBYTE / 4);
         assert!(!room.is_short() && !room.is_ample(), "between the two");
         room.free(2 * MEBIBYTE);
         assert!(room.is_ample());

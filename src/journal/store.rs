@@ -246,6 +246,12 @@ impl Store {
         Ok(self.database.compact()?)
     }
 
+    /// Counts what is taken anew.
+    pub(super) fn measure(&self) -> Result<(), StoreError> {
+        self.room.measured(self.allocated()?);
+        Ok(())
+    }
+
     /// The bytes of all pages that are in use. Every page is looked at.
     pub(super) fn allocated(&self) -> Result<u64, StoreError> {
         let write = self.database.begin_write()?;
@@ -335,9 +341,12 @@ impl Store {
                 let Some(entry) = self.find_in(records, place)? else {
                     return Ok(());
                 };
-                if let Change::Completed(Some(_)) = entry.change {
+                if let Change::Completed(Some(answer)) = entry.change {
                     let change = Change::Completed(None);
                     self.put(records, &Entry { change, ..entry })?;
+                    let dropped = weight(answer.0.len());
+                    self.room.take(dropped);
+                    self.room.loosen(dropped);
                 }
             }
         }

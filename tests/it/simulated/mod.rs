@@ -7,6 +7,7 @@ pub(crate) mod log;
 pub(crate) mod network;
 mod payments;
 mod records;
+mod restarts;
 mod submits;
 mod tasks;
 pub(crate) mod world;

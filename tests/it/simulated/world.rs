@@ -10,7 +10,7 @@ use holdline::drain::Drain;
 use holdline::exchange::machine::{Doubt, Policy, Standing, State, Withdrawal};
 use holdline::exchange::{
     self, Admission, Census, Credentials, FingerprintParts, Flight, Flights, HashKey, Held,
-    Identity, Key, Order, Parts, Refusal, Submission, Told,
+    Identity, Key, Order, Parts, Recovered, Refusal, Submission, Told,
 };
 use holdline::message::StoredResponse;
 use holdline::polling::{self, Backoff, Schedule};
@@ -76,6 +76,7 @@ impl Default for Setting {
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) clock: Clock,
+    stamps: Stamps,
     pub(crate) gateway: Gateway,
     pub(crate) network: Network,
     pub(crate) journal: Journal,
@@ -231,28 +232,23 @@ impl World {
     pub(crate) fn new(setting: &Setting) -> Self {
         fastrand::seed(setting.seed);
         let clock = Clock::start();
+        let stamps = Stamps::new(clock, BOOTED);
         let gateway = Gateway::new(setting.gateway.clone(), clock);
         let network = Network::new(gateway.clone(), clock);
         let journal = Journal::new(clock);
         let drain = Drain::new();
         let results = Arc::new(Results::new(setting.results.clone()));
-        let client = Client::new(
-            "http://gateway.test".parse().unwrap(),
-            network.connector(),
-            upstream::Config::default(),
-            clock,
-            Drain::new(),
-            upstream::Metrics::default(),
-        );
+        let client = client(&network, "http://gateway.test", clock);
         let flights = Self::flights(
             setting,
-            clock,
+            (clock, stamps),
             drain.clone(),
             journal.clone(),
             Arc::clone(&results),
         );
         Self {
             clock,
+            stamps,
             network,
             journal,
             drain,
@@ -271,7 +267,7 @@ impl World {
     pub(crate) fn reopened(&self, setting: &Setting) -> Self {
         let flights = Self::flights(
             setting,
-            self.clock,
+            (self.clock, self.stamps),
             self.drain.clone(),
             self.journal.clone(),
             Arc::clone(&self.results),
@@ -282,9 +278,51 @@ impl World {
         }
     }
 
+    /// The next process, after this one was killed: it knows what the journal remembers. What this
+    /// one left under way is over, as its drain has stopped.
+    pub(crate) fn restarted(&self, setting: &Setting) -> (Self, Recovered) {
+        self.restarted_with(setting, &[Arc::clone(&self.upstream)])
+    }
+
+    /// The same with other gateways.
+    pub(crate) fn restarted_with(
+        &self,
+        setting: &Setting,
+        gateways: &[Arc<exchange::Gateway>],
+    ) -> (Self, Recovered) {
+        let dead = self.flights.stop(|_| true);
+        assert!(dead.len() <= self.flights.census().flights);
+        let results = Arc::new(Results::new(setting.results.clone()));
+        let drain = Drain::new();
+        let flights = Self::flights(
+            setting,
+            (self.clock, self.stamps),
+            drain.clone(),
+            self.journal.clone(),
+            Arc::clone(&results),
+        );
+        let recovered = flights.recover(self.journal.remembered(), gateways);
+        let world = Self {
+            flights,
+            drain,
+            results,
+            ..self.clone()
+        };
+        (world, recovered)
+    }
+
+    /// The gateway under another name or at another origin.
+    pub(crate) fn gateway_at(&self, name: &str, origin: &str) -> Arc<exchange::Gateway> {
+        Arc::new(exchange::Gateway {
+            name: name.into(),
+            profile: &BEGATEWAY,
+            client: client(&self.network, origin, self.clock),
+        })
+    }
+
     fn flights(
         setting: &Setting,
-        clock: Clock,
+        (clock, stamps): (Clock, Stamps),
         drain: Drain,
         journal: Journal,
         results: Arc<Results>,
@@ -306,7 +344,8 @@ impl World {
             config: exchange.clone(),
             hash_key: HashKey::random(&Counted).unwrap(),
             clock,
-            stamps: Stamps::new(clock, BOOTED),
+            // What the system's clocks read at a world's begin is read anew by each of its processes.
+            stamps,
             drain,
             recorder: Arc::new(journal),
             results,
@@ -382,7 +421,7 @@ impl World {
         let mut order = self.order(ask);
         let until = self.clock.instant(order.hold_until);
         loop {
-            let mut held = match self.flights.request(order) {
+            let mut held = match self.flights.request(order).opened().await {
                 Admission::Held(held) => held,
                 other => return told_at_once(&other),
             };
@@ -421,6 +460,17 @@ impl World {
     }
 }
 
+fn client(network: &Network, origin: &str, clock: Clock) -> Client {
+    Client::new(
+        origin.parse().unwrap(),
+        network.connector(),
+        upstream::Config::default(),
+        clock,
+        Drain::new(),
+        upstream::Metrics::default(),
+    )
+}
+
 /// What a waiter of `held` is told, as the proxy puts it.
 pub(crate) fn reply(held: &Held, told: Told) -> Reply {
     match told {
@@ -448,6 +498,7 @@ fn told_at_once(admission: &Admission) -> Reply {
             replayed: true,
             receipt: None,
         }),
+        Admission::Stored(stored) => panic!("on disk: {}", stored.exchange()),
         Admission::Spent { .. } => Reply::Spent,
         Admission::OtherSecret => Reply::OtherSecret,
         Admission::Refused(refusal) => Reply::NotAdmitted(*refusal),
