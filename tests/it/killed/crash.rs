@@ -1,4 +1,5 @@
 //! `kill -9` at the N-th system call between the start and the answer of one payment.
+//! `HOLDLINE_CRASH_EVERY=1` tries every call, without it every so many-th is tried.
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,6 +15,7 @@ use super::buyer::{Buyer, Harness, World};
 use super::holdline::Holdline;
 use super::judge::{Evidence, Outage};
 use super::plan::Intent;
+use super::runs::{lines, number};
 use super::tap::Tap;
 use super::tracer::is_there;
 use crate::app::bench::{ms, until};
@@ -22,6 +24,10 @@ use crate::chaos::wire;
 
 /// So many runs are side by side.
 const AT_ONCE: usize = 4;
+/// Where nothing else is said so many calls are tried, spread over all.
+const USUALLY: usize = 24;
+/// The distance of the calls that are tried.
+const EVERY: &str = "HOLDLINE_CRASH_EVERY";
 
 /// What a run came to.
 struct Crashed {
@@ -185,6 +191,31 @@ async fn kill_at(calls: &[&Call], arguments: &[&str]) -> Vec<(String, Crashed)> 
         crashes.extend(join_all(runs).await);
     }
     crashes
+}
+
+#[tokio::test]
+async fn killed_at_any_call_it_charges_once_and_loses_nothing() {
+    if !is_there() {
+        return;
+    }
+    let calls = every_call().await;
+    let every = number(EVERY).map_or(calls.len() / USUALLY, |every| {
+        usize::try_from(every).unwrap()
+    });
+    let tried: Vec<&Call> = calls.iter().step_by(every.max(1)).collect();
+    let crashes = kill_at(&tried, &[]).await;
+    let died = crashes.iter().filter(|(_, crashed)| crashed.died).count();
+    // What depends on chance, such as how often sockets are asked, may not happen again.
+    assert!(died * 2 > tried.len(), "{died} of {} died", tried.len());
+    for (at, crashed) in crashes {
+        let violations = crashed.evidence.violations();
+        assert!(
+            violations.is_empty(),
+            "killed at {at}:\n{}{}",
+            crashed.evidence.story(),
+            lines(&violations)
+        );
+    }
 }
 
 #[tokio::test]

@@ -155,3 +155,8 @@ async fn judge(change: Change, test: &str) {
 async fn no_seed_breaks_a_rule_while_the_process_lives() {
     judge(SPARED, "while_the_process_lives").await;
 }
+
+#[tokio::test]
+async fn no_seed_breaks_a_rule_while_the_process_is_killed() {
+    judge(NONE, "while_the_process_is_killed").await;
+}
