@@ -8,12 +8,13 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::error::{AppendError, NoRoom, ReadError};
+use super::fault::StoreError;
 use super::key::KeyFile;
 use super::metrics::Metrics;
 use super::queue::{Queue, Queued};
-use super::store::{Site, Store, StoreError};
+use super::store::{Site, Store};
 use super::work::perform;
-use super::{Change, Entry, Number, Page, Place, Remembered, Sealed};
+use super::{Change, Entry, Number, Page, Place, Remembered, Report, Sealed};
 use crate::timing::Clock;
 
 /// An entry on its way to the disk. It goes its way whether this is awaited or not.
@@ -98,10 +99,14 @@ impl Journal {
             let found = perform(&*shared.site.disk, move || {
                 reader.with_store(|store| store.find(place))
             });
-            match found.await.flatten() {
-                None => Err(ReadError::Down),
-                Some(Ok(Some(entry))) => match entry.change {
-                    Change::Candidate(sealed) | Change::Completed(Some(sealed)) => Ok(sealed),
+            let found = found.await.flatten().ok_or(ReadError::Down)?;
+            let entry = found.map_err(|error| unreadable(&error))?;
+            match entry.map(|entry| entry.change) {
+                Some(Change::Candidate(sealed) | Change::Completed(Some(sealed))) => Ok(sealed),
+                // It may be owed.
+                None if !shared.up.load(Ordering::Acquire) => Err(ReadError::Down),
+                None
+                | Some(
                     Change::Submitted(_)
                     | Change::Resubmitted(_)
                     | Change::Accepted(_)
@@ -110,17 +115,8 @@ impl Journal {
                     | Change::InDoubt(_)
                     | Change::Withdrawn
                     | Change::Refused
-                    | Change::Closed(_) => Err(ReadError::Absent(place)),
-                },
-                Some(Ok(None)) => Err(ReadError::Absent(place)),
-                Some(Err(StoreError::File(error))) => {
-                    tracing::error!(%error, "failed to read the journal");
-                    Err(ReadError::Down)
-                }
-                Some(Err(error)) => {
-                    tracing::error!(%error, "the journal is damaged");
-                    Err(ReadError::Damaged(place))
-                }
+                    | Change::Closed(_),
+                ) => Err(ReadError::Absent(place)),
             }
         })
     }
@@ -150,10 +146,7 @@ impl Journal {
         });
         match listed.await.flatten() {
             Some(Ok(page)) => Ok(page),
-            Some(Err(error)) => {
-                tracing::error!(%error, "failed to read the journal");
-                Err(ReadError::Down)
-            }
+            Some(Err(error)) => Err(unreadable(&error)),
             None => Err(ReadError::Down),
         }
     }
@@ -165,10 +158,24 @@ impl Journal {
         Ok(found.next().filter(|it| it.number == number))
     }
 
+    /// Looks at every record while the journal is in use. The pages under them are looked at when
+    /// nobody holds the file, by [`Reader::verify`](super::Reader::verify).
+    pub async fn verify(&self) -> Result<Report, ReadError> {
+        let shared = Arc::clone(&self.0);
+        let reported = perform(&*self.0.site.disk, move || shared.with_store(Report::of));
+        reported.await.flatten().ok_or(ReadError::Down)
+    }
+
     /// Makes everything that was appended durable and lets the file go. Returns when the writer has
     /// ended; what is appended from now on fails.
     pub async fn close(&self) {
         self.0.closing.cancel();
         self.0.closed.cancelled().await;
     }
+}
+
+/// Tells in the log why something cannot be read.
+fn unreadable(error: &StoreError) -> ReadError {
+    tracing::error!(%error, "failed to read the journal");
+    error.told()
 }

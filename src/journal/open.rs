@@ -8,15 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::disk::Disk;
 use super::error::OpenError;
+use super::fault::StoreError;
 use super::handle::{Files, Journal, Shared};
 use super::key::KeyFile;
 use super::metrics::Metrics;
 use super::queue::Queue;
-use super::store::{Site, Store, StoreError};
+use super::store::{Site, Store};
 use super::work::contained;
 use super::writer::Writer;
 use super::{Config, Number, Remembered};
-use crate::timing::{Clock, Moment, Stamps};
+use crate::timing::{Clock, Stamps};
 
 /// What a journal needs.
 #[derive(Debug)]
@@ -59,6 +60,8 @@ pub fn open(parts: Parts, mut remember: impl FnMut(Remembered)) -> Result<Opened
         path: path.clone(),
         max_bytes,
         metrics: parts.metrics.clone(),
+        refused: Arc::default(),
+        taken: Arc::default(),
     };
     let looked_at = contained(|| looked_at(&site, &key, &mut remember));
     let (store, next) = looked_at.unwrap_or_else(|| {
@@ -87,11 +90,7 @@ pub fn open(parts: Parts, mut remember: impl FnMut(Remembered)) -> Result<Opened
     });
     Ok(Opened {
         journal: Journal(Arc::clone(&shared)),
-        writer: Writer {
-            shared,
-            last_commit: None,
-            reopen_at: Moment::START,
-        },
+        writer: Writer::new(shared, parts.stamps, parts.retention),
         hash_key,
     })
 }
@@ -110,13 +109,17 @@ fn looked_at(
             what: "pages of it were mended, and what was on them may be lost".to_owned(),
         });
     }
+    if store.compact().map_err(told)? {
+        drop(store);
+        store = site.open(key)?;
+    }
     let walked = store.walk(Number(0), |remembered| {
         if remembered.standing != super::Standing::Ended {
             remember(remembered);
         }
         true
     });
-    walked.map_err(told)?;
+    store.room().take(walked.map_err(told)?);
     let next = store.next_number().map_err(told)?;
     Ok((store, next))
 }
