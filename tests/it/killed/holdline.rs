@@ -160,6 +160,31 @@ impl Holdline {
         }
     }
 
+    /// What a command says of the journal, and whether it was content.
+    pub(super) fn ask_journal(&self, words: &[&str]) -> (bool, String) {
+        let said = Command::new(env!("CARGO_BIN_EXE_holdline"))
+            .arg("journal")
+            .args(words)
+            .arg("--journal")
+            .arg(self.journal())
+            .output()
+            .unwrap();
+        let text = [said.stdout, said.stderr].concat();
+        (
+            said.status.success(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
+    /// What is wrong with the journal, if there is one and anything is.
+    pub(super) fn fault_of_journal(&self) -> Option<String> {
+        if !self.journal().exists() {
+            return None;
+        }
+        let (is_sound, said) = self.ask_journal(&["verify"]);
+        (!is_sound).then_some(said)
+    }
+
     /// True if the process is not there any more.
     pub(super) fn has_ended(&mut self) -> bool {
         let child = self.child.as_mut();

@@ -83,6 +83,7 @@ pub(super) async fn play(seed: u64, change: Change) -> Evidence {
     let (told, outages) = join(join_all(buyers), reign).await;
     let mut told = told.concat();
     told.sort_by_key(|told| told.at);
+    holdline.kill();
     Evidence {
         intents: plan.intents,
         told,
@@ -90,6 +91,7 @@ pub(super) async fn play(seed: u64, change: Change) -> Evidence {
         calls: wire::calls(&tap.wires()),
         outages,
         resubmits: plan.resubmits,
+        journal: holdline.fault_of_journal(),
     }
 }
 
@@ -140,6 +142,8 @@ async fn judge(change: Change, test: &str) {
             .map(|&seed| async move { (seed, play(seed, change).await) });
         for (seed, evidence) in join_all(runs).await {
             let violations = evidence.violations();
+            // I14: every exchange's entries are a path, and nothing of the file is damaged.
+            assert_eq!(evidence.journal, None, "seed {seed}");
             let story = || number(SEED).map(|_| evidence.story()).unwrap_or_default();
             assert!(
                 violations.is_empty(),
