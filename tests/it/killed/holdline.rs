@@ -38,6 +38,14 @@ impl Place {
     }
 }
 
+/// The tests' own variables would be taken for keys of the configuration.
+fn forget_our_own(command: &mut Command) {
+    let ours = std::env::vars().filter(|(name, _)| name.starts_with("HOLDLINE_"));
+    for (name, _) in ours {
+        command.env_remove(name);
+    }
+}
+
 /// One holdline, whose process comes and goes.
 pub(super) struct Holdline {
     directory: TempDir,
@@ -123,11 +131,7 @@ impl Holdline {
         let mut command = Command::new(words.next().unwrap());
         command.args(words).arg("run").arg("--config");
         command.arg(self.config()).args(&self.arguments);
-        // The tests' own variables would be taken for keys of the configuration.
-        let ours = std::env::vars().filter(|(name, _)| name.starts_with("HOLDLINE_"));
-        for (name, _) in ours {
-            command.env_remove(name);
-        }
+        forget_our_own(&mut command);
         let keys = self.keys.iter();
         let child = command
             .envs(keys.map(|(key, value)| (format!("HOLDLINE_{key}"), value)))
@@ -162,13 +166,11 @@ impl Holdline {
 
     /// What a command says of the journal, and whether it was content.
     pub(super) fn ask_journal(&self, words: &[&str]) -> (bool, String) {
-        let said = Command::new(env!("CARGO_BIN_EXE_holdline"))
-            .arg("journal")
-            .args(words)
-            .arg("--journal")
-            .arg(self.journal())
-            .output()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdline"));
+        forget_our_own(&mut command);
+        command.arg("journal").args(words);
+        let said = command.arg("--journal").arg(self.journal()).output();
+        let said = said.unwrap();
         let text = [said.stdout, said.stderr].concat();
         (
             said.status.success(),
