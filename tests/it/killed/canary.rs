@@ -259,6 +259,17 @@ async fn is_seen_while_it_is_held(holdline: &Holdline, canaries: &[Canary]) {
     assert_eq!(line.answer().await.status, 200);
 }
 
+/// The process is killed while it holds a payment, which its next life ends.
+async fn dies_in_between(holdline: &mut Holdline) {
+    let asking = payment(holdline, 41, "delay=300");
+    let mut held = asking.clone().open().await;
+    tokio::time::sleep(ms(150)).await;
+    holdline.kill();
+    assert_eq!(held.try_answer().await, None);
+    holdline.start().await;
+    asking.send().await.is_gateway(200);
+}
+
 /// Waits until nothing runs, and idle connections have been closed.
 async fn is_at_rest(holdline: &Holdline) {
     let at_rest = async {
@@ -282,8 +293,13 @@ async fn no_card_and_no_secret_is_in_any_place_that_outlives_the_exchange() {
     let canaries = canaries();
     is_seen_while_it_is_held(&holdline, &canaries).await;
     trade(&holdline).await;
+    dies_in_between(&mut holdline).await;
+    trade(&holdline).await;
     is_at_rest(&holdline).await;
     let mut places = operator_sees(&holdline).await;
+    let (is_told, listed) = holdline.ask_journal(&["ls", "--json"]);
+    assert!(is_told && listed.contains("order-41"), "{listed}");
+    places.push(("journal ls".to_owned(), listed.into_bytes()));
     for file in ["cmdline", "environ"] {
         let bytes = fs::read(format!("/proc/{}/{file}", holdline.id())).unwrap();
         places.push((file.to_owned(), bytes));

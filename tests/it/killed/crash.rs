@@ -128,6 +128,7 @@ async fn pay(trace: &[&str], arguments: &[&str]) -> Crashed {
         calls: wire::calls(&tap.wires()),
         outages,
         resubmits: 0,
+        journal: holdline.fault_of_journal(),
     };
     let calls = fs::read_to_string(log).unwrap_or_default();
     Crashed {
@@ -209,6 +210,7 @@ async fn killed_at_any_call_it_charges_once_and_loses_nothing() {
     assert!(died * 2 > tried.len(), "{died} of {} died", tried.len());
     for (at, crashed) in crashes {
         let violations = crashed.evidence.violations();
+        assert_eq!(crashed.evidence.journal, None, "killed at {at}");
         assert!(
             violations.is_empty(),
             "killed at {at}:\n{}{}",

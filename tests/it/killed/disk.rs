@@ -2,6 +2,7 @@
 //! runs is answered from memory, and all is well again when the disk is.
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
 use std::time::Duration;
 
 use holdline::simulator::{Gateway, Latency, Settings};
@@ -112,6 +113,8 @@ async fn the_client_is_answered_from_memory(words: &str, tasks: usize) {
     payment(&holdline, "another").send().await.is_refusal(503);
     tracer.end().await;
     until_ready(&holdline, true).await;
+    holdline.kill();
+    holdline.start().await;
     asking.send().await.is_gateway(200).is_same_as(&answer);
     assert_eq!(tap.gateway.ledger().submits.len(), 1);
 }
@@ -190,4 +193,35 @@ async fn the_files_are_for_their_owner_alone() {
         let file = fs::metadata(holdline.directory().join(name)).unwrap();
         assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
     }
+}
+
+#[tokio::test]
+async fn beyond_the_limit_of_a_files_size_nothing_is_sent_and_the_process_lives() {
+    let (tap, mut holdline) = before_a_gateway().await;
+    // The log goes to a file too, and has to stay below the limit.
+    holdline.keys.push(("LOG__LEVEL", "off".to_owned()));
+    holdline.start().await;
+    payment(&holdline, "before").send().await.is_gateway(200);
+    limit_files(&holdline, "4096");
+    for number in 0..3 {
+        let tracking_id = format!("meanwhile-{number}");
+        payment(&holdline, &tracking_id)
+            .send()
+            .await
+            .is_refusal(503);
+    }
+    assert_eq!(tap.gateway.ledger().submits.len(), 1);
+    until_ready(&holdline, false).await;
+    limit_files(&holdline, "unlimited");
+    until_ready(&holdline, true).await;
+    payment(&holdline, "after").send().await.is_gateway(200);
+    assert_eq!(holdline.stop().await, Some(0));
+}
+
+fn limit_files(holdline: &Holdline, bytes: &str) {
+    let limit = Command::new("prlimit")
+        .args(["--pid", &holdline.id().to_string()])
+        .arg(format!("--fsize={bytes}:unlimited"))
+        .status();
+    assert!(limit.unwrap().success());
 }

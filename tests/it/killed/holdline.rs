@@ -38,6 +38,14 @@ impl Place {
     }
 }
 
+/// The tests' own variables would be taken for keys of the configuration.
+fn forget_our_own(command: &mut Command) {
+    let ours = std::env::vars().filter(|(name, _)| name.starts_with("HOLDLINE_"));
+    for (name, _) in ours {
+        command.env_remove(name);
+    }
+}
+
 /// One holdline, whose process comes and goes.
 pub(super) struct Holdline {
     directory: TempDir,
@@ -123,11 +131,7 @@ impl Holdline {
         let mut command = Command::new(words.next().unwrap());
         command.args(words).arg("run").arg("--config");
         command.arg(self.config()).args(&self.arguments);
-        // The tests' own variables would be taken for keys of the configuration.
-        let ours = std::env::vars().filter(|(name, _)| name.starts_with("HOLDLINE_"));
-        for (name, _) in ours {
-            command.env_remove(name);
-        }
+        forget_our_own(&mut command);
         let keys = self.keys.iter();
         let child = command
             .envs(keys.map(|(key, value)| (format!("HOLDLINE_{key}"), value)))
@@ -158,6 +162,29 @@ impl Holdline {
             moment.tick().await;
             moment.tick().await;
         }
+    }
+
+    /// What a command says of the journal, and whether it was content.
+    pub(super) fn ask_journal(&self, words: &[&str]) -> (bool, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdline"));
+        forget_our_own(&mut command);
+        command.arg("journal").args(words);
+        let said = command.arg("--journal").arg(self.journal()).output();
+        let said = said.unwrap();
+        let text = [said.stdout, said.stderr].concat();
+        (
+            said.status.success(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
+    /// What is wrong with the journal, if there is one and anything is.
+    pub(super) fn fault_of_journal(&self) -> Option<String> {
+        if !self.journal().exists() {
+            return None;
+        }
+        let (is_sound, said) = self.ask_journal(&["verify"]);
+        (!is_sound).then_some(said)
     }
 
     /// True if the process is not there any more.

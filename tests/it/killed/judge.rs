@@ -34,6 +34,8 @@ pub(super) struct Evidence {
     pub(super) calls: Vec<Call>,
     pub(super) outages: Vec<Outage>,
     pub(super) resubmits: u32,
+    /// What is wrong with the journal that the last life left, if it left one.
+    pub(super) journal: Option<String>,
 }
 
 impl Evidence {
