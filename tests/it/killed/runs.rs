@@ -8,6 +8,7 @@ use holdline::simulator::Gateway;
 use holdline::timing::{Clock, Moment};
 
 use super::buyer::{Buyer, Harness, World};
+use super::figures::Figures;
 use super::holdline::Holdline;
 use super::judge::{Evidence, Outage, ends};
 use super::pace::Pace;
@@ -148,11 +149,20 @@ fn seeds() -> Range<u64> {
     first.parse().unwrap()..end.parse().unwrap_or(USUALLY)
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "how much was tried is told, where the runner shows what tests say"
+)]
+fn tell(figures: &Figures) {
+    println!("{figures}");
+}
+
 /// Plays the seeds that the environment asks for, all of them; fails with all that is needed to see
 /// one again.
 async fn judge(change: Change, test: &str) {
     let seeds: Vec<u64> = seeds().collect();
     let mut broken = String::new();
+    let mut figures = Figures::default();
     for some in seeds.chunks(AT_ONCE) {
         let runs = some
             .iter()
@@ -161,6 +171,7 @@ async fn judge(change: Change, test: &str) {
             let mut found = lines(&evidence.violations());
             // I14: every exchange's entries are a path, and nothing of the file is damaged.
             found.extend(evidence.journal.iter().map(|fault| format!("\n{fault}")));
+            figures.add(&evidence, !found.is_empty());
             if !found.is_empty() {
                 let (story, slowest) = (evidence.story(), evidence.slowest);
                 broken.extend([format!(
@@ -170,6 +181,7 @@ async fn judge(change: Change, test: &str) {
             }
         }
     }
+    tell(&figures);
     assert!(broken.is_empty(), "{broken}");
 }
 
