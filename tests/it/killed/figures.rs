@@ -57,7 +57,7 @@ impl fmt::Display for Figures {
         } = self;
         write!(
             formatter,
-            "{runs} runs, {broken} of which break a rule; the process ended {ends} times; {submits} \
+            "{runs} runs, {broken} of which break a rule; the process ended or stood still {ends} times; {submits} \
              submits, {charges} charges; {answered} buyers ended with an answer, {in_doubt} in doubt \
              ({charged_in_doubt} of them over a charge); the machine was late by {slowest:?} at most"
         )

@@ -219,10 +219,15 @@ impl Holdline {
 
     /// SIGTERM, until the process has ended.
     pub(super) async fn stop(&mut self) -> Option<i32> {
-        let id = self.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
-        assert!(sent.success());
+        self.signal("-TERM");
         self.ended().await
+    }
+
+    /// Sends a signal, as `kill` names it.
+    pub(super) fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").args([name, &id]).status().unwrap();
+        assert!(sent.success());
     }
 }
 

@@ -21,12 +21,12 @@ const READ_IN_TIME: Duration = ms(300);
 /// Within this time of its task's end a transaction is found, while all is well.
 const FOUND: Duration = ms(700);
 
-/// The process was not there.
+/// The process was not there, or stood still.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outage {
     /// When its end began to be brought about.
     pub(super) from: Moment,
-    /// When the next life took connections.
+    /// When the next life took connections, or this one went on.
     pub(super) until: Moment,
 }
 
@@ -78,8 +78,11 @@ impl Evidence {
     pub(super) fn story(&self) -> String {
         let mut lines: Vec<(Moment, String)> = Vec::new();
         for outage in &self.outages {
-            lines.push((outage.from, "-- the process ends".to_owned()));
-            lines.push((outage.until, "-- it listens again".to_owned()));
+            lines.push((
+                outage.from,
+                "-- the process ends or stands still".to_owned(),
+            ));
+            lines.push((outage.until, "-- it is there again".to_owned()));
         }
         for told in &self.told {
             let Intent {

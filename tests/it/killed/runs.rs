@@ -2,6 +2,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use holdline::simulator::Gateway;
@@ -109,6 +110,9 @@ async fn reign(plan: &Plan, world: &World, holdline: &mut Holdline, change: Chan
     let mut outages = Vec::new();
     let deaths = if change.spares { &[] } else { &*plan.deaths };
     for (count, death) in deaths.iter().enumerate() {
+        if let Some(span) = death.still {
+            outages.push(stand_still(world, holdline, span).await);
+        }
         tokio::time::sleep(death.after).await;
         let from = world.clock.now();
         if death.in_order {
@@ -126,6 +130,16 @@ async fn reign(plan: &Plan, world: &World, holdline: &mut Holdline, change: Chan
     tokio::time::sleep_until(storm_ends).await;
     world.is_calm.set(true);
     outages
+}
+
+/// Stops the process for so long, and lets it go on.
+async fn stand_still(world: &World, holdline: &Holdline, span: Duration) -> Outage {
+    let from = world.clock.now();
+    holdline.signal("-STOP");
+    tokio::time::sleep(span).await;
+    holdline.signal("-CONT");
+    let until = world.clock.now();
+    Outage { from, until }
 }
 
 pub(super) fn lines(violations: &[Violation]) -> String {

@@ -1,7 +1,6 @@
 //! A process that stands still (SIGSTOP), and one that falls (SIGABRT).
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
 
 use holdline::simulator::{Gateway, Latency, Settings};
 use holdline::timing::Clock;
@@ -10,12 +9,6 @@ use super::holdline::Holdline;
 use super::tap::Tap;
 use crate::app::asking::Asking;
 use crate::app::bench::{ms, until};
-
-fn signal(holdline: &Holdline, name: &str) {
-    let id = holdline.id().to_string();
-    let sent = Command::new("kill").args([name, &id]).status().unwrap();
-    assert!(sent.success());
-}
 
 /// The kernel holds what came meanwhile, and it is read before the time that passed counts.
 #[tokio::test]
@@ -35,11 +28,11 @@ async fn a_result_that_is_given_once_is_not_lost_to_a_process_that_stood_still()
     let mut line = asking.tracking("order").words("once").open().await;
     let tasks = || tap.gateway.ledger().tasks;
     until("it polls", || tasks().iter().any(|task| task.in_flight > 0)).await;
-    signal(&holdline, "-STOP");
+    holdline.signal("-STOP");
     until("the result is given", || tasks().iter().any(|it| it.spent)).await;
     // `upstream.answer_timeout` passes.
     tokio::time::sleep(ms(400)).await;
-    signal(&holdline, "-CONT");
+    holdline.signal("-CONT");
     line.answer().await.is_gateway(200);
     let ledger = tap.gateway.ledger();
     assert_eq!((ledger.submits.len(), ledger.queries.len()), (1, 0));
@@ -58,7 +51,7 @@ async fn a_process_that_falls_leaves_no_core_file() {
         .find(|it| it.starts_with("Max core file size"));
     let words: Vec<&str> = core.unwrap().split_ascii_whitespace().collect();
     assert_eq!(words[4..6], ["0", "0"], "{limits}");
-    signal(&holdline, "-ABRT");
+    holdline.signal("-ABRT");
     let status = holdline.fallen().await;
     assert_eq!((status.signal(), status.core_dumped()), (Some(6), false));
 }
