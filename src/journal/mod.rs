@@ -9,6 +9,7 @@ mod fault;
 mod handle;
 mod key;
 mod listing;
+mod mark;
 mod metrics;
 mod open;
 mod queue;

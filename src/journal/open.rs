@@ -11,6 +11,7 @@ use super::error::OpenError;
 use super::fault::StoreError;
 use super::handle::{Files, Journal, Shared};
 use super::key::KeyFile;
+use super::mark;
 use super::metrics::Metrics;
 use super::queue::Queue;
 use super::store::{Site, Store};
@@ -54,6 +55,7 @@ pub fn open(parts: Parts, mut remember: impl FnMut(Remembered)) -> Result<Opened
     let Config {
         path, max_bytes, ..
     } = parts.config;
+    mark::check_journal(&*parts.disk, &path)?;
     let key = KeyFile::open(&*parts.disk, &path)?;
     let site = Site {
         disk: parts.disk,
