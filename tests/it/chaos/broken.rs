@@ -38,7 +38,7 @@ fn an_entry_freed_by_a_panic_is_a_second_charge() {
 #[test]
 fn a_submit_sent_again_on_the_way_is_a_second_submit() {
     let change = Change {
-        world: |world| world.network.send_again(),
+        host: |host| host.network().send_again(),
         ..NONE
     };
     finds(
@@ -73,7 +73,8 @@ fn a_journal_that_claims_too_early_is_found() {
         Rule::DurableIntent,
         Change {
             harness: Harness::Cheats,
-            world: |world| world.journal.plan(lies),
+            host: |host| host.journal().plan(lies),
+            ..NONE
         },
     );
 }

@@ -11,6 +11,7 @@ use super::client::Told;
 use super::plan::Intent;
 use super::wire::Call;
 use crate::simulated::journal::Entry;
+use crate::simulated::life::{Chronicle, Ending};
 use crate::simulated::world::Reply;
 
 /// Everything that is known after a run.
@@ -21,6 +22,9 @@ pub(super) struct Evidence {
     pub(super) ledger: Ledger,
     pub(super) calls: Vec<Call>,
     pub(super) journal: Vec<Entry>,
+    /// How each process ended that was killed.
+    pub(super) endings: Vec<Ending>,
+    pub(super) chronicle: Chronicle,
     pub(super) resubmits: u32,
 }
 

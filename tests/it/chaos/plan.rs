@@ -5,9 +5,11 @@ use fastrand::Rng;
 use holdline::exchange::machine::RecordKind;
 use holdline::simulator::{Latency, TaskRepeat};
 
+use crate::simulated::host::{Crash, Host};
 use crate::simulated::journal::Disk;
+use crate::simulated::life::{Death, Doom};
 use crate::simulated::network::Connect;
-use crate::simulated::world::{Ask, Setting, World};
+use crate::simulated::world::{Ask, Setting};
 
 /// What becomes of tasks and polls: words in the payment's description.
 const WORDS: [&str; 30] = [
@@ -79,6 +81,8 @@ pub(super) struct Plan {
     pub(super) setting: Setting,
     pub(super) intents: Vec<Intent>,
     pub(super) has_panics: bool,
+    /// How the processes end that somebody kills.
+    pub(super) crashes: Vec<Crash>,
     pub(super) rng: Rng,
 }
 
@@ -109,24 +113,41 @@ impl Plan {
             setting,
             intents,
             has_panics: rng.u8(..4) == 0,
+            crashes: crashes(&mut rng.fork()),
             rng,
         }
     }
 
     /// Lets network and disk behave as the seed has it.
-    pub(super) fn unsettle(&mut self, world: &World) {
+    pub(super) fn unsettle(&mut self, host: &Host) {
         let mut rng = self.rng.fork();
-        world.network.plan(move || match rng.u8(..20) {
+        host.network().plan(move || match rng.u8(..20) {
             0 => Connect::Refused,
             1 => Connect::Slow(Duration::from_millis(rng.u64(..6_000))),
             _ => Connect::Ready,
         });
         let mut rng = self.rng.fork();
         let has_panics = self.has_panics;
-        world
-            .journal
+        host.journal()
             .plan(move |kind| disk(&mut rng, kind, has_panics));
     }
+}
+
+const RESTARTS: bool = false;
+/// Three of four runs have processes that are killed: at some step, or after some time.
+fn crashes(rng: &mut Rng) -> Vec<Crash> {
+    let count = rng.u32(..4) * u32::from(RESTARTS);
+    let crashes = (0..count).map(|_| Crash {
+        doom: Doom::At(2_u64.pow(rng.u32(..12)) + rng.u64(..64)),
+        latest: Duration::from_millis(rng.u64(1..40_000)),
+        death: if rng.bool() {
+            Death::Killed
+        } else {
+            Death::PowerLost
+        },
+        downtime: Duration::from_millis(rng.u64(..6_000)),
+    });
+    crashes.collect()
 }
 
 fn disk(rng: &mut Rng, kind: RecordKind, has_panics: bool) -> Disk {

@@ -1,14 +1,13 @@
 //! The runs: a few hundred seeds, each of which must break no rule.
-use std::time::Duration;
-
 use fastrand::Rng;
 use futures_util::future::{join, join_all};
 
-use super::client::{Buyer, Harness, spy};
+use super::client::{Buyer, Harness, Told, spy};
 use super::judge::{Evidence, Violation};
 use super::plan::Plan;
 use super::wire;
-use crate::simulated::world::World;
+use crate::simulated::host::Host;
+use crate::simulated::world::Reply;
 
 /// So many seeds are run where nothing else is said.
 const USUALLY: u64 = 300;
@@ -17,17 +16,20 @@ const SEEDS: &str = "HOLDLINE_CHAOS_SEEDS";
 /// The one seed that is run, and whose story is told if it fails.
 const SEED: &str = "HOLDLINE_CHAOS_SEED";
 
-/// What is changed about a run: how its harness cheats, and what its world does.
+/// What is changed about a run: how its harness cheats, how its seed is bent, and what its
+/// world does.
 #[derive(Clone, Copy)]
 pub(super) struct Change {
     pub(super) harness: Harness,
-    pub(super) world: fn(&World),
+    pub(super) plan: fn(&mut Plan),
+    pub(super) host: fn(&Host),
 }
 
 /// Nothing is changed.
 pub(super) const NONE: Change = Change {
     harness: Harness::Honest,
-    world: |_| (),
+    plan: |_| (),
+    host: |_| (),
 };
 
 /// Runs a seed to its end and returns what is known then.
@@ -42,55 +44,73 @@ pub(super) fn run(seed: u64, change: Change) -> Evidence {
 
 async fn play(seed: u64, change: Change) -> Evidence {
     let mut plan = Plan::of(seed);
-    let resubmits = plan.setting.exchange.resubmits;
-    let amnesia_setting = Plan::of(seed).setting;
-    let world = World::new(&plan.setting);
-    let amnesia = world.reopened(&amnesia_setting);
-    plan.unsettle(&world);
-    (change.world)(&world);
-    let strangers: Vec<_> = plan
-        .intents
-        .iter()
-        .map(|intent| {
-            spy(
-                world.clone(),
-                intent.ask.clone(),
-                Rng::with_seed(seed),
-                change.harness,
-            )
-        })
-        .collect();
-    let mut buyers = Vec::new();
-    for (number, intent) in plan.intents.iter().enumerate() {
-        for _ in 0..intent.clients {
-            let buyer = Buyer {
-                world: world.clone(),
-                amnesia: amnesia.clone(),
-                number,
-                intent: intent.clone(),
-                rng: plan.rng.fork(),
-                harness: change.harness,
-            };
-            buyers.push(buyer.buy());
-        }
-    }
-    let (told, spied) = join(join_all(buyers), join_all(strangers)).await;
+    (change.plan)(&mut plan);
+    let host = Host::new(&plan.setting);
+    plan.unsettle(&host);
+    (change.host)(&host);
+    let people = join(
+        join_all(buyers(&mut plan, &host, change.harness)),
+        join_all(spies(&plan, seed, &host, change.harness)),
+    );
+    let crashes = plan.crashes.clone();
+    let (told, spied) = tokio::select! {
+        biased;
+        () = host.run(&crashes) => unreachable!("the last process is not killed"),
+        said = people => said,
+    };
     let mut told = told.concat();
     told.sort_by_key(|told| told.at);
     let evidence = Evidence {
         intents: plan.intents,
         told,
         spied: spied.concat(),
-        ledger: world.ledger(),
-        calls: wire::calls(&world.network.wires()),
-        journal: world.journal.entries(),
-        resubmits,
+        ledger: host.ledger(),
+        calls: wire::calls(&host.network().wires()),
+        journal: host.journal().entries(),
+        endings: host.endings(),
+        chronicle: host.chronicle(),
+        resubmits: plan.setting.exchange.resubmits,
     };
     if change.harness == Harness::Honest {
-        world.pass(Duration::from_hours(25)).await;
-        world.is_empty().await;
+        host.rest().await;
     }
     evidence
+}
+
+fn buyers(
+    plan: &mut Plan,
+    host: &Host,
+    harness: Harness,
+) -> Vec<impl Future<Output = Vec<Told>> + use<>> {
+    let mut buyers = Vec::new();
+    for (number, intent) in plan.intents.iter().enumerate() {
+        for _ in 0..intent.clients {
+            let buyer = Buyer {
+                host: host.clone(),
+                amnesia: None,
+                number,
+                intent: intent.clone(),
+                rng: plan.rng.fork(),
+                harness,
+            };
+            buyers.push(buyer.buy());
+        }
+    }
+    buyers
+}
+
+fn spies(
+    plan: &Plan,
+    seed: u64,
+    host: &Host,
+    harness: Harness,
+) -> Vec<impl Future<Output = Vec<Reply>> + use<>> {
+    let intents = plan.intents.iter();
+    let spies = intents.map(|intent| {
+        let rng = Rng::with_seed(seed);
+        spy(host.clone(), intent.ask.clone(), rng, harness)
+    });
+    spies.collect()
 }
 
 /// Fails with all that is needed to see it again.
@@ -135,5 +155,6 @@ fn a_seed_plays_the_same_run_every_time() {
         );
         assert_eq!(one.ledger, two.ledger, "seed {seed}");
         assert_eq!(one.journal, two.journal, "seed {seed}");
+        assert_eq!(one.chronicle, two.chronicle, "seed {seed}");
     }
 }

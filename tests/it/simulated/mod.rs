@@ -1,7 +1,10 @@
 //! The driver and the flights in simulated time: orders in, the real client in between, and the
 //! simulated gateway behind it. A day passes in milliseconds.
 mod drains;
+pub(crate) mod host;
 pub(crate) mod journal;
+mod kills;
+pub(crate) mod life;
 mod limits;
 pub(crate) mod log;
 pub(crate) mod network;

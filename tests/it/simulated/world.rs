@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout_at;
 
 use super::journal::Journal;
+use super::life::Life;
 use super::network::Network;
 
 /// How long a request is held, unless a test says otherwise.
@@ -75,6 +76,7 @@ pub(crate) struct World {
     pub(crate) flights: Flights,
     pub(crate) drain: Drain,
     pub(crate) results: Arc<Results>,
+    pub(crate) life: Life,
     upstream: Arc<exchange::Gateway>,
 }
 
@@ -227,11 +229,30 @@ impl World {
         let gateway = Gateway::new(setting.gateway.clone(), clock);
         let network = Network::new(gateway.clone(), clock);
         let journal = Journal::new(clock);
+        Self::start(
+            setting,
+            Life::quiet(clock),
+            clock,
+            gateway,
+            network,
+            journal,
+        )
+    }
+
+    /// A process that begins to live between a gateway and a journal that were there before.
+    pub(crate) fn start(
+        setting: &Setting,
+        life: Life,
+        clock: Clock,
+        gateway: Gateway,
+        network: Network,
+        journal: Journal,
+    ) -> Self {
         let drain = Drain::new();
         let results = Arc::new(Results::new(setting.results.clone()));
         let client = Client::new(
             "http://gateway.test".parse().unwrap(),
-            network.connector(),
+            network.connector(&life),
             upstream::Config::default(),
             clock,
             Drain::new(),
@@ -250,6 +271,7 @@ impl World {
             journal,
             drain,
             results,
+            life,
             flights,
             upstream: Arc::new(exchange::Gateway {
                 name: "sim".into(),

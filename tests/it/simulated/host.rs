@@ -1,0 +1,173 @@
+//! The machine that a process runs on: the process may be killed there at any moment and is started
+//! again, while gateway, network, disk and clients live on.
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use holdline::exchange::Held;
+use holdline::simulator::{Gateway, Ledger};
+use holdline::timing::Clock;
+
+use super::journal::Journal;
+use super::life::{Chronicle, Death, Doom, Ending, Life, Step};
+use super::network::Network;
+use super::world::{Ask, Reply, Setting, World};
+
+/// How a process ends, and what comes then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crash {
+    /// Before which step.
+    pub(crate) doom: Doom,
+    /// After so long at the latest.
+    pub(crate) latest: Duration,
+    pub(crate) death: Death,
+    /// How long nothing runs.
+    pub(crate) downtime: Duration,
+}
+
+/// A machine. Clones are handles on the same one.
+#[derive(Clone)]
+pub(crate) struct Host(Rc<Inner>);
+
+struct Inner {
+    setting: Setting,
+    clock: Clock,
+    gateway: Gateway,
+    network: Network,
+    journal: Journal,
+    running: RefCell<Option<World>>,
+    lives: RefCell<Vec<Life>>,
+}
+
+impl Host {
+    /// A machine on which nothing runs yet.
+    pub(crate) fn new(setting: &Setting) -> Self {
+        fastrand::seed(setting.seed);
+        let clock = Clock::start();
+        let gateway = Gateway::new(setting.gateway.clone(), clock);
+        Self(Rc::new(Inner {
+            setting: setting.clone(),
+            clock,
+            network: Network::new(gateway.clone(), clock),
+            gateway,
+            journal: Journal::new(clock),
+            running: RefCell::default(),
+            lives: RefCell::default(),
+        }))
+    }
+
+    /// Starts a process that ends as it is told.
+    pub(crate) fn start(&self, doom: Doom, death: Death) -> Life {
+        let inner = &self.0;
+        let number = u32::try_from(inner.lives.borrow().len()).unwrap();
+        let life = Life::new(inner.clock, number, doom, death);
+        inner.lives.borrow_mut().push(life.clone());
+        let world = World::start(
+            &inner.setting,
+            life.clone(),
+            inner.clock,
+            inner.gateway.clone(),
+            inner.network.clone(),
+            inner.journal.clone(),
+        );
+        inner.running.replace(Some(world));
+        life
+    }
+
+    /// Runs a process that nobody kills, after those that these crashes end.
+    pub(crate) async fn run(&self, crashes: &[Crash]) {
+        for crash in crashes {
+            let life = self.start(crash.doom, crash.death);
+            let _ = tokio::time::timeout(crash.latest, life.ended()).await;
+            life.kill();
+            self.bury();
+            tokio::time::sleep(crash.downtime).await;
+        }
+        self.start(Doom::Never, Death::Killed);
+        std::future::pending::<()>().await;
+    }
+
+    /// A day later nothing is left of any exchange.
+    pub(crate) async fn rest(&self) {
+        if self.running().is_none() {
+            self.bury();
+            self.start(Doom::Never, Death::Killed);
+        }
+        let world = self.running().expect("it was started");
+        world.pass(Duration::from_hours(25)).await;
+        world.is_empty().await;
+    }
+
+    /// Every step of every process, in order.
+    pub(crate) fn chronicle(&self) -> Chronicle {
+        self.lives().iter().flat_map(Life::chronicle).collect()
+    }
+
+    /// Lets go of a process that has ended: its tasks end too, and reach nothing.
+    pub(crate) fn bury(&self) {
+        if let Some(world) = self.0.running.take() {
+            world.drain.end();
+            world.flights.stop(|_| true);
+        }
+    }
+
+    /// The process that runs, if one does.
+    pub(crate) fn running(&self) -> Option<World> {
+        let running = self.0.running.borrow().clone();
+        running.filter(|world| !world.life.has_ended())
+    }
+
+    /// Asks, and waits until the client is told something; `None` if no process was there, or it
+    /// ended before it had told.
+    pub(crate) async fn pay(&self, ask: &Ask) -> Option<Reply> {
+        let world = self.running()?;
+        self.pay_at(world, ask, |_| ()).await
+    }
+
+    /// The same of one process; `seen` sees each flight that takes the request.
+    pub(crate) async fn pay_at(
+        &self,
+        world: World,
+        ask: &Ask,
+        seen: impl FnMut(&Held),
+    ) -> Option<Reply> {
+        let reply = tokio::select! {
+            biased;
+            () = world.life.ended() => return None,
+            reply = world.pay_and(ask, seen) => reply,
+        };
+        world.life.step(Step::Tell).then_some(reply)
+    }
+
+    /// The process with a map of flights that knows of none.
+    pub(crate) fn forgetful(&self, world: &World) -> World {
+        world.reopened(&self.0.setting)
+    }
+
+    /// Every process that there was, the last one at the end.
+    pub(crate) fn lives(&self) -> Vec<Life> {
+        self.0.lives.borrow().clone()
+    }
+
+    /// How each process ended.
+    pub(crate) fn endings(&self) -> Vec<Ending> {
+        self.lives().iter().filter_map(Life::ending).collect()
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.0.network
+    }
+
+    /// What is written down of every record.
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.0.gateway.ledger()
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.0.clock
+    }
+}
