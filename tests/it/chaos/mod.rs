@@ -2,11 +2,12 @@
 //! all from one seed; afterwards the judges compare what clients were told with what truly happened.
 //!
 //! `plan` draws a run from its seed, `client` plays a buyer, `wire` reads back what went over the
-//! network, `judge` holds the invariants. `broken` shows that each judge finds what
+//! network, `judge` and `records` hold the invariants. `broken` shows that each judge finds what
 //! breaks its rule. `HOLDLINE_CHAOS_SEEDS=5000` runs more seeds, `HOLDLINE_CHAOS_SEED=17` one.
 mod broken;
 mod client;
 mod judge;
 mod plan;
+mod records;
 mod runs;
 mod wire;

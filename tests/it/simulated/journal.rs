@@ -32,6 +32,7 @@ pub(crate) enum Disk {
 pub(crate) struct Entry {
     pub(crate) exchange: Uuid,
     pub(crate) kind: RecordKind,
+    pub(crate) asked_at: Moment,
     pub(crate) durable_at: Option<Moment>,
     pub(crate) panicked: bool,
 }
