@@ -17,7 +17,7 @@ use crate::listener::{self, Evidence, Server, bind};
 use crate::polling::{Backoff, Schedule};
 use crate::proxy::{self, Proxy, Site, Sites};
 use crate::results::Results;
-use crate::timing::{Clock, Moment};
+use crate::timing::{Clock, Moment, Stamp, Stamps};
 use crate::upstream::{self, CaFileError, Client, Connector, PlatformRootsError, TlsConfig};
 use crate::{admin, protocol};
 
@@ -86,6 +86,7 @@ impl App {
             policy,
             hash_key,
             clock,
+            stamps: Stamps::new(clock, Stamp::of_this_system()),
             drain: drain.clone(),
             recorder,
             results: Arc::new(Results::new(config.results.clone())),

@@ -77,6 +77,7 @@ fn holdline(listen: SocketAddr, upstream: SocketAddr) -> Result<App, String> {
         listen: Some(listen.to_string()),
         upstream: Some(format!("http://{upstream}")),
         name: Some("demo".to_owned()),
+        in_memory: true,
     };
     let resolved = config::resolve(None, [], &flags).map_err(|faults| faults.to_string())?;
     let mut config = resolved.config;

@@ -77,14 +77,15 @@ fn url(args: &Args) -> Result<Uri, String> {
     if let Some(url) = &args.url {
         return Ok(url.clone());
     }
-    let admin = config::admin(args.config.as_deref(), std::env::vars_os()).map_err(|faults| {
+    let file = args.config.as_deref();
+    let config = config::sections(file, std::env::vars_os(), &["admin"]).map_err(|faults| {
         faults
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join("; ")
     })?;
-    let address = reachable(admin.listen);
+    let address = reachable(config.admin.listen);
     format!("http://{address}{PATH}")
         .parse()
         .map_err(|error| format!("{address} makes no URL: {error}"))

@@ -25,6 +25,10 @@ pub struct Source {
     /// The name of the only gateway; a known brand's name fills in its upstream
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+
+    /// Keep nothing on disk: a restart forgets payments under way and answers not yet delivered
+    #[arg(long)]
+    pub in_memory: bool,
 }
 
 impl Source {
@@ -34,6 +38,7 @@ impl Source {
             listen: self.listen.clone(),
             upstream: self.upstream.clone(),
             name: self.name.clone(),
+            in_memory: self.in_memory,
         };
         config::read(self.config.as_deref(), std::env::vars_os(), &flags)
     }

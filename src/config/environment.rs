@@ -99,7 +99,7 @@ impl Variable {
 }
 
 /// The table of a section, which is made if there is none.
-fn section_table<'a>(
+pub(super) fn section_table<'a>(
     root: &'a mut Table,
     name: &str,
     place: &Place,

@@ -2,7 +2,9 @@
 //! Reading, showing and the tests walk this list, so that none of them can know another one.
 use std::time::Duration;
 
-use super::kind::{Address, Choice, KeyField, Kind, Level, Within, bytes, count};
+use super::kind::{
+    Address, Choice, FilePath, KeyField, Kind, Level, OwnFile, Switch, Within, bytes, count,
+};
 use super::resolve::Config;
 use crate::polling::ScheduleKind;
 use crate::protocol::{Disposition, Operation};
@@ -57,9 +59,11 @@ pub(super) fn visit(config: &mut Config, visitor: &mut impl Visitor) {
     polling(config, visitor);
     coalesce(config, visitor);
     cache(config, visitor);
+    journal(config, visitor);
     limits(config, visitor);
     listener(config, visitor);
     admin(config, visitor);
+    control(config, visitor);
     log(config, visitor);
     drain(config, visitor);
 }
@@ -174,6 +178,14 @@ fn cache(config: &mut Config, visitor: &mut impl Visitor) {
     visitor.key("cache", "max_bytes", &mut results.max_bytes, &weight);
 }
 
+fn journal(config: &mut Config, visitor: &mut impl Visitor) {
+    let (section, journal) = ("journal", &mut config.journal);
+    visitor.key(section, "in_memory", &mut journal.in_memory, &Switch);
+    visitor.key(section, "path", &mut journal.path, &OwnFile);
+    let size = bytes(16 << 20, 1 << 40);
+    visitor.key(section, "max_bytes", &mut journal.max_bytes, &size);
+}
+
 fn limits(config: &mut Config, visitor: &mut impl Visitor) {
     let (section, many) = ("limits", count(1, MILLION));
     visitor.key(
@@ -252,6 +264,10 @@ fn listener(config: &mut Config, visitor: &mut impl Visitor) {
 
 fn admin(config: &mut Config, visitor: &mut impl Visitor) {
     visitor.key("admin", "listen", &mut config.admin.listen, &Address);
+}
+
+fn control(config: &mut Config, visitor: &mut impl Visitor) {
+    visitor.key("control", "socket", &mut config.control.socket, &FilePath);
 }
 
 fn log(config: &mut Config, visitor: &mut impl Visitor) {

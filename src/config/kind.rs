@@ -246,6 +246,25 @@ impl Kind for FilePath {
     }
 }
 
+/// A path of a file that holdline makes itself.
+pub(super) struct OwnFile;
+
+impl Kind for OwnFile {
+    type Value = PathBuf;
+
+    fn read(&self, value: &Value) -> Result<PathBuf, Problem> {
+        let hint = "write the path of a file, in a directory that is kept over restarts";
+        match text(value, hint)? {
+            "" => Err(Problem::new("is empty", hint)),
+            written => Ok(PathBuf::from(written)),
+        }
+    }
+
+    fn show(&self, value: &PathBuf) -> String {
+        quoted(&value.display())
+    }
+}
+
 /// The levels of `[log]`, as its room reads them.
 pub(super) struct Level;
 

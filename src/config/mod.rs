@@ -18,5 +18,5 @@ mod tree;
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use fault::{Fault, Faults, Place, Places, Warning};
 pub use gateway::{Gateway, Host, HostError};
-pub use resolve::{Config, File, Flags, Resolved, admin, read, resolve};
+pub use resolve::{Config, File, Flags, Resolved, read, resolve, sections};
 pub use span::{Span, SpanError};

@@ -16,7 +16,10 @@ use super::reader::{Reader, fault};
 use super::tree::{self, Node, Table, Value};
 use super::{checks, summary};
 use crate::telemetry::Capped;
-use crate::{admin, drain, exchange, listener, polling, proxy, results, telemetry, upstream};
+use crate::{
+    admin, control, drain, exchange, journal, listener, polling, proxy, results, telemetry,
+    upstream,
+};
 
 /// The configuration in force: each room's own, and the gateways.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,12 +34,16 @@ pub struct Config {
     pub exchange: exchange::Config,
     /// Kept answers.
     pub results: results::Config,
+    /// What outlives the process.
+    pub journal: journal::Config,
     /// When to poll.
     pub polling: polling::Config,
     /// Downstream requests.
     pub proxy: proxy::Config,
     /// The operator's listener.
     pub admin: admin::Config,
+    /// The control socket.
+    pub control: control::Config,
     /// Log lines.
     pub log: telemetry::Config,
     /// The ordered stop.
@@ -71,7 +78,7 @@ pub struct File {
     pub text: String,
 }
 
-/// What the command line says of the only gateway; each wins over environment and file.
+/// What the command line says; each wins over environment and file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
     /// `--listen`
@@ -80,10 +87,15 @@ pub struct Flags {
     pub upstream: Option<String>,
     /// `--name`
     pub name: Option<String>,
+    /// `--in-memory`
+    pub in_memory: bool,
 }
 
 impl Flags {
     fn overlay(&self, root: &mut Table, faults: &mut Faults) {
+        if self.in_memory {
+            self.keep_nothing(root, faults);
+        }
         let flags = [
             ("--listen", "listen", &self.listen),
             ("--upstream", "upstream", &self.upstream),
@@ -102,6 +114,20 @@ impl Flags {
                 }
                 Err(problem) => faults.add(fault(&place, "", problem)),
             }
+        }
+    }
+
+    fn keep_nothing(&self, root: &mut Table, faults: &mut Faults) {
+        let place = Place::Flag("--in-memory");
+        let word = Node {
+            place: place.clone(),
+            value: Value::Word(self.in_memory.to_string()),
+        };
+        match environment::section_table(root, "journal", &place) {
+            Ok(table) => {
+                table.insert("in_memory".to_owned(), word);
+            }
+            Err(problem) => faults.add(fault(&place, "", problem)),
         }
     }
 }
@@ -137,17 +163,18 @@ pub fn resolve(
     }
 }
 
-/// Where the operator's listener is, for a command that asks nothing else: faults of other keys
-/// are passed over.
-pub fn admin(
+/// Some sections, for a command that needs no other: faults of other keys are passed over.
+pub fn sections(
     path: Option<&Path>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<admin::Config, Faults> {
+    names: &[&str],
+) -> Result<Config, Faults> {
     let file = path.map(open).transpose()?;
     let (resolved, mut faults) = assemble(file.as_ref(), environment, &Flags::default());
-    faults.retain(|fault| fault.key.is_empty() || fault.key.starts_with("admin"));
+    let is_asked_for = |key: &str| key.is_empty() || names.iter().any(|name| key.starts_with(name));
+    faults.retain(|fault| is_asked_for(&fault.key));
     if faults.is_empty() {
-        Ok(resolved.config.admin)
+        Ok(resolved.config)
     } else {
         Err(faults)
     }

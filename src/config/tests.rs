@@ -192,7 +192,7 @@ fn two_flags_make_a_configuration_without_a_file() {
     let flags = Flags {
         listen: Some("127.0.0.1:0".to_owned()),
         upstream: Some("http://127.0.0.1:9100".to_owned()),
-        name: None,
+        ..Flags::default()
     };
     let config = resolve(None, [], &flags).unwrap().config;
     assert_eq!(config.gateways.len(), 1);
@@ -424,9 +424,12 @@ fn a_host_is_a_name_without_a_port() {
 #[test]
 fn the_operators_address_is_found_though_other_keys_are_faulty() {
     let variables = [("HOLDLINE_ADMIN__LISTEN", "127.0.0.1:9901")];
-    let found = admin(None, environment(&variables)).unwrap();
+    let found = sections(None, environment(&variables), &["admin"])
+        .unwrap()
+        .admin;
     assert_eq!(found.listen.port(), 9901);
-    let told = admin(None, environment(&[("HOLDLINE_ADMIN__LISTEN", "9901")])).unwrap_err();
+    let broken = environment(&[("HOLDLINE_ADMIN__LISTEN", "9901")]);
+    let told = sections(None, broken, &["admin"]).unwrap_err();
     assert_eq!(told.len(), 1);
 }
 

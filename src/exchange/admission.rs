@@ -49,18 +49,24 @@ pub enum Refusal {
     Undelivered,
     /// `limits.facts` is reached.
     Facts,
+    /// The journal cannot be written now.
+    JournalDown,
+    /// `journal.max_bytes` is reached by what may not be dropped.
+    JournalFull,
     /// The process is stopping.
     Draining,
 }
 
 impl Refusal {
     /// Every refusal, for the table of what is told.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Running,
         Self::Held,
         Self::Owner,
         Self::Undelivered,
         Self::Facts,
+        Self::JournalDown,
+        Self::JournalFull,
         Self::Draining,
     ];
 }
@@ -94,7 +100,7 @@ impl Context {
     /// Takes a request in. What runs already is looked up before any limit is, so that the repeat
     /// of a running payment is never told that nothing was sent.
     pub(super) fn admit(self: &Arc<Self>, order: Order) -> Admission {
-        let kin = Kin::of(&self.hash_key, &order);
+        let kin = Kin::of(&self.hash_key, order.identity, &order.key, &order.facts);
         let now = self.clock.now();
         let mut table = self.table();
         let fingerprint = self.free_place(&table, order.identity.fingerprint, &kin);
@@ -187,7 +193,7 @@ impl Context {
         } else if order.key.explicit && table.facts.purge(now) >= limits.facts {
             Err(Refusal::Facts)
         } else {
-            Ok(())
+            self.recorder.may_start()
         }
     }
 
@@ -214,6 +220,7 @@ impl Context {
             order.read_at,
             machine,
             waiter,
+            self.recorder.begin(),
         ));
         let kindred = table.enter(&flight);
         for sharing in &kindred.key {

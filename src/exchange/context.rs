@@ -14,7 +14,7 @@ use super::table::{Fact, Table};
 use crate::drain::Drain;
 use crate::protocol::RequestId;
 use crate::results::{ResultKey, Results};
-use crate::timing::{Clock, Moment};
+use crate::timing::{Clock, Moment, Stamps};
 
 /// What the flights share.
 pub(super) struct Context {
@@ -22,6 +22,7 @@ pub(super) struct Context {
     pub(super) policy: Policy,
     pub(super) hash_key: HashKey,
     pub(super) clock: Clock,
+    pub(super) stamps: Stamps,
     pub(super) drain: Drain,
     pub(super) recorder: Arc<dyn Recorder>,
     pub(super) results: Arc<Results>,

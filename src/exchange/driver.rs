@@ -341,17 +341,22 @@ impl Driver {
         if let Record::Accepted(id) = record {
             self.enter_task(id);
         }
-        match self.context.recorder.append(self.flight.id, record) {
+        match self.append(record) {
             Some(appending) => self.recording = Some((record.kind(), appending)),
             None => self.apply(Event::Recorded(record.kind())),
         }
     }
 
     fn note(&mut self, record: &Record<Answer>) {
-        if let Some(appending) = self.context.recorder.append(self.flight.id, record) {
+        if let Some(appending) = self.append(record) {
             let note = calls::note(self.flight.id, appending);
             drop(self.context.drain.spawn(note));
         }
+    }
+
+    fn append(&self, record: &Record<Answer>) -> Option<Appending> {
+        let credentials = self.credentials.as_deref();
+        self.context.append(&self.flight, record, credentials)
     }
 
     fn enter_task(&mut self, id: &RequestId) {

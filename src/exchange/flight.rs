@@ -10,6 +10,7 @@ use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
 use super::order::{Credentials, Identity, Key, Submission};
+use crate::journal::{Number, Place};
 use crate::message::StoredResponse;
 use crate::protocol::{Conversion, MatchFacts};
 use crate::results::ResultKey;
@@ -32,6 +33,8 @@ const MAX_WAITERS: usize = 4;
 /// One running exchange. Its entry in the map belongs to its supervisor, never to a connection.
 pub struct Flight {
     pub(super) id: Uuid,
+    /// Its number in the journal.
+    pub(super) number: Number,
     pub(super) gateway: Arc<Gateway>,
     pub(super) conversion: &'static Conversion,
     pub(super) identity: Identity,
@@ -52,6 +55,9 @@ pub(super) struct Core {
     pub(super) last_joined: u64,
     pub(super) told: Option<Told>,
     pub(super) result_key: Option<ResultKey>,
+    /// The step of its next entry in the journal, and of the one that holds its answer.
+    pub(super) next_step: u32,
+    pub(super) answer_step: Option<u32>,
     /// The last reason why no connection was there.
     pub(super) connect_failure: Option<Cause>,
     /// Transactions that are known to be another exchange's.
@@ -136,6 +142,7 @@ impl Flight {
         read_at: Moment,
         machine: Machine<Answer>,
         first: Waiter,
+        number: Number,
     ) -> Self {
         let core = Core {
             machine,
@@ -143,6 +150,8 @@ impl Flight {
             waiters: vec![first],
             told: None,
             result_key: None,
+            next_step: 0,
+            answer_step: None,
             connect_failure: None,
             taken: Vec::new(),
             looked_up: false,
@@ -152,6 +161,7 @@ impl Flight {
         Self {
             // It names the exchange and guards nothing, so it needs no system call.
             id: Builder::from_random_bytes(fastrand::u128(..).to_le_bytes()).into_uuid(),
+            number,
             gateway,
             conversion,
             identity,
@@ -256,6 +266,18 @@ impl Flight {
             | State::Ended => false,
         };
         asks && core.machine.ticket().is_some()
+    }
+
+    /// The place of its next entry in the journal. One that could not be written leaves a gap: its
+    /// place is never used again.
+    pub(super) fn next_place(&self) -> Place {
+        let mut core = self.core();
+        let step = core.next_step;
+        core.next_step += 1;
+        Place {
+            number: self.number,
+            step,
+        }
     }
 
     /// Says whether a waiter's answer reached it.

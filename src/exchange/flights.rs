@@ -16,7 +16,7 @@ use super::table::Census;
 use crate::drain::Drain;
 use crate::protocol::RequestId;
 use crate::results::Results;
-use crate::timing::{Clock, Moment};
+use crate::timing::{Clock, Moment, Stamps};
 
 /// Every exchange of the process.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub struct Parts {
     pub hash_key: HashKey,
     /// The process's clock.
     pub clock: Clock,
+    /// The same clock, for what outlives the process.
+    pub stamps: Stamps,
     /// The process's end.
     pub drain: Drain,
     /// Where records go.
@@ -50,6 +52,7 @@ impl Flights {
             policy: parts.policy,
             hash_key: parts.hash_key,
             clock: parts.clock,
+            stamps: parts.stamps,
             drain: parts.drain,
             recorder: parts.recorder,
             results: parts.results,

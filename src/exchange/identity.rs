@@ -3,10 +3,18 @@ use std::fmt;
 
 use rustls::crypto::SecureRandom;
 
-/// The process's key for every hash of what a client sent. Random, so that a hash that leaks
-/// cannot be tried against guesses.
+use crate::journal::AnswerKey;
+
+/// The key for every hash of what a client sent. Random, so that a hash that leaks cannot be tried
+/// against guesses: the journal's own key, or one of this process where there is no journal.
 #[derive(Clone)]
 pub struct HashKey([u8; 32]);
+
+impl From<[u8; 32]> for HashKey {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
 
 /// A shop at a gateway: the keyed hash of the gateway's name and the Basic user id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +31,19 @@ pub struct Fingerprint(Digest);
 /// A keyed hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
+
+macro_rules! written_as_bytes {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// The hash as it is written to disk.
+            pub(super) const fn to_bytes(self) -> [u8; 32] {
+                self.0.0
+            }
+        }
+    )*};
+}
+
+written_as_bytes!(Owner, Credential, Fingerprint);
 
 impl fmt::Debug for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,6 +95,12 @@ impl HashKey {
     /// The full credentials at a gateway.
     pub fn credential(&self, gateway: &str, authorization: &[u8]) -> Credential {
         Credential(self.digest("credential", [gateway.as_bytes(), authorization]))
+    }
+
+    /// The key of what is kept for these credentials: without them nothing of it opens.
+    pub fn answer_key(&self, gateway: &str, authorization: &[u8]) -> AnswerKey {
+        let Digest(key) = self.digest("answers", [gateway.as_bytes(), authorization]);
+        AnswerKey::new(key)
     }
 
     /// The fingerprint of a request.

@@ -1,6 +1,7 @@
 //! What an exchange has in common with others, and by which they are told of each other.
 use super::identity::{Digest, Fingerprint, HashKey};
-use super::order::Order;
+use super::order::{Identity, Key};
+use crate::protocol::MatchFacts;
 
 /// What an exchange may have in common with others of its shop.
 #[derive(Clone, Copy, Debug)]
@@ -14,12 +15,16 @@ pub(super) struct Kin {
 }
 
 impl Kin {
-    /// What the exchange of an order will have in common with others.
-    pub(super) fn of(hash_key: &HashKey, order: &Order) -> Self {
-        let owner = order.identity.owner;
-        let facts = &order.facts;
-        let explicit = order.key.explicit;
-        let key = || hash_key.common("key", owner, [order.key.value.as_bytes()]);
+    /// What the exchange of a request has in common with others.
+    pub(super) fn of(
+        hash_key: &HashKey,
+        identity: Identity,
+        key: &Key,
+        facts: &MatchFacts,
+    ) -> Self {
+        let owner = identity.owner;
+        let explicit = key.explicit;
+        let own = || hash_key.common("key", owner, [key.value.as_bytes()]);
         let purchase = |tracking_id: &str| {
             let amount = facts.amount.as_deref().unwrap_or_default();
             let kind = facts.transaction_type;
@@ -28,9 +33,9 @@ impl Kin {
         };
         let stands_beside = !explicit && facts.duplicates_wanted;
         Self {
-            key: explicit.then(key),
+            key: explicit.then(own),
             purchase: facts.tracking_id.as_deref().map(purchase),
-            beside: stands_beside.then_some(order.identity.fingerprint),
+            beside: stands_beside.then_some(identity.fingerprint),
         }
     }
 }

@@ -190,6 +190,8 @@ impl Metrics {
             Refusal::Owner => "owner",
             Refusal::Undelivered => "undelivered",
             Refusal::Facts => "facts",
+            Refusal::JournalDown => "journal_down",
+            Refusal::JournalFull => "journal_full",
             Refusal::Draining => "draining",
         };
         self.refused.get_or_create(&Refused { why }).inc();

@@ -4,6 +4,7 @@ mod calls;
 mod config;
 mod context;
 mod driver;
+mod entries;
 mod flight;
 mod flights;
 mod gateway;
@@ -28,5 +29,5 @@ pub use identity::{Credential, Fingerprint, FingerprintParts, HashKey, NoRandom,
 pub use metrics::Metrics;
 pub use order::{Credentials, Identity, Key, Order, Submission};
 pub use read::{Read, ReadOutcome, ReadPolicy};
-pub use recorder::{Appending, InMemory, RecordError, Recorder};
+pub use recorder::{Appending, InMemory, ReadError, Reading, RecordError, Recorder};
 pub use table::Census;

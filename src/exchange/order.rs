@@ -6,7 +6,8 @@ use http::{Method, Request};
 use std::sync::Arc;
 
 use super::gateway::Gateway;
-use super::identity::{Credential, Fingerprint, Owner};
+use super::identity::{Credential, Fingerprint, HashKey, Owner};
+use crate::journal::AnswerKey;
 use crate::message::{Body, copied_value, erasable_value};
 use crate::protocol::{Conversion, MatchFacts};
 use crate::timing::Moment;
@@ -108,6 +109,11 @@ impl Credentials {
     /// The client's own `Authorization`.
     pub const fn authorization(&self) -> &HeaderValue {
         &self.authorization
+    }
+
+    /// The key of what is kept for them.
+    pub(super) fn answer_key(&self, hash_key: &HashKey, gateway: &str) -> AnswerKey {
+        hash_key.answer_key(gateway, self.authorization.as_bytes())
     }
 
     /// The values of the fields that shape the answer, as one text for the fingerprint.

@@ -1,28 +1,42 @@
 //! The seam to the journal: where an exchange's records go before its next step.
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
-use std::sync::Arc;
 
-use uuid::Uuid;
-
-use super::machine::Record;
-use crate::message::StoredResponse;
+use super::admission::Refusal;
+use crate::journal::{Entry, Number, Place, Sealed};
 
 /// A record on its way to the disk.
 pub type Appending = Pin<Box<dyn Future<Output = Result<(), RecordError>> + Send>>;
+
+/// An answer on its way from the disk; none where it has been dropped.
+pub type Reading = Pin<Box<dyn Future<Output = Result<Option<Sealed>, ReadError>> + Send>>;
 
 /// A record could not be made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("failed to make a record durable")]
 pub struct RecordError;
 
+/// An answer could not be read from the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed to read an answer from the disk")]
+pub struct ReadError;
+
 /// Takes the records of every exchange, in order.
 pub trait Recorder: Send + Sync {
-    /// Appends a record of `exchange`; `None` when it is already as durable as it will be.
-    fn append(&self, exchange: Uuid, record: &Record<Arc<StoredResponse>>) -> Option<Appending>;
-
     /// True if records outlive the process.
     fn is_durable(&self) -> bool;
+
+    /// A number for a new exchange: higher than any before it.
+    fn begin(&self) -> Number;
+
+    /// Appends an entry; `None` when it is already as durable as it will be.
+    fn append(&self, entry: Entry) -> Option<Appending>;
+
+    /// The sealed answer that stands at a place.
+    fn answer(&self, place: Place) -> Reading;
+
+    /// Whether the intent of a new exchange could be recorded now.
+    fn may_start(&self) -> Result<(), Refusal>;
 }
 
 /// Memory alone: the records live and die with the process that has their effects in memory.
@@ -30,11 +44,23 @@ pub trait Recorder: Send + Sync {
 pub struct InMemory;
 
 impl Recorder for InMemory {
-    fn append(&self, _: Uuid, _: &Record<Arc<StoredResponse>>) -> Option<Appending> {
+    fn is_durable(&self) -> bool {
+        false
+    }
+
+    fn begin(&self) -> Number {
+        Number(0)
+    }
+
+    fn append(&self, _: Entry) -> Option<Appending> {
         None
     }
 
-    fn is_durable(&self) -> bool {
-        false
+    fn answer(&self, _: Place) -> Reading {
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn may_start(&self) -> Result<(), Refusal> {
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Every answer that is not the gateway's, as one exhaustive table: what is told, and what is true.
 use http::StatusCode;
 
+use super::doubt::in_doubt;
 use super::head::HeadFault;
 use super::key::KeyFault;
 use crate::exchange::Refusal;
@@ -109,14 +110,12 @@ pub(super) struct Words {
 /// The vendor's code for a transaction that is being processed.
 const IN_PROGRESS: &str = "P.1019";
 /// The vendor's family of codes for a failure of the system.
-const FAILED: &str = "F.1000";
+pub(super) const FAILED: &str = "F.1000";
 /// The vendor's family of codes for a request that is wrong.
 const WRONG: &str = "E.1000";
 
 /// A repeat of a running exchange joins it, so it may come at once; a second spares both sides.
 const SOON: Option<u32> = Some(1);
-/// A repeat of an exchange in doubt starts another search, at most this often.
-const NEXT_SEARCH: Option<u32> = Some(10);
 
 impl Problem {
     /// What is told of it: the failure table.
@@ -130,11 +129,6 @@ impl Problem {
                 message: "The transaction is in progress. Do not start another one: \
                           the same request again waits for its answer.",
                 retry_after: SOON,
-            },
-            Self::InDoubt(Doubt::Executed) => Words {
-                fate: Fate::Completed,
-                retry_after: None,
-                ..in_doubt(Doubt::Executed)
             },
             Self::InDoubt(doubt) => in_doubt(doubt),
             // Whoever answers a repeat next knows nothing of this one, so none is asked for.
@@ -202,54 +196,6 @@ impl Problem {
                 retry_after: SOON,
             },
         }
-    }
-}
-
-const fn in_doubt(doubt: Doubt) -> Words {
-    let (error, message) = match doubt {
-        Doubt::SubmitTimeout => (
-            ProxyError::HttpResponseTimeout,
-            "The gateway did not answer in time. The transaction may have been executed: look it \
-             up before you repeat it.",
-        ),
-        Doubt::SubmitLost => (
-            ProxyError::ConnectionTerminated,
-            "The connection to the gateway broke after the request was sent. The transaction may \
-             have been executed: look it up before you repeat it.",
-        ),
-        Doubt::SubmitUnclear => (
-            ProxyError::HttpProtocolError,
-            "The gateway's answer says neither yes nor no. The transaction may have been \
-             executed: look it up before you repeat it.",
-        ),
-        Doubt::ResubmitRefused => (
-            ProxyError::HttpResponseIncomplete,
-            "A repeat was refused, which does not tell what became of the first. The transaction \
-             may have been executed: look it up before you repeat it.",
-        ),
-        Doubt::TaskUnknown => (
-            ProxyError::HttpResponseIncomplete,
-            "The gateway took the request and no longer knows it. The transaction may have been \
-             executed: look it up before you repeat it.",
-        ),
-        Doubt::Executed => (
-            ProxyError::HttpResponseIncomplete,
-            "The transaction was executed, as its operator found out; its answer is lost. Look it \
-             up; nothing was submitted again.",
-        ),
-        Doubt::Driver => (
-            ProxyError::ProxyInternalError,
-            "An internal fault interrupted the request. The transaction may have been executed: \
-             look it up before you repeat it.",
-        ),
-    };
-    Words {
-        status: StatusCode::GATEWAY_TIMEOUT,
-        code: FAILED,
-        fate: Fate::InDoubt,
-        error,
-        message,
-        retry_after: NEXT_SEARCH,
     }
 }
 
@@ -332,6 +278,8 @@ const fn refused(refusal: Refusal) -> Words {
         Refusal::Owner => "This shop has too many exchanges running. Nothing was submitted.",
         Refusal::Undelivered => "Too many answers wait for their clients. Nothing was submitted.",
         Refusal::Facts => "Too many keys are remembered. Nothing was submitted.",
+        Refusal::JournalDown => "The journal cannot be written. Nothing was submitted.",
+        Refusal::JournalFull => "The journal is full. Nothing was submitted.",
         Refusal::Draining => "holdline is stopping. Nothing was submitted.",
     };
     Words {
@@ -345,6 +293,7 @@ const fn refused(refusal: Refusal) -> Words {
             | Refusal::Owner
             | Refusal::Undelivered
             | Refusal::Facts => ProxyError::ConnectionLimitReached,
+            Refusal::JournalDown | Refusal::JournalFull => ProxyError::ProxyInternalError,
         },
         message,
         retry_after: SOON,

@@ -141,8 +141,12 @@ mod tests {
             since_boot: now.since_boot,
             boot: now.boot.wrapping_add(1),
         };
-        let age = stamps.clock.now().since(stamps.moment(earlier));
-        assert!(age >= Duration::from_millis(hour) && age < Duration::from_millis(2 * hour));
+        let moment = stamps.moment(earlier);
+        let age = stamps.clock.now().since(moment);
+        assert!(
+            age >= Duration::from_millis(hour) && age < Duration::from_millis(2 * hour),
+            "{age:?}"
+        );
     }
 
     #[test]

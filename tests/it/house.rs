@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 12] = [
     &["commands"],
     &["app"],
     &["config"],
-    &["proxy", "admin", "simulator"],
+    &["proxy", "admin", "control", "simulator"],
     &["exchange"],
     &["results", "journal"],
     &["upstream", "protocol", "polling", "listener"],

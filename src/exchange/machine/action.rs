@@ -1,4 +1,5 @@
 //! What an exchange asks its driver to do.
+use super::doubt::Doubt;
 use crate::protocol::RequestId;
 
 /// The actions of one step, in order.
@@ -139,37 +140,5 @@ impl Withdrawal {
         Self::Draining,
         Self::Journal,
         Self::Driver,
-    ];
-}
-
-/// Why it may have been executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Doubt {
-    /// The submit was not answered in `submit.timeout`.
-    SubmitTimeout,
-    /// The submit's connection ended without a whole answer.
-    SubmitLost,
-    /// The submit was answered with something that says neither yes nor no.
-    SubmitUnclear,
-    /// A repeat of the submit was refused, which says nothing of the first.
-    ResubmitRefused,
-    /// The gateway took the task and then did not know it: its answer may have been lost.
-    TaskUnknown,
-    /// The task that drove the exchange died.
-    Driver,
-    /// The operator says that it was executed: it is settled, and no repeat asks again.
-    Executed,
-}
-
-impl Doubt {
-    /// Every reason, for the table of what is told.
-    pub const ALL: [Self; 7] = [
-        Self::SubmitTimeout,
-        Self::SubmitLost,
-        Self::SubmitUnclear,
-        Self::ResubmitRefused,
-        Self::TaskUnknown,
-        Self::Driver,
-        Self::Executed,
     ];
 }

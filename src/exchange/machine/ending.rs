@@ -1,5 +1,6 @@
 //! The ends of an exchange: what is recorded for each, and what its waiters are told.
-use super::action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
+use super::action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
+use super::doubt::Doubt;
 use super::event::{Event, Whole};
 use super::facts::{Machine, State};
 use crate::timing::Moment;

@@ -1,7 +1,8 @@
 //! What a machine knows: its policy, its facts, and what follows from them without a step.
 use std::time::Duration;
 
-use super::action::{Action, Actions, Doubt, Record, RecordKind, Withdrawal};
+use super::action::{Action, Actions, Record, RecordKind, Withdrawal};
+use super::doubt::Doubt;
 use super::event::{Joining, Timer, Whole};
 use crate::polling::{Backoff, Jitter, Schedule};
 use crate::protocol::RequestId;

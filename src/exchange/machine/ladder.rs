@@ -1,7 +1,8 @@
 //! The ladder: what is tried, rung by rung, when a submit or a result ended without a clear answer.
 use std::time::Duration;
 
-use super::action::{Action, Actions, Doubt, Record};
+use super::action::{Action, Actions, Record};
+use super::doubt::Doubt;
 use super::event::Whole;
 use super::facts::{Machine, State};
 use super::table::abandoning;

@@ -1,5 +1,6 @@
 //! The rules of money as a pure state machine: `on(event, now) -> actions`, no socket, clock or disk.
 mod action;
+mod doubt;
 mod ending;
 mod event;
 mod facts;
@@ -8,6 +9,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
+pub use action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
+pub use doubt::Doubt;
 pub use event::{Event, Joining, Polled, Submitted, Timer, Verdict, Whole};
 pub use facts::{Machine, Policy, Standing, State};

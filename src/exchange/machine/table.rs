@@ -1,7 +1,8 @@
 //! The transitions: the table of transitions, one function a state, one arm a row.
 use std::time::Duration;
 
-use super::action::{Action, Actions, Doubt, Outcome, Record, RecordKind, Withdrawal};
+use super::action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
+use super::doubt::Doubt;
 use super::event::{Event, Polled, Submitted, Timer, Verdict, Whole};
 use super::facts::{Machine, State};
 use super::ladder::Rung;

@@ -130,6 +130,12 @@ impl Evidence {
             .collect()
     }
 
+    /// True if more than one exchange went under this key.
+    fn is_shared(&self, key: &str) -> bool {
+        let exchanges = self.exchanges();
+        exchanges.values().filter(|other| **other == key).count() > 1
+    }
+
     /// I1: no purchase is charged twice.
     fn charges(&self) -> Vec<String> {
         let mut wanted: BTreeMap<&str, usize> = BTreeMap::new();
@@ -176,14 +182,8 @@ impl Evidence {
         let denied = self.told.iter().filter_map(|told| match told.reply {
             Some(Reply::NotSubmitted(why)) => {
                 let (exchange, key) = told.flight.as_ref()?;
-                let is_shared = self
-                    .exchanges()
-                    .values()
-                    .filter(|other| *other == key)
-                    .count()
-                    > 1;
                 let left = self.submits_of(key).next().is_some();
-                (left && !is_shared).then(|| format!("{exchange} ({key}): {why:?}"))
+                (left && !self.is_shared(key)).then(|| format!("{exchange} ({key}): {why:?}"))
             }
             _ => None,
         });
@@ -199,7 +199,8 @@ impl Evidence {
             let key = self.key_of(told)?;
             let charges = &self.ledger.charges;
             let charged = charges.iter().any(|it| it.key.as_deref() == Some(key));
-            charged.then(|| format!("{key}: refused with {}, and charged", answer.status))
+            (charged && !self.is_shared(key))
+                .then(|| format!("{key}: refused with {}, and charged", answer.status))
         });
         refused.collect()
     }

@@ -54,9 +54,8 @@ impl Evidence {
     /// True if a process ended after the intent, or the repeat of the submit, may have been durable,
     /// and before what came of it was.
     fn died_after_submit(&self, exchange: Uuid, told: Moment) -> bool {
-        let opens = |entry: &&Entry| {
-            matches!(entry.kind, RecordKind::Submitted | RecordKind::Resubmitted)
-        };
+        let opens =
+            |entry: &&Entry| matches!(entry.kind, RecordKind::Submitted | RecordKind::Resubmitted);
         let mut opened = self.records_of(exchange).filter(opens);
         opened.any(|open| {
             let settles = |entry: &&Entry| {
@@ -65,7 +64,10 @@ impl Evidence {
             };
             let settled = self.records_of(exchange).filter(settles);
             let durable = settled.filter_map(|entry| entry.durable_at).min();
-            self.died_between(open.asked_at, durable.map_or(told, |durable| durable.min(told)))
+            self.died_between(
+                open.asked_at,
+                durable.map_or(told, |durable| durable.min(told)),
+            )
         })
     }
 
@@ -146,7 +148,10 @@ impl Evidence {
     /// I6: no poll while an answer that may be the result is on its way to the disk.
     pub(super) fn early_polls(&self) -> Vec<String> {
         let exchanges = self.exchanges();
-        let candidates = self.journal.iter().filter(|entry| entry.kind == RecordKind::Candidate);
+        let candidates = self
+            .journal
+            .iter()
+            .filter(|entry| entry.kind == RecordKind::Candidate);
         let early = candidates.filter_map(|entry| {
             let key = exchanges.get(&entry.exchange)?;
             let durable = entry.durable_at?;
@@ -157,11 +162,12 @@ impl Evidence {
         early.collect()
     }
 
-    /// I14: the durable records of an exchange are a path of the machine.
+    /// I14: the records of an exchange are a path of the machine. One that was under way when its
+    /// process ended may be none.
     pub(super) fn strange_paths(&self) -> Vec<String> {
         let mut paths: BTreeMap<Uuid, Vec<RecordKind>> = BTreeMap::new();
         for entry in &self.journal {
-            if entry.durable_at.is_some() {
+            if entry.durable_at.is_some() || entry.failed || entry.panicked {
                 paths.entry(entry.exchange).or_default().push(entry.kind);
             }
         }

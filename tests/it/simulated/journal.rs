@@ -1,14 +1,17 @@
 //! A journal that is slow, fails, panics or lies, as a test has it, and remembers every record.
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdline::exchange::machine::{Record, RecordKind};
-use holdline::exchange::{Appending, RecordError, Recorder};
-use holdline::message::StoredResponse;
+use holdline::drain::Drain;
+use holdline::exchange::machine::RecordKind;
+use holdline::exchange::{Appending, Reading, RecordError, Recorder, Refusal};
+use holdline::journal::{self, Change, Number, Place, Sealed};
 use holdline::timing::{Clock, Moment};
 use uuid::Uuid;
+
+use super::life::{Life, Step};
 
 /// What becomes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +31,15 @@ pub(crate) enum Disk {
 }
 
 /// One record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) exchange: Uuid,
+    pub(crate) written: journal::Entry,
     pub(crate) kind: RecordKind,
     pub(crate) asked_at: Moment,
     pub(crate) durable_at: Option<Moment>,
+    /// It was answered with an error.
+    pub(crate) failed: bool,
     pub(crate) panicked: bool,
 }
 
@@ -41,7 +47,11 @@ pub(crate) struct Entry {
 #[derive(Clone)]
 pub(crate) struct Journal {
     clock: Clock,
+    drain: Drain,
     state: Arc<Mutex<State>>,
+    /// The process that records, and where its records truly go; without one they are durable as
+    /// soon as they are written down here.
+    under: Option<(Life, Arc<dyn Recorder>)>,
 }
 
 type Plan = Box<dyn FnMut(RecordKind) -> Disk + Send>;
@@ -50,6 +60,9 @@ struct State {
     entries: Vec<Entry>,
     next: VecDeque<(RecordKind, Disk)>,
     plan: Plan,
+    numbers: u64,
+    exchanges: HashMap<Number, Uuid>,
+    may_start: Result<(), Refusal>,
 }
 
 impl Journal {
@@ -58,10 +71,23 @@ impl Journal {
             entries: Vec::new(),
             next: VecDeque::new(),
             plan: Box::new(|_| Disk::Ready),
+            numbers: 0,
+            exchanges: HashMap::new(),
+            may_start: Ok(()),
         };
         Self {
             clock,
+            drain: Drain::new(),
             state: Arc::new(Mutex::new(state)),
+            under: None,
+        }
+    }
+
+    /// The same, for a process whose records truly go to `recorder`.
+    pub(crate) fn over(&self, life: &Life, recorder: Arc<dyn Recorder>) -> Self {
+        Self {
+            under: Some((life.clone(), recorder)),
+            ..self.clone()
         }
     }
 
@@ -87,6 +113,11 @@ impl Journal {
         entries.map(|entry| entry.kind).collect()
     }
 
+    /// Whether new exchanges may start.
+    pub(crate) fn allow(&self, may_start: Result<(), Refusal>) {
+        self.state().may_start = may_start;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,29 +131,88 @@ impl Journal {
         }
     }
 
-    fn enter(&self, exchange: Uuid, kind: RecordKind, durable_at: Option<Moment>, panicked: bool) {
-        self.state().entries.push(Entry {
+    /// Writes a record down, and returns which one it is.
+    fn enter(&self, entry: &journal::Entry, durable_at: Option<Moment>, panicked: bool) -> usize {
+        let mut state = self.state();
+        let number = entry.place.number;
+        if let Change::Submitted(head) = &entry.change {
+            state.exchanges.insert(number, head.exchange);
+        }
+        let exchange = state.exchanges.get(&number).copied().unwrap_or_default();
+        state.entries.push(Entry {
             exchange,
-            kind,
+            kind: kind_of(&entry.change),
+            written: entry.clone(),
+            asked_at: self.clock.now(),
             durable_at,
+            failed: false,
             panicked,
         });
+        state.entries.len() - 1
     }
 
-    /// A record on its way: it ends after `span`, as `durable` says.
-    fn later(&self, exchange: Uuid, kind: RecordKind, span: Duration, end: End) -> Appending {
+    /// A record on its way: it ends after `span`, as `end` says.
+    fn later(&self, entry: journal::Entry, span: Duration, end: End) -> Appending {
         let journal = self.clone();
         let until = self.clock.now() + span;
+        let number = self.enter(&entry, None, false);
         Box::pin(async move {
             journal.clock.sleep_until(until).await;
-            let durable_at = (end == End::Durable).then(|| journal.clock.now());
-            journal.enter(exchange, kind, durable_at, end == End::Panic);
             match end {
-                End::Durable => Ok(()),
-                End::Failure => Err(RecordError),
-                End::Panic => resume_unwind(Box::new("the journal panics")),
+                End::Durable => journal.put(number, entry).await,
+                End::Failure => {
+                    journal.state().entries[number].failed = true;
+                    Err(RecordError)
+                }
+                End::Panic => {
+                    drop(journal.begin_to_put(entry));
+                    journal.state().entries[number].panicked = true;
+                    resume_unwind(Box::new("the journal panics"))
+                }
             }
         })
+    }
+
+    /// Hands a record to where it truly goes.
+    fn begin_to_put(&self, entry: journal::Entry) -> Option<Appending> {
+        let (_, recorder) = self.under.as_ref()?;
+        recorder.append(entry)
+    }
+
+    /// Makes a record durable where it truly goes.
+    async fn put(&self, number: usize, entry: journal::Entry) -> Result<(), RecordError> {
+        let kind = kind_of(&entry.change);
+        if let Some(appending) = self.begin_to_put(entry) {
+            let written = appending.await;
+            self.state().entries[number].failed = written.is_err();
+            written?;
+        }
+        // It is durable, whether its process learns it or not.
+        self.state().entries[number].durable_at = Some(self.clock.now());
+        if !self.goes_on(Step::Durable(kind)) {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    /// True if the process that records lives on after this step.
+    fn goes_on(&self, step: Step) -> bool {
+        let life = self.under.as_ref().map(|(life, _)| life);
+        life.is_none_or(|life| life.step(step))
+    }
+
+    /// A record that is said to be durable, and is on its way.
+    fn behind(&self, entry: journal::Entry, span: Duration) {
+        let until = self.clock.now() + span;
+        let is_there = self.under.is_none().then_some(until);
+        let number = self.enter(&entry, is_there, false);
+        if self.under.is_some() {
+            let journal = self.clone();
+            drop(self.drain.spawn(async move {
+                journal.clock.sleep_until(until).await;
+                journal.put(number, entry).await
+            }));
+        }
     }
 }
 
@@ -134,28 +224,93 @@ enum End {
 }
 
 impl Recorder for Journal {
-    fn append(&self, exchange: Uuid, record: &Record<Arc<StoredResponse>>) -> Option<Appending> {
-        let kind = record.kind();
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn begin(&self) -> Number {
+        if let Some((_, recorder)) = &self.under {
+            return recorder.begin();
+        }
+        let mut state = self.state();
+        state.numbers += 1;
+        Number(state.numbers)
+    }
+
+    fn append(&self, entry: journal::Entry) -> Option<Appending> {
+        let kind = kind_of(&entry.change);
+        if !self.goes_on(Step::Append(kind)) {
+            return Some(Box::pin(std::future::pending()));
+        }
         match self.fate(kind) {
-            Disk::Ready => {
-                self.enter(exchange, kind, Some(self.clock.now()), false);
+            Disk::Ready if self.under.is_none() => {
+                self.enter(&entry, Some(self.clock.now()), false);
                 None
             }
-            Disk::Slow(span) => Some(self.later(exchange, kind, span, End::Durable)),
-            Disk::Fails(span) => Some(self.later(exchange, kind, span, End::Failure)),
-            Disk::PanicsAfter(span) => Some(self.later(exchange, kind, span, End::Panic)),
+            Disk::Ready => {
+                let journal = self.clone();
+                let number = self.enter(&entry, None, false);
+                Some(Box::pin(async move { journal.put(number, entry).await }))
+            }
+            Disk::Slow(span) => Some(self.later(entry, span, End::Durable)),
+            Disk::Fails(span) => Some(self.later(entry, span, End::Failure)),
+            Disk::PanicsAfter(span) => Some(self.later(entry, span, End::Panic)),
             Disk::Panics => {
-                self.enter(exchange, kind, None, true);
+                self.enter(&entry, None, true);
+                drop(self.begin_to_put(entry));
                 resume_unwind(Box::new("the journal panics"))
             }
             Disk::Lies(span) => {
-                self.enter(exchange, kind, Some(self.clock.now() + span), false);
+                self.behind(entry, span);
                 None
             }
         }
     }
 
-    fn is_durable(&self) -> bool {
-        true
+    fn answer(&self, place: Place) -> Reading {
+        if let Some((_, recorder)) = &self.under {
+            return recorder.answer(place);
+        }
+        let durable = |entry: &Entry| entry.written.place == place && entry.durable_at.is_some();
+        let entry = self.entries().into_iter().find(durable);
+        let sealed = entry.and_then(|entry| answer_of(&entry.written.change).cloned());
+        Box::pin(std::future::ready(Ok(sealed)))
+    }
+
+    fn may_start(&self) -> Result<(), Refusal> {
+        match &self.under {
+            Some((_, recorder)) => recorder.may_start(),
+            None => self.state().may_start,
+        }
+    }
+}
+
+fn answer_of(change: &Change) -> Option<&Sealed> {
+    match change {
+        Change::Candidate(sealed) => Some(sealed),
+        Change::Completed(sealed) => sealed.as_ref(),
+        Change::Submitted(_)
+        | Change::Resubmitted(_)
+        | Change::Accepted(_)
+        | Change::Delivered
+        | Change::InDoubt(_)
+        | Change::Withdrawn
+        | Change::Refused
+        | Change::Closed(_) => None,
+    }
+}
+
+fn kind_of(change: &Change) -> RecordKind {
+    match change {
+        Change::Submitted(_) => RecordKind::Submitted,
+        Change::Resubmitted(_) => RecordKind::Resubmitted,
+        Change::Accepted(_) => RecordKind::Accepted,
+        Change::Candidate(_) => RecordKind::Candidate,
+        Change::Completed(_) => RecordKind::Completed,
+        Change::Delivered => RecordKind::Delivered,
+        Change::InDoubt(_) => RecordKind::InDoubt,
+        Change::Withdrawn => RecordKind::Withdrawn,
+        Change::Refused => RecordKind::Refused,
+        Change::Closed(_) => RecordKind::Closed,
     }
 }

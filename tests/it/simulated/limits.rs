@@ -95,3 +95,18 @@ async fn without_a_place_a_request_joins_and_starts_nothing() {
     world.pay(&ask("a")).await.answer().settle(true);
     world.is_empty().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_takes_no_intent_refuses_before_it_is_asked_for_one() {
+    for why in [Refusal::JournalDown, Refusal::JournalFull] {
+        let world = World::calm();
+        let _held = world.begin(&ask("a"));
+        world.pass(Duration::from_secs(1)).await;
+        world.journal.allow(Err(why));
+        refuses(&world, &ask("b"), why, &ask("a")).await;
+        world.pay(&ask("a")).await.answer().settle(true);
+        world.journal.allow(Ok(()));
+        world.pay(&ask("b")).await.answer().settle(true);
+        world.is_empty().await;
+    }
+}

@@ -17,7 +17,7 @@ use holdline::polling::{self, Backoff, Schedule};
 use holdline::protocol::{BEGATEWAY, MatchFacts, Route};
 use holdline::results::{self, Results};
 use holdline::simulator::{Gateway, Latency, Ledger, Settings, Shop};
-use holdline::timing::Clock;
+use holdline::timing::{Clock, Stamp, Stamps};
 use holdline::upstream::{self, Client};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
@@ -30,6 +30,13 @@ use super::network::Network;
 
 /// How long a request is held, unless a test says otherwise.
 pub(crate) const HOLD: Duration = Duration::from_mins(5);
+
+/// What the system's clocks read when a world begins.
+const BOOTED: Stamp = Stamp {
+    wall: 1_800_000_000_000,
+    since_boot: 60_000,
+    boot: 1,
+};
 
 const PATH: PathAndQuery = PathAndQuery::from_static("/transactions/payments");
 
@@ -321,6 +328,7 @@ impl World {
             config: exchange.clone(),
             hash_key: HashKey::random(&Counted).unwrap(),
             clock,
+            stamps: Stamps::new(clock, BOOTED),
             drain,
             recorder: Arc::new(journal),
             results,

@@ -1,0 +1,81 @@
+//! Whom the commands about exchanges ask: the running holdline, or the file that nobody holds.
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::Exit;
+use crate::control::{self, Ask, Client, ClientError, Reply};
+use crate::{config, journal};
+
+/// Where the journal is. Without either flag `[journal]` counts, from the environment or its
+/// default.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Place {
+    /// The configuration file that the running holdline was started with
+    #[arg(long, value_name = "FILE", conflicts_with = "journal")]
+    pub config: Option<PathBuf>,
+
+    /// The journal's file
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+}
+
+/// Takes one line of an answer.
+pub(super) type Print<'a> = dyn FnMut(Reply) -> io::Result<()> + 'a;
+
+/// Asks, and hands each line of the answer to `print`. What went wrong is told in one line.
+pub(super) async fn ask(
+    place: &Place,
+    question: Ask,
+    print: &mut Print<'_>,
+    complaints: &mut impl Write,
+) -> io::Result<Exit> {
+    let (journal, socket) = match place.read() {
+        Ok(places) => places,
+        Err(why) => return complain(complaints, &why),
+    };
+    let told = match Client::ask(&socket, &question).await {
+        Ok(mut client) => hear(&mut client, print).await?,
+        Err(ClientError::Nobody) => on_file(&journal, &question, print)?,
+        Err(error) => Err(words(&error)),
+    };
+    match told {
+        Ok(()) => Ok(Exit::Success),
+        Err(why) => complain(complaints, &why),
+    }
+}
+
+fn complain(complaints: &mut impl Write, why: &str) -> io::Result<Exit> {
+    writeln!(complaints, "holdline: {why}")?;
+    Ok(Exit::Failure)
+}
+
+impl Place {
+    /// The journal and the control socket, or why they are not known.
+    fn read(&self) -> Result<(journal::Config, PathBuf), String> {
+        let file = self.config.as_deref();
+        let sections = ["journal", "control"];
+        let config = config::sections(file, std::env::vars_os(), &sections)
+            .map_err(|faults| faults.to_string())?;
+        let mut journal = config.journal;
+        if let Some(path) = &self.journal {
+            (journal.path, journal.in_memory) = (path.clone(), false);
+        }
+        let kept = (!journal.in_memory).then_some(journal.path.as_path());
+        let socket = config.control.path(kept).ok_or(
+            "this configuration keeps nothing on disk and has no control socket: nothing can be asked",
+        )?;
+        Ok((journal, socket))
+    }
+}
+
+/// Hands on what a running holdline answers.
+async fn hear(client: &mut Client, print: &mut Print<'_>) -> io::Result<Result<(), String>> {
+    loop {
+        match client.next().await {
+            Ok(Reply::Done) => return Ok(Ok(())),
+            Ok(Reply::Failed(why)) => return Ok(Err(why)),
+            Ok(line) => print(line)?,
+            Err(error) => return Ok(Err(words(&error))),
+        }
+    }
+}

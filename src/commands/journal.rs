@@ -1,0 +1,170 @@
+//! `holdline journal`: what the journal holds, asked of the running holdline or read from its file.
+use std::io::{self, Write};
+
+use super::{Exit, ask};
+use crate::control::{Ask, Only, Reply, Row};
+use crate::telemetry::Capped;
+
+/// What is asked of the journal.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Command {
+    /// List exchanges, the oldest first
+    Ls {
+        /// Only those whose answer waits for its client
+        #[arg(long, conflicts_with = "in_doubt")]
+        undelivered: bool,
+        /// Only those that may have been executed
+        #[arg(long)]
+        in_doubt: bool,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: ask::Place,
+    },
+    /// Show one exchange: where it stands, since when, and every id that it has
+    Show {
+        /// The exchange's own id, its `RequestID`, or the task's id at the gateway
+        id: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        place: ask::Place,
+    },
+    /// Check that every record can be read and fits the others
+    Verify {
+        #[command(flatten)]
+        place: ask::Place,
+    },
+}
+
+/// Asks, and prints the answer.
+pub async fn run(
+    command: &Command,
+    out: &mut impl Write,
+    complaints: &mut impl Write,
+) -> io::Result<Exit> {
+    match command {
+        Command::Ls {
+            undelivered,
+            in_doubt,
+            json,
+            place,
+        } => {
+            let only = match (undelivered, in_doubt) {
+                (true, _) => Only::Undelivered,
+                (false, true) => Only::InDoubt,
+                (false, false) => Only::All,
+            };
+            let mut first = !json;
+            let mut print = |reply: Reply| match reply {
+                Reply::Exchange(row) if *json => json_line(out, &row),
+                Reply::Exchange(row) => {
+                    if std::mem::take(&mut first) {
+                        out.write_all(HEADING.as_bytes())?;
+                    }
+                    line(out, &row)
+                }
+                Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+            };
+            ask::ask(place, Ask::List { only }, &mut print, complaints).await
+        }
+        Command::Show { id, json, place } => {
+            let mut print = |reply: Reply| match reply {
+                Reply::Exchange(row) if *json => json_line(out, &row),
+                Reply::Exchange(row) => paragraph(out, &row),
+                Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+            };
+            let question = Ask::Show { id: id.clone() };
+            ask::ask(place, question, &mut print, complaints).await
+        }
+        Command::Verify { place } => {
+            let mut sound = true;
+            let mut print = |reply: Reply| match reply {
+                Reply::Soundness(found) => {
+                    sound = found.damage.is_empty();
+                    for damage in &found.damage {
+                        writeln!(out, "{}", Capped(damage))?;
+                    }
+                    let (exchanges, records) = (found.exchanges, found.records);
+                    let verdict = if sound { "sound" } else { "damaged" };
+                    writeln!(out, "{verdict}: {exchanges} exchanges, {records} records")
+                }
+                Reply::Exchange(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+            };
+            let exit = ask::ask(place, Ask::Verify, &mut print, complaints).await?;
+            Ok(if sound { exit } else { Exit::Failure })
+        }
+    }
+}
+
+const HEADING: &str = "EXCHANGE                              STATE      AGE       OPERATION       \
+                       AMOUNT          TRACKING ID           REQUESTID\n";
+
+fn line(out: &mut impl Write, row: &Row) -> io::Result<()> {
+    writeln!(
+        out,
+        "{:37} {:10} {:9} {:15} {:15} {:21} {}",
+        row.exchange,
+        row.state,
+        age(row.age_seconds),
+        row.operation,
+        format!("{} {}", shown(row.amount.as_ref()), shown(row.currency.as_ref())),
+        shown(row.tracking_id.as_ref()),
+        Capped(&row.idempotency_key),
+    )
+}
+
+fn paragraph(out: &mut impl Write, row: &Row) -> io::Result<()> {
+    let yes_or_no = |yes| if yes { "yes" } else { "no" }.to_owned();
+    let lines = [
+        ("exchange", row.exchange.clone()),
+        ("state", row.state.clone()),
+        ("cause", shown(row.cause.as_ref())),
+        ("reason", shown(row.reason.as_ref())),
+        ("RequestID", Capped(&row.idempotency_key).to_string()),
+        ("given by client", yes_or_no(row.explicit_key)),
+        ("task", shown(row.request_id.as_ref())),
+        ("tracking id", shown(row.tracking_id.as_ref())),
+        ("amount", shown(row.amount.as_ref())),
+        ("currency", shown(row.currency.as_ref())),
+        ("operation", row.operation.clone()),
+        ("gateway", row.gateway.clone()),
+        ("origin", row.origin.clone()),
+        ("resubmits", row.resubmits.to_string()),
+        ("answer kept", yes_or_no(row.answer_kept)),
+        ("submitted", row.submitted.clone()),
+        ("changed", row.changed.clone()),
+        ("age", age(row.age_seconds)),
+    ];
+    for (name, value) in lines.iter().filter(|(_, value)| value != ABSENT) {
+        writeln!(out, "{name:16} {value}")?;
+    }
+    writeln!(out)
+}
+
+fn json_line(out: &mut impl Write, row: &Row) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, row)?;
+    writeln!(out)
+}
+
+/// What stands where there is nothing.
+const ABSENT: &str = "-";
+
+/// A stranger's text, escaped.
+fn shown(text: Option<&String>) -> String {
+    text.map_or_else(|| ABSENT.to_owned(), |text| Capped(text).to_string())
+}
+
+/// An age in its two largest units.
+fn age(seconds: f64) -> String {
+    let whole = std::time::Duration::from_secs_f64(seconds.max(0.0)).as_secs();
+    let (days, hours, minutes) = (whole / 86_400, whole / 3_600 % 24, whole / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{whole}s"),
+        (0, 0, _) => format!("{minutes}m{}s", whole % 60),
+        (0, _, _) => format!("{hours}h{minutes}m"),
+        (_, _, _) => format!("{days}d{hours}h"),
+    }
+}

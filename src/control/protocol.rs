@@ -1,0 +1,79 @@
+//! What is said over the socket: one question as a line of JSON, then answers, each a line.
+use serde::{Deserialize, Serialize};
+
+use super::Row;
+
+/// A question. One is asked on a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ask")]
+pub enum Ask {
+    /// The exchanges of the journal, the oldest first.
+    List {
+        /// Which of them.
+        only: Only,
+    },
+    /// The exchanges that an id names.
+    Show {
+        /// The exchange's own id, the key that it was sent with, or the task's id.
+        id: String,
+    },
+    /// Whether every record of the journal can be read and fits the others.
+    Verify,
+    /// Says what became of an exchange in doubt.
+    Resolve {
+        /// As in `Show`.
+        id: String,
+        /// What became of it.
+        verdict: Verdict,
+        /// How the operator knows.
+        reason: String,
+    },
+}
+
+/// Which exchanges are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Only {
+    /// Every one that the journal holds.
+    #[default]
+    All,
+    /// Those whose answer waits for its client.
+    Undelivered,
+    /// Those that may have been executed.
+    InDoubt,
+}
+
+/// What the operator found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The gateway has executed it.
+    Executed,
+    /// The gateway has not executed it, and will not.
+    NotExecuted,
+}
+
+/// A line of an answer; the last one is `Done` or `Failed`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// An exchange.
+    Exchange(Box<Row>),
+    /// What a check of the journal found.
+    Soundness(Soundness),
+    /// Nothing more comes.
+    Done,
+    /// Why there is no answer, in words.
+    Failed(String),
+}
+
+/// What a check of the journal found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Soundness {
+    /// Exchanges that were read.
+    pub exchanges: u64,
+    /// Records that were read.
+    pub records: u64,
+    /// What is wrong, in words; empty if nothing is.
+    pub damage: Vec<String>,
+}

@@ -1,0 +1,118 @@
+//! An exchange as the operator sees it: ids, times, where it stands; never a body or an answer.
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Only;
+use crate::journal::{Remembered, Standing};
+use crate::timing::Stamp;
+
+/// One exchange of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its own id, as clients and logs were told it.
+    pub exchange: String,
+    /// submitted, accepted, completed (not yet delivered), delivered, in-doubt or ended.
+    pub state: String,
+    /// Why it is in doubt.
+    pub cause: Option<String>,
+    /// What the operator gave as the reason of a verdict.
+    pub reason: Option<String>,
+    /// The key that every submit of it carried.
+    pub idempotency_key: String,
+    /// True if the client gave the key.
+    pub explicit_key: bool,
+    /// The task's id at the gateway.
+    pub request_id: Option<String>,
+    /// The merchant's own id.
+    pub tracking_id: Option<String>,
+    /// As the request wrote it, in minor units.
+    pub amount: Option<String>,
+    /// The currency's code.
+    pub currency: Option<String>,
+    /// The gateway's configured name.
+    pub gateway: String,
+    /// Where the gateway was.
+    pub origin: String,
+    /// Like `payments`.
+    pub operation: String,
+    /// Repeats of the submit.
+    pub resubmits: u32,
+    /// True while its answer can be given again.
+    pub answer_kept: bool,
+    /// When its submit was recorded, RFC 3339.
+    pub submitted: String,
+    /// When its last record was made, RFC 3339.
+    pub changed: String,
+    /// Since its submit was recorded.
+    pub age_seconds: f64,
+}
+
+impl Row {
+    /// The row of a remembered exchange.
+    pub fn of(exchange: &Remembered, now: Stamp) -> Self {
+        let head = &exchange.head;
+        let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        let (state, cause, reason) = standing(&exchange.standing);
+        Self {
+            exchange: head.exchange.to_string(),
+            state: state.to_owned(),
+            cause: if exchange.key_in_force {
+                cause
+            } else {
+                Some("key-not-in-force".to_owned())
+            },
+            reason,
+            idempotency_key: head.key.to_string(),
+            explicit_key: head.explicit,
+            request_id: owned(&exchange.ticket),
+            tracking_id: owned(&head.reference),
+            amount: owned(&head.amount),
+            currency: owned(&head.currency),
+            gateway: head.gateway.to_string(),
+            origin: head.origin.to_string(),
+            operation: head.operation.to_string(),
+            resubmits: exchange.resubmits,
+            answer_kept: exchange.answer.is_some(),
+            submitted: written(exchange.submitted),
+            changed: written(exchange.changed),
+            age_seconds: now.since(exchange.submitted).as_secs_f64(),
+        }
+    }
+
+    /// True if an id is one of this exchange's.
+    pub fn is_named(&self, id: &str) -> bool {
+        self.exchange == id || self.idempotency_key == id || self.request_id.as_deref() == Some(id)
+    }
+}
+
+impl Only {
+    /// True if an exchange is among those that are asked for.
+    pub fn takes(self, exchange: &Remembered) -> bool {
+        match self {
+            Self::All => true,
+            Self::Undelivered => exchange.standing == Standing::Completed,
+            Self::InDoubt => matches!(exchange.standing, Standing::InDoubt(_)),
+        }
+    }
+}
+
+fn standing(standing: &Standing) -> (&'static str, Option<String>, Option<String>) {
+    match standing {
+        Standing::Submitted => ("submitted", None, None),
+        Standing::Accepted => ("accepted", None, None),
+        Standing::Completed => ("completed", None, None),
+        Standing::Delivered => ("delivered", None, None),
+        Standing::InDoubt(doubt) => (
+            "in-doubt",
+            Some(doubt.cause.to_string()),
+            doubt.reason.as_deref().map(str::to_owned),
+        ),
+        Standing::Ended => ("ended", None, None),
+    }
+}
+
+fn written(stamp: Stamp) -> String {
+    Timestamp::try_from(stamp.time_of_day())
+        .map(|time| time.to_string())
+        .unwrap_or_default()
+}

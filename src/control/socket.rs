@@ -1,0 +1,109 @@
+//! The socket as a file: made for its owner alone, and taken over only from the dead.
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::{Path, PathBuf};
+
+use nix::sys::stat::{Mode, umask};
+use tokio::net::UnixListener;
+
+/// The longest path that a socket's address holds, its closing zero not counted (unix(7)).
+const LONGEST: usize = 107;
+
+/// Why there is no control socket.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// The path does not fit.
+    #[error("the path of the control socket is {0} bytes long, and the system takes {LONGEST}")]
+    TooLong(usize),
+    /// Somebody listens there.
+    #[error("the control socket is in use by another process")]
+    InUse,
+    /// Something else has that name.
+    #[error("the path of the control socket is taken by a file that is no socket")]
+    NoSocket,
+    /// The system's words.
+    #[error("failed to make the control socket")]
+    System(#[from] io::Error),
+}
+
+/// A bound control socket; its file goes with it.
+#[derive(Debug)]
+pub struct Socket {
+    pub(super) listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Socket {
+    /// Binds `path`, mode 0600. What a process left behind that was killed is removed.
+    pub fn bind(path: &Path) -> Result<Self, SocketError> {
+        let length = path.as_os_str().len();
+        if length > LONGEST {
+            return Err(SocketError::TooLong(length));
+        }
+        make_way(path)?;
+        // From its first moment on nobody else may connect; no other thread makes files meanwhile.
+        let before = umask(Mode::S_IRWXG | Mode::S_IRWXO | Mode::S_IXUSR);
+        let bound = UnixListener::bind(path);
+        umask(before);
+        let listener = bound?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // What cannot be removed is taken over at the next start.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn make_way(path: &Path) -> Result<(), SocketError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => Err(SocketError::NoSocket),
+        Ok(_) if BlockingStream::connect(path).is_ok() => Err(SocketError::InUse),
+        Ok(_) => Ok(fs::remove_file(path)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_socket_is_its_owners_alone_and_goes_with_the_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let socket = Socket::bind(&path).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(matches!(Socket::bind(&path), Err(SocketError::InUse)));
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_process_left_is_taken_over_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        drop(Socket::bind(&path).unwrap());
+        fs::write(&path, "somebody's file").unwrap();
+        assert!(matches!(Socket::bind(&path), Err(SocketError::NoSocket)));
+        let long = directory.path().join("x".repeat(120));
+        assert!(matches!(Socket::bind(&long), Err(SocketError::TooLong(_))));
+    }
+}
