@@ -1,15 +1,22 @@
 //! `[journal]`.
 use std::path::PathBuf;
 
-/// Where exchanges are kept, and how much of it.
+/// Where the journal is and how large it may become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// `journal.in_memory`: nothing outlives the process.
+    /// `journal.in_memory`: no journal at all, so that a restart forgets.
     pub in_memory: bool,
-    /// `journal.path`: the file. A relative path starts at the process's directory.
+    /// `journal.path`: the file; its key stands beside it, with `.key` behind the name.
     pub path: PathBuf,
-    /// `journal.max_bytes`: the file is no larger than that.
+    /// `journal.max_bytes`: what the file never grows beyond. It doubles when it grows, so it stays
+    /// at the last doubling below this.
     pub max_bytes: u64,
+}
+
+impl Config {
+    /// The smallest `journal.max_bytes` that makes sense: redb's empty file takes a good megabyte,
+    /// and one answer may take several.
+    pub const LEAST_MAX_BYTES: u64 = 16 * 1024 * 1024;
 }
 
 impl Default for Config {
@@ -17,7 +24,7 @@ impl Default for Config {
         Self {
             in_memory: false,
             path: PathBuf::from("holdline.redb"),
-            max_bytes: 1 << 30,
+            max_bytes: 1024 * 1024 * 1024,
         }
     }
 }

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::{Place, Sealed};
 
 /// The version of what is sealed; its first byte.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// A place, in the order of the file's keys.
 const PLACE_LENGTH: usize = 12;
@@ -65,6 +65,41 @@ impl AnswerKey {
     }
 }
 
+/// The key of every record of one file.
+pub(super) struct RecordKey {
+    key: LessSafeKey,
+    id: u64,
+}
+
+impl std::fmt::Debug for RecordKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("RecordKey(…)")
+    }
+}
+
+impl RecordKey {
+    pub(super) fn new(bytes: &[u8; 32], id: u64) -> Result<Self, SealError> {
+        let key = cipher(bytes)?;
+        Ok(Self { key, id })
+    }
+
+    pub(super) fn seal(&self, place: Place, clear: &[u8]) -> Result<Vec<u8>, SealError> {
+        seal(&self.key, &self.record_place(place), clear)
+    }
+
+    pub(super) fn open(
+        &self,
+        place: Place,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        open(&self.key, &self.record_place(place), sealed)
+    }
+
+    fn record_place(&self, place: Place) -> Vec<u8> {
+        bound("record", &[&place_bytes(place), &self.id.to_be_bytes()])
+    }
+}
+
 fn answer_place(exchange: Uuid, place: Place) -> Vec<u8> {
     bound("answer", &[&place_bytes(place), exchange.as_bytes()])
 }
@@ -73,7 +108,9 @@ fn answer_place(exchange: Uuid, place: Place) -> Vec<u8> {
 fn bound(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
     let mut bound = vec![VERSION];
     bound.extend_from_slice(purpose.as_bytes());
-    bound.extend(parts.iter().copied().flatten());
+    for part in parts {
+        bound.extend_from_slice(part);
+    }
     bound
 }
 
@@ -126,6 +163,8 @@ fn open(key: &LessSafeKey, bound: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::Number;
     use super::*;
 
@@ -153,6 +192,48 @@ mod tests {
             key.open(exchange, place(3, 5), &sealed),
         ] {
             assert_eq!(opened, Err(SealError::Broken));
+        }
+    }
+
+    #[test]
+    fn a_record_opens_under_its_key_and_id_only_and_two_seals_of_one_differ() {
+        let key = RecordKey::new(&[1; 32], 7).unwrap();
+        let sealed = key.seal(place(1, 2), b"record").unwrap();
+        assert_ne!(sealed, key.seal(place(1, 2), b"record").unwrap());
+        assert_eq!(
+            key.open(place(1, 2), &sealed).unwrap().as_slice(),
+            b"record"
+        );
+        let other = RecordKey::new(&[1; 32], 8).unwrap();
+        assert!(other.open(place(1, 2), &sealed).is_err());
+        assert!(key.open(place(2, 1), &sealed).is_err());
+    }
+
+    #[test]
+    fn another_version_is_told_as_such() {
+        let key = RecordKey::new(&[1; 32], 7).unwrap();
+        let mut sealed = key.seal(place(1, 2), b"record").unwrap();
+        sealed[0] = 9;
+        assert_eq!(
+            key.open(place(1, 2), &sealed).err(),
+            Some(SealError::Version(9))
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_flipped_bit_anywhere_is_found(clear: Vec<u8>, at: prop::sample::Index, bit in 0..8_u32) {
+            let key = RecordKey::new(&[1; 32], 7).unwrap();
+            let mut sealed = key.seal(place(1, 2), &clear).unwrap();
+            let at = at.index(sealed.len());
+            sealed[at] ^= 1 << bit;
+            prop_assert!(key.open(place(1, 2), &sealed).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_refused(bytes: Vec<u8>) {
+            let key = RecordKey::new(&[1; 32], 7).unwrap();
+            prop_assert!(key.open(place(1, 2), &bytes).is_err());
         }
     }
 }

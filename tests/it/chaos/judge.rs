@@ -131,7 +131,7 @@ impl Evidence {
     }
 
     /// True if more than one exchange went under this key.
-    fn is_shared(&self, key: &str) -> bool {
+    pub(super) fn is_shared(&self, key: &str) -> bool {
         let exchanges = self.exchanges();
         exchanges.values().filter(|other| **other == key).count() > 1
     }

@@ -153,7 +153,10 @@ impl Evidence {
             .iter()
             .filter(|entry| entry.kind == RecordKind::Candidate);
         let early = candidates.filter_map(|entry| {
-            let key = exchanges.get(&entry.exchange)?;
+            // Of two that have the same task each keeps the answer for itself.
+            let key = exchanges
+                .get(&entry.exchange)
+                .filter(|key| !self.is_shared(key))?;
             let durable = entry.durable_at?;
             let mut polls = self.polls_of(key);
             let early = polls.find(|call| entry.asked_at < call.at && call.at < durable)?;

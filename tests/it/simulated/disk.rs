@@ -82,7 +82,10 @@ impl Platter {
     }
 
     /// Which writes, resizes and syncs fail.
-    pub(crate) fn weather(&self, weather: impl FnMut(Step) -> Option<io::ErrorKind> + Send + 'static) {
+    pub(crate) fn weather(
+        &self,
+        weather: impl FnMut(Step) -> Option<io::ErrorKind> + Send + 'static,
+    ) {
         self.state().weather = Box::new(weather);
     }
 
@@ -135,7 +138,10 @@ impl State {
         }
         // A file system keeps the order in which names were changed.
         let kept = self.rng.usize(..=self.pending_names.len());
-        if let Some(names) = kept.checked_sub(1).map(|last| self.pending_names.swap_remove(last)) {
+        if let Some(names) = kept
+            .checked_sub(1)
+            .map(|last| self.pending_names.swap_remove(last))
+        {
             self.durable_names = names;
         }
         self.pending_names.clear();
@@ -255,7 +261,9 @@ impl Disk for Mounted {
         }
         let inode = state.inodes.len();
         state.inodes.push(Inode::default());
-        state.rename(|names| drop(names.insert(path.to_owned(), inode)));
+        state.rename(|names| {
+            names.insert(path.to_owned(), inode);
+        });
         drop(state);
         Ok(self.file(inode))
     }
@@ -274,7 +282,9 @@ impl Disk for Mounted {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.take(Step::DiskName)?;
-        state.rename(|names| drop(names.remove(path)));
+        state.rename(|names| {
+            names.remove(path);
+        });
         Ok(())
     }
 
@@ -329,13 +339,13 @@ fn place(offset: u64) -> usize {
 }
 
 impl DiskFile for Handle {
-    fn len(&self) -> io::Result<u64> {
+    fn length(&self) -> io::Result<u64> {
         let state = self.disk.take(Step::DiskRead)?;
         Ok(state.inodes[self.inode].seen.len() as u64)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.change(Step::DiskResize, Change::Resize(place(len)))
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.change(Step::DiskResize, Change::Resize(place(length)))
     }
 
     fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {

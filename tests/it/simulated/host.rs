@@ -2,15 +2,20 @@
 //! again, while gateway, network, disk and clients live on.
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use holdline::exchange::Held;
+use holdline::drain::Drain;
+use holdline::exchange::{Appending, Held, Reading, RecordError, Recorder, Refusal};
+use holdline::journal::{self, Entry, NoRoom, Number, OpenError, Place};
 use holdline::simulator::{Gateway, Ledger};
-use holdline::timing::Clock;
+use holdline::timing::{Clock, Stamp, Stamps};
 
+use super::disk::Platter;
 use super::journal::Journal;
 use super::life::{Chronicle, Death, Doom, Ending, Life, Step};
 use super::network::Network;
+use super::process::{BOOTED, Start};
 use super::world::{Ask, Reply, Setting, World};
 
 /// How a process ends, and what comes then.
@@ -35,8 +40,18 @@ struct Inner {
     gateway: Gateway,
     network: Network,
     journal: Journal,
-    running: RefCell<Option<World>>,
+    platter: Platter,
+    running: RefCell<Option<Running>>,
     lives: RefCell<Vec<Life>>,
+    refused: RefCell<Vec<String>>,
+}
+
+/// A process, and what ends with it.
+struct Running {
+    world: World,
+    /// The task that writes the journal.
+    writer: Drain,
+    journal: holdline::journal::Journal,
 }
 
 impl Host {
@@ -51,8 +66,10 @@ impl Host {
             network: Network::new(gateway.clone(), clock),
             gateway,
             journal: Journal::new(clock),
+            platter: Platter::new(setting.seed),
             running: RefCell::default(),
             lives: RefCell::default(),
+            refused: RefCell::default(),
         }))
     }
 
@@ -62,16 +79,60 @@ impl Host {
         let number = u32::try_from(inner.lives.borrow().len()).unwrap();
         let life = Life::new(inner.clock, number, doom, death);
         inner.lives.borrow_mut().push(life.clone());
-        let world = World::start(
-            &inner.setting,
-            life.clone(),
-            inner.clock,
-            inner.gateway.clone(),
-            inner.network.clone(),
-            inner.journal.clone(),
-        );
-        inner.running.replace(Some(world));
+        match self.boot(&life) {
+            Ok(running) => drop(inner.running.replace(Some(running))),
+            // It ended while it started.
+            Err(_) if life.has_ended() => {}
+            Err(error) => inner.refused.borrow_mut().push(error.to_string()),
+        }
         life
+    }
+
+    fn boot(&self, life: &Life) -> Result<Running, OpenError> {
+        let inner = &self.0;
+        let stamps = Stamps::new(inner.clock, self.time());
+        let mut remembered = Vec::new();
+        let opened = holdline::journal::open(
+            journal::Parts {
+                config: journal::Config::default(),
+                retention: inner.setting.results.retention,
+                disk: inner.platter.of(life),
+                clock: inner.clock,
+                stamps,
+                metrics: journal::Metrics::default(),
+            },
+            |exchange| remembered.push(exchange),
+        )?;
+        let writer = Drain::new();
+        writer.spawn(opened.writer.run());
+        let recorder = Arc::new(Real(opened.journal.clone()));
+        let start = Start {
+            life: life.clone(),
+            journal: inner.journal.over(life, recorder),
+            hash_key: opened.hash_key.into(),
+            stamps,
+            origin: "http://gateway.test",
+        };
+        let (gateway, network) = (inner.gateway.clone(), inner.network.clone());
+        let world = World::start(&inner.setting, inner.clock, gateway, network, start);
+        Ok(Running {
+            world,
+            writer,
+            journal: opened.journal,
+        })
+    }
+
+    /// What the system's clocks read: a machine that lost its power has booted again.
+    fn time(&self) -> Stamp {
+        let is_loss = |ending: &Ending| ending.death == Death::PowerLost;
+        let boots = self.endings().into_iter().filter(is_loss).count();
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap();
+        let passed = millis(self.0.clock.now().since_start());
+        Stamp {
+            wall: BOOTED.wall + passed,
+            since_boot: BOOTED.since_boot + passed,
+            boot: BOOTED.boot + boots as u64,
+        }
     }
 
     /// Runs a process that nobody kills, after those that these crashes end.
@@ -105,7 +166,7 @@ impl Host {
 
     /// Lets go of a process that has ended: its tasks end too, and reach nothing.
     pub(crate) fn bury(&self) {
-        if let Some(world) = self.0.running.take() {
+        if let Some(Running { world, .. }) = self.0.running.take() {
             world.drain.end();
             world.flights.stop(|_| true);
         }
@@ -113,8 +174,19 @@ impl Host {
 
     /// The process that runs, if one does.
     pub(crate) fn running(&self) -> Option<World> {
-        let running = self.0.running.borrow().clone();
-        running.filter(|world| !world.life.has_ended())
+        let running = self.0.running.borrow();
+        let world = running.as_ref().map(|running| running.world.clone());
+        world.filter(|world| !world.life.has_ended())
+    }
+
+    /// Why processes did not start that should have.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        self.0.refused.borrow().clone()
+    }
+
+    /// The disk of the machine.
+    pub(crate) fn platter(&self) -> &Platter {
+        &self.0.platter
     }
 
     /// Asks, and waits until the client is told something; `None` if no process was there, or it
@@ -169,5 +241,43 @@ impl Host {
 
     pub(crate) fn clock(&self) -> Clock {
         self.0.clock
+    }
+}
+
+/// The journal as exchanges use it.
+struct Real(journal::Journal);
+
+impl Recorder for Real {
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn begin(&self) -> Number {
+        self.0.begin()
+    }
+
+    fn append(&self, entry: Entry) -> Option<Appending> {
+        let appending = self.0.append(entry);
+        Some(Box::pin(
+            async move { appending.await.map_err(|_| RecordError) },
+        ))
+    }
+
+    fn answer(&self, place: Place) -> Reading {
+        let reading = self.0.answer(place);
+        Box::pin(async move {
+            match reading.await {
+                Ok(sealed) => Ok(Some(sealed)),
+                Err(journal::ReadError::Absent(_)) => Ok(None),
+                Err(_) => Err(holdline::exchange::ReadError),
+            }
+        })
+    }
+
+    fn may_start(&self) -> Result<(), Refusal> {
+        self.0.may_start().map_err(|why| match why {
+            NoRoom::Down => Refusal::JournalDown,
+            NoRoom::Full => Refusal::JournalFull,
+        })
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Step {
     DirectorySync,
     /// It makes a file longer or shorter.
     DiskResize,
+    /// It makes, renames or removes a file.
+    DiskName,
     /// It tells a client something.
     Tell,
 }
@@ -179,6 +181,11 @@ impl Life {
     /// How it ended, if it has.
     pub(crate) fn ending(&self) -> Option<Ending> {
         self.state().ending
+    }
+
+    /// Which process of the run it is.
+    pub(crate) fn number(&self) -> u32 {
+        self.0.number
     }
 
     /// How many steps it has taken.

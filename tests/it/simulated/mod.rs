@@ -1,5 +1,6 @@
 //! The driver and the flights in simulated time: orders in, the real client in between, and the
 //! simulated gateway behind it. A day passes in milliseconds.
+pub(crate) mod disk;
 mod drains;
 pub(crate) mod host;
 pub(crate) mod journal;
@@ -9,6 +10,7 @@ mod limits;
 pub(crate) mod log;
 pub(crate) mod network;
 mod payments;
+pub(crate) mod process;
 mod records;
 mod submits;
 mod tasks;

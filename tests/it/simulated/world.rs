@@ -7,18 +7,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use holdline::drain::Drain;
-use holdline::exchange::machine::{Doubt, Policy, Standing, State, Withdrawal};
+use holdline::exchange::machine::{Doubt, Standing, State, Withdrawal};
 use holdline::exchange::{
     self, Admission, Census, Credentials, FingerprintParts, Flight, Flights, HashKey, Held,
-    Identity, Key, Order, Parts, Refusal, Submission, Told,
+    Identity, Key, Order, Refusal, Submission, Told,
 };
 use holdline::message::StoredResponse;
-use holdline::polling::{self, Backoff, Schedule};
+use holdline::polling;
 use holdline::protocol::{BEGATEWAY, MatchFacts, Route};
 use holdline::results::{self, Results};
 use holdline::simulator::{Gateway, Latency, Ledger, Settings, Shop};
-use holdline::timing::{Clock, Stamp, Stamps};
-use holdline::upstream::{self, Client};
+use holdline::timing::{Clock, Stamps};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use serde_json::{Value, json};
@@ -27,16 +26,10 @@ use tokio::time::timeout_at;
 use super::journal::Journal;
 use super::life::Life;
 use super::network::Network;
+use super::process::{BOOTED, Start};
 
 /// How long a request is held, unless a test says otherwise.
 pub(crate) const HOLD: Duration = Duration::from_mins(5);
-
-/// What the system's clocks read when a world begins.
-const BOOTED: Stamp = Stamp {
-    wall: 1_800_000_000_000,
-    since_boot: 60_000,
-    boot: 1,
-};
 
 const PATH: PathAndQuery = PathAndQuery::from_static("/transactions/payments");
 
@@ -84,7 +77,8 @@ pub(crate) struct World {
     pub(crate) drain: Drain,
     pub(crate) results: Arc<Results>,
     pub(crate) life: Life,
-    upstream: Arc<exchange::Gateway>,
+    pub(super) start: Start,
+    pub(super) upstream: Arc<exchange::Gateway>,
 }
 
 /// What a client asks for.
@@ -235,105 +229,15 @@ impl World {
         let clock = Clock::start();
         let gateway = Gateway::new(setting.gateway.clone(), clock);
         let network = Network::new(gateway.clone(), clock);
-        let journal = Journal::new(clock);
-        Self::start(
-            setting,
-            Life::quiet(clock),
-            clock,
-            gateway,
-            network,
-            journal,
-        )
-    }
-
-    /// A process that begins to live between a gateway and a journal that were there before.
-    pub(crate) fn start(
-        setting: &Setting,
-        life: Life,
-        clock: Clock,
-        gateway: Gateway,
-        network: Network,
-        journal: Journal,
-    ) -> Self {
-        let drain = Drain::new();
-        let results = Arc::new(Results::new(setting.results.clone()));
-        let client = Client::new(
-            "http://gateway.test".parse().unwrap(),
-            network.connector(&life),
-            upstream::Config::default(),
-            clock,
-            Drain::new(),
-            upstream::Metrics::default(),
-        );
-        let flights = Self::flights(
-            setting,
-            clock,
-            drain.clone(),
-            journal.clone(),
-            Arc::clone(&results),
-        );
-        Self {
-            clock,
-            network,
-            journal,
-            drain,
-            results,
-            life,
-            flights,
-            upstream: Arc::new(exchange::Gateway {
-                name: "sim".into(),
-                profile: &BEGATEWAY,
-                client,
-            }),
-            gateway,
-        }
-    }
-
-    /// The same world with a map of flights that knows of none.
-    pub(crate) fn reopened(&self, setting: &Setting) -> Self {
-        let flights = Self::flights(
-            setting,
-            self.clock,
-            self.drain.clone(),
-            self.journal.clone(),
-            Arc::clone(&self.results),
-        );
-        Self {
-            flights,
-            ..self.clone()
-        }
-    }
-
-    fn flights(
-        setting: &Setting,
-        clock: Clock,
-        drain: Drain,
-        journal: Journal,
-        results: Arc<Results>,
-    ) -> Flights {
-        let (exchange, polling) = (&setting.exchange, &setting.polling);
-        Flights::new(Parts {
-            policy: Policy {
-                submit_start: exchange.submit_start,
-                submit_timeout: exchange.submit_timeout,
-                resubmits: exchange.resubmits,
-                unknown_grace: polling.unknown_grace,
-                retention: setting.results.retention,
-                reclaim: exchange.reclaim,
-                poll_timeout: upstream::Config::default().answer_timeout,
-                schedule: Schedule::new(polling),
-                backoff: Backoff::new(polling),
-                durable: true,
-            },
-            config: exchange.clone(),
-            hash_key: HashKey::random(&Counted).unwrap(),
-            clock,
+        let start = Start {
+            life: Life::quiet(clock),
+            journal: Journal::new(clock),
+            // The same in every run.
+            hash_key: HashKey::from(std::array::from_fn(|count| count.to_le_bytes()[0])),
             stamps: Stamps::new(clock, BOOTED),
-            drain,
-            recorder: Arc::new(journal),
-            results,
-            metrics: exchange::Metrics::default(),
-        })
+            origin: "http://gateway.test",
+        };
+        Self::start(setting, clock, gateway, network, start)
     }
 
     /// The request as the proxy makes it.
@@ -485,18 +389,4 @@ pub(crate) async fn until(flight: &Flight, state: State) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("it awaits {:?}, not {state:?}", flight.state());
-}
-
-/// Bytes that are the same in every run.
-#[derive(Debug)]
-struct Counted;
-
-impl rustls::crypto::SecureRandom for Counted {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), rustls::crypto::GetRandomFailed> {
-        bytes
-            .iter_mut()
-            .zip(0..)
-            .for_each(|(byte, count)| *byte = count);
-        Ok(())
-    }
 }

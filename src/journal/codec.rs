@@ -1,0 +1,337 @@
+//! Records as bytes, before they are sealed.
+//!
+//! ```text
+//! | 1 byte | 8 bytes | 8 bytes    | 8 bytes | the change     |
+//! | kind   | wall    | since boot | boot    | see below      |
+//!
+//! kind                content
+//!  1 Submitted        exchange 16 | gateway | origin | operation | owner 32 | credential 32
+//!                     | fingerprint 32 | beside? 32 | key | explicit 1 | amount? | currency?
+//!                     | reference?
+//!  2 Resubmitted      which 4
+//!  3 Accepted         task
+//!  4 Candidate        sealed answer: the rest
+//!  5 Completed        sealed answer: the rest; kind 6 where it was dropped
+//!  6 Completed, empty –
+//!  7 Delivered        –
+//!  8 InDoubt          cause | reason?
+//!  9 Withdrawn        –
+//! 10 Refused          –
+//! 11 Closed           reason?
+//! ```
+//!
+//! Numbers are little-endian. A text is its length in 4 bytes and UTF-8. What has a `?` stands behind
+//! a byte that is 1, or is missing and that byte is 0. Nothing may follow. The version of all this is
+//! the seal's (`seal.rs`); a new kind or a changed one needs a new version, and the version before is
+//! read on.
+use bytes::Bytes;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{Change, Doubt, Head, Sealed};
+use crate::timing::Stamp;
+
+/// Bytes that are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the bytes are no record")]
+pub(super) struct Malformed;
+
+/// A record's bytes. They are erased when dropped, since they tell of a payment.
+pub(super) fn encode(stamp: Stamp, change: &Change) -> Zeroizing<Vec<u8>> {
+    let mut writer = Writer(Vec::with_capacity(size(change)));
+    writer.byte(kind(change));
+    for part in [stamp.wall, stamp.since_boot, stamp.boot] {
+        writer.fixed(&part.to_le_bytes());
+    }
+    match change {
+        Change::Submitted(head) => writer.head(head),
+        Change::Resubmitted(which) => writer.fixed(&which.to_le_bytes()),
+        Change::Accepted(task) => writer.text(task),
+        Change::Candidate(sealed) | Change::Completed(Some(sealed)) => writer.fixed(&sealed.0),
+        Change::InDoubt(doubt) => {
+            writer.text(&doubt.cause);
+            writer.maybe_text(doubt.reason.as_deref());
+        }
+        Change::Closed(reason) => writer.maybe_text(reason.as_deref()),
+        Change::Completed(None) | Change::Delivered | Change::Withdrawn | Change::Refused => {}
+    }
+    Zeroizing::new(writer.0)
+}
+
+const fn kind(change: &Change) -> u8 {
+    match change {
+        Change::Submitted(_) => 1,
+        Change::Resubmitted(_) => 2,
+        Change::Accepted(_) => 3,
+        Change::Candidate(_) => 4,
+        Change::Completed(Some(_)) => 5,
+        Change::Completed(None) => 6,
+        Change::Delivered => 7,
+        Change::InDoubt(_) => 8,
+        Change::Withdrawn => 9,
+        Change::Refused => 10,
+        Change::Closed(_) => 11,
+    }
+}
+
+/// Enough for all but the longest, so that few records are moved while they are written.
+fn size(change: &Change) -> usize {
+    match change {
+        Change::Candidate(sealed) | Change::Completed(Some(sealed)) => 32 + sealed.0.len(),
+        Change::Submitted(_) => 512,
+        Change::Resubmitted(_)
+        | Change::Accepted(_)
+        | Change::Completed(None)
+        | Change::Delivered
+        | Change::InDoubt(_)
+        | Change::Withdrawn
+        | Change::Refused
+        | Change::Closed(_) => 128,
+    }
+}
+
+/// Reads a record; any other bytes are refused.
+pub(super) fn decode(bytes: &[u8]) -> Result<(Stamp, Change), Malformed> {
+    let mut reader = Reader(bytes);
+    let kind = reader.byte()?;
+    let stamp = Stamp {
+        wall: reader.number()?,
+        since_boot: reader.number()?,
+        boot: reader.number()?,
+    };
+    let change = match kind {
+        1 => Change::Submitted(Box::new(reader.head()?)),
+        2 => Change::Resubmitted(u32::from_le_bytes(reader.fixed()?)),
+        3 => Change::Accepted(reader.text()?),
+        4 => Change::Candidate(reader.rest()),
+        5 => Change::Completed(Some(reader.rest())),
+        6 => Change::Completed(None),
+        7 => Change::Delivered,
+        8 => Change::InDoubt(Doubt {
+            cause: reader.text()?,
+            reason: reader.maybe(Reader::text)?,
+        }),
+        9 => Change::Withdrawn,
+        10 => Change::Refused,
+        11 => Change::Closed(reader.maybe(Reader::text)?),
+        _ => return Err(Malformed),
+    };
+    if reader.0.is_empty() {
+        Ok((stamp, change))
+    } else {
+        Err(Malformed)
+    }
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    fn fixed(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// A text of more than 4 GiB does not exist here; one would be written as an empty one.
+    fn text(&mut self, text: &str) {
+        let length = u32::try_from(text.len()).unwrap_or_default();
+        self.fixed(&length.to_le_bytes());
+        if length > 0 {
+            self.fixed(text.as_bytes());
+        }
+    }
+
+    fn maybe_text(&mut self, text: Option<&str>) {
+        self.byte(u8::from(text.is_some()));
+        if let Some(text) = text {
+            self.text(text);
+        }
+    }
+
+    fn head(&mut self, head: &Head) {
+        self.fixed(head.exchange.as_bytes());
+        self.text(&head.gateway);
+        self.text(&head.origin);
+        self.text(&head.operation);
+        self.fixed(&head.owner);
+        self.fixed(&head.credential);
+        self.fixed(&head.fingerprint);
+        self.byte(u8::from(head.beside.is_some()));
+        if let Some(beside) = &head.beside {
+            self.fixed(beside);
+        }
+        self.text(&head.key);
+        self.byte(u8::from(head.explicit));
+        self.maybe_text(head.amount.as_deref());
+        self.maybe_text(head.currency.as_deref());
+        self.maybe_text(head.reference.as_deref());
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take(&mut self, length: usize) -> Result<&[u8], Malformed> {
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn fixed<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        self.take(N)?.try_into().map_err(|_| Malformed)
+    }
+
+    fn byte(&mut self) -> Result<u8, Malformed> {
+        let [byte] = self.fixed()?;
+        Ok(byte)
+    }
+
+    fn number(&mut self) -> Result<u64, Malformed> {
+        Ok(u64::from_le_bytes(self.fixed()?))
+    }
+
+    fn text(&mut self) -> Result<Box<str>, Malformed> {
+        let length = u32::from_le_bytes(self.fixed()?);
+        let length = usize::try_from(length).map_err(|_| Malformed)?;
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| Malformed)?;
+        Ok(text.into())
+    }
+
+    /// One byte that is 0 or 1.
+    fn truth(&mut self) -> Result<bool, Malformed> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed),
+        }
+    }
+
+    fn maybe<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<Option<T>, Malformed> {
+        if self.truth()? {
+            read(self).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn rest(&mut self) -> Sealed {
+        Sealed(Bytes::copy_from_slice(std::mem::take(&mut self.0)))
+    }
+
+    fn head(&mut self) -> Result<Head, Malformed> {
+        Ok(Head {
+            exchange: Uuid::from_bytes(self.fixed()?),
+            gateway: self.text()?,
+            origin: self.text()?,
+            operation: self.text()?,
+            owner: self.fixed()?,
+            credential: self.fixed()?,
+            fingerprint: self.fixed()?,
+            beside: self.maybe(Self::fixed)?,
+            key: self.text()?,
+            explicit: self.truth()?,
+            amount: self.maybe(Self::text)?,
+            currency: self.maybe(Self::text)?,
+            reference: self.maybe(Self::text)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    prop_compose! {
+        fn a_stamp()(wall: u64, since_boot: u64, boot: u64) -> Stamp {
+            Stamp { wall, since_boot, boot }
+        }
+    }
+
+    fn a_text() -> impl Strategy<Value = Box<str>> {
+        any::<String>().prop_map(String::into_boxed_str)
+    }
+
+    fn maybe_text() -> impl Strategy<Value = Option<Box<str>>> {
+        prop::option::of(a_text())
+    }
+
+    prop_compose! {
+        fn a_head()(
+            (exchange, gateway, origin, operation) in (any::<u128>(), a_text(), a_text(), a_text()),
+            (owner, credential, fingerprint) in any::<([u8; 32], [u8; 32], [u8; 32])>(),
+            beside in any::<Option<[u8; 32]>>(),
+            (key, explicit) in (a_text(), any::<bool>()),
+            (amount, currency, reference) in (maybe_text(), maybe_text(), maybe_text()),
+        ) -> Head {
+            let exchange = Uuid::from_u128(exchange);
+            Head {
+                exchange, gateway, origin, operation, owner, credential, fingerprint, beside, key,
+                explicit, amount, currency, reference,
+            }
+        }
+    }
+
+    fn a_seal() -> impl Strategy<Value = Sealed> {
+        any::<Vec<u8>>().prop_map(|it| Sealed(Bytes::from(it)))
+    }
+
+    fn a_change() -> impl Strategy<Value = Change> {
+        prop_oneof![
+            a_head().prop_map(|it| Change::Submitted(Box::new(it))),
+            any::<u32>().prop_map(Change::Resubmitted),
+            a_text().prop_map(Change::Accepted),
+            a_seal().prop_map(Change::Candidate),
+            prop::option::of(a_seal()).prop_map(Change::Completed),
+            Just(Change::Delivered),
+            (a_text(), maybe_text())
+                .prop_map(|(cause, reason)| Change::InDoubt(Doubt { cause, reason })),
+            Just(Change::Withdrawn),
+            Just(Change::Refused),
+            maybe_text().prop_map(Change::Closed),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(stamp in a_stamp(), change in a_change()) {
+            let bytes = encode(stamp, &change);
+            prop_assert_eq!(decode(&bytes), Ok((stamp, change)));
+        }
+
+        #[test]
+        fn what_is_cut_or_longer_is_refused_or_another_answer(
+            stamp in a_stamp(), change in a_change(), cut: prop::sample::Index,
+        ) {
+            let bytes = encode(stamp, &change);
+            let cut = cut.index(bytes.len());
+            if let Ok((_, read)) = decode(&bytes[..cut]) {
+                prop_assert!(matches!(read, Change::Candidate(_) | Change::Completed(Some(_))));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused_and_what_is_read_is_written_the_same(
+            kind in 0..13_u8, bytes: Vec<u8>,
+        ) {
+            let bytes = [&[kind], bytes.as_slice()].concat();
+            if let Ok((stamp, change)) = decode(&bytes) {
+                let written = encode(stamp, &change);
+                prop_assert_eq!(written.as_slice(), bytes.as_slice());
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_no_record() {
+        assert_eq!(decode(&[]), Err(Malformed));
+        assert_eq!(decode(&[0; 25]), Err(Malformed));
+        assert_eq!(decode(&[12; 25]), Err(Malformed));
+    }
+}

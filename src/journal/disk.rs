@@ -1,0 +1,251 @@
+//! The seam to the disk: files, directories, and where work that blocks is done.
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
+
+/// A piece of work that may block.
+pub type Work = Box<dyn FnOnce() + Send>;
+
+/// Work that was begun.
+pub type Working = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The disk as the journal uses it.
+pub trait Disk: fmt::Debug + Send + Sync {
+    /// Opens a file; `None` if there is none. What an earlier process left unwritten is not to be
+    /// seen where that can be helped.
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn DiskFile>>>;
+
+    /// Makes a file that only its owner may use, and fails if there is one.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Gives a file another name, in the place of one that has it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file's name.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes the names in the directory of `path` durable.
+    fn sync_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Does work where it may block, and is ready when it is done.
+    fn run(&self, work: Work) -> Working;
+}
+
+/// An open file.
+pub trait DiskFile: fmt::Debug + Send + Sync {
+    /// How many bytes it has.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Makes it longer, with zeros, or shorter.
+    fn set_length(&self, length: u64) -> io::Result<()>;
+
+    /// Reads all of `into`.
+    fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<()>;
+
+    /// Writes all of `from`.
+    fn write(&self, offset: u64, from: &[u8]) -> io::Result<()>;
+
+    /// Makes what was written durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// The permissions.
+    fn mode(&self) -> io::Result<u32>;
+
+    /// Locks the file for as long as it is open.
+    fn lock(&self) -> io::Result<Lock>;
+}
+
+/// What came of locking a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// It is ours.
+    Ours,
+    /// Another has it: the process, if the system tells.
+    Held(Option<u32>),
+}
+
+/// The disk of this system. Links are not followed, and what is made is its owner's alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemDisk;
+
+const OWNER_ONLY: u32 = 0o600;
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(OWNER_ONLY);
+    options.custom_flags(OFlag::O_NOFOLLOW.bits());
+    options
+}
+
+impl Disk for SystemDisk {
+    /// After a failed write-back Linux keeps the page and calls it clean (fsync(2), "Errors"), so a
+    /// page that is cached proves nothing. Those that are clean are let go, and read again.
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        let file = match options().open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is not a regular file",
+            ));
+        }
+        let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        Ok(Some(Arc::new(SystemFile(file))))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(SystemFile(options().create_new(true).open(path)?)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        File::open(directory_of(path))?.sync_all()
+    }
+
+    fn run(&self, work: Work) -> Working {
+        let working = tokio::task::spawn_blocking(work);
+        Box::pin(async move {
+            // Work that panics leaves nothing behind, which its owner sees.
+            let _ = working.await;
+        })
+    }
+}
+
+/// The directory in which a path's last name stands.
+fn directory_of(path: &Path) -> &Path {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or_else(|| Path::new("."))
+}
+
+/// The path with `suffix` behind its last name.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[derive(Debug)]
+struct SystemFile(File);
+
+impl DiskFile for SystemFile {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(into, offset)
+    }
+
+    fn write(&self, offset: u64, from: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(from, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn mode(&self) -> io::Result<u32> {
+        Ok(self.0.metadata()?.mode() & 0o7777)
+    }
+
+    fn lock(&self) -> io::Result<Lock> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(Lock::Ours),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(Lock::Held(self.holder())),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl SystemFile {
+    /// The process that locked this file, from the kernel's list (`proc_locks(5)`):
+    /// `1: FLOCK  ADVISORY  WRITE 4711 08:01:1311 0 EOF`.
+    fn holder(&self) -> Option<u32> {
+        let inode = self.0.metadata().ok()?.ino();
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        locks.lines().find_map(|line| {
+            let mut words = line.split_ascii_whitespace().skip(1);
+            if words.next()? != "FLOCK" {
+                return None;
+            }
+            let process = words.nth(2)?.parse().ok()?;
+            let place = words.next()?;
+            let is_ours = place.rsplit(':').next()?.parse() == Ok(inode);
+            is_ours.then_some(process)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_is_its_owners_alone_and_no_link_is_followed() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("file");
+        let file = SystemDisk.create(&path).unwrap();
+        assert_eq!(file.mode().unwrap(), 0o600);
+        assert!(SystemDisk.create(&path).is_err(), "it is there");
+        let link = room.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(SystemDisk.open(&link).is_err());
+        assert!(SystemDisk.create(&link).is_err());
+        assert!(SystemDisk.open(room.path()).is_err(), "a directory");
+        assert!(
+            SystemDisk
+                .open(&room.path().join("none"))
+                .unwrap()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_locked_says_by_whom() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("file");
+        let first = SystemDisk.create(&path).unwrap();
+        assert_eq!(first.lock().unwrap(), Lock::Ours);
+        let second = SystemDisk.open(&path).unwrap().unwrap();
+        let Lock::Held(by) = second.lock().unwrap() else {
+            panic!("it is ours twice")
+        };
+        assert!(by.is_none_or(|by| by == std::process::id()));
+        drop(first);
+        assert_eq!(second.lock().unwrap(), Lock::Ours);
+    }
+
+    #[test]
+    fn the_directory_of_a_bare_name_is_the_present_one() {
+        assert_eq!(directory_of(Path::new("a.redb")), Path::new("."));
+        assert_eq!(directory_of(Path::new("/x/a.redb")), Path::new("/x"));
+        assert_eq!(
+            beside(Path::new("x/a.redb"), ".key"),
+            Path::new("x/a.redb.key")
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! Why the journal cannot be opened, cannot take an entry, or cannot give an answer back.
+use std::io;
+use std::path::PathBuf;
+
+use super::Place;
+
+/// Why the journal was not opened. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A file cannot be opened, made or read.
+    #[error("failed to open {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// Others than its owner may read or write a file.
+    #[error("others than its owner may use {} (mode {mode:o}): run chmod 600 on it", path.display())]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// Another process has the journal.
+    #[error("{} is held by {}: one journal serves one holdline", path.display(), holder(*by))]
+    Held {
+        /// The file that is locked.
+        path: PathBuf,
+        /// The process that holds it, if the system tells.
+        by: Option<u32>,
+    },
+    /// The journal is there and its key file is not.
+    #[error(
+        "{} has no key: {} is gone, and without it nothing in the journal can be read; \
+         bring the key file back, or move the journal away to begin an empty one, which forgets \
+         every exchange", journal.display(), key.display()
+    )]
+    KeyGone {
+        /// The journal.
+        journal: PathBuf,
+        /// The key file.
+        key: PathBuf,
+    },
+    /// The key file does not have the form of one.
+    #[error("{} is not a key file of this version, or is damaged: bring the right one back", path.display())]
+    KeyForm {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// The key file is another journal's.
+    #[error("{} is the key of another journal: bring the right one back", path.display())]
+    KeyForeign {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// A version that this program does not know.
+    #[error(
+        "{} has format {found}, and this version reads format {known}: run the version that wrote it", path.display()
+    )]
+    Format {
+        /// The journal.
+        path: PathBuf,
+        /// What it says.
+        found: u64,
+        /// What is read.
+        known: u64,
+    },
+    /// What is in the file cannot be trusted.
+    #[error(
+        "{} is damaged ({what}): `holdline journal verify` tells all that is wrong; restore the \
+         file from a copy, or move it away to begin an empty one, after the exchanges of the last \
+         day were looked up at the gateway", path.display()
+    )]
+    Damaged {
+        /// The journal.
+        path: PathBuf,
+        /// The first fault that was found.
+        what: String,
+    },
+    /// The system's random numbers.
+    #[error("failed to read random bytes from the operating system")]
+    Random,
+}
+
+fn holder(by: Option<u32>) -> String {
+    by.map_or_else(
+        || "another process".to_owned(),
+        |by| format!("process {by}"),
+    )
+}
+
+/// An entry was not made durable; unless it was an intent, it is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("failed to make an entry of the journal durable")]
+pub struct AppendError;
+
+/// Why a new exchange may not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoom {
+    /// The file cannot be written now.
+    #[error("the journal is down")]
+    Down,
+    /// What may not be dropped fills the file.
+    #[error("the journal is full")]
+    Full,
+}
+
+/// Why an answer cannot be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be read now; a later try may succeed.
+    #[error("failed to read the journal")]
+    Down,
+    /// There is no answer at this place (any more).
+    #[error("the journal has no answer at {}/{}", .0.number.0, .0.step)]
+    Absent(Place),
+    /// The record does not carry the seal of this journal.
+    #[error("the record at {}/{} is damaged", .0.number.0, .0.step)]
+    Damaged(Place),
+}
+
+/// An error with its causes, as one line of a log.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
+}

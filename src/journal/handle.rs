@@ -1,0 +1,174 @@
+//! The handle on the journal that every exchange has.
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::error::{AppendError, NoRoom, ReadError};
+use super::key::KeyFile;
+use super::metrics::Metrics;
+use super::queue::{Queue, Queued};
+use super::store::{Site, Store, StoreError};
+use super::work::perform;
+use super::{Change, Entry, Number, Page, Place, Remembered, Sealed};
+use crate::timing::Clock;
+
+/// An entry on its way to the disk. It goes its way whether this is awaited or not.
+pub type Appending = Pin<Box<dyn Future<Output = Result<(), AppendError>> + Send>>;
+
+/// An answer on its way from the disk.
+pub type Reading = Pin<Box<dyn Future<Output = Result<Sealed, ReadError>> + Send>>;
+
+/// What exchanges write to and read from; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Journal(pub(super) Arc<Shared>);
+
+/// What the handles and the writer share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) site: Site,
+    pub(super) clock: Clock,
+    pub(super) metrics: Metrics,
+    /// The open file, while it is up. Work that blocks takes it to read; only the writer, who
+    /// reopens it, takes it to write.
+    pub(super) files: RwLock<Files>,
+    pub(super) queue: Mutex<Queue>,
+    /// Wakes the writer.
+    pub(super) wake: Notify,
+    pub(super) up: AtomicBool,
+    /// Set by the writer when what may not be dropped fills the file.
+    pub(super) full: AtomicBool,
+    pub(super) next: AtomicU64,
+    pub(super) closing: CancellationToken,
+    pub(super) closed: CancellationToken,
+}
+
+/// What is let go at the end.
+#[derive(Debug)]
+pub(super) struct Files {
+    /// Locked from the start to the end.
+    pub(super) key: Option<KeyFile>,
+    pub(super) store: Option<Store>,
+}
+
+impl Shared {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the open file; `None` while it is down.
+    pub(super) fn with_store<T>(&self, work: impl FnOnce(&Store) -> T) -> Option<T> {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        files.store.as_ref().map(work)
+    }
+}
+
+impl Journal {
+    /// The number of a new exchange.
+    pub fn begin(&self) -> Number {
+        Number(self.0.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Appends an entry: it is queued now, and durable when the future is ready. Entries of one
+    /// exchange are written in the order in which they are appended.
+    ///
+    /// Where this fails the entry is owed: it is written before the journal is up again. An intent
+    /// is not; for one that may have reached the disk its withdrawal is owed.
+    pub fn append(&self, entry: Entry) -> Appending {
+        let (done, durable) = oneshot::channel();
+        let is_lazy = entry.change == Change::Delivered;
+        let queued = Queued {
+            entry,
+            done,
+            at: self.0.clock.now(),
+        };
+        self.0.queue().push(queued, is_lazy);
+        self.0.wake.notify_one();
+        Box::pin(async move { durable.await.unwrap_or(Err(AppendError)) })
+    }
+
+    /// The answer at a place, sealed as it was appended.
+    pub fn answer(&self, place: Place) -> Reading {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move {
+            let reader = Arc::clone(&shared);
+            let found = perform(&*shared.site.disk, move || {
+                reader.with_store(|store| store.find(place))
+            });
+            match found.await.flatten() {
+                None => Err(ReadError::Down),
+                Some(Ok(Some(entry))) => match entry.change {
+                    Change::Candidate(sealed) | Change::Completed(Some(sealed)) => Ok(sealed),
+                    Change::Submitted(_)
+                    | Change::Resubmitted(_)
+                    | Change::Accepted(_)
+                    | Change::Completed(None)
+                    | Change::Delivered
+                    | Change::InDoubt(_)
+                    | Change::Withdrawn
+                    | Change::Refused
+                    | Change::Closed(_) => Err(ReadError::Absent(place)),
+                },
+                Some(Ok(None)) => Err(ReadError::Absent(place)),
+                Some(Err(StoreError::File(error))) => {
+                    tracing::error!(%error, "failed to read the journal");
+                    Err(ReadError::Down)
+                }
+                Some(Err(error)) => {
+                    tracing::error!(%error, "the journal is damaged");
+                    Err(ReadError::Damaged(place))
+                }
+            }
+        })
+    }
+
+    /// True while entries can be made durable, and nothing is owed.
+    pub fn is_up(&self) -> bool {
+        self.0.up.load(Ordering::Acquire)
+    }
+
+    /// Whether a new exchange may start.
+    pub fn may_start(&self) -> Result<(), NoRoom> {
+        if !self.is_up() {
+            Err(NoRoom::Down)
+        } else if self.0.full.load(Ordering::Acquire) {
+            Err(NoRoom::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What is remembered of at most `limit` exchanges from a number on; one transaction a call, so
+    /// that a long list holds nothing back.
+    pub async fn remembered(&self, from: Number, limit: usize) -> Result<Page, ReadError> {
+        let shared = Arc::clone(&self.0);
+        let listed = perform(&*self.0.site.disk, move || {
+            shared.with_store(|store| Page::read(store, from, limit))
+        });
+        match listed.await.flatten() {
+            Some(Ok(page)) => Ok(page),
+            Some(Err(error)) => {
+                tracing::error!(%error, "failed to read the journal");
+                Err(ReadError::Down)
+            }
+            None => Err(ReadError::Down),
+        }
+    }
+
+    /// What is remembered of one exchange.
+    pub async fn find(&self, number: Number) -> Result<Option<Remembered>, ReadError> {
+        let page = self.remembered(number, 1).await?;
+        let mut found = page.exchanges.into_iter();
+        Ok(found.next().filter(|it| it.number == number))
+    }
+
+    /// Makes everything that was appended durable and lets the file go. Returns when the writer has
+    /// ended; what is appended from now on fails.
+    pub async fn close(&self) {
+        self.0.closing.cancel();
+        self.0.closed.cancelled().await;
+    }
+}

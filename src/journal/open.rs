@@ -1,0 +1,122 @@
+//! How the journal is opened: everything in it is looked at before anybody is served.
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::disk::Disk;
+use super::error::OpenError;
+use super::handle::{Files, Journal, Shared};
+use super::key::KeyFile;
+use super::metrics::Metrics;
+use super::queue::Queue;
+use super::store::{Site, Store, StoreError};
+use super::work::contained;
+use super::writer::Writer;
+use super::{Config, Number, Remembered};
+use crate::timing::{Clock, Moment, Stamps};
+
+/// What a journal needs.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where it is and how large it may become.
+    pub config: Config,
+    /// `cache.retention`: how long what is delivered or ended is remembered.
+    pub retention: Duration,
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// The process's clock.
+    pub clock: Clock,
+    /// The process's stamps.
+    pub stamps: Stamps,
+    /// What it counts.
+    pub metrics: Metrics,
+}
+
+/// A journal that was looked at from end to end.
+#[derive(Debug)]
+pub struct Opened {
+    /// For the exchanges.
+    pub journal: Journal,
+    /// To be run on a tracker that outlives them.
+    pub writer: Writer,
+    /// The key of every hash of what a client sent.
+    pub hash_key: [u8; 32],
+}
+
+/// Opens the journal, and makes it where there is none. Blocks; it is called before anything is
+/// served. Every exchange that has not ended is given to `remember`, in the order in which they
+/// began; none of them is kept here.
+pub fn open(parts: Parts, mut remember: impl FnMut(Remembered)) -> Result<Opened, OpenError> {
+    let Config {
+        path, max_bytes, ..
+    } = parts.config;
+    let key = KeyFile::open(&*parts.disk, &path)?;
+    let site = Site {
+        disk: parts.disk,
+        path: path.clone(),
+        max_bytes,
+        metrics: parts.metrics.clone(),
+    };
+    let looked_at = contained(|| looked_at(&site, &key, &mut remember));
+    let (store, next) = looked_at.unwrap_or_else(|| {
+        Err(OpenError::Damaged {
+            path,
+            what: "it cannot be read to its end".to_owned(),
+        })
+    })?;
+    parts.metrics.is_up(true);
+    let hash_key = key.hash_key();
+    let shared = Arc::new(Shared {
+        site,
+        clock: parts.clock,
+        metrics: parts.metrics,
+        files: RwLock::new(Files {
+            key: Some(key),
+            store: Some(store),
+        }),
+        queue: Mutex::new(Queue::default()),
+        wake: Notify::new(),
+        up: AtomicBool::new(true),
+        full: AtomicBool::new(false),
+        next: AtomicU64::new(next),
+        closing: CancellationToken::new(),
+        closed: CancellationToken::new(),
+    });
+    Ok(Opened {
+        journal: Journal(Arc::clone(&shared)),
+        writer: Writer {
+            shared,
+            last_commit: None,
+            reopen_at: Moment::START,
+        },
+        hash_key,
+    })
+}
+
+/// Opens the file and reads all of it.
+fn looked_at(
+    site: &Site,
+    key: &KeyFile,
+    remember: &mut impl FnMut(Remembered),
+) -> Result<(Store, u64), OpenError> {
+    let mut store = site.open(key)?;
+    let told = |error: StoreError| site.told(&error);
+    if !store.check().map_err(told)? {
+        return Err(OpenError::Damaged {
+            path: site.path.clone(),
+            what: "pages of it were mended, and what was on them may be lost".to_owned(),
+        });
+    }
+    let walked = store.walk(Number(0), |remembered| {
+        if remembered.standing != super::Standing::Ended {
+            remember(remembered);
+        }
+        true
+    });
+    walked.map_err(told)?;
+    let next = store.next_number().map_err(told)?;
+    Ok((store, next))
+}

@@ -1,0 +1,143 @@
+//! What waits for the writer, and what is owed to the disk.
+use std::collections::{HashSet, VecDeque};
+
+use tokio::sync::oneshot;
+
+use super::error::AppendError;
+use super::{Change, Entry, Place};
+use crate::timing::Moment;
+
+/// An entry that waits, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) entry: Entry,
+    pub(super) done: oneshot::Sender<Result<(), AppendError>>,
+    pub(super) at: Moment,
+}
+
+/// The writer's queue.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Vec<Queued>,
+    /// True if one of them is waited for.
+    urgent: bool,
+    /// What could not be written, in order, while the journal is down.
+    owed: VecDeque<Entry>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    #[default]
+    Up,
+    Down,
+    /// Nothing is taken any more.
+    Closed,
+}
+
+impl Queue {
+    /// Takes an entry. A lazy one waits for company.
+    pub(super) fn push(&mut self, queued: Queued, is_lazy: bool) {
+        match self.state {
+            State::Up => {
+                self.waiting.push(queued);
+                self.urgent |= !is_lazy;
+            }
+            State::Down => {
+                self.owe(queued.entry, false);
+                fail(queued.done);
+            }
+            State::Closed => fail(queued.done),
+        }
+    }
+
+    /// Since when something waits, and whether anyone waits for it.
+    pub(super) fn waits(&self) -> Option<(Moment, bool)> {
+        let first = self.waiting.first()?;
+        Some((first.at, self.urgent))
+    }
+
+    /// Everything that waits.
+    pub(super) fn take(&mut self) -> Vec<Queued> {
+        self.urgent = false;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// The batch failed, and whether it reached the disk is not known; what came after it fails too.
+    pub(super) fn fail(&mut self, batch: Vec<Queued>) {
+        self.state = State::Down;
+        for queued in batch {
+            self.owe(queued.entry, true);
+            fail(queued.done);
+        }
+        for queued in self.take() {
+            self.owe(queued.entry, false);
+            fail(queued.done);
+        }
+    }
+
+    /// Up again, unless something is owed: then that, to be written first.
+    pub(super) fn rise(&mut self) -> Option<Vec<Entry>> {
+        if self.owed.is_empty() {
+            self.state = State::Up;
+            return None;
+        }
+        Some(self.owed.iter().cloned().collect())
+    }
+
+    /// What was owed for these places is durable.
+    pub(super) fn settle(&mut self, written: &HashSet<Place>) {
+        self.owed.retain(|entry| !written.contains(&entry.place));
+    }
+
+    pub(super) fn owed(&self) -> usize {
+        self.owed.len()
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    /// Nothing is taken any more.
+    pub(super) fn close(&mut self) {
+        self.state = State::Closed;
+        for queued in self.take() {
+            fail(queued.done);
+        }
+    }
+
+    fn owe(&mut self, entry: Entry, may_be_written: bool) {
+        match entry.change {
+            // Its exchange is told that nothing was submitted, and ends.
+            Change::Submitted(_) if may_be_written => {
+                let Place { number, step } = entry.place;
+                let step = step.saturating_add(1);
+                self.owed.push_back(Entry {
+                    place: Place { number, step },
+                    stamp: entry.stamp,
+                    change: Change::Withdrawn,
+                });
+            }
+            // Nothing left under it. Where it did reach the disk, one resubmit less is left.
+            Change::Submitted(_) | Change::Resubmitted(_) => {}
+            Change::Candidate(_) | Change::Completed(_) => {
+                let number = entry.place.number;
+                self.owed.retain(|owed| {
+                    owed.place.number != number || !matches!(owed.change, Change::Candidate(_))
+                });
+                self.owed.push_back(entry);
+            }
+            Change::Accepted(_)
+            | Change::Delivered
+            | Change::InDoubt(_)
+            | Change::Withdrawn
+            | Change::Refused
+            | Change::Closed(_) => self.owed.push_back(entry),
+        }
+    }
+}
+
+/// Who asked may have gone.
+fn fail(done: oneshot::Sender<Result<(), AppendError>>) {
+    let _ = done.send(Err(AppendError));
+}

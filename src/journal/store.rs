@@ -1,0 +1,393 @@
+//! The journal's file.
+//!
+//! ```text
+//! redb table "meta": text → number             redb table "records": (number, step) → seal
+//!   "format"   1                                 (7, 0)  Submitted   ┐
+//!   "key"      id of the key file's key          (7, 1)  Accepted    │ exchange 7
+//!   "next"     no exchange has this number       (7, 2)  Completed   │
+//!              or a higher one                   (7, 3)  Delivered   ┘
+//!                                                (8, 0)  Submitted   ─ exchange 8
+//! ```
+//!
+//! All records of an exchange stand together, and exchanges in the order in which they began. A step
+//! may be missing: a soft answer is removed when another takes its place. What a record is, is told
+//! in `codec.rs`; how it is sealed, in `seal.rs`.
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+
+use super::book::{Book, Broken};
+use super::codec::{decode, encode};
+use super::disk::{Disk, beside};
+use super::error::OpenError;
+use super::key::{KeyFile, check_mode};
+use super::seal::{RecordKey, SealError};
+use super::storage::Bounded;
+use super::{Change, Entry, Metrics, Number, Place, Remembered};
+
+/// The format of the tables; what a record is has its own version (`seal::VERSION`).
+const FORMAT: u64 = 1;
+
+const RECORDS: TableDefinition<'static, (u64, u32), &[u8]> = TableDefinition::new("records");
+const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
+
+/// What redb may keep in memory. The part of the file in use is small, and Linux caches the rest.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+/// How many numbers are set aside at a time, so that few batches write the table of the format.
+const NUMBERS_AHEAD: u64 = 4096;
+
+/// What went wrong with the file.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    /// redb, or the disk under it.
+    #[error(transparent)]
+    File(Box<redb::Error>),
+    /// A record's seal.
+    #[error("record {}/{}: {cause}", place.number.0, place.step)]
+    Seal {
+        /// The record.
+        place: Place,
+        /// What is wrong with it.
+        cause: SealError,
+    },
+    /// A record that was sealed and is none.
+    #[error("record {}/{} has no form that is known", .0.number.0, .0.step)]
+    Malformed(Place),
+    /// Records of an exchange that do not belong together.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// redb has an error for each of its steps; all of them mean the same here.
+macro_rules! from_redb {
+    ($($error:ident),*) => {$(
+        impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                Self::File(Box::new(error.into()))
+            }
+        }
+    )*};
+}
+from_redb!(
+    CommitError,
+    CompactionError,
+    DatabaseError,
+    StorageError,
+    TableError,
+    TransactionError
+);
+
+/// An open file.
+#[derive(Debug)]
+pub(super) struct Store {
+    database: Database,
+    key: Arc<RecordKey>,
+}
+
+/// What is written in one transaction.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) entries: Vec<Entry>,
+    pub(super) removals: Vec<Removal>,
+}
+
+/// What makes room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// The exchange is forgotten.
+    Exchange(Number),
+    /// The answer is dropped, the fact stays.
+    Answer(Place),
+}
+
+/// The file of a journal: where it is, and under which limits it is opened.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) path: std::path::PathBuf,
+    pub(super) max_bytes: u64,
+    pub(super) metrics: Metrics,
+}
+
+impl Site {
+    /// Opens the file, and makes an empty one where there is none.
+    pub(super) fn open(&self, key: &KeyFile) -> Result<Store, OpenError> {
+        let failed = |source| OpenError::File {
+            path: self.path.clone(),
+            source,
+        };
+        let file = match self.disk.open(&self.path).map_err(failed)? {
+            Some(file) => file,
+            None => self.create(key)?,
+        };
+        check_mode(&*file, &self.path)?;
+        self.metrics.length(file.length().map_err(failed)?);
+        // At each start: the one before may have died between the file and its name.
+        self.disk.sync_directory(&self.path).map_err(failed)?;
+        self.opened(self.bounded(file), key)
+    }
+
+    /// A file comes under its name when it is whole, so that no start ever sees half of one.
+    fn create(&self, key: &KeyFile) -> Result<Arc<dyn super::DiskFile>, OpenError> {
+        let fresh = beside(&self.path, ".new");
+        let failed = |source| OpenError::File {
+            path: self.path.clone(),
+            source,
+        };
+        if self.disk.open(&fresh).map_err(failed)?.is_some() {
+            self.disk.remove(&fresh).map_err(failed)?;
+        }
+        let file = self.disk.create(&fresh).map_err(failed)?;
+        let filled = fill(self.bounded(file), key.id());
+        filled.map_err(|error| self.told(&error))?;
+        self.disk.rename(&fresh, &self.path).map_err(failed)?;
+        self.disk.sync_directory(&self.path).map_err(failed)?;
+        let made = self.disk.open(&self.path).map_err(failed)?;
+        made.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
+    }
+
+    fn bounded(&self, file: Arc<dyn super::DiskFile>) -> Bounded {
+        Bounded {
+            file,
+            max_bytes: self.max_bytes,
+            metrics: self.metrics.clone(),
+            refused: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// The database in `storage`, if it is of this format and under this key.
+    pub(super) fn opened(
+        &self,
+        storage: impl StorageBackend,
+        key: &KeyFile,
+    ) -> Result<Store, OpenError> {
+        let opened = database(storage).and_then(|database| {
+            let read = database.begin_read()?;
+            let meta = read.open_table(META)?;
+            let value = |name| Ok::<_, StoreError>(meta.get(name)?.map(|it| it.value()));
+            let (format, id) = (value("format")?, value("key")?);
+            drop((meta, read));
+            Ok((database, format.unwrap_or_default(), id.unwrap_or_default()))
+        });
+        let (database, format, id) = opened.map_err(|error| self.told(&error))?;
+        if format != FORMAT {
+            return Err(OpenError::Format {
+                path: self.path.clone(),
+                found: format,
+                known: FORMAT,
+            });
+        }
+        if id != key.id() {
+            return Err(OpenError::KeyForeign {
+                path: key.path().to_owned(),
+            });
+        }
+        Ok(Store {
+            database,
+            key: Arc::new(key.record_key()?),
+        })
+    }
+
+    /// A fault of the file in the operator's words: what the disk refuses is not damage.
+    pub(super) fn told(&self, error: &StoreError) -> OpenError {
+        let path = self.path.clone();
+        match error {
+            StoreError::File(cause) => match &**cause {
+                redb::Error::Io(source) if source.kind() != std::io::ErrorKind::InvalidData => {
+                    let source = std::io::Error::new(source.kind(), source.to_string());
+                    OpenError::File { path, source }
+                }
+                other => OpenError::Damaged {
+                    path,
+                    what: other.to_string(),
+                },
+            },
+            StoreError::Seal { .. } | StoreError::Malformed(_) | StoreError::Broken(_) => {
+                OpenError::Damaged {
+                    path,
+                    what: error.to_string(),
+                }
+            }
+        }
+    }
+}
+
+fn database(storage: impl StorageBackend) -> Result<Database, StoreError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder.set_repair_callback(|session| {
+        // redb tells 0.3 when the newest commit was not whole (its `do_repair`).
+        if (session.progress() - 0.3).abs() < 0.01 {
+            tracing::warn!("the journal's last commit was not whole, and is not used");
+        }
+    });
+    Ok(builder.create_with_backend(storage)?)
+}
+
+/// Makes the tables of an empty journal.
+fn fill(storage: impl StorageBackend, key: u64) -> Result<(), StoreError> {
+    let write = database(storage)?.begin_write()?;
+    {
+        let mut meta = write.open_table(META)?;
+        meta.insert("format", FORMAT)?;
+        meta.insert("key", key)?;
+        meta.insert("next", 1)?;
+        write.open_table(RECORDS)?;
+    }
+    write.commit()?;
+    Ok(())
+}
+
+impl Store {
+    /// Looks at every page of the file. False if something was wrong and redb mended it.
+    pub(super) fn check(&mut self) -> Result<bool, StoreError> {
+        Ok(self.database.check_integrity()?)
+    }
+
+    /// The number that the next exchange has.
+    pub(super) fn next_number(&self) -> Result<u64, StoreError> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        Ok(meta.get("next")?.map_or(1, |next| next.value()))
+    }
+
+    /// Writes a batch; it is durable when this returns.
+    pub(super) fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        {
+            let mut records = write.open_table(RECORDS)?;
+            for entry in &batch.entries {
+                self.put(&mut records, entry)?;
+            }
+            for removal in &batch.removals {
+                self.remove(&mut records, *removal)?;
+            }
+        }
+        let highest = batch.entries.iter().map(|entry| entry.place.number.0).max();
+        if let Some(highest) = highest {
+            let mut meta = write.open_table(META)?;
+            let next = meta.get("next")?.map_or(0, |next| next.value());
+            if highest >= next {
+                meta.insert("next", highest.saturating_add(NUMBERS_AHEAD))?;
+            }
+        }
+        write.commit()?;
+        Ok(())
+    }
+
+    fn put(&self, records: &mut Records<'_>, entry: &Entry) -> Result<(), StoreError> {
+        let place = entry.place;
+        let begins = matches!(entry.change, Change::Submitted(_));
+        // What is forgotten stays so: its late entries would have no head.
+        if !begins && records.get((place.number.0, 0))?.is_none() {
+            return Ok(());
+        }
+        if matches!(entry.change, Change::Candidate(_) | Change::Completed(_)) {
+            self.remove_candidates(records, place)?;
+        }
+        let clear = encode(entry.stamp, &entry.change);
+        let sealed = self.key.seal(place, &clear);
+        let sealed = sealed.map_err(|cause| StoreError::Seal { place, cause })?;
+        records.insert((place.number.0, place.step), sealed.as_slice())?;
+        Ok(())
+    }
+
+    /// Removes the soft answers before `place`: another took their place.
+    fn remove_candidates(&self, records: &mut Records<'_>, place: Place) -> Result<(), StoreError> {
+        let mut replaced = Vec::new();
+        for record in records.range((place.number.0, 1)..(place.number.0, place.step))? {
+            let (key, value) = record?;
+            let earlier = place_of(key.value());
+            if let Change::Candidate(_) = self.read(earlier, value.value())?.change {
+                replaced.push(key.value());
+            }
+        }
+        for key in replaced {
+            records.remove(key)?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, records: &mut Records<'_>, removal: Removal) -> Result<(), StoreError> {
+        match removal {
+            Removal::Exchange(number) => {
+                records.retain_in((number.0, 0)..=(number.0, u32::MAX), |_, _| false)?;
+            }
+            Removal::Answer(place) => {
+                let Some(entry) = self.find_in(records, place)? else {
+                    return Ok(());
+                };
+                if let Change::Completed(Some(_)) = entry.change {
+                    let change = Change::Completed(None);
+                    self.put(records, &Entry { change, ..entry })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The entry at a place.
+    pub(super) fn find(&self, place: Place) -> Result<Option<Entry>, StoreError> {
+        let records = self.database.begin_read()?.open_table(RECORDS)?;
+        self.find_in(&records, place)
+    }
+
+    fn find_in(
+        &self,
+        records: &impl ReadableTable<(u64, u32), &'static [u8]>,
+        place: Place,
+    ) -> Result<Option<Entry>, StoreError> {
+        let found = records.get((place.number.0, place.step))?;
+        found.map(|it| self.read(place, it.value())).transpose()
+    }
+
+    fn read(&self, place: Place, sealed: &[u8]) -> Result<Entry, StoreError> {
+        let clear = self.key.open(place, sealed);
+        let clear = clear.map_err(|cause| StoreError::Seal { place, cause })?;
+        let (stamp, change) = decode(&clear).map_err(|_| StoreError::Malformed(place))?;
+        Ok(Entry {
+            place,
+            stamp,
+            change,
+        })
+    }
+
+    /// Reads the exchanges from a number on, in their order, until `visit` returns false.
+    pub(super) fn walk(
+        &self,
+        from: Number,
+        mut visit: impl FnMut(Remembered) -> bool,
+    ) -> Result<(), StoreError> {
+        let records = self.database.begin_read()?.open_table(RECORDS)?;
+        let mut book: Option<Book> = None;
+        for record in records.range((from.0, 0)..)? {
+            let (key, value) = record?;
+            let entry = self.read(place_of(key.value()), value.value())?;
+            match &mut book {
+                Some(open) if open.so_far().number == entry.place.number => open.follow(entry)?,
+                Some(_) | None => {
+                    let next = Book::begin(entry)?;
+                    if let Some(full) = book.replace(next)
+                        && !visit(full.close())
+                    {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        if let Some(last) = book {
+            visit(last.close());
+        }
+        Ok(())
+    }
+}
+
+type Records<'a> = redb::Table<'a, (u64, u32), &'static [u8]>;
+
+const fn place_of(key: (u64, u32)) -> Place {
+    Place {
+        number: Number(key.0),
+        step: key.1,
+    }
+}
