@@ -15,6 +15,14 @@ pub(super) enum Broken {
     NoPath(Place),
 }
 
+impl Broken {
+    pub(super) const fn place(self) -> Place {
+        match self {
+            Self::NoHead(place) | Self::NoPath(place) => place,
+        }
+    }
+}
+
 /// One exchange, entry by entry.
 #[derive(Clone, Debug)]
 pub(super) struct Book {

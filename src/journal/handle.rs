@@ -98,10 +98,14 @@ impl Journal {
             let found = perform(&*shared.site.disk, move || {
                 reader.with_store(|store| store.find(place))
             });
-            match found.await.flatten() {
-                None => Err(ReadError::Down),
-                Some(Ok(Some(entry))) => match entry.change {
-                    Change::Candidate(sealed) | Change::Completed(Some(sealed)) => Ok(sealed),
+            let found = found.await.flatten().ok_or(ReadError::Down)?;
+            let entry = found.map_err(|error| unreadable(&error))?;
+            match entry.map(|entry| entry.change) {
+                Some(Change::Candidate(sealed) | Change::Completed(Some(sealed))) => Ok(sealed),
+                // It may be owed.
+                None if !shared.up.load(Ordering::Acquire) => Err(ReadError::Down),
+                None
+                | Some(
                     Change::Submitted(_)
                     | Change::Resubmitted(_)
                     | Change::Accepted(_)
@@ -110,17 +114,8 @@ impl Journal {
                     | Change::InDoubt(_)
                     | Change::Withdrawn
                     | Change::Refused
-                    | Change::Closed(_) => Err(ReadError::Absent(place)),
-                },
-                Some(Ok(None)) => Err(ReadError::Absent(place)),
-                Some(Err(StoreError::File(error))) => {
-                    tracing::error!(%error, "failed to read the journal");
-                    Err(ReadError::Down)
-                }
-                Some(Err(error)) => {
-                    tracing::error!(%error, "the journal is damaged");
-                    Err(ReadError::Damaged(place))
-                }
+                    | Change::Closed(_),
+                ) => Err(ReadError::Absent(place)),
             }
         })
     }
@@ -150,10 +145,7 @@ impl Journal {
         });
         match listed.await.flatten() {
             Some(Ok(page)) => Ok(page),
-            Some(Err(error)) => {
-                tracing::error!(%error, "failed to read the journal");
-                Err(ReadError::Down)
-            }
+            Some(Err(error)) => Err(unreadable(&error)),
             None => Err(ReadError::Down),
         }
     }
@@ -170,5 +162,15 @@ impl Journal {
     pub async fn close(&self) {
         self.0.closing.cancel();
         self.0.closed.cancelled().await;
+    }
+}
+
+/// Tells in the log why something cannot be read.
+fn unreadable(error: &StoreError) -> ReadError {
+    tracing::error!(%error, "failed to read the journal");
+    match error {
+        StoreError::File(_) => ReadError::Down,
+        StoreError::Seal { place, .. } | StoreError::Malformed(place) => ReadError::Damaged(*place),
+        StoreError::Broken(broken) => ReadError::Damaged(broken.place()),
     }
 }

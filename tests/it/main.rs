@@ -16,6 +16,8 @@ mod downstream;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod listener;
 #[cfg(test)]
 mod parking;

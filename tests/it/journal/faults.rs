@@ -1,0 +1,148 @@
+//! A disk that refuses: appends fail, readiness goes, and what is owed is written when it is back.
+use std::time::Duration;
+
+use holdline::journal::{Change, Entry, NoRoom, Number, Place, ReadError, Remembered, Standing};
+
+use super::disk::{Crash, Refusal, SimulatedDisk};
+use super::world::{Running, all, answer, doubt, entry, start, submitted};
+
+/// One exchange from its submit to its delivery, with a doubt between.
+fn path() -> Vec<Entry> {
+    vec![
+        entry(1, 0, submitted(1, true)),
+        entry(1, 1, Change::Accepted("task".into())),
+        entry(1, 2, Change::Candidate(answer(1, 2, 300))),
+        entry(1, 3, doubt()),
+        entry(1, 4, Change::Completed(Some(answer(1, 4, 300)))),
+        entry(1, 5, Change::Delivered),
+    ]
+}
+
+/// Appends the path as an exchange would: a failed intent ends it, any other failure changes nothing.
+async fn play(running: &Running) -> Vec<bool> {
+    let mut results = Vec::new();
+    for entry in path() {
+        let result = running.journal.append(entry).await;
+        results.push(result.is_ok());
+        if !results[0] {
+            break;
+        }
+    }
+    results
+}
+
+async fn is_up_again(running: &Running) {
+    let mut waited = 0;
+    while !running.journal.is_up() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        waited += 1;
+        assert!(waited < 300, "it does not come back");
+    }
+}
+
+async fn refused(step: u64, refusal: Refusal, length: u64) -> (Vec<bool>, Vec<Remembered>) {
+    let disk = SimulatedDisk::default();
+    let running = start(&disk).unwrap();
+    let first = disk.steps() + step;
+    disk.refuses(first..first + length, refusal);
+    let results = play(&running).await;
+    is_up_again(&running).await;
+    assert_eq!(running.journal.may_start(), Ok(()));
+    let seen = all(&running.journal).await;
+    drop(running);
+    disk.crash(Crash::Power(step));
+    let running = start(&disk).unwrap();
+    assert_eq!(all(&running.journal).await, seen, "what is owed is durable");
+    (results, seen)
+}
+
+async fn steps() -> u64 {
+    let disk = SimulatedDisk::default();
+    let running = start(&disk).unwrap();
+    let before = disk.steps();
+    play(&running).await;
+    disk.steps() - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_step_the_disk_refuses_what_is_owed_is_written_when_it_is_back() {
+    let steps = steps().await;
+    let mut failed = 0;
+    for refusal in [Refusal::Broken, Refusal::Full] {
+        for step in 0..steps {
+            for length in [1, 40] {
+                let (results, found) = refused(step, refusal, length).await;
+                failed += usize::from(results.contains(&false));
+                let what = format!("{refusal:?} at step {step}: {results:?} {found:?}");
+                if results[0] {
+                    assert_eq!(found.len(), 1, "{what}");
+                    assert_eq!(found[0].standing, Standing::Delivered, "{what}");
+                    assert_eq!(found[0].answer.map(|it| it.step), Some(4), "{what}");
+                } else {
+                    assert!(
+                        found.iter().all(|it| it.standing == Standing::Ended),
+                        "{what}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(failed > 20, "the disk refused {failed} runs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_down_says_so_and_takes_no_new_exchange() {
+    let disk = SimulatedDisk::default();
+    let running = start(&disk).unwrap();
+    let journal = &running.journal;
+    journal.append(path()[0].clone()).await.unwrap();
+    assert!(journal.is_up());
+    disk.refuses(disk.steps()..u64::MAX, Refusal::Broken);
+    assert!(journal.append(path()[1].clone()).await.is_err());
+    assert!(!journal.is_up());
+    assert_eq!(journal.may_start(), Err(NoRoom::Down));
+    assert!(
+        journal
+            .append(entry(2, 0, submitted(2, true)))
+            .await
+            .is_err()
+    );
+    assert!(journal.append(path()[4].clone()).await.is_err());
+    let place = Place {
+        number: Number(1),
+        step: 4,
+    };
+    assert_eq!(journal.answer(place).await, Err(ReadError::Down));
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(!journal.is_up(), "the disk is still broken");
+    disk.heals();
+    is_up_again(&running).await;
+    let found = all(journal).await;
+    assert_eq!(found.len(), 1, "the intent was never on its way");
+    assert_eq!(found[0].standing, Standing::Completed);
+    assert!(journal.answer(place).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn soft_answers_that_follow_each_other_are_kept_once() {
+    let disk = SimulatedDisk::default();
+    let running = start(&disk).unwrap();
+    let journal = &running.journal;
+    for entry in path().into_iter().take(2) {
+        journal.append(entry).await.unwrap();
+    }
+    for step in 2..40 {
+        let soft = Change::Candidate(answer(1, step, 5_000));
+        journal.append(entry(1, step, soft)).await.unwrap();
+        let earlier = Place {
+            number: Number(1),
+            step: step - 1,
+        };
+        assert_eq!(
+            journal.answer(earlier).await,
+            Err(ReadError::Absent(earlier))
+        );
+    }
+    let found = all(journal).await;
+    assert_eq!(found[0].candidate.map(|it| it.step), Some(39));
+}
