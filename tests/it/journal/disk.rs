@@ -356,8 +356,9 @@ impl DiskFile for SimulatedFile {
     fn sync(&self) -> io::Result<()> {
         let synced = self.with(false, |content, lies| {
             if !lies {
-                content.durable.clone_from(&content.seen);
-                content.pending.clear();
+                for change in content.pending.drain(..) {
+                    change.apply(&mut content.durable);
+                }
             }
             Ok(())
         });

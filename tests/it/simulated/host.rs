@@ -11,12 +11,13 @@ use holdline::journal::{self, Entry, NoRoom, Number, OpenError, Place};
 use holdline::simulator::{Gateway, Ledger};
 use holdline::timing::{Clock, Stamp, Stamps};
 
-use super::disk::Platter;
+use super::disk::Mounted;
 use super::journal::Journal;
 use super::life::{Chronicle, Death, Doom, Ending, Life, Step};
 use super::network::Network;
 use super::process::{BOOTED, Start};
 use super::world::{Ask, Reply, Setting, World};
+use crate::journal::disk::SimulatedDisk;
 
 /// How a process ends, and what comes then.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,7 @@ struct Inner {
     gateway: Gateway,
     network: Network,
     journal: Journal,
-    platter: Platter,
+    disk: SimulatedDisk,
     running: RefCell<Option<Running>>,
     lives: RefCell<Vec<Life>>,
     refused: RefCell<Vec<String>>,
@@ -66,7 +67,7 @@ impl Host {
             network: Network::new(gateway.clone(), clock),
             gateway,
             journal: Journal::new(clock),
-            platter: Platter::new(setting.seed),
+            disk: SimulatedDisk::default(),
             running: RefCell::default(),
             lives: RefCell::default(),
             refused: RefCell::default(),
@@ -96,7 +97,7 @@ impl Host {
             journal::Parts {
                 config: journal::Config::default(),
                 retention: inner.setting.results.retention,
-                disk: inner.platter.of(life),
+                disk: Arc::new(Mounted::new(&inner.disk, life, self.seed(life))),
                 clock: inner.clock,
                 stamps,
                 metrics: journal::Metrics::default(),
@@ -185,8 +186,17 @@ impl Host {
     }
 
     /// The disk of the machine.
-    pub(crate) fn platter(&self) -> &Platter {
-        &self.0.platter
+    pub(crate) fn disk(&self) -> &SimulatedDisk {
+        &self.0.disk
+    }
+
+    /// What a loss of power in this life leaves.
+    fn seed(&self, life: &Life) -> u64 {
+        self.0
+            .setting
+            .seed
+            .wrapping_mul(1_000)
+            .wrapping_add(u64::from(life.number()))
     }
 
     /// Asks, and waits until the client is told something; `None` if no process was there, or it

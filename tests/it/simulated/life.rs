@@ -1,6 +1,7 @@
 //! The life of a process: it may end before any step that the world can see, and from that instant
 //! on nothing of it reaches anything.
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdline::exchange::machine::RecordKind;
@@ -91,6 +92,12 @@ struct State {
     chronicle: Chronicle,
     ending: Option<Ending>,
     hooks: Vec<Hook>,
+}
+
+impl fmt::Debug for Life {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Life({})", self.0.number)
+    }
 }
 
 impl PartialEq for Life {
