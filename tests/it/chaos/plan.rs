@@ -5,7 +5,8 @@ use fastrand::Rng;
 use holdline::exchange::machine::RecordKind;
 use holdline::simulator::{Latency, TaskRepeat};
 
-use crate::simulated::host::{Crash, Host};
+use crate::journal::disk::Refusal;
+use crate::simulated::host::{Crash, Host, Outage};
 use crate::simulated::journal::Disk;
 use crate::simulated::life::{Death, Doom};
 use crate::simulated::network::Connect;
@@ -83,6 +84,8 @@ pub(super) struct Plan {
     pub(super) has_panics: bool,
     /// How the processes end that somebody kills.
     pub(super) crashes: Vec<Crash>,
+    /// When the disk fails.
+    pub(super) outages: Vec<Outage>,
     pub(super) rng: Rng,
 }
 
@@ -114,6 +117,7 @@ impl Plan {
             intents,
             has_panics: rng.u8(..4) == 0,
             crashes: crashes(&mut rng.fork()),
+            outages: outages(&mut rng.fork()),
             rng,
         }
     }
@@ -133,7 +137,7 @@ impl Plan {
     }
 }
 
-const RESTARTS: bool = false;
+const RESTARTS: bool = true;
 /// Three of four runs have processes that are killed: at some step, or after some time.
 fn crashes(rng: &mut Rng) -> Vec<Crash> {
     let count = rng.u32(..4) * u32::from(RESTARTS);
@@ -150,11 +154,25 @@ fn crashes(rng: &mut Rng) -> Vec<Crash> {
     crashes.collect()
 }
 
+/// One of four runs has a disk that fails now and then.
+fn outages(rng: &mut Rng) -> Vec<Outage> {
+    let count = if rng.u8(..4) == 0 { rng.u32(1..3) } else { 0 };
+    let outages = (0..count).map(|_| Outage {
+        after: Duration::from_millis(rng.u64(1..25_000)),
+        lasts: Duration::from_millis(rng.u64(1..8_000)),
+        refusal: if rng.bool() {
+            Refusal::Broken
+        } else {
+            Refusal::Full
+        },
+    });
+    outages.collect()
+}
+
 fn disk(rng: &mut Rng, kind: RecordKind, has_panics: bool) -> Disk {
     let span = Duration::from_millis(rng.u64(..1_500));
     match rng.u8(..100) {
         60..90 => Disk::Slow(span),
-        90..93 => Disk::Fails(span),
         93..95 if has_panics => Disk::Panics,
         95..97 if has_panics && kind != RecordKind::Delivered => Disk::PanicsAfter(span),
         _ => Disk::Ready,

@@ -53,10 +53,11 @@ async fn play(seed: u64, change: Change) -> Evidence {
         join_all(buyers(&mut plan, &host, change.harness)),
         join_all(spies(&plan, seed, &host, change.harness)),
     );
-    let crashes = plan.crashes.clone();
+    let (crashes, outages) = (plan.crashes.clone(), plan.outages.clone());
+    let machine = join(host.run(&crashes), host.storm(&outages));
     let (told, spied) = tokio::select! {
         biased;
-        () = host.run(&crashes) => unreachable!("the last process is not killed"),
+        _ = machine => unreachable!("the last process is not killed"),
         said = people => said,
     };
     let mut told = told.concat();

@@ -1,6 +1,6 @@
 //! The machine that a process runs on: the process may be killed there at any moment and is started
 //! again, while gateway, network, disk and clients live on.
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::life::{Chronicle, Death, Doom, Ending, Life, Step};
 use super::network::Network;
 use super::process::{BOOTED, Start};
 use super::world::{Ask, Reply, Setting, World};
-use crate::journal::disk::SimulatedDisk;
+use crate::journal::disk::{self, SimulatedDisk};
 
 /// How a process ends, and what comes then.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,18 @@ pub(crate) struct Crash {
     /// How long nothing runs.
     pub(crate) downtime: Duration,
 }
+
+/// A time in which the disk refuses what it is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outage {
+    /// After the outage before it, or the start.
+    pub(crate) after: Duration,
+    pub(crate) lasts: Duration,
+    pub(crate) refusal: disk::Refusal,
+}
+
+/// How long a process that could not start waits until it tries again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A machine. Clones are handles on the same one.
 #[derive(Clone)]
@@ -45,6 +57,7 @@ struct Inner {
     running: RefCell<Option<Running>>,
     lives: RefCell<Vec<Life>>,
     refused: RefCell<Vec<String>>,
+    is_out: Cell<bool>,
 }
 
 /// A process, and what ends with it.
@@ -71,6 +84,7 @@ impl Host {
             running: RefCell::default(),
             lives: RefCell::default(),
             refused: RefCell::default(),
+            is_out: Cell::new(false),
         }))
     }
 
@@ -84,7 +98,12 @@ impl Host {
             Ok(running) => drop(inner.running.replace(Some(running))),
             // It ended while it started.
             Err(_) if life.has_ended() => {}
-            Err(error) => inner.refused.borrow_mut().push(error.to_string()),
+            Err(error) => {
+                if !inner.is_out.get() {
+                    inner.refused.borrow_mut().push(error.to_string());
+                }
+                life.kill();
+            }
         }
         life
     }
@@ -145,15 +164,42 @@ impl Host {
             self.bury();
             tokio::time::sleep(crash.downtime).await;
         }
-        self.start(Doom::Never, Death::Killed);
+        self.settle().await;
         std::future::pending::<()>().await;
+    }
+
+    /// Starts a process that nobody kills, as soon as the disk lets it.
+    async fn settle(&self) {
+        while self.running().is_none() {
+            self.bury();
+            if self.start(Doom::Never, Death::Killed).has_ended() {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+
+    /// Has the disk refuse its service now and then.
+    pub(crate) async fn storm(&self, outages: &[Outage]) {
+        for outage in outages {
+            tokio::time::sleep(outage.after).await;
+            let disk = &self.0.disk;
+            disk.refuses(disk.steps()..u64::MAX, outage.refusal);
+            self.0.is_out.set(true);
+            tokio::time::sleep(outage.lasts).await;
+            disk.heals();
+            self.0.is_out.set(false);
+        }
     }
 
     /// A day later nothing is left of any exchange.
     pub(crate) async fn rest(&self) {
-        if self.running().is_none() {
+        self.0.disk.heals();
+        self.0.is_out.set(false);
+        let refused = self.refused().len();
+        while self.running().is_none() {
             self.bury();
             self.start(Doom::Never, Death::Killed);
+            assert_eq!(self.refused().len(), refused, "{:?}", self.refused());
         }
         let world = self.running().expect("it was started");
         world.pass(Duration::from_hours(25)).await;
