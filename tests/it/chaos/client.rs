@@ -8,10 +8,14 @@ use fastrand::Rng;
 use futures_util::FutureExt;
 use holdline::exchange::Held;
 use holdline::exchange::machine::{Doubt, Withdrawal};
+use holdline::message::StoredResponse;
 use holdline::timing::Moment;
+use http::{HeaderMap, StatusCode};
 use uuid::Uuid;
 
+use super::coalesced::Cells;
 use super::plan::Intent;
+use super::wire;
 use crate::simulated::host::Host;
 use crate::simulated::world::{Answered, Ask, Reply, World};
 
@@ -31,8 +35,14 @@ pub(super) enum Harness {
     WriteIsDelivery,
     /// A driver that panicked takes its entry in the map along.
     PanicFrees,
+    /// Equal requests share a cell in which the first of them pays.
+    PaysInACell,
     /// A doubt is told as "not submitted".
     DoubtIsDenied,
+    /// A task that the gateway does not know is told as "not submitted".
+    UnknownIsDenied,
+    /// A repeat of the submit that was refused is told as a refusal.
+    ConflictIsRefusal,
     /// A running payment is told as declined.
     Declines,
     /// An answer is told as a doubt.
@@ -64,6 +74,8 @@ pub(super) struct Buyer {
     pub(super) host: Host,
     /// Flights that know of none, for a harness that frees what a panic had.
     pub(super) amnesia: Option<World>,
+    /// For a harness that pays in cells.
+    pub(super) cells: Cells,
     pub(super) number: usize,
     pub(super) intent: Intent,
     pub(super) rng: Rng,
@@ -112,7 +124,7 @@ impl Buyer {
                 round,
                 at: self.host.clock().now(),
                 flight: seen.take(),
-                reply: reply.map(|reply| self.harness.told(reply)),
+                reply: reply.map(|reply| self.tell(reply)),
                 is_last,
             });
             match next {
@@ -128,6 +140,10 @@ impl Buyer {
 
     fn ask(&self, seen: &Rc<RefCell<Option<(Uuid, String)>>>) -> Waiting {
         let (host, ask, seen) = (self.host.clone(), self.intent.ask.clone(), Rc::clone(seen));
+        if self.harness == Harness::PaysInACell {
+            let cells = self.cells.clone();
+            return Box::pin(async move { cells.pay(&host, &ask).await });
+        }
         let world = self.amnesia.clone().or_else(|| host.running());
         Box::pin(async move {
             let see = |held: &Held| {
@@ -178,6 +194,32 @@ impl Buyer {
         }
     }
 
+    /// What the client is told, as the harness has it.
+    fn tell(&self, reply: Reply) -> Reply {
+        let is_answer = matches!(reply, Reply::Answer(_));
+        if self.harness == Harness::ConflictIsRefusal && is_answer {
+            return self.conflict().unwrap_or(reply);
+        }
+        self.harness.told(reply)
+    }
+
+    /// The conflict that a repeat of the submit met, if it met one.
+    fn conflict(&self) -> Option<Reply> {
+        let key = self.intent.ask.key.as_deref()?;
+        let calls = wire::calls(&self.host.network().wires());
+        let mine = calls
+            .into_iter()
+            .filter(|call| call.is_submit() && call.key == key);
+        let mut answers = mine.filter_map(|call| call.answer);
+        let conflict = answers.find(|answer| answer.status == 409)?;
+        let refusal = StoredResponse {
+            status: StatusCode::CONFLICT,
+            fields: HeaderMap::new(),
+            body: conflict.body.into(),
+        };
+        Some(Reply::Refused(refusal.into()))
+    }
+
     async fn pause(&mut self, millis: std::ops::Range<u64>) {
         let pause = Duration::from_millis(self.rng.u64(millis));
         tokio::time::sleep(pause).await;
@@ -189,6 +231,9 @@ impl Harness {
     fn told(self, reply: Reply) -> Reply {
         match (self, reply) {
             (Self::DoubtIsDenied, Reply::InDoubt(_)) => Reply::NotSubmitted(Withdrawal::Connect),
+            (Self::UnknownIsDenied, Reply::InDoubt(Doubt::TaskUnknown)) => {
+                Reply::NotSubmitted(Withdrawal::Connect)
+            }
             (Self::Doubts, Reply::Answer(_)) => Reply::InDoubt(Doubt::SubmitLost),
             (Self::Declines, Reply::Answer(answered)) => declined(answered),
             (Self::Restates, Reply::Answer(answered)) if answered.replayed => declined(answered),

@@ -26,6 +26,9 @@ pub(super) struct Evidence {
     pub(super) chronicle: Chronicle,
     /// Why a process did not start that should have.
     pub(super) refused_starts: Vec<String>,
+    /// Submits of which the synced disk did not know when they arrived, where it was watched.
+    pub(super) unsure_intents: Vec<String>,
+    pub(super) watched: usize,
     pub(super) resubmits: u32,
 }
 
@@ -71,7 +74,10 @@ impl Evidence {
             (Rule::SameAnswer, self.changed_answers()),
             (Rule::OneGet, self.gets()),
             (Rule::OwnAnswersOnly, self.spied_answers()),
-            (Rule::DurableIntent, self.early_submits()),
+            (
+                Rule::DurableIntent,
+                [self.early_submits(), self.unsure_intents.clone()].concat(),
+            ),
             (Rule::DurableCandidate, self.early_polls()),
             (Rule::Path, self.strange_paths()),
             (Rule::Start, self.refused_starts.clone()),

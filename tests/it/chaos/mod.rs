@@ -6,6 +6,7 @@
 //! breaks its rule. `HOLDLINE_CHAOS_SEEDS=5000` runs more seeds, `HOLDLINE_CHAOS_SEED=17` one.
 mod broken;
 mod client;
+mod coalesced;
 mod judge;
 mod plan;
 mod records;

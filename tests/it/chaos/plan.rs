@@ -8,7 +8,7 @@ use holdline::simulator::{Latency, TaskRepeat};
 use crate::journal::disk::Refusal;
 use crate::simulated::host::{Crash, Host, Outage};
 use crate::simulated::journal::Disk;
-use crate::simulated::life::{Death, Doom};
+use crate::simulated::life::{Death, Doom, Step};
 use crate::simulated::network::Connect;
 use crate::simulated::world::{Ask, Setting};
 
@@ -64,6 +64,28 @@ const RULES: [&str; 16] = [
     "0.01 id=path",
     "0.02 interim=3",
     "0.02 status=202",
+];
+
+/// What a process is killed before, where not every step is as likely.
+pub(super) const STEPS: [Step; 18] = [
+    Step::Connect,
+    Step::Arrive,
+    Step::Answer,
+    Step::Tell,
+    Step::DiskWrite,
+    Step::DiskSync,
+    Step::Append(RecordKind::Submitted),
+    Step::Append(RecordKind::Accepted),
+    Step::Append(RecordKind::Candidate),
+    Step::Append(RecordKind::Completed),
+    Step::Append(RecordKind::Delivered),
+    Step::Append(RecordKind::InDoubt),
+    Step::Durable(RecordKind::Submitted),
+    Step::Durable(RecordKind::Accepted),
+    Step::Durable(RecordKind::Candidate),
+    Step::Durable(RecordKind::Completed),
+    Step::Durable(RecordKind::Delivered),
+    Step::Durable(RecordKind::InDoubt),
 ];
 
 /// Something that somebody wants to buy.
@@ -137,12 +159,11 @@ impl Plan {
     }
 }
 
-const RESTARTS: bool = true;
-/// Three of four runs have processes that are killed: at some step, or after some time.
+/// Three of four runs have processes that are killed: before some step, or after some time.
 fn crashes(rng: &mut Rng) -> Vec<Crash> {
-    let count = rng.u32(..4) * u32::from(RESTARTS);
+    let count = rng.u32(..4);
     let crashes = (0..count).map(|_| Crash {
-        doom: Doom::At(2_u64.pow(rng.u32(..12)) + rng.u64(..64)),
+        doom: doom(rng),
         latest: Duration::from_millis(rng.u64(1..40_000)),
         death: if rng.bool() {
             Death::Killed
@@ -152,6 +173,14 @@ fn crashes(rng: &mut Rng) -> Vec<Crash> {
         downtime: Duration::from_millis(rng.u64(..6_000)),
     });
     crashes.collect()
+}
+
+fn doom(rng: &mut Rng) -> Doom {
+    match rng.u8(..3) {
+        0 => Doom::Never,
+        1 => Doom::At(2_u64.pow(rng.u32(..12)) + rng.u64(..64)),
+        _ => Doom::AtKind(STEPS[rng.usize(..STEPS.len())], rng.u64(..6)),
+    }
 }
 
 /// One of four runs has a disk that fails now and then.

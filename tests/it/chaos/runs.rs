@@ -3,6 +3,7 @@ use fastrand::Rng;
 use futures_util::future::{join, join_all};
 
 use super::client::{Buyer, Harness, Told, spy};
+use super::coalesced::Cells;
 use super::judge::{Evidence, Violation};
 use super::plan::Plan;
 use super::wire;
@@ -12,6 +13,8 @@ use crate::simulated::world::Reply;
 
 /// So many seeds are run where nothing else is said.
 const USUALLY: u64 = 300;
+/// In so many seeds the disk is looked at whenever a submit arrives.
+const WATCHED: u64 = 40;
 /// How many seeds are run.
 const SEEDS: &str = "HOLDLINE_CHAOS_SEEDS";
 /// The one seed that is run, and whose story is told if it fails.
@@ -72,6 +75,8 @@ async fn play(seed: u64, change: Change) -> Evidence {
         endings: host.endings(),
         chronicle: host.chronicle(),
         refused_starts: host.refused(),
+        unsure_intents: host.intents().unsure(host.clock()),
+        watched: host.intents().count(),
         resubmits: plan.setting.exchange.resubmits,
     };
     if change.harness == Harness::Honest {
@@ -85,12 +90,14 @@ fn buyers(
     host: &Host,
     harness: Harness,
 ) -> Vec<impl Future<Output = Vec<Told>> + use<>> {
+    let cells = Cells::default();
     let mut buyers = Vec::new();
     for (number, intent) in plan.intents.iter().enumerate() {
         for _ in 0..intent.clients {
             let buyer = Buyer {
                 host: host.clone(),
                 amnesia: None,
+                cells: cells.clone(),
                 number,
                 intent: intent.clone(),
                 rng: plan.rng.fork(),
@@ -157,6 +164,23 @@ fn no_seed_breaks_a_rule() {
         Some(seed) => judge(seed),
         None => (0..number(SEEDS).unwrap_or(USUALLY)).for_each(judge),
     }
+}
+
+/// I10, by what the disk has and not by what was said of it.
+#[test]
+fn the_synced_disk_alone_knows_every_submit_that_arrives() {
+    let watched = |seed| {
+        let evidence = run(
+            seed,
+            Change {
+                host: Host::watch_intents,
+                ..NONE
+            },
+        );
+        assert_eq!(evidence.unsure_intents, Vec::<String>::new(), "seed {seed}");
+        evidence.watched
+    };
+    assert!((0..WATCHED).map(watched).sum::<usize>() > 0);
 }
 
 #[test]

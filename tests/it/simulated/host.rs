@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use holdline::drain::Drain;
 use holdline::exchange::{Appending, Held, Reading, RecordError, Recorder, Refusal};
-use holdline::journal::{self, Entry, NoRoom, Number, OpenError, Place};
+use holdline::journal::{self, Entry, NoRoom, Number, OpenError, Place, Remembered};
 use holdline::simulator::{Gateway, Ledger};
 use holdline::timing::{Clock, Stamp, Stamps};
 
 use super::disk::Mounted;
+use super::intents::Intents;
 use super::journal::Journal;
 use super::life::{Chronicle, Death, Doom, Ending, Life, Step};
 use super::network::Network;
@@ -50,22 +51,37 @@ pub(crate) struct Host(Rc<Inner>);
 struct Inner {
     setting: Setting,
     clock: Clock,
-    gateway: Gateway,
-    network: Network,
+    sites: [Site; 2],
+    /// At which of them the gateway is, as the configuration has it.
+    site: Cell<usize>,
+    /// What is believed of an exchange that the journal remembers; false: it is forgotten.
+    recall: Cell<Recall>,
     journal: Journal,
     disk: SimulatedDisk,
     running: RefCell<Option<Running>>,
     lives: RefCell<Vec<Life>>,
     refused: RefCell<Vec<String>>,
     is_out: Cell<bool>,
+    intents: Intents,
 }
+
+/// A place where a gateway may be.
+struct Site {
+    origin: &'static str,
+    gateway: Gateway,
+    network: Network,
+}
+
+/// Changes what a process is told of an exchange that the journal remembers.
+pub(crate) type Recall = fn(&mut Remembered) -> bool;
 
 /// A process, and what ends with it.
 struct Running {
     world: World,
     /// The task that writes the journal.
     writer: Drain,
-    journal: holdline::journal::Journal,
+    /// What it found in the journal.
+    found: Vec<Remembered>,
 }
 
 impl Host {
@@ -73,18 +89,27 @@ impl Host {
     pub(crate) fn new(setting: &Setting) -> Self {
         fastrand::seed(setting.seed);
         let clock = Clock::start();
-        let gateway = Gateway::new(setting.gateway.clone(), clock);
+        let site = |origin| {
+            let gateway = Gateway::new(setting.gateway.clone(), clock);
+            Site {
+                origin,
+                network: Network::new(gateway.clone(), clock),
+                gateway,
+            }
+        };
         Self(Rc::new(Inner {
             setting: setting.clone(),
             clock,
-            network: Network::new(gateway.clone(), clock),
-            gateway,
+            sites: [site("http://gateway.test"), site("http://elsewhere.test")],
+            site: Cell::new(0),
+            recall: Cell::new(|_| true),
             journal: Journal::new(clock),
             disk: SimulatedDisk::default(),
             running: RefCell::default(),
             lives: RefCell::default(),
             refused: RefCell::default(),
             is_out: Cell::new(false),
+            intents: Intents::default(),
         }))
     }
 
@@ -121,8 +146,13 @@ impl Host {
                 stamps,
                 metrics: journal::Metrics::default(),
             },
-            |exchange| remembered.push(exchange),
+            |mut exchange| {
+                if (inner.recall.get())(&mut exchange) {
+                    remembered.push(exchange);
+                }
+            },
         )?;
+        let site = &inner.sites[inner.site.get()];
         let writer = Drain::new();
         writer.spawn(opened.writer.run());
         let recorder = Arc::new(Real(opened.journal.clone()));
@@ -131,14 +161,14 @@ impl Host {
             journal: inner.journal.over(life, recorder),
             hash_key: opened.hash_key.into(),
             stamps,
-            origin: "http://gateway.test",
+            origin: site.origin,
         };
-        let (gateway, network) = (inner.gateway.clone(), inner.network.clone());
+        let (gateway, network) = (site.gateway.clone(), site.network.clone());
         let world = World::start(&inner.setting, inner.clock, gateway, network, start);
         Ok(Running {
             world,
             writer,
-            journal: opened.journal,
+            found: remembered,
         })
     }
 
@@ -283,7 +313,40 @@ impl Host {
     }
 
     pub(crate) fn network(&self) -> &Network {
-        &self.0.network
+        &self.0.sites[0].network
+    }
+
+    /// From its next start on a process asks the other gateway.
+    pub(crate) fn move_gateway(&self, site: usize) {
+        self.0.site.set(site);
+    }
+
+    /// What the other gateway saw.
+    pub(crate) fn elsewhere(&self) -> Ledger {
+        self.0.sites[1].gateway.ledger()
+    }
+
+    /// From its next start on a process believes this of what the journal remembers.
+    pub(crate) fn recalls(&self, recall: Recall) {
+        self.0.recall.set(recall);
+    }
+
+    /// What the process that runs found in the journal.
+    pub(crate) fn found(&self) -> Vec<Remembered> {
+        let running = self.0.running.borrow();
+        running
+            .as_ref()
+            .map_or_else(Vec::new, |running| running.found.clone())
+    }
+
+    /// Looks at the synced disk whenever a submit arrives.
+    pub(crate) fn watch_intents(&self) {
+        self.0.intents.watch(self.network(), &self.0.disk);
+    }
+
+    /// What was seen of the intents, where they were watched.
+    pub(crate) fn intents(&self) -> &Intents {
+        &self.0.intents
     }
 
     /// What is written down of every record.
@@ -292,7 +355,7 @@ impl Host {
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
-        self.0.gateway.ledger()
+        self.0.sites[0].gateway.ledger()
     }
 
     pub(crate) fn clock(&self) -> Clock {

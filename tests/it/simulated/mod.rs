@@ -3,6 +3,7 @@
 pub(crate) mod disk;
 mod drains;
 pub(crate) mod host;
+mod intents;
 pub(crate) mod journal;
 mod kills;
 pub(crate) mod life;
@@ -12,6 +13,7 @@ pub(crate) mod network;
 mod payments;
 pub(crate) mod process;
 mod records;
+mod restarts;
 mod submits;
 mod tasks;
 pub(crate) mod world;

@@ -55,7 +55,11 @@ struct State {
     next: VecDeque<Connect>,
     plan: Box<dyn FnMut() -> Connect + Send>,
     sends_again: bool,
+    witness: Option<Witness>,
 }
+
+/// Sees what arrives at the gateway, in the moment in which it does.
+type Witness = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 impl Network {
     pub(crate) fn new(gateway: Gateway, clock: Clock) -> Self {
@@ -65,6 +69,7 @@ impl Network {
             next: VecDeque::new(),
             plan: Box::new(|| Connect::Ready),
             sends_again: false,
+            witness: None,
         };
         Self(Arc::new(Inner {
             gateway,
@@ -87,6 +92,11 @@ impl Network {
     /// From now on a box in between sends a request again whose connection broke before an answer.
     pub(crate) fn send_again(&self) {
         self.state().sends_again = true;
+    }
+
+    /// From now on `witness` sees what arrives at the gateway.
+    pub(crate) fn witness(&self, witness: impl Fn(&[u8]) + Send + Sync + 'static) {
+        self.state().witness = Some(Arc::new(witness));
     }
 
     /// What went over each connection.
@@ -155,7 +165,7 @@ impl Network {
             rest: VecDeque::new(),
             waker: None,
         }));
-        {
+        let witness = {
             let mut state = self.state();
             state.wires.push(Arc::clone(&wire));
             state.lines.retain(|(_, line)| line.strong_count() > 0);
@@ -164,12 +174,14 @@ impl Network {
             } else {
                 state.lines.push((life.clone(), Arc::downgrade(&line)));
             }
-        }
+            state.witness.clone()
+        };
         let tapped = Tapped {
             line,
             life,
             clock: self.0.clock,
             wire,
+            witness,
         };
         let gateway = self.0.gateway.clone();
         self.0
@@ -272,6 +284,7 @@ struct Tapped {
     life: Life,
     clock: Clock,
     wire: Arc<Mutex<Wire>>,
+    witness: Option<Witness>,
 }
 
 impl AsyncRead for Tapped {
@@ -284,6 +297,9 @@ impl AsyncRead for Tapped {
         ready!(lock(&self.line).poll_read(context, buffer))?;
         let bytes = buffer.filled()[before..].to_vec();
         if !bytes.is_empty() {
+            if let Some(witness) = &self.witness {
+                witness(&bytes);
+            }
             lock(&self.wire).up.push((self.clock.now(), bytes));
             // They have left: the process may end in this moment, but they arrive.
             self.life.step(Step::Arrive);
