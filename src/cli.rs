@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
-use crate::commands::{Exit, Source, check, demo, healthcheck, run, simulate};
+use crate::commands::{Exit, Source, check, demo, healthcheck, journal, resolve, run, simulate};
 
 /// What `--help` says below the list of commands.
 const AFTER_HELP: &str = "\
@@ -45,6 +45,16 @@ enum Command {
     /// Asks /livez of the operator's listener, says in one line what came of it, and exits with 0
     /// or 1. Made for container runtimes: the image needs no curl.
     Healthcheck(healthcheck::Args),
+    /// Look into the journal: what is under way, undelivered or in doubt
+    ///
+    /// Asks the running holdline over its control socket; while none runs, the file itself is read.
+    /// No body, answer or credential is ever shown.
+    #[command(subcommand)]
+    Journal(journal::Command),
+    /// Say what became of an exchange that is in doubt
+    ///
+    /// After you have looked it up at the gateway. The verdict and its reason are recorded.
+    Resolve(resolve::Args),
 }
 
 /// Parses the command line and runs the command.
@@ -67,6 +77,8 @@ fn obey(command: &Command) -> io::Result<Exit> {
         Command::Demo(args) => block_on(demo::run(args, &mut out, &mut complaints)),
         Command::Simulate(args) => block_on(simulate::run(args, &mut out)),
         Command::Check(source) => check::run(source, &mut out, &mut complaints),
+        Command::Journal(command) => block_on(journal::run(command, &mut out, &mut complaints)),
+        Command::Resolve(args) => block_on(resolve::run(args, &mut out, &mut complaints)),
         Command::Healthcheck(args) => block_on(healthcheck::run(args, &mut out)),
     }
 }

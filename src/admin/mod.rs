@@ -4,4 +4,4 @@ mod service;
 mod tasks;
 
 pub use config::Config;
-pub use service::Service;
+pub use service::{Parts, Service};

@@ -13,31 +13,36 @@ use prometheus_client::registry::Registry;
 use super::tasks;
 use crate::drain::Drain;
 use crate::exchange::Flights;
+use crate::journal::Journal;
 use crate::message::Body;
 use crate::timing::Clock;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
 /// The service of the operator's listener. It changes nothing and shows no body and no credential.
 #[derive(Clone)]
-pub struct Service(Arc<Rooms>);
+pub struct Service(Arc<Parts>);
 
-struct Rooms {
-    registry: Registry,
-    flights: Flights,
-    clock: Clock,
-    drain: Drain,
+/// What the operator is told of.
+pub struct Parts {
+    /// The metrics of the process.
+    pub registry: Registry,
+    /// Its exchanges.
+    pub flights: Flights,
+    /// Its clock.
+    pub clock: Clock,
+    /// Its end.
+    pub drain: Drain,
+    /// Its journal, unless everything is in memory.
+    pub journal: Option<Journal>,
 }
 
 impl Service {
     /// The service over the metrics and the exchanges of the process.
-    pub fn new(registry: Registry, flights: Flights, clock: Clock, drain: Drain) -> Self {
-        Self(Arc::new(Rooms {
-            registry,
-            flights,
-            clock,
-            drain,
-        }))
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
@@ -69,6 +74,10 @@ impl Service {
     fn readyz(&self) -> Response<Body> {
         if self.0.drain.is_draining() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+        }
+        if let Some(Err(why)) = self.0.journal.as_ref().map(Journal::may_start) {
+            let why = format!("{why}\n");
+            return content(StatusCode::SERVICE_UNAVAILABLE, PLAIN_TEXT, why);
         }
         text(StatusCode::OK, "ok\n")
     }
@@ -106,7 +115,7 @@ fn is_local(fields: &HeaderMap) -> bool {
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Body> {
-    content(status, "text/plain; charset=utf-8", text.to_owned())
+    content(status, PLAIN_TEXT, text.to_owned())
 }
 
 fn content(status: StatusCode, kind: &'static str, content: String) -> Response<Body> {

@@ -1,9 +1,15 @@
 //! Whom the commands about exchanges ask: the running holdline, or the file that nobody holds.
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use super::Exit;
-use crate::control::{self, Ask, Client, ClientError, Reply};
+use crate::control::{Ask, Client, ClientError, Desk, Reply};
+use crate::journal::SystemDisk;
+use crate::timing::{Clock, Stamp, Stamps};
 use crate::{config, journal};
 
 /// Where the journal is. Without either flag `[journal]` counts, from the environment or its
@@ -35,7 +41,7 @@ pub(super) async fn ask(
     };
     let told = match Client::ask(&socket, &question).await {
         Ok(mut client) => hear(&mut client, print).await?,
-        Err(ClientError::Nobody) => on_file(&journal, &question, print)?,
+        Err(ClientError::Nobody) => on_file(&journal, question, print).await?,
         Err(error) => Err(words(&error)),
     };
     match told {
@@ -78,4 +84,60 @@ async fn hear(client: &mut Client, print: &mut Print<'_>) -> io::Result<Result<(
             Err(error) => return Ok(Err(words(&error))),
         }
     }
+}
+
+/// Reads or writes the file itself. Opening it takes its lock, so no holdline runs meanwhile.
+async fn on_file(
+    config: &journal::Config,
+    question: Ask,
+    print: &mut Print<'_>,
+) -> io::Result<Result<(), String>> {
+    if !config.path.exists() {
+        let path = config.path.display();
+        return Ok(Err(format!(
+            "there is no journal at {path}, and no holdline that holds one"
+        )));
+    }
+    let clock = Clock::start();
+    let stamps = Stamps::new(clock, Stamp::of_this_system());
+    let parts = journal::Parts {
+        config: config.clone(),
+        retention: Duration::MAX,
+        disk: Arc::new(SystemDisk),
+        clock,
+        stamps,
+        metrics: journal::Metrics::default(),
+    };
+    let opened = match journal::open(parts, drop) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(words(&error))),
+    };
+    let desk = Desk::alone(opened.journal.clone(), stamps);
+    let (tell, mut told) = mpsc::channel(1);
+    let asking = async {
+        desk.answer(question, &tell).await;
+        drop(tell);
+        opened.journal.close().await;
+    };
+    let printing = async {
+        let mut outcome = Ok(());
+        while let Some(reply) = told.recv().await {
+            match reply {
+                Reply::Done => {}
+                Reply::Failed(why) => outcome = Err(why),
+                line => print(line)?,
+            }
+        }
+        Ok(outcome)
+    };
+    let ((), (), outcome) = tokio::join!(opened.writer.run(), asking, printing);
+    outcome
+}
+
+fn words(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }

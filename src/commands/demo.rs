@@ -1,7 +1,6 @@
 //! `holdline demo`: a simulated gateway and holdline before it, and a line that shows them at work.
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -10,7 +9,6 @@ use super::{Exit, run};
 use crate::app::App;
 use crate::config::{self, Flags, Span};
 use crate::drain::Drain;
-use crate::exchange::InMemory;
 use crate::process::Stop;
 use crate::simulator::{Gateway, Latency, Settings};
 use crate::telemetry;
@@ -84,11 +82,9 @@ fn holdline(listen: SocketAddr, upstream: SocketAddr) -> Result<App, String> {
     config.admin.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.log.format = telemetry::Format::Text;
     telemetry::install(&config.log).map_err(|error| error.to_string())?;
-    App::build(config, Arc::new(InMemory)).map_err(|error| {
-        match std::error::Error::source(&error) {
-            Some(source) => format!("{error}: {source}; --listen 127.0.0.1:0 takes a free port"),
-            None => error.to_string(),
-        }
+    App::build(config).map_err(|error| match std::error::Error::source(&error) {
+        Some(source) => format!("{error}: {source}; --listen 127.0.0.1:0 takes a free port"),
+        None => error.to_string(),
     })
 }
 

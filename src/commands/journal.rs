@@ -66,7 +66,7 @@ pub async fn run(
                     }
                     line(out, &row)
                 }
-                Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+                Reply::Resolved(_) | Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
             };
             ask::ask(place, Ask::List { only }, &mut print, complaints).await
         }
@@ -74,7 +74,7 @@ pub async fn run(
             let mut print = |reply: Reply| match reply {
                 Reply::Exchange(row) if *json => json_line(out, &row),
                 Reply::Exchange(row) => paragraph(out, &row),
-                Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+                Reply::Resolved(_) | Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
             };
             let question = Ask::Show { id: id.clone() };
             ask::ask(place, question, &mut print, complaints).await
@@ -91,7 +91,7 @@ pub async fn run(
                     let verdict = if sound { "sound" } else { "damaged" };
                     writeln!(out, "{verdict}: {exchanges} exchanges, {records} records")
                 }
-                Reply::Exchange(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+                Reply::Exchange(_) | Reply::Resolved(_) | Reply::Done | Reply::Failed(_) => Ok(()),
             };
             let exit = ask::ask(place, Ask::Verify, &mut print, complaints).await?;
             Ok(if sound { exit } else { Exit::Failure })
@@ -110,7 +110,11 @@ fn line(out: &mut impl Write, row: &Row) -> io::Result<()> {
         row.state,
         age(row.age_seconds),
         row.operation,
-        format!("{} {}", shown(row.amount.as_ref()), shown(row.currency.as_ref())),
+        format!(
+            "{} {}",
+            shown(row.amount.as_ref()),
+            shown(row.currency.as_ref())
+        ),
         shown(row.tracking_id.as_ref()),
         Capped(&row.idempotency_key),
     )

@@ -1,8 +1,11 @@
 //! The commands: each reads its arguments, does one thing, and ends with an exit code.
+mod ask;
 pub mod check;
 pub mod demo;
 mod exit;
 pub mod healthcheck;
+pub mod journal;
+pub mod resolve;
 pub mod run;
 pub mod simulate;
 mod source;

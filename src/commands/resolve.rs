@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 /// The longest reason: it is a note, not a document.
-const LONGEST_REASON: usize = 500;
+const LONGEST_REASON: usize = 120;
 
 /// Says it to the running holdline, or writes it into the file that nobody holds.
 pub async fn run(
@@ -47,8 +47,8 @@ pub async fn run(
         Verdict::NotExecuted => "not executed: an equal request is a new one and is sent",
     };
     let mut print = |reply: Reply| match reply {
-        Reply::Exchange(row) => writeln!(out, "{} is settled as {says}", row.exchange),
-        Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+        Reply::Resolved(exchange) => writeln!(out, "{exchange} is settled as {says}"),
+        Reply::Exchange(_) | Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
     };
     ask::ask(&args.place, question, &mut print, complaints).await
 }

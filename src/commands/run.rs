@@ -1,13 +1,11 @@
 //! `holdline run`: the proxy, until it is told to stop.
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::{Exit, Source};
 use crate::app::App;
 use crate::config::Resolved;
-use crate::exchange::InMemory;
 use crate::process::{self, Stop};
 use crate::telemetry;
 
@@ -30,7 +28,7 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
     tell_start(&resolved, descriptors);
     let mut resolved = resolved;
     keep_descriptors_back(&mut resolved.config.listener.connections, descriptors);
-    match App::build(resolved.config, Arc::new(InMemory)) {
+    match App::build(resolved.config) {
         Ok(app) => {
             serve(app, &mut stop).await;
             Ok(Exit::Success)
@@ -79,11 +77,13 @@ fn tell_start(resolved: &Resolved, descriptors: u64) {
     for warning in &resolved.warnings {
         tracing::warn!("{warning}");
     }
-    tracing::warn!(
-        "exchanges and answers are kept in memory only: a restart forgets them, and a client that \
-         repeats a payment across one may pay twice"
-    );
     let config = &resolved.config;
+    if config.journal.in_memory {
+        tracing::warn!(
+            "exchanges and answers are kept in memory only: a restart forgets them, and a client \
+             that repeats a payment across one may pay twice"
+        );
+    }
     // A held request has a descriptor, and for a moment its submit another; polls share theirs.
     let polls = config.upstream.connections * config.gateways.len();
     let wanted = config.proxy.held + polls;

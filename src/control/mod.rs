@@ -1,12 +1,16 @@
 //! The control socket: what reads or changes a running holdline, for whoever runs it.
 mod client;
 mod config;
+mod desk;
 mod protocol;
 mod row;
+mod server;
 mod socket;
 
 pub use client::{Client, ClientError};
 pub use config::Config;
+pub use desk::Desk;
 pub use protocol::{Ask, Only, Reply, Soundness, Verdict};
 pub use row::Row;
+pub use server::serve;
 pub use socket::{Socket, SocketError};

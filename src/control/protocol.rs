@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Row;
+use crate::exchange::machine;
 
 /// A question. One is asked on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,12 +54,23 @@ pub enum Verdict {
     NotExecuted,
 }
 
+impl From<Verdict> for machine::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Executed => Self::Executed,
+            Verdict::NotExecuted => Self::NotExecuted,
+        }
+    }
+}
+
 /// A line of an answer; the last one is `Done` or `Failed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// An exchange.
     Exchange(Box<Row>),
+    /// The exchange with this id of its own is settled.
+    Resolved(String),
     /// What a check of the journal found.
     Soundness(Soundness),
     /// Nothing more comes.

@@ -78,11 +78,6 @@ impl Row {
             age_seconds: now.since(exchange.submitted).as_secs_f64(),
         }
     }
-
-    /// True if an id is one of this exchange's.
-    pub fn is_named(&self, id: &str) -> bool {
-        self.exchange == id || self.idempotency_key == id || self.request_id.as_deref() == Some(id)
-    }
 }
 
 impl Only {

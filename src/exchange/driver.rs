@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_util::FutureExt;
+use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
 use super::calls::{Call, CallKind, Report};
@@ -15,6 +16,7 @@ use super::flight::{Answer, Command, Flight, Join, Told};
 use super::machine::{Action, Actions, Event, Joining, Outcome, Record, RecordKind, State, Timer};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
+use super::verdict::{Ruling, VerdictError};
 use super::{calls, journey};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
@@ -48,6 +50,8 @@ struct Driver {
     credentials: Option<Box<Credentials>>,
     calls: Vec<Call>,
     recording: Option<(RecordKind, Appending)>,
+    /// Who is told when the operator's verdict is on record.
+    ruling: Option<oneshot::Sender<Result<(), VerdictError>>>,
     /// What came while a record was on its way to the disk, and waits for it.
     deferred: VecDeque<Command>,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -71,6 +75,7 @@ impl Driver {
             credentials: None,
             calls: Vec::new(),
             recording: None,
+            ruling: None,
             deferred: VecDeque::new(),
             sleep: None,
             is_over: false,
@@ -150,7 +155,7 @@ impl Driver {
                 Command::Join(_) | Command::Event(_) | Command::Stop => {
                     return Poll::Ready(Happening::Posted(command));
                 }
-                Command::Settled { .. } | Command::TaskAnswered(_) => {
+                Command::Settled { .. } | Command::TaskAnswered(_) | Command::Rule(_) => {
                     self.deferred.push_back(command);
                 }
             }
@@ -178,8 +183,13 @@ impl Driver {
 
     fn take(&mut self, happening: Happening) {
         match happening {
-            Happening::Recorded(kind, Ok(())) => self.apply(Event::Recorded(kind)),
-            Happening::Recorded(kind, Err(RecordError)) => self.apply(Event::RecordFailed(kind)),
+            Happening::Recorded(kind, result) => {
+                self.apply(match result {
+                    Ok(()) => Event::Recorded(kind),
+                    Err(RecordError) => Event::RecordFailed(kind),
+                });
+                self.ruled(result);
+            }
             Happening::Woken(timer) => self.apply(Event::Timer(timer)),
             Happening::Reported(report) => self.reported(report),
             Happening::Posted(command) => self.posted(command),
@@ -192,6 +202,7 @@ impl Driver {
             Command::Settled { waiter, delivered } => self.settled(waiter, delivered),
             Command::Event(event) => self.apply(*event),
             Command::TaskAnswered(event) => self.task_answered(*event),
+            Command::Rule(ruling) => self.rule(*ruling),
             Command::Stop => self.stop(),
         }
     }
@@ -234,6 +245,32 @@ impl Driver {
         let is_last = self.flight.core().last_joined == waiter;
         if delivered && is_last && self.state() == State::Undelivered {
             self.apply(Event::Acknowledged);
+        }
+    }
+
+    /// Takes the operator's word where the exchange is in doubt; it holds once it is on record.
+    fn rule(&mut self, ruling: Ruling) {
+        let Ruling {
+            verdict,
+            reason,
+            done,
+        } = ruling;
+        if self.state() != State::Doubtful {
+            // Who asked may have gone, here and below; what was settled is settled.
+            let _ = done.send(Err(VerdictError::NotInDoubt));
+            return;
+        }
+        self.flight.core().reason = Some(reason);
+        self.ruling = Some(done);
+        self.apply(Event::Resolved(verdict));
+        if self.recording.is_none() {
+            self.ruled(Ok(()));
+        }
+    }
+
+    fn ruled(&mut self, result: Result<(), RecordError>) {
+        if let Some(done) = self.ruling.take() {
+            let _ = done.send(result.map_err(|RecordError| VerdictError::NotDurable));
         }
     }
 

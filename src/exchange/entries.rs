@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::context::Context;
 use super::flight::{Answer, Flight};
-use super::machine::{Doubt, Record};
+use super::machine::Record;
 use super::order::Credentials;
 use super::recorder::Appending;
 use crate::journal::{self, Change, Entry, Head, Place, Sealed};
@@ -33,10 +33,13 @@ impl Context {
                 Change::Completed(Some(seal(answer)))
             }
             Record::Delivered => Change::Delivered,
-            Record::InDoubt(doubt) => Change::InDoubt(written(*doubt)),
+            Record::InDoubt(doubt) => Change::InDoubt(journal::Doubt {
+                cause: doubt.name().into(),
+                reason: reason(flight),
+            }),
             Record::Withdrawn(_) => Change::Withdrawn,
             Record::Refused(_) => Change::Refused,
-            Record::Closed => Change::Closed(None),
+            Record::Closed => Change::Closed(reason(flight)),
         };
         self.recorder.append(Entry {
             place,
@@ -65,11 +68,9 @@ impl Context {
     }
 }
 
-fn written(doubt: Doubt) -> journal::Doubt {
-    journal::Doubt {
-        cause: doubt.name().into(),
-        reason: None,
-    }
+/// The operator's reason, where it was the operator who settled the exchange.
+fn reason(flight: &Flight) -> Option<Box<str>> {
+    flight.core().reason.clone()
 }
 
 fn head(flight: &Flight) -> Head {

@@ -10,6 +10,7 @@ use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
 use super::order::{Credentials, Identity, Key, Submission};
+use super::verdict::Ruling;
 use crate::journal::{Number, Place};
 use crate::message::StoredResponse;
 use crate::protocol::{Conversion, MatchFacts};
@@ -62,6 +63,8 @@ pub(super) struct Core {
     pub(super) connect_failure: Option<Cause>,
     /// Transactions that are known to be another exchange's.
     pub(super) taken: Vec<Box<str>>,
+    /// How the operator knows what became of it.
+    pub(super) reason: Option<Box<str>>,
     /// True if the answer came from a lookup.
     pub(super) looked_up: bool,
     /// True while it is counted as at rest.
@@ -82,10 +85,12 @@ pub(super) enum Command {
     Join(Box<Join>),
     /// A waiter's answer reached it, or did not.
     Settled { waiter: u64, delivered: bool },
-    /// An event from outside: a drain, a shared key, the operator.
+    /// An event from outside: a drain, a shared key.
     Event(Box<Event<Answer>>),
     /// Another exchange's poll of the same task was answered.
     TaskAnswered(Box<Event<Answer>>),
+    /// The operator says what became of it.
+    Rule(Box<Ruling>),
     /// The drain is over: let go of every waiter and end.
     Stop,
 }
@@ -154,6 +159,7 @@ impl Flight {
             answer_step: None,
             connect_failure: None,
             taken: Vec::new(),
+            reason: None,
             looked_up: false,
             rests: false,
             submitted_at: None,

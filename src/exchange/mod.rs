@@ -19,6 +19,7 @@ mod order;
 mod read;
 mod recorder;
 mod table;
+mod verdict;
 
 pub use admission::{Admission, Held, Refusal, TaskAnswer};
 pub use config::Config;
@@ -31,3 +32,4 @@ pub use order::{Credentials, Identity, Key, Order, Submission};
 pub use read::{Read, ReadOutcome, ReadPolicy};
 pub use recorder::{Appending, InMemory, ReadError, Reading, RecordError, Recorder};
 pub use table::Census;
+pub use verdict::VerdictError;

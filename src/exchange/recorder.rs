@@ -3,7 +3,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 
 use super::admission::Refusal;
-use crate::journal::{Entry, Number, Place, Sealed};
+use crate::journal::{self, Entry, Journal, NoRoom, Number, Place, Sealed};
 
 /// A record on its way to the disk.
 pub type Appending = Pin<Box<dyn Future<Output = Result<(), RecordError>> + Send>>;
@@ -62,5 +62,39 @@ impl Recorder for InMemory {
 
     fn may_start(&self) -> Result<(), Refusal> {
         Ok(())
+    }
+}
+
+impl Recorder for Journal {
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn begin(&self) -> Number {
+        Self::begin(self)
+    }
+
+    fn append(&self, entry: Entry) -> Option<Appending> {
+        let appending = Self::append(self, entry);
+        Some(Box::pin(async { appending.await.map_err(|_| RecordError) }))
+    }
+
+    fn answer(&self, place: Place) -> Reading {
+        let reading = Self::answer(self, place);
+        Box::pin(async move {
+            match reading.await {
+                Ok(sealed) => Ok(Some(sealed)),
+                Err(journal::ReadError::Absent(_)) => Ok(None),
+                // The room itself has told which it was; neither gives an answer.
+                Err(journal::ReadError::Down | journal::ReadError::Damaged(_)) => Err(ReadError),
+            }
+        })
+    }
+
+    fn may_start(&self) -> Result<(), Refusal> {
+        Self::may_start(self).map_err(|why| match why {
+            NoRoom::Down => Refusal::JournalDown,
+            NoRoom::Full => Refusal::JournalFull,
+        })
     }
 }

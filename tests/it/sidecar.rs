@@ -10,7 +10,6 @@ use bytes::Bytes;
 use holdline::app::App;
 use holdline::config::{File, Flags, resolve};
 use holdline::drain::Drain;
-use holdline::exchange::InMemory;
 use holdline::simulator::{DEMO_KEY, DEMO_SHOP, Gateway, Latency, Settings, TaskRepeat};
 use holdline::timing::Clock;
 use http::{Method, Request, StatusCode};
@@ -71,8 +70,12 @@ pub(crate) fn sidecar(upstream: SocketAddr, more: &str) -> Sidecar {
         path: PathBuf::from("holdline.toml"),
         text,
     };
-    let config = resolve(Some(&file), [], &Flags::default()).unwrap().config;
-    let app = App::build(config, Arc::new(InMemory)).unwrap();
+    let flags = Flags {
+        in_memory: true,
+        ..Flags::default()
+    };
+    let config = resolve(Some(&file), [], &flags).unwrap().config;
+    let app = App::build(config).unwrap();
     let sidecar = Sidecar {
         address: app.addresses()[0],
         admin: app.admin_address().unwrap(),

@@ -79,12 +79,9 @@ impl Doubt {
             | Self::ResubmitRefused
             | Self::TaskUnknown
             | Self::Driver
-            | Self::Restart => false,
-            Self::OriginChanged
-            | Self::GatewayGone
-            | Self::KeyNotInForce
-            | Self::SealBroken
-            | Self::Executed => true,
+            | Self::Restart
+            | Self::SealBroken => false,
+            Self::OriginChanged | Self::GatewayGone | Self::KeyNotInForce | Self::Executed => true,
         }
     }
 }

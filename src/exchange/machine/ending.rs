@@ -27,13 +27,24 @@ impl<A: Whole> Machine<A> {
             | State::Asking
             | State::Doubtful => {
                 if !self.was_sent() {
-                    return self.not_submitted(Withdrawal::Driver);
+                    return self.withdraw_unseen();
                 }
                 self.open = 0;
                 self.note_lost(Doubt::Driver);
                 self.end_in_doubt(now)
             }
         }
+    }
+
+    /// The intent is on record and nothing of it left: a restart must not take it for a doubt. While
+    /// a record is on its way nobody knows whether it is there, and another behind it may not fit.
+    fn withdraw_unseen(&mut self) -> Actions<A> {
+        let is_recorded = self.state == State::Connecting;
+        let mut actions = self.not_submitted(Withdrawal::Driver);
+        if is_recorded {
+            actions.insert(0, Action::Note(Record::Withdrawn(Withdrawal::Driver)));
+        }
+        actions
     }
 
     pub(super) fn complete(&mut self, answer: A) -> Actions<A> {

@@ -50,6 +50,10 @@ pub enum Event<A> {
     KeyShared,
     /// The operator says what became of it.
     Resolved(Verdict),
+    /// What was kept of an answer before a restart, opened with a repeat's credentials.
+    Opened(A),
+    /// What was kept of an answer does not open.
+    SealBroken,
     /// The task that drives the exchange died.
     DriverLost,
 }

@@ -96,6 +96,7 @@ pub struct Machine<A> {
     pub(super) body: bool,
     pub(super) credentials: bool,
     pub(super) key_shared: bool,
+    pub(super) age_is_sure: bool,
     pub(super) draining_until: Option<Moment>,
     pub(super) settled: bool,
 
@@ -150,6 +151,7 @@ impl<A: Whole> Machine<A> {
             body: true,
             credentials: true,
             key_shared: false,
+            age_is_sure: true,
             draining_until: None,
             settled: false,
             doubt: None,

@@ -11,6 +11,9 @@ use crate::timing::Moment;
 /// The gateway remembers a key for 24 h; an hour before that a repeat could be a new payment.
 const KEY_IS_SAFE_FOR: Duration = Duration::from_secs(23 * 60 * 60);
 
+/// How soon after one ladder a repeat of an exchange in doubt starts another.
+pub(super) const LADDER_AGAIN: Duration = Duration::from_secs(10);
+
 /// The rungs of the ladder that an exchange without a clear answer climbs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rung {
@@ -24,6 +27,8 @@ impl<A: Whole> Machine<A> {
     /// at last the doubt. `recorded` is false when the journal has just failed.
     pub(super) fn ladder(&mut self, first: Rung, recorded: bool, now: Moment) -> Actions<A> {
         self.laddered_at = now;
+        // After the operator's word nobody is asked.
+        let first = if self.settled { Rung::InDoubt } else { first };
         if first <= Rung::Resubmit && self.may_resubmit(now) {
             self.resubmits += 1;
             let was_looking = self.looking;
@@ -53,6 +58,8 @@ impl<A: Whole> Machine<A> {
                 .first_sent
                 .is_some_and(|sent| now.since(sent) < KEY_IS_SAFE_FOR)
             && !self.key_shared
+            && self.age_is_sure
+            && self.doubt != Some(Doubt::SealBroken)
             && self.draining_until.is_none()
     }
 

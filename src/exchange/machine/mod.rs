@@ -5,6 +5,8 @@ mod ending;
 mod event;
 mod facts;
 mod ladder;
+mod rest;
+mod restored;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -13,3 +15,4 @@ pub use action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
 pub use doubt::Doubt;
 pub use event::{Event, Joining, Polled, Submitted, Timer, Verdict, Whole};
 pub use facts::{Machine, Policy, Standing, State};
+pub use restored::{Restored, Stood};

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
 use super::doubt::Doubt;
-use super::event::{Event, Polled, Submitted, Timer, Verdict, Whole};
+use super::event::{Event, Polled, Submitted, Timer, Whole};
 use super::facts::{Machine, State};
 use super::ladder::Rung;
 use crate::protocol::RequestId;
@@ -11,9 +11,6 @@ use crate::timing::{Moment, on_grid};
 
 /// The least time between two questions to the gateway that repeats of a request bring about.
 const BETWEEN_REPEATS: Duration = Duration::from_millis(100);
-
-/// How soon after one ladder a repeat of an exchange in doubt starts another.
-const LADDER_AGAIN: Duration = Duration::from_secs(10);
 
 impl<A: Whole> Machine<A> {
     /// Takes one event and says what is to be done about it, in order.
@@ -57,6 +54,8 @@ impl<A: Whole> Machine<A> {
             | Event::LookedUp(_)
             | Event::Acknowledged
             | Event::Resolved(_)
+            | Event::Opened(_)
+            | Event::SealBroken
             | Event::DriverLost => {}
         }
     }
@@ -241,7 +240,7 @@ impl<A: Whole> Machine<A> {
     }
 
     /// A submit's answer that comes while something else is awaited: it still wins.
-    fn late_submit(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+    pub(super) fn late_submit(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
             Event::SubmitAnswered(answer) => match answer {
                 Submitted::Accepted(_) | Submitted::Standard { .. } => {
@@ -276,6 +275,16 @@ impl<A: Whole> Machine<A> {
             Event::Joined(_) => {
                 self.credentials = true;
                 self.wake_for_repeat(now);
+                Vec::new()
+            }
+            // A soft answer of before the restart; no poll was made since.
+            Event::Opened(kept) => {
+                self.kept = Some(kept);
+                Vec::new()
+            }
+            // The task itself may still tell. If it does not, this is why.
+            Event::SealBroken => {
+                self.doubt.get_or_insert(Doubt::SealBroken);
                 Vec::new()
             }
             Event::Timer(Timer::Retention) => self.expire(),
@@ -383,57 +392,6 @@ impl<A: Whole> Machine<A> {
                 abandoning(self.ladder(Rung::InDoubt, true, now))
             }
             other => self.late_submit(other, now),
-        }
-    }
-
-    fn doubtful(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
-        match event {
-            Event::Joined(_) if self.settled || now.since(self.laddered_at) < LADDER_AGAIN => {
-                let mut actions = vec![Action::Give, Action::DropBody];
-                actions.extend((!self.credentials).then_some(Action::DropCredentials));
-                actions
-            }
-            Event::Joined(_) => {
-                (self.body, self.credentials) = (true, true);
-                self.ladder(Rung::Resubmit, true, now)
-            }
-            Event::Resolved(Verdict::Executed) => {
-                self.settled = true;
-                self.doubt = Some(Doubt::Executed);
-                self.ladder(Rung::InDoubt, true, now)
-            }
-            Event::Resolved(Verdict::NotExecuted) => self.record(Record::Closed),
-            Event::Timer(Timer::Retention) => self.expire(),
-            other => {
-                let mut actions = self.late_submit(other, now);
-                if self.state == State::Doubtful && self.open == 0 && self.credentials {
-                    self.credentials = false;
-                    actions.push(Action::DropCredentials);
-                }
-                actions
-            }
-        }
-    }
-
-    fn undelivered(&mut self, event: Event<A>) -> Actions<A> {
-        match event {
-            Event::Acknowledged => {
-                self.await_in(State::Delivered);
-                vec![Action::Note(Record::Delivered)]
-            }
-            Event::Joined(_) => vec![Action::Give],
-            Event::Timer(Timer::Retention) => self.expire(),
-            other => self.too_late(&other),
-        }
-    }
-
-    fn delivered(&mut self, event: Event<A>) -> Actions<A> {
-        match event {
-            Event::Joined(_) if self.explicit_key => vec![Action::Give],
-            Event::Joined(_) => vec![Action::Renew],
-            Event::Timer(Timer::Retention) => self.record(Record::Closed),
-            Event::Acknowledged => Vec::new(),
-            other => self.too_late(&other),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use holdline::app::App;
 use holdline::config::{self, Config, File, Flags};
 use holdline::drain::Drain;
-use holdline::exchange::{Flights, InMemory};
+use holdline::exchange::Flights;
 use holdline::simulator::{DEMO_KEY, DEMO_SHOP, Gateway, Latency, Ledger, Settings, Shop};
 use holdline::timing::Clock;
 use tokio::net::TcpListener;
@@ -243,14 +243,18 @@ impl Bench {
             path: PathBuf::from("holdline.toml"),
             text: text.to_owned(),
         };
-        let resolved = config::resolve(Some(&file), [], &Flags::default());
+        let flags = Flags {
+            in_memory: true,
+            ..Flags::default()
+        };
+        let resolved = config::resolve(Some(&file), [], &flags);
         let mut config = resolved.unwrap_or_else(|faults| panic!("{faults}")).config;
         quicken(&mut config);
         for change in changes {
             change(&mut config);
         }
         self.allowed.submits_of_a_key = 1 + config.exchange.resubmits as usize;
-        let app = App::build(config, Arc::new(InMemory)).unwrap();
+        let app = App::build(config).unwrap();
         self.address = app.addresses()[0];
         self.admin = app.admin_address().unwrap();
         self.flights = Some(app.flights().clone());

@@ -102,7 +102,12 @@ fn pair(more: &str) -> Pair {
          [admin]\nlisten = \"127.0.0.1:0\"\n[polling]\ninterval = \"50ms\"\n{more}"
     );
     std::fs::write(file.path(), text).unwrap();
-    let mut proxy = Process::start(&["run", "--config", file.path().to_str().unwrap()]);
+    let mut proxy = Process::start(&[
+        "run",
+        "--in-memory",
+        "--config",
+        file.path().to_str().unwrap(),
+    ]);
     let address = address(&proxy.line("listening for clients"));
     proxy.line("listening for the operator");
     Pair {

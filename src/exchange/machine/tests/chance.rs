@@ -15,6 +15,7 @@ pub(super) struct Plan {
     pub(super) tracking_id: bool,
     pub(super) durable: bool,
     pub(super) disturbances: Vec<Disturbance>,
+    pub(super) crashes: u32,
     pub(super) choices: Vec<u8>,
 }
 
@@ -30,6 +31,8 @@ pub(super) enum Disturbance {
     Operator,
     /// Another exchange carries the same key.
     SharedKey,
+    /// What was sealed does not open after a restart.
+    BrokenSeal,
 }
 
 fn any_disturbances() -> impl Strategy<Value = Vec<Disturbance>> {
@@ -38,6 +41,7 @@ fn any_disturbances() -> impl Strategy<Value = Vec<Disturbance>> {
         Disturbance::Panic,
         Disturbance::Operator,
         Disturbance::SharedKey,
+        Disturbance::BrokenSeal,
     ];
     prop_oneof![Just(Vec::new()), subsequence(all, 0..=3)]
 }
@@ -51,29 +55,33 @@ pub(super) fn any_plan() -> impl Strategy<Value = Plan> {
         Shape::Odd,
     ]);
     let around = (0..3_u32, any::<[bool; 5]>(), shapes);
-    let within = (any_disturbances(), vec(any::<u8>(), 0..100));
-    (around, within).prop_map(|((resubmits, flags, shape), (disturbances, choices))| {
-        let [
-            honours_key,
-            renews_receipts,
-            explicit_key,
-            tracking_id,
-            durable,
-        ] = flags;
-        Plan {
-            resubmits,
-            gateway: Habits {
-                honours_key: honours_key || resubmits > 0,
+    let crashes = prop_oneof![Just(0), 0..3_u32];
+    let within = (any_disturbances(), crashes, vec(any::<u8>(), 0..100));
+    (around, within).prop_map(
+        |((resubmits, flags, shape), (disturbances, crashes, choices))| {
+            let [
+                honours_key,
                 renews_receipts,
-                shape,
-            },
-            explicit_key,
-            tracking_id,
-            durable,
-            disturbances,
-            choices,
-        }
-    })
+                explicit_key,
+                tracking_id,
+                durable,
+            ] = flags;
+            Plan {
+                resubmits,
+                gateway: Habits {
+                    honours_key: honours_key || resubmits > 0,
+                    renews_receipts,
+                    shape,
+                },
+                explicit_key,
+                tracking_id,
+                durable,
+                disturbances,
+                crashes,
+                choices,
+            }
+        },
+    )
 }
 
 /// One of the options, each as likely as its weight says. Small choices, which shrinking prefers,

@@ -151,6 +151,8 @@ fn events_from_downstream(now: Moment) -> Vec<Named> {
             "Resolved(not executed)",
             Event::Resolved(Verdict::NotExecuted),
         ),
+        ("Opened", Event::Opened("kept")),
+        ("SealBroken", Event::SealBroken),
         ("DriverLost", Event::DriverLost),
     ]
 }

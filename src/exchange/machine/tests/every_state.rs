@@ -1,6 +1,8 @@
 //! The other side of the table: every state, once for each guard that the table of transitions knows in it.
-use super::super::{Event, Polled, RecordKind, Submitted, Verdict};
-use super::story::{Story, keyed, payment, resubmitting, unrecorded, untracked};
+use super::super::{Doubt, Event, Polled, RecordKind, Stood, Submitted, Verdict};
+use super::story::{
+    Story, keyed, payment, restored, restored_as, resubmitting, task, unrecorded, untracked,
+};
 
 /// A state, told by how the exchange came there.
 type Named = (&'static str, fn() -> Story);
@@ -16,6 +18,7 @@ pub(super) fn every_state() -> Vec<Named> {
         asking(),
         doubtful(),
         settled(),
+        restarted(),
     ]
     .concat()
 }
@@ -312,6 +315,87 @@ fn settled() -> Vec<Named> {
                 .recorded()
                 .then(Event::Resolved(Verdict::NotExecuted))
                 .recorded()
+        }),
+    ]
+}
+
+/// What a process finds of those before it, a second after their last record.
+fn restarted() -> Vec<Named> {
+    let mut states = restarted_in_doubt();
+    states.extend(restarted_with_an_answer());
+    states
+}
+
+const RESTART: Stood = Stood::InDoubt(Doubt::Restart);
+
+fn restarted_in_doubt() -> Vec<Named> {
+    vec![
+        ("restarted, the submit on record", || restored(RESTART)),
+        ("restarted, the last resubmit on record", || {
+            restored_as(RESTART, |it| it.resubmits = 1)
+        }),
+        ("restarted, a submit of 23 h ago on record", || {
+            restored(RESTART).after(22 * 3600)
+        }),
+        ("restarted, a submit of nobody knows when on record", || {
+            restored_as(RESTART, |it| it.age_is_sure = false)
+        }),
+        (
+            "restarted, a submit without a tracking id on record",
+            || {
+                restored_as(RESTART, |it| {
+                    (it.has_tracking_id, it.resubmits) = (false, 1);
+                })
+            },
+        ),
+        ("restarted, the doubt about task A on record", || {
+            restored_as(Stood::InDoubt(Doubt::TaskUnknown), |it| {
+                it.ticket = Some(task("A"));
+            })
+        }),
+        ("restarted, the doubt after a lost driver on record", || {
+            restored_as(Stood::InDoubt(Doubt::Driver), |it| {
+                it.ticket = Some(task("A"));
+            })
+        }),
+        ("restarted, executed says the operator", || {
+            restored(Stood::InDoubt(Doubt::Executed))
+        }),
+        ("restarted, the gateway elsewhere", || {
+            restored_as(Stood::InDoubt(Doubt::OriginChanged), |it| {
+                it.ticket = Some(task("A"));
+            })
+        }),
+    ]
+}
+
+fn restarted_with_an_answer() -> Vec<Named> {
+    fn accepted() -> Story {
+        restored_as(Stood::Accepted, |it| it.ticket = Some(task("A")))
+    }
+    fn completed() -> Story {
+        restored_as(Stood::Completed, |it| it.ticket = Some(task("A")))
+    }
+    vec![
+        ("restarted, task A on record", accepted),
+        ("restarted, task A on record, the repeat there", || {
+            accepted().joined()
+        }),
+        ("restarted, a Soft answer opened", || {
+            accepted().then(Event::Opened("perhaps")).joined()
+        }),
+        ("restarted, a Soft answer that does not open", || {
+            accepted().then(Event::SealBroken).joined()
+        }),
+        ("restarted, a result under its seal", completed),
+        ("restarted, a result opened", || {
+            completed().then(Event::Opened("result"))
+        }),
+        ("restarted, a result that does not open", || {
+            completed().then(Event::SealBroken).recorded()
+        }),
+        ("restarted, a result that does not open, 10 s ago", || {
+            completed().then(Event::SealBroken).recorded().after(10)
         }),
     ]
 }

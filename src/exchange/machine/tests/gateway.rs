@@ -248,6 +248,13 @@ impl Gateway {
         }
     }
 
+    /// Whoever read a result has lost it again: none that may be read once is left.
+    pub(super) fn lose_what_was_read(&mut self) {
+        for receipt in &mut self.receipts {
+            receipt.gone |= receipt.spent;
+        }
+    }
+
     fn lose_if_spent(&mut self, id: &RequestId) {
         let receipts = self.receipts.iter_mut();
         for receipt in receipts.filter(|receipt| receipt.id == *id) {

@@ -1,10 +1,16 @@
 //! The watcher: it sees what was done and what truly happened, and holds the invariants.
 use std::fmt::Debug;
+use std::time::Duration;
 
-use super::super::{Outcome, Record, RecordKind};
+use super::super::{Doubt, Outcome, Record, RecordKind, Stood};
 use super::gateway::{Answer, Gateway};
+use super::restart::Disk;
 use crate::protocol::RequestId;
 use crate::timing::Moment;
+
+/// So long the gateway knows a key for sure; between a resubmit's record and its first byte some
+/// minutes may pass.
+const KEY_IS_KNOWN: Duration = Duration::from_mins(23 * 60 + 20);
 
 #[expect(
     clippy::struct_excessive_bools,
@@ -25,6 +31,11 @@ pub(super) struct Ledger {
     completed: Option<Answer>,
     /// The receipt that was recorded last.
     accepted: Option<RequestId>,
+    first_left: Option<Moment>,
+    /// True once the operator's word that it was executed is on disk.
+    is_executed: bool,
+    crashed: bool,
+    seal_broke: bool,
     pub(super) driver_was_lost: bool,
     pub(super) operator_spoke: bool,
     pub(super) lost_was_told: bool,
@@ -72,12 +83,64 @@ impl Ledger {
     }
 
     /// A record is durable, or failed.
-    pub(super) fn recorded(&mut self, kind: RecordKind, durable: bool) {
+    pub(super) fn recorded(&mut self, record: &Record<Answer>, durable: bool) {
         self.under_way = false;
         self.last_failed = !durable;
-        if durable && kind == RecordKind::Resubmitted {
+        if durable && record.kind() == RecordKind::Resubmitted {
             self.resubmits_recorded += 1;
         }
+        self.is_executed |= durable && *record == Record::InDoubt(Doubt::Executed);
+    }
+
+    /// The process ends: what was not written has never been.
+    pub(super) fn crashes(&mut self, disk: &Disk) {
+        self.crashed = true;
+        self.records = disk.kinds();
+        (self.under_way, self.last_failed) = (false, false);
+        let resubmits = self.records.iter();
+        let resubmits = resubmits.filter(|kind| **kind == RecordKind::Resubmitted);
+        self.resubmits_recorded = u32::try_from(resubmits.count()).unwrap();
+        // A late receipt takes the exchange on from a doubt, and from what was told of it.
+        self.is_executed &= self.records.last() == Some(&RecordKind::InDoubt);
+        self.lost_was_told = false;
+        self.accepted = disk.accepted();
+        self.completed = disk.completed().filter(|_| !self.seal_broke);
+        self.outcomes.clear();
+    }
+
+    /// What the next process knows of the exchange: a doubt is told to whoever asks.
+    pub(super) fn restarts(&mut self, stood: Stood) {
+        if let Stood::InDoubt(doubt) = stood {
+            self.outcomes.push(Outcome::InDoubt(doubt));
+            // It may have no record of its own: the last one is read as a doubt.
+            self.records.push(RecordKind::InDoubt);
+        }
+    }
+
+    /// What was kept is lost.
+    pub(super) fn seal_breaks(&mut self) {
+        self.seal_broke = true;
+        self.completed = None;
+    }
+
+    /// Another exchange begins for the same request.
+    pub(super) fn begins_again(&mut self) {
+        self.require(
+            self.submits == 0,
+            "I1 no other exchange while one may have been sent",
+            self.submits,
+        );
+        self.records.clear();
+    }
+
+    /// True where submits are under way that the machine cannot know of.
+    pub(super) const fn lost_count(&self) -> bool {
+        self.driver_was_lost || self.crashed
+    }
+
+    /// The gateway is asked what became of it.
+    pub(super) fn asks(&mut self) {
+        self.require(!self.is_executed, "the operator's word is the last", ());
     }
 
     /// The driver dies: whether the record under way is durable nobody says.
@@ -95,11 +158,18 @@ impl Ledger {
         let durable = intent && !self.under_way && !self.last_failed;
         self.require(durable, "I10 the intent is durable before a submit", last);
         self.require(!draining, "I11 no new submit while draining", last);
+        self.asks();
     }
 
     /// The first byte of a submit leaves.
-    pub(super) fn hands_over(&mut self, allowed: u32) {
+    pub(super) fn hands_over(&mut self, allowed: u32, now: Moment) {
         self.submits += 1;
+        let first = *self.first_left.get_or_insert(now);
+        self.require(
+            now.since(first) < KEY_IS_KNOWN,
+            "I1 no submit once its key may be forgotten",
+            now,
+        );
         let may_charge = self.submits - self.told_too_many;
         let repeats = self.resubmits_recorded.min(allowed);
         self.require(
@@ -182,7 +252,9 @@ impl Ledger {
                 );
             }
             Outcome::InDoubt(_) => {
-                self.require(self.submits > 0, "in doubt only if a byte left", outcome);
+                // After a crash nobody knows whether one left.
+                let may_have_left = self.submits > 0 || self.crashed;
+                self.require(may_have_left, "in doubt only if a byte left", outcome);
                 self.require(self.completed.is_none(), "I5 the same answer", outcome);
             }
             Outcome::Expired => {}
@@ -194,7 +266,10 @@ impl Ledger {
     pub(super) fn keeps_promise(&mut self, gateway: &Gateway, drained: bool) {
         let accepted = self.accepted.as_ref();
         let result = accepted.and_then(|id| gateway.result_of(id));
-        let out_of_hands = drained || self.driver_was_lost || self.operator_spoke;
+        // Nobody came for it in time.
+        let expired = self.records.contains(&RecordKind::Closed);
+        let fault = self.driver_was_lost || self.seal_broke;
+        let out_of_hands = drained || self.operator_spoke || expired || fault;
         if result.is_some() && !out_of_hands {
             let ends_in_it = self.completed == result;
             self.require(
@@ -226,7 +301,8 @@ fn may_follow(last: Option<RecordKind>, next: RecordKind) -> bool {
         Some(Accepted | Candidate) => {
             &[Resubmitted, Accepted, Candidate, Completed, InDoubt, Closed]
         }
-        Some(Completed) => &[Delivered, Closed],
+        // In doubt if the seal does not open after a restart.
+        Some(Completed) => &[Delivered, Closed, InDoubt],
         Some(InDoubt) => &[Resubmitted, Accepted, Completed, InDoubt, Refused, Closed],
         Some(Delivered) => &[Closed],
         Some(Withdrawn | Refused | Closed) => &[],

@@ -3,8 +3,8 @@
 //! `story` is the language in which a machine is brought to a state, `every_state` and `every_event`
 //! are the two sides of the table that `table` prints. `world` is the model: one exchange with its
 //! driver, disk, clients and the `gateway`. `moves` says what may happen in it and `chance` chooses;
-//! `ledger` watches and holds the invariants; `promises` plays the runs, and `mutants` shows
-//! that a machine that breaks a rule is caught.
+//! `ledger` watches and holds the invariants; `restart` ends the process and begins the next;
+//! `promises` plays the runs, and `mutants` shows that a machine that breaks a rule is caught.
 mod chance;
 mod every_event;
 mod every_state;
@@ -13,6 +13,7 @@ mod ledger;
 mod moves;
 mod mutants;
 mod promises;
+mod restart;
 mod story;
 mod table;
 mod world;

@@ -27,12 +27,15 @@ pub(super) enum Move {
     ClientReads,
     OperatorSays(Verdict),
     Disturbs(Disturbance),
+    ProcessDies { is_written: bool },
 }
 
 const MOMENT: Duration = Duration::from_millis(20);
 const WHILE: Duration = Duration::from_secs(7);
 /// Longer than the span within which one repeat climbs the ladder once.
 const REPEAT: Duration = Duration::from_secs(11);
+/// Longer than a key is safe, and shorter than the retention.
+const DAY: Duration = Duration::from_mins(23 * 60 + 30);
 const DRAIN: Duration = Duration::from_secs(20);
 
 /// Every move that is possible, with its weight.
@@ -122,6 +125,12 @@ fn moves_from_outside(world: &World, moves: &mut Vec<(u32, Move)>) {
     if world.machine.state() != State::Ended {
         moves.push((2, Move::ClientJoins));
     }
+    if world.rests() {
+        moves.push((1, Move::TimePasses(DAY)));
+    }
+    if world.crashes > 0 {
+        moves.extend([true, false].map(|is_written| (2, Move::ProcessDies { is_written })));
+    }
     for disturbance in &world.disturbances {
         match disturbance {
             Disturbance::Drain | Disturbance::Panic | Disturbance::SharedKey => {
@@ -131,7 +140,7 @@ fn moves_from_outside(world: &World, moves: &mut Vec<(u32, Move)>) {
                 let say = Move::OperatorSays;
                 moves.extend([(1, say(Verdict::Executed)), (1, say(Verdict::NotExecuted))]);
             }
-            Disturbance::Operator => {}
+            Disturbance::Operator | Disturbance::BrokenSeal => {}
         }
     }
 }
@@ -174,6 +183,7 @@ pub(super) fn patient(world: &World) -> Option<Move> {
             Some(Move::TimePasses(REPEAT))
         }
         State::Doubtful | State::Undelivered => Some(Move::ClientJoins),
+        State::Waiting if world.waits_for_repeat() => Some(Move::ClientJoins),
         State::Recording(_)
         | State::Connecting
         | State::Submitting
@@ -238,6 +248,7 @@ impl World {
                 self.tell(Event::Resolved(verdict));
             }
             Move::Disturbs(disturbance) => self.disturb(disturbance),
+            Move::ProcessDies { is_written } => self.crash(is_written),
         }
     }
 
@@ -251,7 +262,7 @@ impl World {
             }
             Disturbance::Panic => self.lose_driver(),
             Disturbance::SharedKey => self.tell(Event::KeyShared),
-            Disturbance::Operator => {}
+            Disturbance::Operator | Disturbance::BrokenSeal => {}
         }
     }
 

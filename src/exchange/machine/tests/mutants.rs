@@ -24,6 +24,20 @@ pub(super) enum Mutant {
     FinishesBeforeRecord,
     FreesFlightOnPanic,
     ResubmitsWhileDraining,
+    /// A restart that takes a submit without an answer for none.
+    ForgetsSubmits,
+    /// A restart that takes a result for a task that runs.
+    PollsAfterResult,
+    /// A restart that counts the repeats of a submit anew.
+    ForgetsResubmits,
+    /// A restart that drops what may be the result.
+    ForgetsSoftAnswer,
+    /// A restart that asks on after the operator's word.
+    ForgetsVerdict,
+    /// A restart that takes what was lost for what was answered.
+    ForgetsLoss,
+    /// A restart that counts a key's age anew.
+    ForgetsAge,
 }
 
 impl Mutant {
@@ -59,7 +73,14 @@ impl Mutant {
             | Self::BelievesLastAnswer
             | Self::PollsBeforeRecord
             | Self::FinishesBeforeRecord
-            | Self::FreesFlightOnPanic => {}
+            | Self::FreesFlightOnPanic
+            | Self::ForgetsSubmits
+            | Self::PollsAfterResult
+            | Self::ForgetsResubmits
+            | Self::ForgetsSoftAnswer
+            | Self::ForgetsVerdict
+            | Self::ForgetsLoss
+            | Self::ForgetsAge => {}
         }
         event
     }
@@ -156,6 +177,41 @@ fn a_flight_freed_by_a_panic_is_caught() {
 #[test]
 fn a_submit_while_draining_is_caught() {
     assert_caught(Mutant::ResubmitsWhileDraining, "I11");
+}
+
+#[test]
+fn a_submit_that_a_restart_forgets_is_caught() {
+    assert_caught(Mutant::ForgetsSubmits, "I1");
+}
+
+#[test]
+fn a_result_that_a_restart_polls_for_again_is_caught() {
+    assert_caught(Mutant::PollsAfterResult, "I6 no poll after the result");
+}
+
+#[test]
+fn resubmits_that_a_restart_counts_anew_are_caught() {
+    assert_caught(Mutant::ForgetsResubmits, "I1 one submit that may charge");
+}
+
+#[test]
+fn a_soft_answer_that_is_not_kept_over_a_restart_is_caught() {
+    assert_caught(Mutant::ForgetsSoftAnswer, "I3");
+}
+
+#[test]
+fn an_operators_word_that_a_restart_forgets_is_caught() {
+    assert_caught(Mutant::ForgetsVerdict, "the operator's word");
+}
+
+#[test]
+fn a_loss_that_a_restart_forgets_is_caught() {
+    assert_caught(Mutant::ForgetsLoss, "a refusal means no charge");
+}
+
+#[test]
+fn the_age_of_a_key_that_a_restart_forgets_is_caught() {
+    assert_caught(Mutant::ForgetsAge, "its key may be forgotten");
 }
 
 #[test]

@@ -20,7 +20,8 @@ pub(super) fn run(plan: &Plan, mutant: Mutant, traced: bool) -> Result<Vec<Strin
     let mut world = World::new(plan, mutant);
     world.trace = traced.then(Vec::new);
     for choice in &plan.choices {
-        if world.is_over() || world.ledger.violation().is_some() {
+        let is_over = world.is_over() && !world.starts_again();
+        if is_over || world.ledger.violation().is_some() {
             break;
         }
         world.choose(*choice);
@@ -38,7 +39,8 @@ pub(super) fn run(plan: &Plan, mutant: Mutant, traced: bool) -> Result<Vec<Strin
 fn come_to_rest(world: &mut World) {
     let mut repeats = 0;
     for _ in 0..STEPS {
-        if world.is_over() || world.ledger.violation().is_some() {
+        let is_over = world.is_over() && !world.starts_again();
+        if is_over || world.ledger.violation().is_some() {
             return;
         }
         let next = natural(world).or_else(|| patient(world).filter(|_| repeats < REPEATS));
@@ -131,6 +133,15 @@ fn the_runs_come_to_every_end_and_through_every_turn() {
         "RecordFailed(Candidate",
         "RecordFailed(Completed",
         "RecordFailed(Resubmitted",
+        "ProcessDies",
+        "restarted: Recording(Submitted)",
+        "restarted: Doubtful",
+        "restarted: Waiting",
+        "restarted: Undelivered",
+        "restarted: Ended",
+        "the next process begins",
+        "Opened(Result",
+        "SealBroken",
     ];
     for _ in 0..5000 {
         let plan = any_plan().new_tree(&mut runner).unwrap().current();

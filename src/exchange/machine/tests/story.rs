@@ -1,7 +1,9 @@
 //! A small language that brings a machine to a state by telling what happened to it.
 use std::time::Duration;
 
-use super::super::{Event, Joining, Machine, Policy, Polled, RecordKind, State, Submitted, Timer};
+use super::super::{
+    Event, Joining, Machine, Policy, Polled, RecordKind, Restored, State, Stood, Submitted, Timer,
+};
 use crate::polling::{Backoff, Config, Schedule};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
@@ -66,6 +68,31 @@ pub(super) fn unrecorded() -> Story {
     let mut policy = policy(0);
     policy.durable = false;
     begin(policy, false, true)
+}
+
+/// A payment of an earlier process, which began an hour before this one, with a resubmit left.
+pub(super) fn restored(stood: Stood) -> Story {
+    restored_as(stood, |_| ())
+}
+
+/// The same, but for something.
+pub(super) fn restored_as(stood: Stood, change: impl FnOnce(&mut Restored)) -> Story {
+    let now = Moment::START;
+    let mut restored = Restored {
+        explicit_key: false,
+        has_tracking_id: true,
+        submitted_at: now - Duration::from_hours(1),
+        changed_at: now - Duration::from_secs(1),
+        age_is_sure: true,
+        resubmits: 0,
+        ticket: None,
+        stood,
+    };
+    change(&mut restored);
+    Story {
+        machine: Machine::restored(policy(1), restored, now, 1),
+        now,
+    }
 }
 
 fn begin(policy: Policy, explicit_key: bool, has_tracking_id: bool) -> Story {

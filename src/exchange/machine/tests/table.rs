@@ -115,6 +115,7 @@ fn facts(story: &Story) -> Vec<String> {
         ("unknown", machine.unknown_since.is_some()),
         ("key shared", machine.key_shared),
         ("draining", machine.draining_until.is_some()),
+        ("age unsure", !machine.age_is_sure),
         ("settled", machine.settled),
     ];
     let named = [

@@ -9,11 +9,12 @@ use super::chance::{Disturbance, Plan};
 use super::gateway::{Answer, Gateway};
 use super::ledger::Ledger;
 use super::mutants::Mutant;
+use super::restart::Disk;
 use super::story::policy;
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
-const HOLD: Duration = Duration::from_secs(30);
+pub(super) const HOLD: Duration = Duration::from_secs(30);
 
 /// A submit whose bytes left.
 #[derive(Clone, Debug)]
@@ -47,20 +48,29 @@ pub(super) struct World {
     pub(super) ledger: Ledger,
     /// What was done, if anybody wants to read it.
     pub(super) trace: Option<Vec<String>>,
-    mutant: Mutant,
+    pub(super) mutant: Mutant,
+    pub(super) explicit_key: bool,
+    pub(super) tracking_id: bool,
 
-    pub(super) record: Option<RecordKind>,
+    pub(super) record: Option<Record<Answer>>,
+    pub(super) disk: Disk,
+    /// What stands on disk of an answer, until a repeat opens it.
+    pub(super) sealed: Option<Answer>,
+    pub(super) seal_is_broken: bool,
+    /// How often the process may end at once, and another begin.
+    pub(super) crashes: u32,
     pub(super) connecting: bool,
     pub(super) submits: Vec<Submit>,
     pub(super) poll: Option<Poll>,
     pub(super) looking: bool,
-    body: bool,
-    credentials: bool,
+    pub(super) body: bool,
+    pub(super) credentials: bool,
 
     /// Until when each waiter is held.
     pub(super) waiters: Vec<Moment>,
     /// True while the client that joined last is reading the answer.
     pub(super) reader: bool,
+    pub(super) began_at: Moment,
     pub(super) joined_at: Moment,
     pub(super) drained: Option<Moment>,
     pub(super) polled_pending: bool,
@@ -84,7 +94,13 @@ impl World {
             ledger: Ledger::default(),
             trace: None,
             mutant,
+            explicit_key: plan.explicit_key,
+            tracking_id: plan.tracking_id,
             record: None,
+            disk: Disk::default(),
+            sealed: None,
+            seal_is_broken: plan.disturbances.contains(&Disturbance::BrokenSeal),
+            crashes: if plan.durable { plan.crashes } else { 0 },
             connecting: false,
             submits: Vec::new(),
             poll: None,
@@ -93,6 +109,7 @@ impl World {
             credentials: true,
             waiters: vec![now + HOLD],
             reader: false,
+            began_at: now,
             joined_at: now,
             drained: None,
             polled_pending: false,
@@ -117,7 +134,12 @@ impl World {
         matches!(
             self.machine.state(),
             State::Doubtful | State::Undelivered | State::Delivered | State::Ended
-        )
+        ) || self.waits_for_repeat()
+    }
+
+    /// True while a task is known and nobody is there to ask for it.
+    pub(super) fn waits_for_repeat(&self) -> bool {
+        self.machine.state() == State::Waiting && !self.machine.credentials
     }
 
     /// Tells the machine what happened and does what it says.
@@ -144,11 +166,14 @@ impl World {
         }
     }
 
-    fn act(&mut self, actions: Actions<Answer>) {
+    pub(super) fn act(&mut self, actions: Actions<Answer>) {
         for action in actions {
             match action {
-                Action::Record(record) => self.begin_record(&record),
-                Action::Note(record) => self.ledger.notes(&record),
+                Action::Record(record) => self.begin_record(record),
+                Action::Note(record) => {
+                    self.ledger.notes(&record);
+                    self.disk.owe(record, self.now);
+                }
                 Action::Connect => self.connect(),
                 Action::Poll => self.begin_poll(),
                 Action::Lookup => self.begin_lookup(),
@@ -162,9 +187,9 @@ impl World {
         }
     }
 
-    fn begin_record(&mut self, record: &Record<Answer>) {
-        self.ledger.records(record);
-        self.record = Some(record.kind());
+    fn begin_record(&mut self, record: Record<Answer>) {
+        self.ledger.records(&record);
+        self.record = Some(record);
     }
 
     fn connect(&mut self) {
@@ -193,6 +218,7 @@ impl World {
             .require(self.credentials, "a lookup has its credentials", self.now);
         self.ledger
             .require(!self.looking, "one lookup at a time", self.now);
+        self.ledger.asks();
         self.looking = true;
     }
 
@@ -215,6 +241,7 @@ impl World {
     /// A request comes; the driver keeps what it brings if the machine wants it.
     pub(super) fn join(&mut self) {
         let hold_until = self.now + HOLD;
+        self.open_what_is_kept();
         self.waiters.push(hold_until);
         self.joined_at = self.now;
         let (body, credentials) = (self.body, self.credentials);
@@ -236,10 +263,16 @@ impl World {
 
     /// The disk is done with the record under way.
     pub(super) fn end_record(&mut self, durable: bool) {
-        let Some(kind) = self.record.take() else {
+        let Some(record) = self.record.take() else {
             return;
         };
-        self.ledger.recorded(kind, durable);
+        let kind = record.kind();
+        self.ledger.recorded(&record, durable);
+        if durable {
+            self.disk.write(record, self.now);
+        } else if !matches!(kind, RecordKind::Submitted | RecordKind::Resubmitted) {
+            self.disk.owe(record, self.now);
+        }
         self.tell(if durable {
             Event::Recorded(kind)
         } else {
@@ -254,14 +287,15 @@ impl World {
     /// The connection is there: the driver says so, then the first byte leaves.
     pub(super) fn hand_over(&mut self) {
         self.connecting = false;
-        let in_time = self.now <= Moment::START + self.machine.policy.submit_start;
+        let in_time = self.now <= self.began_at + self.machine.policy.submit_start;
         let repeats = self.machine.resubmits > 0;
         self.ledger.require(
             in_time || repeats,
             "no first submit after submit.start",
             self.now,
         );
-        self.ledger.hands_over(self.machine.policy.resubmits);
+        self.ledger
+            .hands_over(self.machine.policy.resubmits, self.now);
         self.submits.push(Submit::OnItsWay);
         self.tell(Event::HandedOver);
     }
@@ -304,12 +338,12 @@ impl World {
     fn awaits_what_comes(&self) -> bool {
         let time_is_set = self.machine.wake.is_some();
         match self.machine.state() {
-            State::Recording(kind) => self.record == Some(kind),
+            State::Recording(kind) => self.record.as_ref().map(Record::kind) == Some(kind),
             State::Connecting => self.connecting || time_is_set,
             State::Polling => self.poll.is_some(),
             State::Asking => self.looking || time_is_set,
             State::Submitting => self.machine.open > 0,
-            State::Waiting => time_is_set || self.drained.is_some(),
+            State::Waiting => time_is_set || self.drained.is_some() || !self.machine.credentials,
             State::Doubtful | State::Undelivered | State::Delivered | State::Ended => true,
         }
     }
@@ -325,10 +359,10 @@ impl World {
         let awaits = self.awaits_what_comes();
         self.ledger
             .require(awaits, "what is awaited is under way", state);
-        let counted = self.ledger.driver_was_lost || self.counts_open_submits();
+        let counted = self.ledger.lost_count() || self.counts_open_submits();
         self.ledger
             .require(counted, "every open submit is counted", state);
-        let told = !self.rests() || self.waiters.is_empty();
+        let told = !self.rests() || self.waiters.is_empty() || self.waits_for_repeat();
         self.ledger
             .require(told, "I13 every waiter is answered", state);
         let needs_no_body = matches!(

@@ -1,31 +1,29 @@
-//! The process from its configuration to its end: built bottom-up, run, drained top-down.
+//! A holdline: every room, built from the bottom up.
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus_client::registry::Registry;
-use rustls::crypto::aws_lc_rs;
 use tokio::net::TcpListener;
 
+use super::keeping::Keeping;
+use super::metrics::Metrics;
+use super::stopping::Stopping;
 use crate::config::{Config, Gateway};
+use crate::control::{Desk, Socket};
 use crate::drain::Drain;
 use crate::exchange::machine::Policy;
-use crate::exchange::{self, Flight, Flights, HashKey, NoRandom, ReadPolicy, Recorder};
+use crate::exchange::{self, Flights, NoRandom, ReadPolicy};
+use crate::journal::{Journal, Writer};
 use crate::listener::{self, Evidence, Server, bind};
 use crate::polling::{Backoff, Schedule};
 use crate::proxy::{self, Proxy, Site, Sites};
 use crate::results::Results;
-use crate::timing::{Clock, Moment, Stamp, Stamps};
+use crate::timing::{Clock, Stamp, Stamps};
 use crate::upstream::{self, CaFileError, Client, Connector, PlatformRootsError, TlsConfig};
-use crate::{admin, protocol};
-
-/// How long the last answers may take to leave once everything else has ended.
-const LAST_ANSWERS: Duration = Duration::from_secs(3);
-
-/// How often a drain looks whether anything still runs.
-const DRAIN_LOOK: Duration = Duration::from_millis(20);
+use crate::{admin, control, journal, protocol};
 
 /// Why holdline did not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +52,17 @@ pub enum Error {
     /// The system's random numbers.
     #[error(transparent)]
     Random(#[from] NoRandom),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] journal::OpenError),
+    /// The control socket.
+    #[error("failed to listen on the control socket {}", path.display())]
+    Control {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why it is not.
+        source: control::SocketError,
+    },
 }
 
 /// A holdline that listens.
@@ -64,18 +73,21 @@ pub struct App {
     flights: Flights,
     proxies: Vec<(TcpListener, Proxy)>,
     admin: (TcpListener, admin::Service),
+    journal: Option<(Journal, Writer)>,
+    control: Option<(Socket, Desk)>,
     listener: listener::Config,
     listener_metrics: listener::Metrics,
 }
 
 impl App {
-    /// Builds every room and binds every listener; nothing is served yet.
-    pub fn build(config: Config, recorder: Arc<dyn Recorder>) -> Result<Self, Error> {
+    /// Builds every room, reads the journal and binds every listener; nothing is served yet.
+    pub fn build(config: Config) -> Result<Self, Error> {
         let clock = Clock::start();
         let drain = Drain::new();
         let metrics = Metrics::default();
-        let hash_key = HashKey::random(aws_lc_rs::default_provider().secure_random)?;
-        let policy = policy(&config, recorder.is_durable());
+        let stamps = Stamps::new(clock, Stamp::of_this_system());
+        let keeping = Keeping::open(&config, clock, stamps, &metrics.journal)?;
+        let policy = policy(&config, keeping.recorder.is_durable());
         let read_policy = ReadPolicy {
             schedule: policy.schedule,
             backoff: policy.backoff,
@@ -84,11 +96,11 @@ impl App {
         let flights = Flights::new(exchange::Parts {
             config: config.exchange.clone(),
             policy,
-            hash_key,
+            hash_key: keeping.hash_key,
             clock,
-            stamps: Stamps::new(clock, Stamp::of_this_system()),
+            stamps,
             drain: drain.clone(),
-            recorder,
+            recorder: keeping.recorder,
             results: Arc::new(Results::new(config.results.clone())),
             metrics: metrics.exchange.clone(),
         });
@@ -114,16 +126,25 @@ impl App {
                 ))
             })
             .collect::<Result<_, Error>>()?;
-        let service =
-            admin::Service::new(metrics.registry(), flights.clone(), clock, drain.clone());
-        let admin = (listen(config.admin.listen, "admin.listen")?, service);
+        let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
+        let service = admin::Service::new(admin::Parts {
+            registry: metrics.registry(journal.is_some()),
+            flights: flights.clone(),
+            clock,
+            drain: drain.clone(),
+            journal: journal.clone(),
+        });
+        let control = control_socket(&config)?
+            .map(|socket| (socket, Desk::running(journal, flights.clone(), stamps)));
         Ok(Self {
             clock,
             drain,
             drain_timeout: config.drain.timeout,
             flights,
             proxies,
-            admin,
+            admin: (listen(config.admin.listen, "admin.listen")?, service),
+            journal: keeping.journal,
+            control,
             listener: config.listener,
             listener_metrics: metrics.listener,
         })
@@ -163,13 +184,10 @@ impl App {
         let Self {
             clock,
             drain,
-            drain_timeout,
             flights,
-            proxies,
-            admin,
+            listener_metrics: clients,
             ..
         } = self;
-        let clients = self.listener_metrics;
         let server = |metrics: &listener::Metrics, drain: &Drain| Server {
             config: self.listener.clone(),
             clock,
@@ -177,120 +195,33 @@ impl App {
             metrics: metrics.clone(),
             evidence,
         };
-        for (listener, proxy) in proxies {
+        // Exchanges write until their end, and the operator may ask until the very last: what serves
+        // both has a drain of its own.
+        let last = Drain::new();
+        let journal = self.journal.map(|(journal, writer)| {
+            last.spawn(writer.run());
+            journal
+        });
+        for (listener, proxy) in self.proxies {
             drain.spawn(server(&clients, &drain).run(listener, proxy));
         }
-        // The operator may ask until the very end, so this listener has a drain of its own; and who
-        // scrapes is no client, so its connections are counted nowhere.
-        let admin_drain = Drain::new();
-        let (admin_listener, service) = admin;
-        let admin_served =
-            server(&listener::Metrics::default(), &admin_drain).run(admin_listener, service);
-        admin_drain.spawn(admin_served);
+        // Who scrapes is no client, so its connections are counted nowhere.
+        let (listener, service) = self.admin;
+        last.spawn(server(&listener::Metrics::default(), &last).run(listener, service));
+        if let Some((socket, desk)) = self.control {
+            last.spawn(control::serve(socket, desk, last.clone()));
+        }
         stop.await;
         let stopping = Stopping {
             clock,
             drain,
             flights,
             clients,
+            journal,
         };
-        stopping.drain(drain_timeout, hurry).await;
-        admin_drain.begin(clock.now());
-        admin_drain.end();
-    }
-}
-
-/// What is left to do once the process is told to stop.
-struct Stopping {
-    clock: Clock,
-    drain: Drain,
-    flights: Flights,
-    clients: listener::Metrics,
-}
-
-impl Stopping {
-    /// No new submits; what runs may end; then every waiter is let go and the last answers leave.
-    /// All of it within the time-out, of which the last answers have their part.
-    async fn drain(self, timeout: Duration, hurry: impl Future<Output = ()>) {
-        let end = self.clock.now() + timeout;
-        let until = self.clock.now() + timeout.saturating_sub(LAST_ANSWERS.min(timeout / 10));
-        let (running, at_rest) = self.flights.count();
-        tracing::info!(running, at_rest, timeout = ?timeout, "draining");
-        self.drain.begin(until);
-        self.flights.begin_drain(until);
-        tokio::select! {
-            () = self.nothing_runs() => {}
-            () = self.clock.sleep_until(until) => {}
-            () = hurry => tracing::warn!("told twice to stop: not waiting for what runs"),
-        }
-        self.let_go(|flight| !flight.is_at_rest());
-        self.drain.end();
-        tokio::select! {
-            () = self.nothing_is_served() => {}
-            () = self.clock.sleep_until(end) => {}
-        }
-        self.let_go(|_| true);
-        tokio::select! {
-            () = self.drain.finished() => tracing::info!("stopped"),
-            () = self.clock.sleep_until(end + DRAIN_LOOK) => {
-                tracing::warn!(tasks = self.drain.tasks(), "stopped with tasks that did not end");
-            }
-        }
-    }
-
-    /// Returns when no exchange runs and no client is served: relayed requests and reads count too.
-    async fn nothing_runs(&self) {
-        while self.flights.count().0 > 0 || self.clients.open() > 0 {
-            self.look_again().await;
-        }
-    }
-
-    async fn nothing_is_served(&self) {
-        while self.clients.open() > 0 {
-            self.look_again().await;
-        }
-    }
-
-    async fn look_again(&self) {
-        let next: Moment = self.clock.now() + DRAIN_LOOK;
-        self.clock.sleep_until(next).await;
-    }
-
-    /// Without a journal an exchange ends with the process; whoever reads the log must know which.
-    fn let_go(&self, which: impl Fn(&Flight) -> bool) {
-        for flight in self.flights.stop(which) {
-            tracing::warn!(
-                target: "holdline::exchange",
-                exchange = %flight.id(),
-                request_id = flight.ticket(),
-                key = %crate::telemetry::Capped(flight.key().value.to_str().unwrap_or_default()),
-                tracking_id = %crate::telemetry::Capped(
-                    flight.facts().tracking_id.as_deref().unwrap_or_default()
-                ),
-                state = ?flight.state(),
-                "forgotten at the stop: its answer was not acknowledged, and nothing is on disk"
-            );
-        }
-    }
-}
-
-/// The metrics of every room.
-#[derive(Default)]
-struct Metrics {
-    exchange: exchange::Metrics,
-    proxy: proxy::Metrics,
-    upstream: upstream::Metrics,
-    listener: listener::Metrics,
-}
-
-impl Metrics {
-    fn registry(&self) -> Registry {
-        let mut registry = Registry::with_prefix("holdline");
-        self.listener.register(&mut registry);
-        self.proxy.register(&mut registry);
-        self.exchange.register(&mut registry);
-        self.upstream.register(&mut registry);
-        registry
+        stopping.drain(self.drain_timeout, hurry).await;
+        last.begin(clock.now());
+        last.end();
     }
 }
 
@@ -355,4 +286,15 @@ fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, Error> 
         key,
         source,
     })
+}
+
+fn control_socket(config: &Config) -> Result<Option<Socket>, Error> {
+    let journal = (!config.journal.in_memory).then_some(config.journal.path.as_path());
+    let Some(path) = config.control.path(journal) else {
+        return Ok(None);
+    };
+    match Socket::bind(&path) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(source) => Err(Error::Control { path, source }),
+    }
 }

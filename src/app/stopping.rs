@@ -1,0 +1,106 @@
+//! The ordered stop: what runs may end, then every waiter is let go, then the journal is closed.
+use std::time::Duration;
+
+use crate::drain::Drain;
+use crate::exchange::{Flight, Flights};
+use crate::journal::Journal;
+use crate::listener;
+use crate::telemetry::Capped;
+use crate::timing::{Clock, Moment};
+
+/// How long the last answers may take to leave once everything else has ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+/// How often a drain looks whether anything still runs.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// What is left to do once the process is told to stop.
+pub(super) struct Stopping {
+    pub(super) clock: Clock,
+    pub(super) drain: Drain,
+    pub(super) flights: Flights,
+    pub(super) clients: listener::Metrics,
+    /// Closed at the end; absent where everything is in memory.
+    pub(super) journal: Option<Journal>,
+}
+
+impl Stopping {
+    /// No new submits; what runs may end; then every waiter is let go and the last answers leave.
+    /// All of it within the time-out, of which the last answers have their part.
+    pub(super) async fn drain(self, timeout: Duration, hurry: impl Future<Output = ()>) {
+        let end = self.clock.now() + timeout;
+        let until = self.clock.now() + timeout.saturating_sub(LAST_ANSWERS.min(timeout / 10));
+        let (running, at_rest) = self.flights.count();
+        tracing::info!(running, at_rest, timeout = ?timeout, "draining");
+        self.drain.begin(until);
+        self.flights.begin_drain(until);
+        tokio::select! {
+            () = self.nothing_runs() => {}
+            () = self.clock.sleep_until(until) => {}
+            () = hurry => tracing::warn!("told twice to stop: not waiting for what runs"),
+        }
+        self.let_go(|flight| !flight.is_at_rest());
+        self.drain.end();
+        tokio::select! {
+            () = self.nothing_is_served() => {}
+            () = self.clock.sleep_until(end) => {}
+        }
+        self.let_go(|_| true);
+        tokio::select! {
+            () = self.finished() => tracing::info!("stopped"),
+            () = self.clock.sleep_until(end + DRAIN_LOOK) => {
+                tracing::warn!(tasks = self.drain.tasks(), "stopped with tasks that did not end");
+            }
+        }
+    }
+
+    /// Every task has ended, and what they wrote last is on disk.
+    async fn finished(&self) {
+        self.drain.finished().await;
+        if let Some(journal) = &self.journal {
+            journal.close().await;
+        }
+    }
+
+    /// Returns when no exchange runs and no client is served: relayed requests and reads count too.
+    async fn nothing_runs(&self) {
+        while self.flights.count().0 > 0 || self.clients.open() > 0 {
+            self.look_again().await;
+        }
+    }
+
+    async fn nothing_is_served(&self) {
+        while self.clients.open() > 0 {
+            self.look_again().await;
+        }
+    }
+
+    async fn look_again(&self) {
+        let next: Moment = self.clock.now() + DRAIN_LOOK;
+        self.clock.sleep_until(next).await;
+    }
+
+    /// Lets go of flights. Without a journal they end with the process; whoever reads the log must
+    /// know which.
+    fn let_go(&self, which: impl Fn(&Flight) -> bool) {
+        let flights = self.flights.stop(which);
+        if self.journal.is_some() {
+            if !flights.is_empty() {
+                let exchanges = flights.len();
+                tracing::info!(exchanges, "kept in the journal for their clients' repeats");
+            }
+            return;
+        }
+        for flight in flights {
+            tracing::warn!(
+                target: "holdline::exchange",
+                exchange = %flight.id(),
+                request_id = flight.ticket(),
+                key = %Capped(flight.key().value.to_str().unwrap_or_default()),
+                tracking_id = %Capped(flight.facts().tracking_id.as_deref().unwrap_or_default()),
+                state = ?flight.state(),
+                "forgotten at the stop: its answer was not acknowledged, and nothing is on disk"
+            );
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The listener: one question a connection, from this user or root alone.
+use std::io;
+use std::time::Duration;
+
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::unistd::Uid;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+
+use super::{Ask, Desk, Reply, Socket};
+use crate::drain::Drain;
+
+/// The longest question.
+const LONGEST: u64 = 8 * 1024;
+
+/// How long a question may take to come, and each part of an answer to leave.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Lines of an answer that are ready before the one that is on its way.
+const AHEAD: usize = 64;
+
+/// How long nothing is accepted after the system refused to.
+const AFTER_REFUSAL: Duration = Duration::from_millis(100);
+
+/// Answers whoever asks, until the drain is over.
+pub async fn serve(socket: Socket, desk: Desk, drain: Drain) {
+    tracing::info!(path = %socket.path().display(), "listening for the operator's commands");
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.listener.accept() => accepted,
+            () = drain.ended() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let desk = desk.clone();
+                drop(drain.spawn(async move {
+                    if let Err(error) = converse(stream, &desk).await {
+                        tracing::debug!(%error, "a question over the control socket had no answer");
+                    }
+                }));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to accept on the control socket");
+                tokio::time::sleep(AFTER_REFUSAL).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
+    let peer = Uid::from_raw(getsockopt(&stream, PeerCredentials)?.uid());
+    if peer != Uid::effective() && !peer.is_root() {
+        // The socket's mode keeps others out; this holds where someone changed it.
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let (reading, mut writing) = stream.into_split();
+    let mut line = String::new();
+    let mut reading = BufReader::new(reading.take(LONGEST));
+    in_time(reading.read_line(&mut line)).await?;
+    let (tell, mut told) = mpsc::channel(AHEAD);
+    let answering = async move {
+        match serde_json::from_str::<Ask>(&line) {
+            Ok(ask) => desk.answer(ask, &tell).await,
+            Err(_) => {
+                let why = "the question is none that this version knows".to_owned();
+                // Who does not listen any more needs no answer.
+                let _ = tell.send(Reply::Failed(why)).await;
+            }
+        }
+    };
+    let sending = async {
+        while let Some(reply) = told.recv().await {
+            in_time(writing.write_all(&line_of(&reply)?)).await?;
+        }
+        in_time(writing.shutdown()).await
+    };
+    tokio::pin!(answering);
+    tokio::select! {
+        // A listener that is gone or stands still ends the answer.
+        sent = sending => sent,
+        () = async { answering.as_mut().await; std::future::pending::<()>().await } => Ok(()),
+    }
+}
+
+fn line_of(reply: &Reply) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+async fn in_time<T>(doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(PATIENCE, doing)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}

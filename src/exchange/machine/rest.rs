@@ -1,0 +1,73 @@
+//! The states that wait for a client or an operator: in doubt, undelivered, delivered.
+use super::action::{Action, Actions, Outcome, Record};
+use super::doubt::Doubt;
+use super::event::{Event, Timer, Verdict, Whole};
+use super::facts::{Machine, State};
+use super::ladder::{LADDER_AGAIN, Rung};
+use crate::timing::Moment;
+
+impl<A: Whole> Machine<A> {
+    pub(super) fn doubtful(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::Joined(_) if self.settled || now.since(self.laddered_at) < LADDER_AGAIN => {
+                let mut actions = vec![Action::Give, Action::DropBody];
+                actions.extend((!self.credentials).then_some(Action::DropCredentials));
+                actions
+            }
+            Event::Joined(_) => {
+                (self.body, self.credentials) = (true, true);
+                self.ladder(Rung::Resubmit, true, now)
+            }
+            Event::Resolved(Verdict::Executed) => {
+                self.settled = true;
+                self.doubt = Some(Doubt::Executed);
+                self.ladder(Rung::InDoubt, true, now)
+            }
+            Event::Resolved(Verdict::NotExecuted) => self.record(Record::Closed),
+            Event::Opened(kept) => {
+                self.kept = Some(kept);
+                Vec::new()
+            }
+            Event::SealBroken => Vec::new(),
+            Event::Timer(Timer::Retention) => self.expire(),
+            other => {
+                let mut actions = self.late_submit(other, now);
+                if self.state == State::Doubtful && self.open == 0 && self.credentials {
+                    self.credentials = false;
+                    actions.push(Action::DropCredentials);
+                }
+                actions
+            }
+        }
+    }
+
+    pub(super) fn undelivered(&mut self, event: Event<A>) -> Actions<A> {
+        match event {
+            Event::Acknowledged => {
+                self.await_in(State::Delivered);
+                vec![Action::Note(Record::Delivered)]
+            }
+            Event::Joined(_) => vec![Action::Give],
+            Event::Opened(answer) => {
+                self.answer = Some(answer.clone());
+                vec![Action::Finish(Outcome::Completed(answer))]
+            }
+            Event::SealBroken => {
+                self.note_lost(Doubt::SealBroken);
+                self.record(Record::InDoubt(Doubt::SealBroken))
+            }
+            Event::Timer(Timer::Retention) => self.expire(),
+            other => self.too_late(&other),
+        }
+    }
+
+    pub(super) fn delivered(&mut self, event: Event<A>) -> Actions<A> {
+        match event {
+            Event::Joined(_) if self.explicit_key => vec![Action::Give],
+            Event::Joined(_) => vec![Action::Renew],
+            Event::Timer(Timer::Retention) => self.record(Record::Closed),
+            Event::Acknowledged => Vec::new(),
+            other => self.too_late(&other),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! How an exchange enters after a restart: the table of what its last record tells.
+use super::action::Withdrawal;
+use super::doubt::Doubt;
+use super::event::{Joining, Whole};
+use super::facts::{Machine, Policy, State};
+use super::ladder::LADDER_AGAIN;
+use crate::protocol::RequestId;
+use crate::timing::Moment;
+
+/// What the records of an exchange tell of it, once its process has ended.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// True if the client gave the key.
+    pub explicit_key: bool,
+    /// True if the transaction can be looked up.
+    pub has_tracking_id: bool,
+    /// When its first record was made: no byte left before.
+    pub submitted_at: Moment,
+    /// When its last record was made.
+    pub changed_at: Moment,
+    /// False where nobody can tell how old its key is; the submit is then never repeated.
+    pub age_is_sure: bool,
+    /// How often the submit was repeated.
+    pub resubmits: u32,
+    /// The task that the gateway works on, or worked on.
+    pub ticket: Option<RequestId>,
+    /// Where it stood.
+    pub stood: Stood,
+}
+
+/// Where an exchange stood when its process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stood {
+    /// A submit may have left, and no answer to it is on record: Submitted, Resubmitted, `InDoubt`,
+    /// or any other that nobody may be asked for.
+    InDoubt(Doubt),
+    /// Its task is known: Accepted, Candidate.
+    Accepted,
+    /// Its answer waits for its client: Completed.
+    Completed,
+}
+
+impl<A: Whole> Machine<A> {
+    /// An exchange of an earlier process, with nothing at hand. What may have been sent counts as
+    /// sent, and its answer as lost.
+    pub fn restored(policy: Policy, restored: Restored, now: Moment, seed: u64) -> Self {
+        let submitted_at = restored.submitted_at;
+        let first = Joining { hold_until: now };
+        let (mut machine, _) = Self::start(
+            policy,
+            restored.explicit_key,
+            restored.has_tracking_id,
+            submitted_at,
+            first,
+            seed,
+        );
+        machine.first_sent = Some(submitted_at);
+        machine.age_is_sure = restored.age_is_sure;
+        machine.resubmits = restored.resubmits;
+        (machine.body, machine.credentials) = (false, false);
+        machine.withdrawal = Withdrawal::Driver;
+        machine.finished_at = restored.changed_at;
+        // The first repeat climbs the ladder at once.
+        machine.laddered_at = now - LADDER_AGAIN;
+        match restored.stood {
+            Stood::InDoubt(doubt) => {
+                machine.state = State::Doubtful;
+                machine.lost = true;
+                machine.doubt = Some(doubt);
+                machine.settled = doubt.is_settled();
+                machine.restore_ticket(restored.ticket, doubt);
+            }
+            Stood::Accepted => {
+                machine.state = State::Waiting;
+                machine.ticket = restored.ticket;
+            }
+            Stood::Completed => {
+                machine.state = State::Undelivered;
+                machine.ticket = restored.ticket;
+            }
+        }
+        machine
+    }
+
+    /// A task whose exchange came to be in doubt was not known to the gateway any more: a receipt
+    /// for the same one leads nowhere. It is not so where our own fault raised the doubt.
+    fn restore_ticket(&mut self, ticket: Option<RequestId>, doubt: Doubt) {
+        match doubt {
+            Doubt::Driver | Doubt::OriginChanged | Doubt::GatewayGone | Doubt::KeyNotInForce => {
+                self.ticket = ticket;
+            }
+            Doubt::SubmitTimeout
+            | Doubt::SubmitLost
+            | Doubt::SubmitUnclear
+            | Doubt::ResubmitRefused
+            | Doubt::TaskUnknown
+            | Doubt::Restart
+            | Doubt::SealBroken
+            | Doubt::Executed => self.lost_ticket = ticket,
+        }
+    }
+}
