@@ -11,11 +11,15 @@ mod listing;
 mod metrics;
 mod open;
 mod queue;
+mod room;
 #[cfg(test)]
 mod samples;
 mod seal;
 mod storage;
 mod store;
+#[cfg(test)]
+mod tests;
+mod tidy;
 mod work;
 mod writer;
 

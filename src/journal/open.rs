@@ -16,7 +16,7 @@ use super::store::{Site, Store, StoreError};
 use super::work::contained;
 use super::writer::Writer;
 use super::{Config, Number, Remembered};
-use crate::timing::{Clock, Moment, Stamps};
+use crate::timing::{Clock, Stamps};
 
 /// What a journal needs.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub fn open(parts: Parts, mut remember: impl FnMut(Remembered)) -> Result<Opened
         path: path.clone(),
         max_bytes,
         metrics: parts.metrics.clone(),
+        refused: Arc::default(),
+        taken: Arc::default(),
     };
     let looked_at = contained(|| looked_at(&site, &key, &mut remember));
     let (store, next) = looked_at.unwrap_or_else(|| {
@@ -87,11 +89,7 @@ pub fn open(parts: Parts, mut remember: impl FnMut(Remembered)) -> Result<Opened
     });
     Ok(Opened {
         journal: Journal(Arc::clone(&shared)),
-        writer: Writer {
-            shared,
-            last_commit: None,
-            reopen_at: Moment::START,
-        },
+        writer: Writer::new(shared, parts.stamps, parts.retention),
         hash_key,
     })
 }
@@ -110,13 +108,17 @@ fn looked_at(
             what: "pages of it were mended, and what was on them may be lost".to_owned(),
         });
     }
+    if store.compact().map_err(told)? {
+        drop(store);
+        store = site.open(key)?;
+    }
     let walked = store.walk(Number(0), |remembered| {
         if remembered.standing != super::Standing::Ended {
             remember(remembered);
         }
         true
     });
-    walked.map_err(told)?;
+    store.room().take(walked.map_err(told)?);
     let next = store.next_number().map_err(told)?;
     Ok((store, next))
 }

@@ -1,5 +1,5 @@
 //! Entries for this room's tests.
-use super::{Change, Entry, Head, Number, Place};
+use super::{Change, Entry, Head, Number, Place, Remembered, Standing};
 use crate::timing::Stamp;
 
 pub(super) fn head(seed: u8) -> Head {
@@ -32,5 +32,14 @@ pub(super) fn entry(number: u64, step: u32, change: Change) -> Entry {
             boot: 7,
         },
         change,
+    }
+}
+
+pub(super) fn remembered(number: u64, standing: Standing) -> Remembered {
+    let submitted = entry(number, 0, Change::Submitted(Box::new(head(1))));
+    let book = super::book::Book::begin(submitted).unwrap();
+    Remembered {
+        standing,
+        ..book.close()
     }
 }

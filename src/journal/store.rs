@@ -13,7 +13,7 @@
 //! may be missing: a soft answer is removed when another takes its place. What a record is, is told
 //! in `codec.rs`; how it is sealed, in `seal.rs`.
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
@@ -22,6 +22,7 @@ use super::codec::{decode, encode};
 use super::disk::{Disk, beside};
 use super::error::OpenError;
 use super::key::{KeyFile, check_mode};
+use super::room::{Room, weight};
 use super::seal::{RecordKey, SealError};
 use super::storage::Bounded;
 use super::{Change, Entry, Metrics, Number, Place, Remembered};
@@ -34,6 +35,9 @@ const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 /// What redb may keep in memory. The part of the file in use is small, and Linux caches the rest.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+/// A file that is no longer than this is not compacted, however empty it is.
+const WORTH_COMPACTING: u64 = 64 * 1024 * 1024;
 
 /// How many numbers are set aside at a time, so that few batches write the table of the format.
 const NUMBERS_AHEAD: u64 = 4096;
@@ -83,14 +87,31 @@ from_redb!(
 #[derive(Debug)]
 pub(super) struct Store {
     database: Database,
-    key: Arc<RecordKey>,
+    key: RecordKey,
+    room: Room,
 }
 
 /// What is written in one transaction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
     pub(super) removals: Vec<Removal>,
+}
+
+impl Batch {
+    pub(super) const fn of(entries: Vec<Entry>) -> Self {
+        Self {
+            entries,
+            removals: Vec::new(),
+        }
+    }
+
+    pub(super) const fn removing(removals: Vec<Removal>) -> Self {
+        Self {
+            entries: Vec::new(),
+            removals,
+        }
+    }
 }
 
 /// What makes room.
@@ -109,6 +130,10 @@ pub(super) struct Site {
     pub(super) path: std::path::PathBuf,
     pub(super) max_bytes: u64,
     pub(super) metrics: Metrics,
+    /// Set when the file would have grown beyond its limit.
+    pub(super) refused: Arc<AtomicBool>,
+    /// What the records in the file weigh.
+    pub(super) taken: Arc<AtomicU64>,
 }
 
 impl Site {
@@ -123,10 +148,12 @@ impl Site {
             None => self.create(key)?,
         };
         check_mode(&*file, &self.path)?;
-        self.metrics.length(file.length().map_err(failed)?);
+        let length = file.length().map_err(failed)?;
+        self.metrics.length(length);
+        let room = Room::new(length, self.max_bytes, Arc::clone(&self.taken));
         // At each start: the one before may have died between the file and its name.
         self.disk.sync_directory(&self.path).map_err(failed)?;
-        self.opened(self.bounded(file), key)
+        self.opened(self.bounded(file), key, room)
     }
 
     /// A file comes under its name when it is whole, so that no start ever sees half of one.
@@ -153,7 +180,7 @@ impl Site {
             file,
             max_bytes: self.max_bytes,
             metrics: self.metrics.clone(),
-            refused: Arc::new(AtomicBool::new(false)),
+            refused: Arc::clone(&self.refused),
         }
     }
 
@@ -162,6 +189,7 @@ impl Site {
         &self,
         storage: impl StorageBackend,
         key: &KeyFile,
+        room: Room,
     ) -> Result<Store, OpenError> {
         let opened = database(storage).and_then(|database| {
             let read = database.begin_read()?;
@@ -186,7 +214,8 @@ impl Site {
         }
         Ok(Store {
             database,
-            key: Arc::new(key.record_key()?),
+            key: key.record_key()?,
+            room,
         })
     }
 
@@ -246,6 +275,25 @@ impl Store {
         Ok(self.database.check_integrity()?)
     }
 
+    /// Makes the file smaller, if most of it is free; true if it was done. It cannot be done while
+    /// the file is in use.
+    pub(super) fn compact(&mut self) -> Result<bool, StoreError> {
+        let (length, taken) = (self.room.length(), self.allocated()?);
+        if length <= WORTH_COMPACTING || taken > length / 4 {
+            return Ok(false);
+        }
+        tracing::info!(length, taken, "compacting the journal");
+        Ok(self.database.compact()?)
+    }
+
+    /// The bytes of all pages that are in use. Every page is looked at.
+    pub(super) fn allocated(&self) -> Result<u64, StoreError> {
+        let write = self.database.begin_write()?;
+        let stats = write.stats()?;
+        write.abort()?;
+        Ok(stats.allocated_pages() * stats.page_size() as u64)
+    }
+
     /// The number that the next exchange has.
     pub(super) fn next_number(&self) -> Result<u64, StoreError> {
         let meta = self.database.begin_read()?.open_table(META)?;
@@ -289,7 +337,11 @@ impl Store {
         let clear = encode(entry.stamp, &entry.change);
         let sealed = self.key.seal(place, &clear);
         let sealed = sealed.map_err(|cause| StoreError::Seal { place, cause })?;
-        records.insert((place.number.0, place.step), sealed.as_slice())?;
+        let replaced = records.insert((place.number.0, place.step), sealed.as_slice())?;
+        self.room.take(weight(sealed.len()));
+        if let Some(replaced) = replaced {
+            self.room.free(weight(replaced.value().len()));
+        }
         Ok(())
     }
 
@@ -304,7 +356,9 @@ impl Store {
             }
         }
         for key in replaced {
-            records.remove(key)?;
+            if let Some(removed) = records.remove(key)? {
+                self.room.free(weight(removed.value().len()));
+            }
         }
         Ok(())
     }
@@ -312,7 +366,10 @@ impl Store {
     fn remove(&self, records: &mut Records<'_>, removal: Removal) -> Result<(), StoreError> {
         match removal {
             Removal::Exchange(number) => {
-                records.retain_in((number.0, 0)..=(number.0, u32::MAX), |_, _| false)?;
+                records.retain_in((number.0, 0)..=(number.0, u32::MAX), |_, sealed| {
+                    self.room.free(weight(sealed.len()));
+                    false
+                })?;
             }
             Removal::Answer(place) => {
                 let Some(entry) = self.find_in(records, place)? else {
@@ -325,6 +382,11 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// How much of the file is taken.
+    pub(super) const fn room(&self) -> &Room {
+        &self.room
     }
 
     /// The entry at a place.
@@ -353,16 +415,19 @@ impl Store {
         })
     }
 
-    /// Reads the exchanges from a number on, in their order, until `visit` returns false.
+    /// Reads the exchanges from a number on, in their order, until `visit` returns false. Returns
+    /// what the records that were read weigh.
     pub(super) fn walk(
         &self,
         from: Number,
         mut visit: impl FnMut(Remembered) -> bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let records = self.database.begin_read()?.open_table(RECORDS)?;
         let mut book: Option<Book> = None;
+        let mut weighed = 0;
         for record in records.range((from.0, 0)..)? {
             let (key, value) = record?;
+            weighed += weight(value.value().len());
             let entry = self.read(place_of(key.value()), value.value())?;
             match &mut book {
                 Some(open) if open.so_far().number == entry.place.number => open.follow(entry)?,
@@ -371,7 +436,7 @@ impl Store {
                     if let Some(full) = book.replace(next)
                         && !visit(full.close())
                     {
-                        return Ok(());
+                        return Ok(weighed);
                     }
                 }
             }
@@ -379,7 +444,7 @@ impl Store {
         if let Some(last) = book {
             visit(last.close());
         }
-        Ok(())
+        Ok(weighed)
     }
 }
 

@@ -1,17 +1,18 @@
-//! The one task that writes: it gathers what is appended into commits, and brings a journal back that
-//! went down.
+//! The one task that writes: it gathers what is appended into commits, forgets what may be forgotten,
+//! and brings a journal back that went down.
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::Place;
 use super::error::chain;
 use super::handle::Shared;
 use super::queue::{Queued, State};
-use super::store::Batch;
+use super::store::{Batch, Store, StoreError};
+use super::tidy::{Found, Goal, look};
 use super::work::perform;
-use crate::timing::Moment;
+use super::{Entry, Number, Place};
+use crate::timing::{Moment, Stamps};
 
 /// From the start of one commit to that of the next, while entries are waited for: what comes in
 /// between shares the next. A commit costs some twenty times what a record in it does.
@@ -23,26 +24,76 @@ const LAZY: Duration = Duration::from_millis(100);
 /// How often a journal that is down is opened again.
 const REOPEN: Duration = Duration::from_secs(2);
 
+/// How often what is old enough is looked for.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How long after one piece of tidying the next may be done.
+const TIDY_SPACING: Duration = Duration::from_millis(50);
+
+/// How long a full journal waits before it looks again for what may go.
+const FULL: Duration = Duration::from_secs(5);
+
 /// The writer of a journal.
 #[derive(Debug)]
 pub struct Writer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) last_commit: Option<Moment>,
-    pub(super) reopen_at: Moment,
+    shared: Arc<Shared>,
+    stamps: Stamps,
+    retention: Duration,
+    last_commit: Option<Moment>,
+    reopen_at: Moment,
+    sweep: Pass,
+    /// Under way while room is short.
+    eviction: Option<Pass>,
+}
+
+/// A walk through all exchanges, a piece at a time.
+#[derive(Clone, Copy, Debug)]
+struct Pass {
+    from: Number,
+    at: Moment,
+    /// True if this walk has found something.
+    found: bool,
+}
+
+impl Pass {
+    const fn begins(at: Moment) -> Self {
+        Self {
+            from: Number(0),
+            at,
+            found: false,
+        }
+    }
 }
 
 enum Turn {
     Write,
+    Sweep,
+    Evict,
     Reopen,
     Close,
 }
 
 impl Writer {
+    pub(super) fn new(shared: Arc<Shared>, stamps: Stamps, retention: Duration) -> Self {
+        let sweep = Pass::begins(shared.clock.now());
+        Self {
+            shared,
+            stamps,
+            retention,
+            last_commit: None,
+            reopen_at: Moment::START,
+            sweep,
+            eviction: None,
+        }
+    }
+
     /// Writes until the journal is closed.
     pub async fn run(mut self) {
         loop {
             match self.turn().await {
                 Turn::Write => self.write().await,
+                Turn::Sweep => self.sweep().await,
+                Turn::Evict => self.evict().await,
                 Turn::Reopen => self.reopen().await,
                 Turn::Close => return self.close().await,
             }
@@ -57,30 +108,38 @@ impl Writer {
             if shared.closing.is_cancelled() {
                 return Turn::Close;
             }
-            let due = self.due();
-            if let Some((turn, at)) = due
-                && at <= shared.clock.now()
-            {
+            let (turn, at) = self.due();
+            if at <= shared.clock.now() {
                 return turn;
             }
-            let at = self.due().map(|(_, at)| at);
             tokio::select! {
                 () = woken => {}
                 () = shared.closing.cancelled() => {}
-                () = async { shared.clock.sleep_until(at.unwrap_or_default()).await }, if at.is_some() => {}
+                () = shared.clock.sleep_until(at) => {}
             }
         }
     }
 
-    fn due(&self) -> Option<(Turn, Moment)> {
+    /// What is to be done next, and when. Entries go before tidying.
+    fn due(&self) -> (Turn, Moment) {
         let queue = self.shared.queue();
         if queue.state() == State::Down {
-            return Some((Turn::Reopen, self.reopen_at));
+            return (Turn::Reopen, self.reopen_at);
         }
-        let (since, urgent) = queue.waits()?;
+        let tidy = match &self.eviction {
+            Some(pass) if pass.at < self.sweep.at => (Turn::Evict, pass.at),
+            Some(_) | None => (Turn::Sweep, self.sweep.at),
+        };
+        let Some((since, urgent)) = queue.waits() else {
+            return tidy;
+        };
         let spaced = self.last_commit.map_or(since, |last| last + SPACING);
-        let at = if urgent { spaced } else { since + LAZY };
-        Some((Turn::Write, at))
+        let write = if urgent { spaced } else { since + LAZY };
+        if write <= tidy.1 {
+            (Turn::Write, write)
+        } else {
+            tidy
+        }
     }
 
     async fn write(&mut self) {
@@ -88,36 +147,126 @@ impl Writer {
         if queued.is_empty() {
             return;
         }
-        let began = self.shared.clock.now();
-        self.last_commit = Some(began);
+        self.last_commit = Some(self.shared.clock.now());
         let entries = queued.iter().map(|it| it.entry.clone()).collect();
-        match self
-            .commit(Batch {
-                entries,
-                removals: Vec::new(),
-            })
-            .await
-        {
-            Ok(()) => queued.into_iter().for_each(durable),
+        match self.commit(Batch::of(entries)).await {
+            Ok(()) => {
+                queued.into_iter().for_each(durable);
+                self.weigh();
+            }
             Err(error) => self.fall(&error, queued),
         }
     }
 
     /// Commits a batch where that may block.
     async fn commit(&self, batch: Batch) -> Result<(), String> {
-        let shared = Arc::clone(&self.shared);
         let (began, records) = (self.shared.clock.now(), batch.entries.len());
-        let committed = perform(&*self.shared.site.disk, move || {
-            shared.with_store(|store| store.commit(&batch))
-        });
-        match committed.await.flatten() {
-            Some(Ok(())) => {
-                let span = self.shared.clock.now().since(began);
-                self.shared.metrics.committed(records, span);
-                Ok(())
+        self.with_store(move |store| store.commit(&batch)).await?;
+        let span = self.shared.clock.now().since(began);
+        self.shared.metrics.committed(records, span);
+        Ok(())
+    }
+
+    /// Does something with the open file where that may block.
+    async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, String> {
+        let shared = Arc::clone(&self.shared);
+        let worked = perform(&*self.shared.site.disk, move || shared.with_store(work));
+        match worked.await {
+            Some(Some(Ok(done))) => Ok(done),
+            Some(Some(Err(error))) => Err(chain(&error)),
+            Some(None) => Err("it is not open".to_owned()),
+            None => Err("the file cannot be used: redb panicked over it".to_owned()),
+        }
+    }
+
+    /// Begins or ends an eviction, as the room is.
+    fn weigh(&mut self) {
+        let room = self.shared.with_store(|store| store.room().clone());
+        let Some(room) = room else { return };
+        if room.is_short() && self.eviction.is_none() {
+            self.eviction = Some(Pass::begins(self.shared.clock.now()));
+        } else if room.is_ample() {
+            self.eviction = None;
+            if self.shared.full.swap(false, Ordering::AcqRel) {
+                tracing::info!("the journal has room again");
             }
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err("it panicked, or is not open".to_owned()),
+        }
+    }
+
+    /// Forgets what is old enough.
+    async fn sweep(&mut self) {
+        let goal = Goal::Expired {
+            now: self.stamps.now(),
+            retention: self.retention,
+        };
+        let Some(found) = self.tidy(goal, self.sweep.from).await else {
+            return;
+        };
+        let now = self.shared.clock.now();
+        self.sweep = match found.next {
+            Some(from) => Pass {
+                from,
+                at: now + TIDY_SPACING,
+                found: true,
+            },
+            None => Pass::begins(now + SWEEP),
+        };
+        self.weigh();
+    }
+
+    /// Makes room. Where a whole walk found nothing to forget, the journal is full.
+    async fn evict(&mut self) {
+        let Some(pass) = self.eviction else { return };
+        let Some(found) = self.tidy(Goal::Room, pass.from).await else {
+            return;
+        };
+        let now = self.shared.clock.now();
+        let has_found = pass.found || !found.removals.is_empty();
+        self.eviction = Some(match found.next {
+            Some(from) => Pass {
+                from,
+                at: now + TIDY_SPACING,
+                found: has_found,
+            },
+            None if has_found => Pass::begins(now + TIDY_SPACING),
+            None => {
+                if !self.shared.full.swap(true, Ordering::AcqRel) {
+                    tracing::error!(
+                        "the journal is full of what may not be dropped: new exchanges are refused"
+                    );
+                }
+                Pass::begins(now + FULL)
+            }
+        });
+        self.weigh();
+    }
+
+    /// One piece of tidying; `None` if the journal went down over it.
+    async fn tidy(&mut self, goal: Goal, from: Number) -> Option<Found> {
+        let tidied = self.with_store(move |store| {
+            let found = match look(store, goal, from) {
+                Ok(found) => found,
+                Err(error @ StoreError::File(_)) => return Err(error),
+                // Nothing is forgotten, and nothing else is the worse for it.
+                Err(error) => {
+                    tracing::error!(%error, "the journal is damaged");
+                    Found::default()
+                }
+            };
+            if !found.removals.is_empty() {
+                store.commit(&Batch::removing(found.removals.clone()))?;
+            }
+            Ok(found)
+        });
+        match tidied.await {
+            Ok(found) => Some(found),
+            Err(error) => {
+                self.fall(&error, Vec::new());
+                None
+            }
         }
     }
 
@@ -126,28 +275,39 @@ impl Writer {
         let mut queue = self.shared.queue();
         self.shared.up.store(false, Ordering::Release);
         queue.fail(queued);
+        let owed = queue.owed();
+        drop(queue);
         self.shared.metrics.is_up(false);
-        self.shared.metrics.owed(queue.owed());
+        self.shared.metrics.owed(owed);
         self.reopen_at = self.shared.clock.now() + REOPEN;
         tracing::error!(
             error,
-            owed = queue.owed(),
+            owed,
             "the journal is down: new exchanges are refused"
         );
     }
 
-    /// Opens the file anew and writes what is owed.
+    /// Opens the file anew and writes what is owed; then the journal is up again.
     async fn reopen(&mut self) {
-        match self.reopened().await {
-            Ok(()) => tracing::info!("the journal is up again"),
+        let risen = match self.open_anew().await {
+            Ok(()) => self.settle().await,
+            Err(error) => Err(error),
+        };
+        match risen {
+            Ok(()) => {
+                self.shared.metrics.is_up(true);
+                tracing::info!("the journal is up again");
+                self.weigh();
+            }
             Err(error) => {
                 tracing::error!(error, "the journal is still down");
                 self.reopen_at = self.shared.clock.now() + REOPEN;
             }
         }
+        self.shared.metrics.owed(self.shared.queue().owed());
     }
 
-    async fn reopened(&self) -> Result<(), String> {
+    async fn open_anew(&self) -> Result<(), String> {
         let shared = Arc::clone(&self.shared);
         let opened = perform(&*self.shared.site.disk, move || {
             let mut files = shared.files.write().unwrap_or_else(PoisonError::into_inner);
@@ -155,30 +315,33 @@ impl Writer {
             files.store = None;
             let key = files.key.as_ref().ok_or("it is closed")?;
             let store = shared.site.open(key).map_err(|error| chain(&error))?;
+            if shared.site.refused.swap(false, Ordering::Relaxed) {
+                let found = look(&store, Goal::Room, Number(0)).map_err(|error| chain(&error))?;
+                let removed = store.commit(&Batch::removing(found.removals));
+                removed.map_err(|error| chain(&error))?;
+            }
             files.store = Some(store);
             Ok::<_, String>(())
         });
-        opened.await.ok_or("it panicked")??;
-        loop {
-            let owed = {
-                let mut queue = self.shared.queue();
-                let Some(owed) = queue.rise() else {
-                    self.shared.up.store(true, Ordering::Release);
-                    self.shared.metrics.is_up(true);
-                    return Ok(());
-                };
-                owed
-            };
+        opened.await.ok_or("redb panicked over the file")?
+    }
+
+    /// Writes what is owed until nothing is.
+    async fn settle(&self) -> Result<(), String> {
+        while let Some(owed) = self.rise() {
             let written: HashSet<Place> = owed.iter().map(|entry| entry.place).collect();
-            let batch = Batch {
-                entries: owed,
-                removals: Vec::new(),
-            };
-            self.commit(batch).await?;
-            let mut queue = self.shared.queue();
-            queue.settle(&written);
-            self.shared.metrics.owed(queue.owed());
+            self.commit(Batch::of(owed)).await?;
+            self.shared.queue().settle(&written);
         }
+        Ok(())
+    }
+
+    /// What is owed; where nothing is, entries are taken from now on.
+    fn rise(&self) -> Option<Vec<Entry>> {
+        let mut queue = self.shared.queue();
+        let owed = queue.rise();
+        self.shared.up.store(owed.is_none(), Ordering::Release);
+        owed
     }
 
     /// Writes what waits, and once more tries to write what is owed; then the file is let go.
@@ -197,12 +360,13 @@ impl Writer {
             tracing::error!(owed, "stopped with entries that could not be written");
         }
         let shared = Arc::clone(&self.shared);
-        perform(&*self.shared.site.disk, move || {
+        let let_go = perform(&*self.shared.site.disk, move || {
             let mut files = shared.files.write().unwrap_or_else(PoisonError::into_inner);
             files.store = None;
             files.key = None;
-        })
-        .await;
+        });
+        let_go.await;
+        self.shared.metrics.is_up(false);
         self.shared.closed.cancel();
     }
 }

@@ -1,0 +1,130 @@
+//! How much of the file is taken, and how much may be.
+//!
+//! redb does not tell cheaply how many of its pages are free, so the records are weighed. Its file
+//! doubles when the pages run out (by 4 GiB once it has 4 GiB), so what may be taken is the last
+//! doubling below the limit.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// redb's page.
+const PAGE: u64 = 4096;
+
+/// From here on redb's file grows by as much.
+const REGION: u64 = 4 * 1024 * 1024 * 1024;
+
+/// A record's key, and what a leaf keeps beside it.
+const OVERHEAD: u64 = 24;
+
+/// Leaves are between half and wholly full; measured over a million exchanges (`tests/it/journal`).
+const FILLED: (u64, u64) = (8, 5);
+
+/// What a record takes of the file.
+pub(super) const fn weight(sealed: usize) -> u64 {
+    let bytes = sealed as u64 + OVERHEAD;
+    if bytes > PAGE / 2 {
+        // It stands in pages of its own, and redb gives those out by powers of two.
+        let pages = bytes.div_ceil(PAGE).next_power_of_two();
+        pages * PAGE
+    } else {
+        bytes * FILLED.0 / FILLED.1
+    }
+}
+
+/// The room of an open file.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    taken: Arc<AtomicU64>,
+    length: u64,
+    capacity: u64,
+}
+
+impl Room {
+    /// The room of a file of `length` that may grow to `max_bytes`. What is taken is counted on
+    /// while the file is opened again.
+    pub(super) const fn new(length: u64, max_bytes: u64, taken: Arc<AtomicU64>) -> Self {
+        Self {
+            taken,
+            length,
+            capacity: capacity(length, max_bytes),
+        }
+    }
+
+    /// How long the file was when it was opened.
+    pub(super) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    pub(super) fn take(&self, bytes: u64) {
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn free(&self, bytes: u64) {
+        let less = |taken: u64| Some(taken.saturating_sub(bytes));
+        let _ = self
+            .taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    /// True if something has to go.
+    pub(super) fn is_short(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) > self.capacity / 8 * 7
+    }
+
+    /// True if enough has gone.
+    pub(super) fn is_ample(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) <= self.capacity / 4 * 3
+    }
+}
+
+/// What a file of `length` grows to before a growth would take it beyond `max_bytes`.
+const fn capacity(length: u64, max_bytes: u64) -> u64 {
+    let mut capacity = length;
+    loop {
+        let usable = capacity.saturating_sub(PAGE);
+        let grown = if usable < REGION {
+            usable.saturating_mul(2).saturating_add(PAGE)
+        } else {
+            capacity.saturating_add(REGION)
+        };
+        if grown > max_bytes || grown <= capacity {
+            return capacity;
+        }
+        capacity = grown;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEBIBYTE: u64 = 1024 * 1024;
+
+    #[test]
+    fn the_capacity_is_the_last_growth_below_the_limit() {
+        let start = MEBIBYTE + PAGE;
+        assert_eq!(capacity(start, 16 * MEBIBYTE), 8 * MEBIBYTE + PAGE);
+        assert_eq!(capacity(start, 16 * MEBIBYTE + PAGE), 16 * MEBIBYTE + PAGE);
+        assert_eq!(capacity(start, MEBIBYTE), start, "it is larger already");
+        assert_eq!(capacity(REGION + PAGE, 3 * REGION), 2 * REGION + PAGE);
+        assert_eq!(capacity(0, u64::MAX), 0);
+    }
+
+    #[test]
+    fn what_is_taken_is_freed_and_never_below_nothing() {
+        let room = Room::new(MEBIBYTE, MEBIBYTE, Arc::default());
+        room.take(MEBIBYTE);
+        assert!(room.is_short() && !room.is_ample());
+        room.free(MEBIBYTE / 5);
+        assert!(!room.is_short() && !room.is_ample(), "between the two");
+        room.free(2 * MEBIBYTE);
+        assert!(room.is_ample());
+    }
+
+    #[test]
+    fn a_long_record_takes_pages_of_its_own() {
+        assert_eq!(weight(100), 198);
+        assert_eq!(weight(3_000), PAGE);
+        assert_eq!(weight(5_000), 2 * PAGE);
+        assert_eq!(weight(9_000), 4 * PAGE);
+    }
+}

@@ -1,0 +1,83 @@
+//! The file itself: what it takes, and what it is read as.
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::key::KeyFile;
+use super::samples::{entry, head};
+use super::store::{Batch, Removal, Site, Store};
+use super::{Change, Entry, Metrics, Number, Sealed, SystemDisk};
+
+/// A directory in memory where there is one: nothing here is about its being durable.
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+fn store(room: &Path) -> (Site, Store) {
+    let path = room.join("a.redb");
+    let key = KeyFile::open(&SystemDisk, &path).unwrap();
+    let site = Site {
+        disk: Arc::new(SystemDisk),
+        path,
+        max_bytes: u64::MAX,
+        metrics: Metrics::default(),
+        refused: Arc::default(),
+        taken: Arc::default(),
+    };
+    let store = site.open(&key).unwrap();
+    (site, store)
+}
+
+/// The entries of one step of some exchanges that run side by side.
+fn step(numbers: impl Iterator<Item = u64>, step: u32, answer: usize) -> Vec<Entry> {
+    let change = |number: u64| match step {
+        0 => Change::Submitted(Box::new(head(u8::try_from(number % 251).unwrap()))),
+        1 => Change::Accepted("a26e9b7f-7c6b-4c6b-9a3e-2f6d2f6f2d3b".into()),
+        2 => Change::Completed(Some(Sealed(Bytes::from(vec![7; answer])))),
+        _ => Change::Delivered,
+    };
+    numbers
+        .map(|number| entry(number, step, change(number)))
+        .collect()
+}
+
+/// What the records are weighed at, and what they take; both in bytes.
+fn compared(answer: usize, exchanges: u64, forgotten: u64) -> (u64, u64) {
+    let room = directory();
+    let (site, store) = store(room.path());
+    let side_by_side = 40;
+    for first in (1..=exchanges).step_by(side_by_side) {
+        let numbers = first..first + side_by_side as u64;
+        for which in 0..4 {
+            let entries = step(numbers.clone(), which, answer);
+            store.commit(&Batch::of(entries)).unwrap();
+        }
+        if let Some(old) = first.checked_sub(forgotten) {
+            let removals = (old..old + side_by_side as u64)
+                .map(|number| Removal::Exchange(Number(number)))
+                .collect();
+            store.commit(&Batch::removing(removals)).unwrap();
+        }
+    }
+    let weighed = site.taken.load(std::sync::atomic::Ordering::Relaxed);
+    (weighed, store.allocated().unwrap())
+}
+
+#[test]
+fn records_take_about_what_they_are_weighed_at() {
+    for (answer, exchanges, forgotten) in [
+        (0, 4_000, u64::MAX),
+        (700, 4_000, u64::MAX),
+        (700, 8_000, 2_000),
+        (1_500, 3_000, u64::MAX),
+        (3_000, 2_000, u64::MAX),
+        (6_000, 2_000, 500),
+        (20_000, 400, u64::MAX),
+    ] {
+        let (weighed, taken) = compared(answer, exchanges, forgotten);
+        let ratio = taken * 100 / weighed;
+        eprintln!("{answer} {exchanges} {forgotten}: {weighed} {taken} {ratio}");
+        assert!((50..=110).contains(&ratio), "{answer}: {ratio} %");
+    }
+}

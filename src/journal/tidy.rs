@@ -1,0 +1,159 @@
+//! What the journal forgets: what is old enough, and, where room is short, what was delivered.
+use std::time::Duration;
+
+use super::store::{Removal, Store, StoreError};
+use super::{Number, Remembered, Standing};
+use crate::timing::Stamp;
+
+/// How many exchanges are looked at in one go, so that commits do not wait for long.
+const LOOKED_AT: usize = 1024;
+
+/// How many are removed in one go.
+const REMOVED: usize = 256;
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// What was delivered or ended longer ago than the retention.
+    Expired {
+        /// The present.
+        now: Stamp,
+        /// `cache.retention`.
+        retention: Duration,
+    },
+    /// Whatever may go, the oldest first.
+    Room,
+}
+
+/// What was found in one go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) removals: Vec<Removal>,
+    /// From where to go on; `None` where all was looked at.
+    pub(super) next: Option<Number>,
+}
+
+/// Looks for what may go, from an exchange on.
+pub(super) fn look(store: &Store, goal: Goal, from: Number) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    let mut looked_at = 0;
+    store.walk(from, |remembered| {
+        if looked_at == LOOKED_AT || found.removals.len() == REMOVED {
+            found.next = Some(remembered.number);
+            return false;
+        }
+        looked_at += 1;
+        found.removals.extend(removal(&remembered, goal));
+        goal.goes_on(&remembered)
+    })?;
+    Ok(found)
+}
+
+impl Goal {
+    /// Exchanges stand in the order in which they began: behind one that began within the retention
+    /// none is old enough.
+    fn goes_on(self, remembered: &Remembered) -> bool {
+        match self {
+            Self::Expired { now, retention } => now.since(remembered.submitted) > retention,
+            Self::Room => true,
+        }
+    }
+}
+
+/// How an exchange makes room. One that runs, waits for its client or is in doubt never does.
+fn removal(remembered: &Remembered, goal: Goal) -> Option<Removal> {
+    let whole = Removal::Exchange(remembered.number);
+    match (&remembered.standing, goal) {
+        (Standing::Delivered | Standing::Ended, Goal::Expired { now, retention }) => {
+            (now.since(remembered.changed) > retention).then_some(whole)
+        }
+        // With an explicit key the fact stays: the same key must not pay twice.
+        (Standing::Delivered, Goal::Room) if remembered.head.explicit => {
+            remembered.answer.map(Removal::Answer)
+        }
+        (Standing::Delivered | Standing::Ended, Goal::Room) => Some(whole),
+        (
+            Standing::Submitted | Standing::Accepted | Standing::Completed | Standing::InDoubt(_),
+            Goal::Expired { .. } | Goal::Room,
+        ) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::remembered;
+    use super::super::{Doubt, Place};
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    const NOW: Stamp = Stamp {
+        wall: 1_000_000_000,
+        since_boot: 0,
+        boot: 0,
+    };
+
+    fn expired(age: Duration, standing: Standing) -> Option<Removal> {
+        let changed = Stamp {
+            wall: NOW.wall - u64::try_from(age.as_millis()).unwrap(),
+            ..NOW
+        };
+        let goal = Goal::Expired {
+            now: NOW,
+            retention: DAY,
+        };
+        let remembered = Remembered {
+            changed,
+            ..remembered(1, standing)
+        };
+        removal(&remembered, goal)
+    }
+
+    fn doubt() -> Standing {
+        Standing::InDoubt(Doubt {
+            cause: "lost".into(),
+            reason: None,
+        })
+    }
+
+    #[test]
+    fn what_awaits_a_client_never_goes() {
+        for standing in [
+            Standing::Submitted,
+            Standing::Accepted,
+            Standing::Completed,
+            doubt(),
+        ] {
+            assert_eq!(expired(DAY * 9, standing.clone()), None, "{standing:?}");
+            assert_eq!(removal(&remembered(1, standing), Goal::Room), None);
+        }
+    }
+
+    #[test]
+    fn what_is_done_goes_after_the_retention() {
+        for standing in [Standing::Delivered, Standing::Ended] {
+            assert_eq!(expired(DAY, standing.clone()), None);
+            assert_eq!(
+                expired(DAY + Duration::from_millis(1), standing),
+                Some(Removal::Exchange(Number(1)))
+            );
+        }
+    }
+
+    #[test]
+    fn for_room_a_fact_with_a_key_loses_its_answer_only_and_once() {
+        let place = Place {
+            number: Number(1),
+            step: 2,
+        };
+        let mut keyed = remembered(1, Standing::Delivered);
+        (keyed.head.explicit, keyed.answer) = (true, Some(place));
+        assert_eq!(removal(&keyed, Goal::Room), Some(Removal::Answer(place)));
+        keyed.answer = None;
+        assert_eq!(removal(&keyed, Goal::Room), None);
+        keyed.head.explicit = false;
+        let whole = Some(Removal::Exchange(Number(1)));
+        assert_eq!(removal(&keyed, Goal::Room), whole);
+        assert_eq!(removal(&remembered(1, Standing::Ended), Goal::Room), whole);
+    }
+}
