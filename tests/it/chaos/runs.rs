@@ -1,14 +1,17 @@
 //! The runs: a few hundred seeds, each of which must break no rule.
+use std::panic::resume_unwind;
+
 use fastrand::Rng;
 use futures_util::future::{join, join_all};
 
 use super::client::{Buyer, Harness, Told, spy};
 use super::coalesced::Cells;
 use super::judge::{Evidence, Violation};
-use super::plan::Plan;
+use super::plan::{Plan, STEPS};
 use super::wire;
 use crate::simulated::host::Host;
 use crate::simulated::journal::Entry;
+use crate::simulated::life::{Death, Ending};
 use crate::simulated::world::Reply;
 
 /// So many seeds are run where nothing else is said.
@@ -135,16 +138,32 @@ fn records(evidence: &Evidence) -> Vec<String> {
     evidence.journal.iter().map(record).collect()
 }
 
-/// Fails with all that is needed to see it again.
-fn judge(seed: u64) {
+/// Fails with all that is needed to see it again; else how its processes ended.
+fn judge(seed: u64) -> Vec<Ending> {
     let evidence = run(seed, NONE);
     let violations = evidence.violations();
     assert!(
         violations.is_empty(),
-        "{}{}\nsee its story with HOLDLINE_CHAOS_SEED={seed} cargo test --test it chaos::runs",
+        "seed {seed}\n{}{}\nsee its story with HOLDLINE_CHAOS_SEED={seed} cargo test --test it chaos::runs",
         number(SEED).map(|_| evidence.story()).unwrap_or_default(),
         lines(&violations)
     );
+    evidence.endings
+}
+
+/// Judges every seed, on as many threads as there are processors.
+fn judge_all(seeds: u64) -> Vec<Ending> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = |thread: usize| (thread as u64..seeds).step_by(threads).flat_map(judge);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads)
+            .map(|thread| scope.spawn(move || share(thread).collect::<Vec<_>>()))
+            .collect();
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended
+            .flat_map(|ended| ended.unwrap_or_else(|why| resume_unwind(why)))
+            .collect()
+    })
 }
 
 fn lines(violations: &[Violation]) -> String {
@@ -160,9 +179,23 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn no_seed_breaks_a_rule() {
-    match number(SEED) {
-        Some(seed) => judge(seed),
-        None => (0..number(SEEDS).unwrap_or(USUALLY)).for_each(judge),
+    if let Some(seed) = number(SEED) {
+        judge(seed);
+        return;
+    }
+    let seeds = number(SEEDS).unwrap_or(USUALLY);
+    let endings = judge_all(seeds);
+    if seeds < USUALLY {
+        return;
+    }
+    for death in [Death::Killed, Death::PowerLost] {
+        for step in STEPS {
+            let is_it = |it: &Ending| it.before == Some(step) && it.death == death;
+            assert!(
+                endings.iter().any(is_it),
+                "no process ends before {step:?} ({death:?})"
+            );
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdline::drain::Drain;
-use holdline::exchange::{Appending, Held, Reading, RecordError, Recorder, Refusal};
-use holdline::journal::{self, Entry, NoRoom, Number, OpenError, Place, Remembered};
+use holdline::exchange::Held;
+use holdline::journal::{self, OpenError, Remembered};
 use holdline::simulator::{Gateway, Ledger};
 use holdline::timing::{Clock, Stamp, Stamps};
 
@@ -155,7 +155,7 @@ impl Host {
         let site = &inner.sites[inner.site.get()];
         let writer = Drain::new();
         writer.spawn(opened.writer.run());
-        let recorder = Arc::new(Real(opened.journal.clone()));
+        let recorder = Arc::new(opened.journal);
         let start = Start {
             life: life.clone(),
             journal: inner.journal.over(life, recorder),
@@ -360,43 +360,5 @@ impl Host {
 
     pub(crate) fn clock(&self) -> Clock {
         self.0.clock
-    }
-}
-
-/// The journal as exchanges use it.
-struct Real(journal::Journal);
-
-impl Recorder for Real {
-    fn is_durable(&self) -> bool {
-        true
-    }
-
-    fn begin(&self) -> Number {
-        self.0.begin()
-    }
-
-    fn append(&self, entry: Entry) -> Option<Appending> {
-        let appending = self.0.append(entry);
-        Some(Box::pin(
-            async move { appending.await.map_err(|_| RecordError) },
-        ))
-    }
-
-    fn answer(&self, place: Place) -> Reading {
-        let reading = self.0.answer(place);
-        Box::pin(async move {
-            match reading.await {
-                Ok(sealed) => Ok(Some(sealed)),
-                Err(journal::ReadError::Absent(_)) => Ok(None),
-                Err(_) => Err(holdline::exchange::ReadError),
-            }
-        })
-    }
-
-    fn may_start(&self) -> Result<(), Refusal> {
-        self.0.may_start().map_err(|why| match why {
-            NoRoom::Down => Refusal::JournalDown,
-            NoRoom::Full => Refusal::JournalFull,
-        })
     }
 }
