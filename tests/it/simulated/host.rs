@@ -165,6 +165,8 @@ impl Host {
         };
         let (gateway, network) = (site.gateway.clone(), site.network.clone());
         let world = World::start(&inner.setting, inner.clock, gateway, network, start);
+        let gateways = [Arc::clone(&world.upstream)];
+        world.flights.recover(remembered.iter().cloned(), &gateways);
         Ok(Running {
             world,
             writer,

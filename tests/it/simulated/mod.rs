@@ -2,6 +2,7 @@
 //! simulated gateway behind it. A day passes in milliseconds.
 pub(crate) mod disk;
 mod drains;
+mod ends;
 pub(crate) mod host;
 mod intents;
 pub(crate) mod journal;
@@ -13,7 +14,6 @@ pub(crate) mod network;
 mod payments;
 pub(crate) mod process;
 mod records;
-mod restarts;
 mod submits;
 mod tasks;
 pub(crate) mod world;

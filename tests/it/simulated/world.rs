@@ -308,7 +308,7 @@ impl World {
         let mut order = self.order(ask);
         let until = self.clock.instant(order.hold_until);
         loop {
-            let mut held = match self.flights.request(order) {
+            let mut held = match self.flights.request(order).opened().await {
                 Admission::Held(held) => held,
                 other => return told_at_once(&other),
             };
@@ -369,6 +369,7 @@ pub(crate) fn reply(held: &Held, told: Told) -> Reply {
 fn told_at_once(admission: &Admission) -> Reply {
     match admission {
         Admission::Held(held) => panic!("held by {}", held.flight.id()),
+        Admission::Stored(stored) => panic!("on disk: {}", stored.exchange()),
         Admission::Kept { answer, .. } => Reply::Answer(Answered {
             answer: Arc::clone(answer),
             replayed: true,
