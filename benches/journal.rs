@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// The demo shop of the simulated gateway.
-const AUTHORIZATION: &str = "Basic MzYxOmI4NjQ3YjY4ODk4YjA4NGI4MzY0NzRlZDhkNjFmZmUxMTdjOWEwMTE2OGQ4NjdmMjRkOTUzYjc3NmRkY2IxMzQ=";
+const AUTHORIZATION: &str = "Basic MzYxOmI4NjQ3YjY4ODk4YjA4NGI4MzY0NzRlZDhkNjFmZmUxMTdjOWEwMTE2OGQ4NjdmMjQ5NTNiNzc2ZGRjYjEzNGQ=";
 
 struct Load {
     rate: u32,

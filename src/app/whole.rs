@@ -15,7 +15,7 @@ use crate::config::{Config, Gateway};
 use crate::control::{Desk, Socket};
 use crate::drain::Drain;
 use crate::exchange::machine::Policy;
-use crate::exchange::{self, Flights, NoRandom, ReadPolicy};
+use crate::exchange::{self, Flights, NoRandom, ReadPolicy, Recovered};
 use crate::journal::{Journal, Writer};
 use crate::listener::{self, Evidence, Server, bind};
 use crate::polling::{Backoff, Schedule};
@@ -116,6 +116,7 @@ impl App {
             let site = site(gateway, &config.upstream, clock, &drain, &metrics.upstream)?;
             sites.entry(gateway.listen).or_default().push(site);
         }
+        let gateways: Vec<_> = sites.values().flatten().map(gateway_of).collect();
         let proxies = sites
             .into_iter()
             .map(|(address, sites)| {
@@ -126,6 +127,10 @@ impl App {
                 ))
             })
             .collect::<Result<_, Error>>()?;
+        let recovered = flights.recover(keeping.remembered, &gateways);
+        if recovered != Recovered::default() {
+            tracing::info!(?recovered, "exchanges of before the start");
+        }
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
         let service = admin::Service::new(admin::Parts {
             registry: metrics.registry(journal.is_some()),
@@ -238,6 +243,10 @@ fn policy(config: &Config, durable: bool) -> Policy {
         backoff: Backoff::new(&config.polling),
         durable,
     }
+}
+
+fn gateway_of(site: &Site) -> Arc<exchange::Gateway> {
+    Arc::clone(&site.gateway)
 }
 
 fn site(

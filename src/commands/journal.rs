@@ -19,6 +19,7 @@ pub enum Command {
         /// One JSON object a line
         #[arg(long)]
         json: bool,
+        /// Where the journal is
         #[command(flatten)]
         place: ask::Place,
     },
@@ -29,11 +30,13 @@ pub enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// Where the journal is
         #[command(flatten)]
         place: ask::Place,
     },
     /// Check that every record can be read and fits the others
     Verify {
+        /// Where the journal is
         #[command(flatten)]
         place: ask::Place,
     },
@@ -100,7 +103,7 @@ pub async fn run(
 }
 
 const HEADING: &str = "EXCHANGE                              STATE      AGE       OPERATION       \
-                       AMOUNT          TRACKING ID           REQUESTID\n";
+                       AMOUNT          TRACKING ID           KEY\n";
 
 fn line(out: &mut impl Write, row: &Row) -> io::Result<()> {
     writeln!(
@@ -127,7 +130,7 @@ fn paragraph(out: &mut impl Write, row: &Row) -> io::Result<()> {
         ("state", row.state.clone()),
         ("cause", shown(row.cause.as_ref())),
         ("reason", shown(row.reason.as_ref())),
-        ("RequestID", Capped(&row.idempotency_key).to_string()),
+        ("key", Capped(&row.idempotency_key).to_string()),
         ("given by client", yes_or_no(row.explicit_key)),
         ("task", shown(row.request_id.as_ref())),
         ("tracking id", shown(row.tracking_id.as_ref())),

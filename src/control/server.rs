@@ -60,13 +60,12 @@ async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
     in_time(reading.read_line(&mut line)).await?;
     let (tell, mut told) = mpsc::channel(AHEAD);
     let answering = async move {
-        match serde_json::from_str::<Ask>(&line) {
-            Ok(ask) => desk.answer(ask, &tell).await,
-            Err(_) => {
-                let why = "the question is none that this version knows".to_owned();
-                // Who does not listen any more needs no answer.
-                let _ = tell.send(Reply::Failed(why)).await;
-            }
+        if let Ok(ask) = serde_json::from_str::<Ask>(&line) {
+            desk.answer(ask, &tell).await;
+        } else {
+            let why = "the question is none that this version knows".to_owned();
+            // Who does not listen any more needs no answer.
+            let _ = tell.send(Reply::Failed(why)).await;
         }
     };
     let sending = async {

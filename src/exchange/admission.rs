@@ -2,16 +2,19 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use super::context::Context;
 use super::driver::supervise;
-use super::flight::{Answer, Command, Flight, Join, Told};
+use super::facts::Fact;
+use super::flight::{Answer, Command, Entrance, Flight, Join, Subject, Told};
+use super::gateway::Home;
 use super::identity::Fingerprint;
 use super::kin::Kin;
 use super::machine::{Event, Joining, Machine};
 use super::order::{Identity, Order};
-use super::table::{Fact, Table};
+use super::stored::{OnDisk, Stored};
+use super::table::Table;
 use crate::timing::Moment;
 
 /// What becomes of a request that asks for an exchange.
@@ -25,6 +28,8 @@ pub enum Admission {
         /// Its answer.
         answer: Answer,
     },
+    /// Its exchange has ended, and the answer is on disk: it is read first.
+    Stored(Stored),
     /// Its exchange has ended, and the answer is no longer kept.
     Spent {
         /// The ended exchange.
@@ -90,6 +95,8 @@ pub struct Held {
 pub enum TaskAnswer {
     /// Its answer.
     Kept(Answer),
+    /// Its answer is on disk: it is read first.
+    OnDisk(OnDisk),
     /// A flight polls it: a second reader could spend its once-only answer.
     Running,
     /// Nothing.
@@ -108,8 +115,9 @@ impl Context {
             fingerprint,
             ..order.identity
         };
-        if let Some(fact) = table.facts.find(&(fingerprint, identity.credential), now) {
-            return self.ended(fact, now);
+        let name = self.hash_key.fact(fingerprint, identity.credential);
+        if let Some(fact) = table.facts.find(&name, now) {
+            return self.ended(&fact, order);
         }
         if let Some(flight) = table.find(&fingerprint) {
             if flight.identity.credential != identity.credential {
@@ -143,18 +151,15 @@ impl Context {
             .unwrap_or(first)
     }
 
-    fn ended(&self, fact: Fact, now: Moment) -> Admission {
-        match self.results.find(&fact.result, now) {
-            Some(answer) => {
-                self.metrics.replayed();
-                Admission::Kept {
-                    exchange: fact.exchange,
-                    answer,
-                }
-            }
-            None => Admission::Spent {
-                exchange: fact.exchange,
-            },
+    fn ended(self: &Arc<Self>, fact: &Fact, order: Order) -> Admission {
+        let exchange = fact.exchange;
+        if let Some(answer) = self.results.find(&fact.result, self.clock.now()) {
+            self.metrics.replayed();
+            return Admission::Kept { exchange, answer };
+        }
+        match fact.on_disk() {
+            Some(on_disk) => Admission::Stored(Stored::new(Arc::clone(self), on_disk, order)),
+            None => Admission::Spent { exchange },
         }
     }
 
@@ -164,9 +169,12 @@ impl Context {
         self.metrics.joined();
         flight.mailbox.post(Command::Join(Box::new(Join {
             waiter,
-            hold_until: order.hold_until,
-            submission: order.submission.clone(),
-            credentials: order.credentials.clone(),
+            entrance: Entrance {
+                hold_until: order.hold_until,
+                facts: order.facts.clone(),
+                submission: order.submission.clone(),
+                credentials: order.credentials.clone(),
+            },
         })));
         let again = Some(Box::new(order));
         Admission::Held(Held {
@@ -210,18 +218,19 @@ impl Context {
             },
             fastrand::u64(..),
         );
-        let flight = Arc::new(Flight::new(
-            order.gateway,
-            order.conversion,
-            order.identity,
+        let subject = Subject {
+            // It names the exchange and guards nothing, so it needs no system call.
+            id: Builder::from_random_bytes(fastrand::u128(..).to_le_bytes()).into_uuid(),
+            number: self.recorder.begin(),
+            home: Home::InForce(order.gateway),
+            conversion: order.conversion,
+            identity: order.identity,
             kin,
-            order.key,
-            order.facts,
-            order.read_at,
-            machine,
-            waiter,
-            self.recorder.begin(),
-        ));
+            key: order.key,
+            facts: order.facts,
+            read_at: order.read_at,
+        };
+        let flight = Arc::new(Flight::new(subject, machine, Some(waiter)));
         let kindred = table.enter(&flight);
         for sharing in &kindred.key {
             sharing
@@ -235,8 +244,7 @@ impl Context {
             Arc::clone(self),
             Arc::clone(&flight),
             first,
-            order.submission,
-            order.credentials,
+            Some((order.submission, order.credentials)),
         ));
         Admission::Held(Held {
             flight,

@@ -13,6 +13,7 @@ use super::flight::{Answer, Command, Flight};
 use super::machine::{Event, Polled, Submitted};
 use super::order::Credentials;
 use super::recorder::Appending;
+use super::stored::Unread;
 use crate::message::{Body, StoredResponse};
 use crate::protocol::{
     PollAnswer, RequestId, Search, SubmitAnswer, Transaction, classify_poll, classify_submit,
@@ -39,6 +40,8 @@ pub(super) enum CallKind {
     Poll,
     /// A lookup.
     Lookup,
+    /// The reading of what an earlier process kept.
+    Open,
 }
 
 /// How a call ended.
@@ -49,6 +52,8 @@ pub(super) enum Report {
     ConnectFailed(Box<upstream::Error>),
     /// Something for the machine.
     Event(Box<Event<Answer>>),
+    /// What an earlier process kept was read, or was not.
+    Opened(Result<Answer, Unread>),
 }
 
 impl Report {
@@ -89,12 +94,16 @@ pub(super) async fn note(exchange: Uuid, appending: Appending) {
 
 /// Connects and hands the submit over. The first byte leaves within the last turn of this future,
 /// so nothing can come between it and the report.
-pub(super) fn submit(context: &Arc<Context>, flight: &Arc<Flight>, request: Request<Body>) -> Call {
+pub(super) fn submit(
+    context: &Arc<Context>,
+    flight: &Arc<Flight>,
+    request: Request<Body>,
+) -> Option<Call> {
     let clock = context.clock;
     let not_after = flight.core().machine.submit_not_after();
-    let client = flight.gateway.client.clone();
+    let client = flight.home.gateway()?.client.clone();
     let latch = Arc::clone(&flight.handed_over);
-    Call::new(CallKind::Connect, async move {
+    Some(Call::new(CallKind::Connect, async move {
         let connection = match client.connect().await {
             Ok(connection) => connection,
             Err(error) => return Report::ConnectFailed(Box::new(error)),
@@ -109,7 +118,7 @@ pub(super) fn submit(context: &Arc<Context>, flight: &Arc<Flight>, request: Requ
             Ok(()) => Report::HandedOver(Box::new(submission)),
             Err(error) => Report::ConnectFailed(Box::new(error)),
         }
-    })
+    }))
 }
 
 /// Waits for a submit's answer, for as long as the connection lives.
@@ -137,12 +146,7 @@ fn read_submit_answer(
     answer: &StoredResponse,
 ) -> Submitted<Answer> {
     let operation = flight.conversion.operation;
-    let class = classify_submit(
-        flight.gateway.profile,
-        operation,
-        answer.status,
-        &answer.body,
-    );
+    let class = classify_submit(flight.profile(), operation, answer.status, &answer.body);
     context.metrics.submitted(&class);
     match class {
         SubmitAnswer::Accepted(ticket) => {
@@ -151,7 +155,7 @@ fn read_submit_answer(
         }
         SubmitAnswer::Standard => {
             let transaction = Transaction::of(&answer.body);
-            let matches = transaction.is_some_and(|it| it.matches(&flight.facts));
+            let matches = transaction.is_some_and(|it| it.matches(flight.facts()));
             Submitted::Standard {
                 answer: Arc::new(answer.copied()),
                 matches,
@@ -181,11 +185,9 @@ fn warn_of_foreign_url(flight: &Flight, announced: Option<&str>) {
     let Some(uri) = announced.and_then(|url| url.parse::<http::Uri>().ok()) else {
         return;
     };
-    let origin = flight.gateway.client.origin();
-    if uri
-        .authority()
-        .is_some_and(|authority| authority != origin.authority())
-    {
+    let gateway = flight.home.gateway();
+    let own = gateway.map(|gateway| gateway.client.origin().authority());
+    if uri.authority().is_some() && uri.authority() != own {
         tracing::warn!(
             exchange = %flight.id,
             host = %crate::telemetry::Capped(uri.host().unwrap_or_default()),
@@ -217,8 +219,8 @@ pub(super) fn poll(
         ));
     }
     let turn = Turn::take(context, flight, key)?;
-    let path = flight.gateway.profile.result_of(&id)?;
-    let fetch = flight.gateway.client.fetch(credentials.get(path));
+    let path = flight.profile().result_of(&id)?;
+    let fetch = flight.home.gateway()?.client.fetch(credentials.get(path));
     let (context, flight) = (Arc::clone(context), Arc::clone(flight));
     Some(Call::new(CallKind::Poll, async move {
         let event = match fetch.await {
@@ -255,7 +257,7 @@ fn read_poll_answer(
     answer: &StoredResponse,
 ) -> Polled<Answer> {
     let operation = flight.conversion.operation;
-    let profile = flight.gateway.profile;
+    let profile = flight.profile();
     let class = classify_poll(profile, operation, id, answer.status, &answer.body);
     context.metrics.polled(class);
     let wait = || retry_after(&answer.fields, wall_clock());
@@ -338,6 +340,21 @@ impl Drop for Turn {
     }
 }
 
+/// Reads what an earlier process kept, with the credentials of a repeat.
+pub(super) fn open(
+    context: &Arc<Context>,
+    flight: &Arc<Flight>,
+    step: u32,
+    credentials: &Credentials,
+) -> Call {
+    let key = credentials.answer_key(&context.hash_key, flight.gateway_name());
+    let (context, flight) = (Arc::clone(context), Arc::clone(flight));
+    Call::new(CallKind::Open, async move {
+        let read = context.read(flight.id, flight.place(step), &key);
+        Report::Opened(read.await)
+    })
+}
+
 /// Searches for the transaction by its tracking id, and reads it where exactly one is ours.
 pub(super) fn lookup(
     context: &Arc<Context>,
@@ -360,10 +377,10 @@ async fn find(
     flight: &Arc<Flight>,
     credentials: &Credentials,
 ) -> Option<StoredResponse> {
-    let profile = flight.gateway.profile;
-    let client = &flight.gateway.client;
+    let profile = flight.profile();
+    let client = &flight.home.gateway()?.client;
     let any_time = Search {
-        facts: &flight.facts,
+        facts: flight.facts(),
         submitted_at: SystemTime::UNIX_EPOCH,
     };
     let asked_at = context.clock.now();

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::config::Config;
+use super::facts::Fact;
 use super::flight::{Flight, Told, Waiter};
 use super::identity::{Digest, HashKey, Owner};
 use super::machine::{Policy, State};
 use super::metrics::Metrics;
 use super::recorder::Recorder;
-use super::table::{Fact, Table};
+use super::table::Table;
 use crate::drain::Drain;
 use crate::protocol::RequestId;
 use crate::results::{ResultKey, Results};
@@ -49,9 +50,10 @@ impl Context {
         if !flight.mailbox.is_empty() {
             return false;
         }
-        let (state, result) = {
+        let (state, result, place) = {
             let core = flight.core();
-            (core.machine.state(), core.result_key)
+            let place = core.answer_step.map(|step| flight.place(step));
+            (core.machine.state(), core.result_key, place)
         };
         table.leave(flight);
         let Some(result) = result else { return true };
@@ -59,15 +61,17 @@ impl Context {
             self.results.forget(&result);
             return true;
         }
+        let expires_at = flight.read_at + self.policy.retention;
+        let fact = Fact::new(flight.id, result, place, expires_at);
+        if let Some(on_disk) = fact.on_disk() {
+            table.reads.insert(on_disk);
+        }
         if flight.key.explicit && !flight.is_unfinished() {
-            let expires_at = flight.read_at + self.policy.retention;
-            let fact = Fact {
-                exchange: flight.id,
-                result,
-                expires_at,
-            };
-            let key = (flight.identity.fingerprint, flight.identity.credential);
-            table.facts.insert(key, fact);
+            let identity = flight.identity;
+            let name = self
+                .hash_key
+                .fact(identity.fingerprint, identity.credential);
+            table.facts.insert(name, fact);
         }
         self.results.release(&result, now);
         true
@@ -93,9 +97,12 @@ impl Context {
     /// True if another exchange may have made the transaction that a search for this flight's finds:
     /// it looks the same from outside, was sent, and has no answer that would tell.
     pub(super) fn is_contested(&self, flight: &Arc<Flight>) -> bool {
+        if flight.core().has_old_rival {
+            return true;
+        }
         let others = self.table().same_purchase(flight);
         others.iter().any(|other| {
-            other.facts.may_be_mistaken_for(&flight.facts)
+            other.facts().may_be_mistaken_for(flight.facts())
                 && other.may_have_been_sent()
                 && !other.is_settled()
         })

@@ -12,8 +12,8 @@ use tokio::time::Sleep;
 
 use super::calls::{Call, CallKind, Report};
 use super::context::Context;
-use super::flight::{Answer, Command, Flight, Join, Told};
-use super::machine::{Action, Actions, Event, Joining, Outcome, Record, RecordKind, State, Timer};
+use super::flight::{Answer, Command, Entrance, Flight, Told};
+use super::machine::{Action, Actions, Event, Outcome, Record, RecordKind, State, Timer};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
 use super::verdict::{Ruling, VerdictError};
@@ -29,12 +29,10 @@ pub(super) async fn supervise(
     context: Arc<Context>,
     flight: Arc<Flight>,
     first: Actions<Answer>,
-    submission: Box<Submission>,
-    credentials: Box<Credentials>,
+    brought: Option<(Box<Submission>, Box<Credentials>)>,
 ) {
     let mut driver = Driver::new(context, flight);
-    driver.submission = Some(submission);
-    driver.credentials = Some(credentials);
+    (driver.submission, driver.credentials) = brought.unzip();
     if catch_unwind(AssertUnwindSafe(|| driver.enact(first))).is_err() {
         driver = driver.reborn();
     }
@@ -43,17 +41,19 @@ pub(super) async fn supervise(
     }
 }
 
-struct Driver {
-    context: Arc<Context>,
-    flight: Arc<Flight>,
-    submission: Option<Box<Submission>>,
-    credentials: Option<Box<Credentials>>,
-    calls: Vec<Call>,
+pub(super) struct Driver {
+    pub(super) context: Arc<Context>,
+    pub(super) flight: Arc<Flight>,
+    pub(super) submission: Option<Box<Submission>>,
+    pub(super) credentials: Option<Box<Credentials>>,
+    pub(super) calls: Vec<Call>,
     recording: Option<(RecordKind, Appending)>,
     /// Who is told when the operator's verdict is on record.
     ruling: Option<oneshot::Sender<Result<(), VerdictError>>>,
     /// What came while a record was on its way to the disk, and waits for it.
     deferred: VecDeque<Command>,
+    /// Requests that wait until what an earlier process kept is open.
+    pub(super) at_the_door: Vec<Entrance>,
     sleep: Option<Pin<Box<Sleep>>>,
     is_over: bool,
 }
@@ -77,6 +77,7 @@ impl Driver {
             recording: None,
             ruling: None,
             deferred: VecDeque::new(),
+            at_the_door: Vec::new(),
             sleep: None,
             is_over: false,
         }
@@ -89,6 +90,9 @@ impl Driver {
         let mut next = Self::new(Arc::clone(&self.context), Arc::clone(&self.flight));
         next.deferred = self.deferred;
         drop((self.calls, self.recording));
+        if !self.at_the_door.is_empty() {
+            next.flight.core().tell(&Told::HoldOver);
+        }
         // Should this panic once more, the machine knows of the loss already, and that is enough:
         // trying again could go on for ever.
         let _ = catch_unwind(AssertUnwindSafe(|| next.lose()));
@@ -118,7 +122,7 @@ impl Driver {
         self.context.clock.now()
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         self.flight.core().machine.state()
     }
 
@@ -207,40 +211,6 @@ impl Driver {
         }
     }
 
-    fn join(&mut self, join: Join) {
-        if self.state() == State::Ended {
-            // The outcome was told before this request came; it asks for a new exchange.
-            let _ = join.waiter.tell.send(Told::Renew);
-            return;
-        }
-        self.flight.core().admit(join.waiter);
-        match self.state() {
-            State::Asking | State::Doubtful => {
-                self.submission = Some(self.under_our_key(join.submission));
-                self.credentials = Some(join.credentials);
-            }
-            State::Waiting => self.credentials = Some(join.credentials),
-            State::Recording(_)
-            | State::Connecting
-            | State::Submitting
-            | State::Polling
-            | State::Undelivered
-            | State::Delivered
-            | State::Ended => {}
-        }
-        let hold_until = join.hold_until;
-        self.apply(Event::Joined(Joining { hold_until }));
-    }
-
-    /// The submission of a repeat under this exchange's own key. A client that gives none has a fresh
-    /// one made for each request, and a submit under another key is another payment.
-    fn under_our_key(&self, mut submission: Box<Submission>) -> Box<Submission> {
-        let field = self.flight.gateway.profile.key_field.clone();
-        let key = self.flight.key.value.clone();
-        submission.fields.insert(field, key);
-        submission
-    }
-
     fn settled(&mut self, waiter: u64, delivered: bool) {
         let is_last = self.flight.core().last_joined == waiter;
         if delivered && is_last && self.state() == State::Undelivered {
@@ -323,11 +293,12 @@ impl Driver {
                 }
             }
             Report::Event(event) => self.apply(*event),
+            Report::Opened(read) => self.opened(read),
         }
     }
 
     /// Feeds the machine with an event, and with those that follow at once from its actions.
-    fn apply(&mut self, event: Event<Answer>) {
+    pub(super) fn apply(&mut self, event: Event<Answer>) {
         let now = self.now();
         let actions = self.flight.core().machine.on(event, now);
         self.enact(actions);
@@ -348,7 +319,10 @@ impl Driver {
                 let Some(submission) = &self.submission else {
                     return self.fail("no body for a submit");
                 };
-                let call = calls::submit(&self.context, &self.flight, submission.to_request());
+                let request = submission.to_request();
+                let Some(call) = calls::submit(&self.context, &self.flight, request) else {
+                    return self.fail("no gateway for a submit");
+                };
                 self.calls.push(call);
             }
             Action::Poll => self.poll(),
@@ -361,7 +335,7 @@ impl Driver {
             }
             Action::Abandon => self.calls.retain(|call| match call.kind {
                 CallKind::Connect | CallKind::Lookup => false,
-                CallKind::Submit | CallKind::Poll => true,
+                CallKind::Submit | CallKind::Poll | CallKind::Open => true,
             }),
             Action::DropBody => self.submission = None,
             Action::DropCredentials => self.credentials = None,
@@ -438,7 +412,8 @@ impl Driver {
                 self.keep(answer);
                 Told::Answer {
                     answer: Arc::clone(answer),
-                    replayed: false,
+                    // Who is at the door came when it had ended.
+                    replayed: !self.at_the_door.is_empty(),
                 }
             }
             Outcome::Refused(answer) => Told::Refused(Arc::clone(answer)),

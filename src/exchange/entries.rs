@@ -74,11 +74,13 @@ fn reason(flight: &Flight) -> Option<Box<str>> {
 }
 
 fn head(flight: &Flight) -> Head {
-    let (identity, facts) = (flight.identity, &flight.facts);
+    let (identity, facts) = (flight.identity, flight.facts());
+    let gateway = flight.home.gateway();
+    let origin = gateway.map_or_else(String::new, |it| it.client.origin().to_string());
     Head {
         exchange: flight.id,
         gateway: flight.gateway_name().into(),
-        origin: flight.gateway.client.origin().to_string().into(),
+        origin: origin.into(),
         operation: flight.conversion.operation.name().into(),
         owner: identity.owner.to_bytes(),
         credential: identity.credential.to_bytes(),

@@ -1,11 +1,11 @@
 //! A flight: one running exchange, and the downstream requests that wait for it.
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::oneshot;
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
-use super::gateway::Gateway;
+use super::gateway::Home;
 use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
@@ -13,7 +13,7 @@ use super::order::{Credentials, Identity, Key, Submission};
 use super::verdict::Ruling;
 use crate::journal::{Number, Place};
 use crate::message::StoredResponse;
-use crate::protocol::{Conversion, MatchFacts};
+use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Profile};
 use crate::results::ResultKey;
 use crate::timing::Moment;
 use crate::upstream::Cause;
@@ -36,12 +36,14 @@ pub struct Flight {
     pub(super) id: Uuid,
     /// Its number in the journal.
     pub(super) number: Number,
-    pub(super) gateway: Arc<Gateway>,
+    pub(super) home: Home,
     pub(super) conversion: &'static Conversion,
     pub(super) identity: Identity,
     pub(super) kin: Kin,
     pub(super) key: Key,
-    pub(super) facts: MatchFacts,
+    facts: MatchFacts,
+    /// The same with what the journal does not hold, once a repeat has brought it.
+    brought: OnceLock<Box<MatchFacts>>,
     pub(super) read_at: Moment,
     pub(super) mailbox: Mailbox<Command>,
     /// Set before the first byte of a submit is handed over, so that it outlives a panic.
@@ -59,10 +61,14 @@ pub(super) struct Core {
     /// The step of its next entry in the journal, and of the one that holds its answer.
     pub(super) next_step: u32,
     pub(super) answer_step: Option<u32>,
+    /// The step of the entry that holds what an earlier process kept, until a repeat opens it.
+    pub(super) sealed_step: Option<u32>,
     /// The last reason why no connection was there.
     pub(super) connect_failure: Option<Cause>,
     /// Transactions that are known to be another exchange's.
     pub(super) taken: Vec<Box<str>>,
+    /// True if an earlier process delivered a transaction that may be taken for this one's.
+    pub(super) has_old_rival: bool,
     /// How the operator knows what became of it.
     pub(super) reason: Option<Box<str>>,
     /// True if the answer came from a lookup.
@@ -98,9 +104,28 @@ pub(super) enum Command {
 /// A request that joins a flight.
 pub(super) struct Join {
     pub(super) waiter: Waiter,
+    pub(super) entrance: Entrance,
+}
+
+/// What a request brings to the flight that it joins.
+pub(super) struct Entrance {
     pub(super) hold_until: Moment,
+    pub(super) facts: MatchFacts,
     pub(super) submission: Box<Submission>,
     pub(super) credentials: Box<Credentials>,
+}
+
+/// What an exchange is, from its order or from the journal.
+pub(super) struct Subject {
+    pub(super) id: Uuid,
+    pub(super) number: Number,
+    pub(super) home: Home,
+    pub(super) conversion: &'static Conversion,
+    pub(super) identity: Identity,
+    pub(super) kin: Kin,
+    pub(super) key: Key,
+    pub(super) facts: MatchFacts,
+    pub(super) read_at: Moment,
 }
 
 /// What a waiter is told.
@@ -133,48 +158,35 @@ pub enum Told {
 }
 
 impl Flight {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "made in one place, from parts that have no other common home"
-    )]
-    pub(super) fn new(
-        gateway: Arc<Gateway>,
-        conversion: &'static Conversion,
-        identity: Identity,
-        kin: Kin,
-        key: Key,
-        facts: MatchFacts,
-        read_at: Moment,
-        machine: Machine<Answer>,
-        first: Waiter,
-        number: Number,
-    ) -> Self {
+    pub(super) fn new(subject: Subject, machine: Machine<Answer>, first: Option<Waiter>) -> Self {
         let core = Core {
             machine,
-            last_joined: first.number,
-            waiters: vec![first],
+            last_joined: first.as_ref().map_or(0, |first| first.number),
+            waiters: first.into_iter().collect(),
             told: None,
             result_key: None,
             next_step: 0,
             answer_step: None,
+            sealed_step: None,
             connect_failure: None,
             taken: Vec::new(),
+            has_old_rival: false,
             reason: None,
             looked_up: false,
             rests: false,
             submitted_at: None,
         };
         Self {
-            // It names the exchange and guards nothing, so it needs no system call.
-            id: Builder::from_random_bytes(fastrand::u128(..).to_le_bytes()).into_uuid(),
-            number,
-            gateway,
-            conversion,
-            identity,
-            kin,
-            key,
-            facts,
-            read_at,
+            id: subject.id,
+            number: subject.number,
+            home: subject.home,
+            conversion: subject.conversion,
+            identity: subject.identity,
+            kin: subject.kin,
+            key: subject.key,
+            facts: subject.facts,
+            brought: OnceLock::new(),
+            read_at: subject.read_at,
             mailbox: Mailbox::default(),
             handed_over: Arc::new(AtomicBool::new(false)),
             core: Mutex::new(core),
@@ -188,7 +200,7 @@ impl Flight {
 
     /// The gateway's configured name.
     pub fn gateway_name(&self) -> &str {
-        &self.gateway.name
+        self.home.name()
     }
 
     /// The key that every submit of it carries.
@@ -197,13 +209,26 @@ impl Flight {
     }
 
     /// What finds its transaction.
-    pub const fn facts(&self) -> &MatchFacts {
-        &self.facts
+    pub fn facts(&self) -> &MatchFacts {
+        self.brought.get().map_or(&self.facts, |facts| facts)
+    }
+
+    /// Takes the facts of a repeat, which is equal to the byte: the journal holds no card.
+    pub(super) fn bring(&self, facts: MatchFacts) {
+        if facts != *self.facts() {
+            let _ = self.brought.set(Box::new(facts));
+        }
     }
 
     /// What it is.
     pub const fn conversion(&self) -> &'static Conversion {
         self.conversion
+    }
+
+    /// What its gateway speaks. One that is gone is never asked, and there is one family only.
+    pub(super) fn profile(&self) -> &'static Profile {
+        let gateway = self.home.gateway();
+        gateway.map_or(&BEGATEWAY, |gateway| gateway.profile)
     }
 
     /// When its request was read.
@@ -274,16 +299,21 @@ impl Flight {
         asks && core.machine.ticket().is_some()
     }
 
+    /// The place of one of its entries in the journal.
+    pub(super) const fn place(&self, step: u32) -> Place {
+        Place {
+            number: self.number,
+            step,
+        }
+    }
+
     /// The place of its next entry in the journal. One that could not be written leaves a gap: its
     /// place is never used again.
     pub(super) fn next_place(&self) -> Place {
         let mut core = self.core();
         let step = core.next_step;
         core.next_step += 1;
-        Place {
-            number: self.number,
-            step,
-        }
+        self.place(step)
     }
 
     /// Says whether a waiter's answer reached it.

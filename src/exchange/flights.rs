@@ -20,7 +20,7 @@ use crate::timing::{Clock, Moment, Stamps};
 
 /// Every exchange of the process.
 #[derive(Clone)]
-pub struct Flights(Arc<Context>);
+pub struct Flights(pub(super) Arc<Context>);
 
 /// What the flights are built from.
 pub struct Parts {
@@ -86,10 +86,10 @@ impl Flights {
             .get(&key)
             .is_some_and(|task| task.flights.iter().any(|flight| flight.awaits_result()));
         if runs {
-            TaskAnswer::Running
-        } else {
-            TaskAnswer::Unknown
+            return TaskAnswer::Running;
         }
+        let on_disk = self.0.table().reads.find(&key, self.0.clock.now());
+        on_disk.map_or(TaskAnswer::Unknown, TaskAnswer::OnDisk)
     }
 
     /// Tells every flight that the process stops; nothing goes on after `until`.

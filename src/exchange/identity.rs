@@ -32,12 +32,28 @@ pub struct Fingerprint(Digest);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
+impl Digest {
+    /// The first half: what names a thing among few millions, where memory counts.
+    fn half(self) -> [u8; 16] {
+        let mut half = [0; 16];
+        half.iter_mut()
+            .zip(self.0)
+            .for_each(|(to, from)| *to = from);
+        half
+    }
+}
+
 macro_rules! written_as_bytes {
     ($($name:ident),*) => {$(
         impl $name {
             /// The hash as it is written to disk.
             pub(super) const fn to_bytes(self) -> [u8; 32] {
                 self.0.0
+            }
+
+            /// The hash as it was written to disk.
+            pub(super) const fn of_bytes(bytes: [u8; 32]) -> Self {
+                Self(Digest(bytes))
             }
         }
     )*};
@@ -127,18 +143,21 @@ impl HashKey {
     }
 
     /// Where the answer to a task is kept: for these credentials only.
-    pub fn result(&self, credential: Credential, name: &str) -> [u8; 32] {
+    pub fn result(&self, credential: Credential, name: &str) -> [u8; 16] {
         self.digest("result", [credential.0.0.as_slice(), name.as_bytes()])
-            .0
+            .half()
+    }
+
+    /// Under which name a delivered exchange is remembered for the repeat of its request.
+    pub(super) fn fact(&self, fingerprint: Fingerprint, credential: Credential) -> [u8; 16] {
+        let parts = [fingerprint.0.0.as_slice(), &credential.0.0];
+        self.digest("fact", parts).half()
     }
 
     /// The key under which a request goes that came with another service's key.
     pub fn foreign_key(&self, owner: Owner, path: &str, key: &[u8]) -> [u8; 16] {
         let parts = [owner.0.0.as_slice(), path.as_bytes(), key];
-        let Digest(hash) = self.digest("foreign key", parts);
-        let mut id = [0; 16];
-        id.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
-        id
+        self.digest("foreign key", parts).half()
     }
 
     /// What two exchanges of one shop have in common, under a name of its own.

@@ -3,14 +3,15 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::flight::{Answer, Flight};
-use super::machine::{Outcome, State};
+use super::machine::Outcome;
 use crate::protocol::{RequestId, Transaction};
 use crate::telemetry::Capped;
 
 impl Flight {
-    /// True while it waits for a client or the operator only.
+    /// True while it waits for a client or the operator only: a task that is known, and whose
+    /// client has not come since the restart, does too.
     pub fn is_at_rest(&self) -> bool {
-        matches!(self.state(), State::Undelivered | State::Doubtful)
+        self.core().machine.is_at_rest()
     }
 
     /// True if the answer tells of a transaction that the payer has yet to finish.
@@ -37,7 +38,7 @@ pub(super) fn tell_accepted(flight: &Flight, id: &RequestId) {
         target: "holdline::exchange",
         exchange = %flight.id,
         request_id = %id,
-        gateway = %flight.gateway.name,
+        gateway = %flight.gateway_name(),
         operation = flight.conversion.operation.name(),
         "accepted"
     );
@@ -75,10 +76,10 @@ pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome
                 exchange = %flight.id,
                 request_id = core.machine.ticket().map(RequestId::as_str),
                 key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
-                tracking_id = %Capped(flight.facts.tracking_id.as_deref().unwrap_or_default()),
-                amount = %Capped(flight.facts.amount.as_deref().unwrap_or_default()),
-                currency = %Capped(flight.facts.currency.as_deref().unwrap_or_default()),
-                gateway = %flight.gateway.name,
+                tracking_id = %Capped(flight.facts().tracking_id.as_deref().unwrap_or_default()),
+                amount = %Capped(flight.facts().amount.as_deref().unwrap_or_default()),
+                currency = %Capped(flight.facts().currency.as_deref().unwrap_or_default()),
+                gateway = %flight.gateway_name(),
                 operation = flight.conversion.operation.name(),
                 outcome = name,
                 status,
@@ -110,7 +111,7 @@ pub(super) fn warn_expired(flight: &Flight) {
         exchange = %flight.id,
         request_id = flight.ticket(),
         key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
-        tracking_id = %Capped(flight.facts.tracking_id.as_deref().unwrap_or_default()),
+        tracking_id = %Capped(flight.facts().tracking_id.as_deref().unwrap_or_default()),
         "an exchange expires, and its client never had its answer"
     );
 }

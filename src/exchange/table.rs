@@ -2,14 +2,12 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use uuid::Uuid;
-
+use super::facts::{Facts, Reads};
 use super::flight::{Answer, Flight};
-use super::identity::{Credential, Digest, Fingerprint, Owner};
+use super::identity::{Digest, Fingerprint, Owner};
 use super::index::Index;
 use super::order::Identity;
 use crate::results::ResultKey;
-use crate::timing::Moment;
 
 /// Transactions of finished exchanges that are remembered by themselves, for a lookup that starts
 /// within the same second; a flight that overlaps another remembers the other's by its own.
@@ -25,6 +23,8 @@ pub(super) struct Table {
     by_request: Index<Fingerprint>,
     owners: HashMap<Owner, usize>,
     pub(super) facts: Facts,
+    /// Answers on disk, by their task.
+    pub(super) reads: Reads,
     pub(super) recent: Recent,
     /// Flights that wait for a client or an operator only.
     pub(super) at_rest: usize,
@@ -46,54 +46,6 @@ pub(super) struct Task {
     pub(super) polled: bool,
     /// The result that one of them read: it may be the only reading that there is.
     pub(super) answer: Option<Answer>,
-}
-
-/// What is remembered of a delivered exchange that had a key.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Fact {
-    pub(super) exchange: Uuid,
-    pub(super) result: ResultKey,
-    pub(super) expires_at: Moment,
-}
-
-type FactKey = (Fingerprint, Credential);
-
-/// The facts, oldest first to expire: all are kept equally long.
-#[derive(Default)]
-pub(super) struct Facts {
-    known: HashMap<FactKey, Fact>,
-    order: VecDeque<(Moment, FactKey)>,
-}
-
-impl Facts {
-    pub(super) fn insert(&mut self, key: FactKey, fact: Fact) {
-        self.known.insert(key, fact);
-        self.order.push_back((fact.expires_at, key));
-    }
-
-    pub(super) fn find(&self, key: &FactKey, now: Moment) -> Option<Fact> {
-        self.known
-            .get(key)
-            .filter(|fact| now < fact.expires_at)
-            .copied()
-    }
-
-    /// Forgets what has expired, and says how many are left.
-    pub(super) fn purge(&mut self, now: Moment) -> usize {
-        while let Some((_, key)) = self
-            .order
-            .pop_front_if(|(expires_at, _)| *expires_at <= now)
-        {
-            if self
-                .known
-                .get(&key)
-                .is_some_and(|fact| fact.expires_at <= now)
-            {
-                self.known.remove(&key);
-            }
-        }
-        self.order.len()
-    }
 }
 
 /// A bounded set of the last transactions.

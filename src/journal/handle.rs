@@ -8,12 +8,13 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::error::{AppendError, NoRoom, ReadError};
+use super::fault::StoreError;
 use super::key::KeyFile;
 use super::metrics::Metrics;
 use super::queue::{Queue, Queued};
-use super::store::{Site, Store, StoreError};
+use super::store::{Site, Store};
 use super::work::perform;
-use super::{Change, Entry, Number, Page, Place, Remembered, Sealed};
+use super::{Change, Entry, Number, Page, Place, Remembered, Report, Sealed};
 use crate::timing::Clock;
 
 /// An entry on its way to the disk. It goes its way whether this is awaited or not.
@@ -157,6 +158,14 @@ impl Journal {
         Ok(found.next().filter(|it| it.number == number))
     }
 
+    /// Looks at every record while the journal is in use. The pages under them are looked at when
+    /// nobody holds the file, by [`Reader::verify`](super::Reader::verify).
+    pub async fn verify(&self) -> Result<Report, ReadError> {
+        let shared = Arc::clone(&self.0);
+        let reported = perform(&*self.0.site.disk, move || shared.with_store(Report::of));
+        reported.await.flatten().ok_or(ReadError::Down)
+    }
+
     /// Makes everything that was appended durable and lets the file go. Returns when the writer has
     /// ended; what is appended from now on fails.
     pub async fn close(&self) {
@@ -168,9 +177,5 @@ impl Journal {
 /// Tells in the log why something cannot be read.
 fn unreadable(error: &StoreError) -> ReadError {
     tracing::error!(%error, "failed to read the journal");
-    match error {
-        StoreError::File(_) => ReadError::Down,
-        StoreError::Seal { place, .. } | StoreError::Malformed(place) => ReadError::Damaged(*place),
-        StoreError::Broken(broken) => ReadError::Damaged(broken.place()),
-    }
+    error.told()
 }

@@ -5,12 +5,14 @@ mod config;
 mod disk;
 mod entry;
 mod error;
+mod fault;
 mod handle;
 mod key;
 mod listing;
 mod metrics;
 mod open;
 mod queue;
+mod reader;
 mod room;
 #[cfg(test)]
 mod samples;
@@ -20,6 +22,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod tidy;
+mod walk;
 mod work;
 mod writer;
 
@@ -28,8 +31,9 @@ pub use disk::{Disk, DiskFile, Lock, SystemDisk, Work, Working};
 pub use entry::{Change, Doubt, Entry, Head, Number, Place, Remembered, Sealed, Standing};
 pub use error::{AppendError, NoRoom, OpenError, ReadError};
 pub use handle::{Appending, Journal, Reading};
-pub use listing::Page;
+pub use listing::{Page, Report};
 pub use metrics::Metrics;
 pub use open::{Opened, Parts, open};
+pub use reader::Reader;
 pub use seal::{AnswerKey, SealError};
 pub use writer::Writer;

@@ -8,11 +8,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::disk::Disk;
 use super::error::OpenError;
+use super::fault::StoreError;
 use super::handle::{Files, Journal, Shared};
 use super::key::KeyFile;
 use super::metrics::Metrics;
 use super::queue::Queue;
-use super::store::{Site, Store, StoreError};
+use super::store::{Site, Store};
 use super::work::contained;
 use super::writer::Writer;
 use super::{Config, Number, Remembered};

@@ -17,20 +17,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
-use super::book::{Book, Broken};
 use super::codec::{decode, encode};
 use super::disk::{Disk, beside};
 use super::error::OpenError;
+use super::fault::StoreError;
 use super::key::{KeyFile, check_mode};
 use super::room::{Room, weight};
-use super::seal::{RecordKey, SealError};
+use super::seal::RecordKey;
 use super::storage::Bounded;
-use super::{Change, Entry, Metrics, Number, Place, Remembered};
+use super::{Change, Entry, Metrics, Number, Place};
 
 /// The format of the tables; what a record is has its own version (`seal::VERSION`).
 const FORMAT: u64 = 1;
 
-const RECORDS: TableDefinition<'static, (u64, u32), &[u8]> = TableDefinition::new("records");
+pub(super) const RECORDS: TableDefinition<'static, (u64, u32), &[u8]> =
+    TableDefinition::new("records");
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 /// What redb may keep in memory. The part of the file in use is small, and Linux caches the rest.
@@ -42,51 +43,10 @@ const WORTH_COMPACTING: u64 = 64 * 1024 * 1024;
 /// How many numbers are set aside at a time, so that few batches write the table of the format.
 const NUMBERS_AHEAD: u64 = 4096;
 
-/// What went wrong with the file.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StoreError {
-    /// redb, or the disk under it.
-    #[error(transparent)]
-    File(Box<redb::Error>),
-    /// A record's seal.
-    #[error("record {}/{}: {cause}", place.number.0, place.step)]
-    Seal {
-        /// The record.
-        place: Place,
-        /// What is wrong with it.
-        cause: SealError,
-    },
-    /// A record that was sealed and is none.
-    #[error("record {}/{} has no form that is known", .0.number.0, .0.step)]
-    Malformed(Place),
-    /// Records of an exchange that do not belong together.
-    #[error(transparent)]
-    Broken(#[from] Broken),
-}
-
-/// redb has an error for each of its steps; all of them mean the same here.
-macro_rules! from_redb {
-    ($($error:ident),*) => {$(
-        impl From<redb::$error> for StoreError {
-            fn from(error: redb::$error) -> Self {
-                Self::File(Box::new(error.into()))
-            }
-        }
-    )*};
-}
-from_redb!(
-    CommitError,
-    CompactionError,
-    DatabaseError,
-    StorageError,
-    TableError,
-    TransactionError
-);
-
 /// An open file.
 #[derive(Debug)]
 pub(super) struct Store {
-    database: Database,
+    pub(super) database: Database,
     key: RecordKey,
     room: Room,
 }
@@ -286,6 +246,12 @@ impl Store {
         Ok(self.database.compact()?)
     }
 
+    /// Counts what is taken anew.
+    pub(super) fn measure(&self) -> Result<(), StoreError> {
+        self.room.measured(self.allocated()?);
+        Ok(())
+    }
+
     /// The bytes of all pages that are in use. Every page is looked at.
     pub(super) fn allocated(&self) -> Result<u64, StoreError> {
         let write = self.database.begin_write()?;
@@ -375,9 +341,12 @@ impl Store {
                 let Some(entry) = self.find_in(records, place)? else {
                     return Ok(());
                 };
-                if let Change::Completed(Some(_)) = entry.change {
+                if let Change::Completed(Some(answer)) = entry.change {
                     let change = Change::Completed(None);
                     self.put(records, &Entry { change, ..entry })?;
+                    let dropped = weight(answer.0.len());
+                    self.room.take(dropped);
+                    self.room.loosen(dropped);
                 }
             }
         }
@@ -404,7 +373,7 @@ impl Store {
         found.map(|it| self.read(place, it.value())).transpose()
     }
 
-    fn read(&self, place: Place, sealed: &[u8]) -> Result<Entry, StoreError> {
+    pub(super) fn read(&self, place: Place, sealed: &[u8]) -> Result<Entry, StoreError> {
         let clear = self.key.open(place, sealed);
         let clear = clear.map_err(|cause| StoreError::Seal { place, cause })?;
         let (stamp, change) = decode(&clear).map_err(|_| StoreError::Malformed(place))?;
@@ -414,43 +383,11 @@ impl Store {
             change,
         })
     }
-
-    /// Reads the exchanges from a number on, in their order, until `visit` returns false. Returns
-    /// what the records that were read weigh.
-    pub(super) fn walk(
-        &self,
-        from: Number,
-        mut visit: impl FnMut(Remembered) -> bool,
-    ) -> Result<u64, StoreError> {
-        let records = self.database.begin_read()?.open_table(RECORDS)?;
-        let mut book: Option<Book> = None;
-        let mut weighed = 0;
-        for record in records.range((from.0, 0)..)? {
-            let (key, value) = record?;
-            weighed += weight(value.value().len());
-            let entry = self.read(place_of(key.value()), value.value())?;
-            match &mut book {
-                Some(open) if open.so_far().number == entry.place.number => open.follow(entry)?,
-                Some(_) | None => {
-                    let next = Book::begin(entry)?;
-                    if let Some(full) = book.replace(next)
-                        && !visit(full.close())
-                    {
-                        return Ok(weighed);
-                    }
-                }
-            }
-        }
-        if let Some(last) = book {
-            visit(last.close());
-        }
-        Ok(weighed)
-    }
 }
 
-type Records<'a> = redb::Table<'a, (u64, u32), &'static [u8]>;
+pub(super) type Records<'a> = redb::Table<'a, (u64, u32), &'static [u8]>;
 
-const fn place_of(key: (u64, u32)) -> Place {
+pub(super) const fn place_of(key: (u64, u32)) -> Place {
     Place {
         number: Number(key.0),
         step: key.1,

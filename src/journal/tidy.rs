@@ -1,15 +1,13 @@
 //! What the journal forgets: what is old enough, and, where room is short, what was delivered.
 use std::time::Duration;
 
-use super::store::{Removal, Store, StoreError};
+use super::fault::StoreError;
+use super::store::{Removal, Store};
 use super::{Number, Remembered, Standing};
 use crate::timing::Stamp;
 
 /// How many exchanges are looked at in one go, so that commits do not wait for long.
 const LOOKED_AT: usize = 1024;
-
-/// How many are removed in one go.
-const REMOVED: usize = 256;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +34,9 @@ pub(super) struct Found {
 /// Looks for what may go, from an exchange on.
 pub(super) fn look(store: &Store, goal: Goal, from: Number) -> Result<Found, StoreError> {
     let mut found = Found::default();
-    let mut looked_at = 0;
+    let (mut looked_at, removable) = (0, store.room().removable());
     store.walk(from, |remembered| {
-        if looked_at == LOOKED_AT || found.removals.len() == REMOVED {
+        if looked_at == LOOKED_AT || found.removals.len() == removable {
             found.next = Some(remembered.number);
             return false;
         }

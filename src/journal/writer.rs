@@ -6,9 +6,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::error::chain;
+use super::fault::StoreError;
 use super::handle::Shared;
 use super::queue::{Queued, State};
-use super::store::{Batch, Store, StoreError};
+use super::store::{Batch, Store};
 use super::tidy::{Found, Goal, look};
 use super::work::perform;
 use super::{Entry, Number, Place};
@@ -30,8 +31,8 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// How long after one piece of tidying the next may be done.
 const TIDY_SPACING: Duration = Duration::from_millis(50);
 
-/// How long a full journal waits before it looks again for what may go.
-const FULL: Duration = Duration::from_secs(5);
+/// How long a full journal waits before it looks again for what may go: it has to look at all.
+const FULL: Duration = Duration::from_secs(60);
 
 /// The writer of a journal.
 #[derive(Debug)]
@@ -188,11 +189,23 @@ impl Writer {
         let Some(room) = room else { return };
         if room.is_short() && self.eviction.is_none() {
             self.eviction = Some(Pass::begins(self.shared.clock.now()));
+        }
+        if room.is_spent() {
+            self.is_full(true);
         } else if room.is_ample() {
             self.eviction = None;
-            if self.shared.full.swap(false, Ordering::AcqRel) {
-                tracing::info!("the journal has room again");
-            }
+            self.is_full(false);
+        }
+    }
+
+    fn is_full(&self, full: bool) {
+        let was = self.shared.full.swap(full, Ordering::AcqRel);
+        match (was, full) {
+            (false, true) => tracing::error!(
+                "the journal is full of what may not be dropped: new exchanges are refused"
+            ),
+            (true, false) => tracing::info!("the journal has room again"),
+            (false, false) | (true, true) => {}
         }
     }
 
@@ -209,8 +222,7 @@ impl Writer {
         self.sweep = match found.next {
             Some(from) => Pass {
                 from,
-                at: now + TIDY_SPACING,
-                found: true,
+                ..Pass::begins(now + TIDY_SPACING)
             },
             None => Pass::begins(now + SWEEP),
         };
@@ -225,23 +237,34 @@ impl Writer {
         };
         let now = self.shared.clock.now();
         let has_found = pass.found || !found.removals.is_empty();
-        self.eviction = Some(match found.next {
-            Some(from) => Pass {
-                from,
-                at: now + TIDY_SPACING,
-                found: has_found,
-            },
-            None if has_found => Pass::begins(now + TIDY_SPACING),
-            None => {
-                if !self.shared.full.swap(true, Ordering::AcqRel) {
-                    tracing::error!(
-                        "the journal is full of what may not be dropped: new exchanges are refused"
-                    );
-                }
-                Pass::begins(now + FULL)
-            }
+        if found.next.is_none() && !has_found {
+            self.is_full(true);
+        }
+        let (from, at, has_found) = match found.next {
+            Some(from) => (from, now + TIDY_SPACING, has_found),
+            None if has_found => (Number(0), now + TIDY_SPACING, false),
+            None => (Number(0), now + FULL, false),
+        };
+        self.eviction = Some(Pass {
+            from,
+            at,
+            found: has_found,
         });
+        self.measure(found.next.is_none()).await;
         self.weigh();
+    }
+
+    /// Counts the pages, where weights do not tell what answers left behind.
+    async fn measure(&mut self, at_the_end: bool) {
+        let measured = self.with_store(move |store| {
+            if store.room().is_loose(at_the_end) {
+                store.measure()?;
+            }
+            Ok(())
+        });
+        if let Err(error) = measured.await {
+            self.fall(&error, Vec::new());
+        }
     }
 
     /// One piece of tidying; `None` if the journal went down over it.
@@ -319,6 +342,7 @@ impl Writer {
                 let found = look(&store, Goal::Room, Number(0)).map_err(|error| chain(&error))?;
                 let removed = store.commit(&Batch::removing(found.removals));
                 removed.map_err(|error| chain(&error))?;
+                store.measure().map_err(|error| chain(&error))?;
             }
             files.store = Some(store);
             Ok::<_, String>(())

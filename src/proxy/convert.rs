@@ -41,7 +41,7 @@ impl Proxy {
             has_place: place.is_some(),
             ..order
         };
-        match self.shared.flights.request(order) {
+        match Box::pin(self.shared.flights.request(order).opened()).await {
             Admission::Held(held) => Reply::later(body, self.wait(held, holding, place)),
             ended => self.tell_ended(ended, holding).into(),
         }
@@ -56,10 +56,12 @@ impl Proxy {
                 Told::HoldOver
             };
             match (told, held.again.take()) {
-                (Told::Renew, Some(again)) => match self.shared.flights.request(*again) {
-                    Admission::Held(renewed) => held = renewed,
-                    ended => return self.tell_ended(ended, holding),
-                },
+                (Told::Renew, Some(again)) => {
+                    match Box::pin(self.shared.flights.request(*again).opened()).await {
+                        Admission::Held(renewed) => held = renewed,
+                        ended => return self.tell_ended(ended, holding),
+                    }
+                }
                 (told, _) => return self.tell_told(&held, told, holding),
             }
         }
@@ -214,12 +216,10 @@ impl Proxy {
         };
         match ended {
             Admission::Kept { exchange, answer } => {
-                let given = Given {
-                    replayed: true,
-                    ..Given::default()
-                };
-                respond::answer(&answer, &about(exchange), given)
+                respond::answer(&answer, &about(exchange), Given::again())
             }
+            // What is on disk has been read by now.
+            Admission::Stored(stored) => self.tell(Problem::Spent, &about(stored.exchange())),
             Admission::Spent { exchange } => self.tell(Problem::Spent, &about(exchange)),
             Admission::OtherSecret => self.refuse(Problem::OtherSecret),
             Admission::Refused(refusal) => self.refuse(Problem::Refused(refusal)),

@@ -5,6 +5,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
 use crate::exchange::{Credential, HashKey, Key, Owner};
+use crate::journal::AnswerKey;
 use crate::message::copied_value;
 
 /// The longest key that a client may give.
@@ -52,6 +53,16 @@ impl Requester {
             credential: hash_key.credential(gateway, line.as_bytes()),
         })
     }
+}
+
+/// The key of what is kept for the credentials that a request brings.
+pub(super) fn answer_key(
+    hash_key: &HashKey,
+    gateway: &str,
+    fields: &HeaderMap,
+) -> Option<AnswerKey> {
+    let line = fields.get(AUTHORIZATION)?;
+    Some(hash_key.answer_key(gateway, line.as_bytes()))
 }
 
 fn basic_user_id(authorization: &HeaderValue) -> Option<Vec<u8>> {

@@ -54,6 +54,16 @@ pub(super) struct Given {
     pub(super) polls: u32,
 }
 
+impl Given {
+    /// One that was kept.
+    pub(super) fn again() -> Self {
+        Self {
+            replayed: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// The gateway's standard answer, byte for byte, with what is told beside it.
 pub(super) fn answer(stored: &StoredResponse, about: &About, given: Given) -> Response<Body> {
     let mut response = stored.to_response();

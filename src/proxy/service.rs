@@ -12,12 +12,12 @@ use hyper::service::Service;
 
 use super::config::Config;
 use super::head;
-use super::key::Requester;
+use super::key::{Requester, answer_key};
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::respond::{self, About, Given};
 use super::site::Sites;
-use crate::exchange::{Flights, Gateway, ReadPolicy, TaskAnswer};
+use crate::exchange::{Answer, Flights, Gateway, OnDisk, ReadPolicy, TaskAnswer};
 use crate::listener::Reply;
 use crate::message::Body;
 use crate::protocol::{Conversion, Disposition, RequestId, Route};
@@ -136,15 +136,26 @@ impl Proxy {
         let asks_result = profile.task_of(incomer.head.uri.path()).is_some();
         match flights.task(requester.credential, &id) {
             TaskAnswer::Kept(stored) if asks_result => {
-                let given = Given {
-                    replayed: true,
-                    ..Given::default()
-                };
-                respond::answer(&stored, &about, given)
+                respond::answer(&stored, &about, Given::again())
+            }
+            TaskAnswer::OnDisk(on_disk) if asks_result => {
+                match self.read_from_disk(on_disk, &incomer).await {
+                    Some(stored) => respond::answer(&stored, &about, Given::again()),
+                    None => self.relay(incomer).await,
+                }
             }
             TaskAnswer::Running => self.tell(Problem::TooEarly, &about),
-            TaskAnswer::Kept(_) | TaskAnswer::Unknown => self.relay(incomer).await,
+            TaskAnswer::Kept(_) | TaskAnswer::OnDisk(_) | TaskAnswer::Unknown => {
+                self.relay(incomer).await
+            }
         }
+    }
+
+    async fn read_from_disk(&self, on_disk: OnDisk, incomer: &Incomer) -> Option<Answer> {
+        let flights = &self.shared.flights;
+        let fields = &incomer.head.headers;
+        let key = answer_key(flights.hash_key(), &incomer.gateway.name, fields)?;
+        flights.read(on_disk, &key).await
     }
 
     pub(super) fn refuse(&self, problem: Problem) -> Response<Body> {

@@ -10,8 +10,9 @@ use crate::message::StoredResponse;
 use crate::timing::Moment;
 
 /// Names an answer by gateway, full credentials and task: a keyed hash, so that neither another
-/// credential nor a reader of memory can tell one.
-pub type ResultKey = [u8; 32];
+/// credential nor a reader of memory can tell one. Half a hash is enough: nobody without its key can
+/// look for two that are alike.
+pub type ResultKey = [u8; 16];
 
 /// Every kept answer of the process.
 #[derive(Debug)]
@@ -56,6 +57,11 @@ impl Results {
             let expires_at = now + self.config.retention;
             self.delivered.insert(*key, Kept { answer, expires_at });
         }
+    }
+
+    /// Takes back an answer that had to make room, or that an earlier process delivered.
+    pub fn restore(&self, key: ResultKey, answer: Arc<StoredResponse>, expires_at: Moment) {
+        self.delivered.insert(key, Kept { answer, expires_at });
     }
 
     /// Drops an answer that nobody may ask for any more.
@@ -115,27 +121,27 @@ mod tests {
     #[test]
     fn a_pinned_answer_outlives_any_pressure_and_a_released_one_does_not() {
         let results = store(10_000);
-        results.pin([0; 32], answer(5_000));
+        results.pin([0; 16], answer(5_000));
         for name in 1..=50 {
-            results.pin([name; 32], answer(5_000));
-            results.release(&[name; 32], NOW);
+            results.pin([name; 16], answer(5_000));
+            results.release(&[name; 16], NOW);
         }
         results.delivered.run_pending_tasks();
-        assert!(results.find(&[0; 32], NOW).is_some());
-        assert!(results.find(&[50; 32], NOW).is_some(), "the newest stays");
-        assert!(results.find(&[1; 32], NOW).is_none(), "the oldest goes");
+        assert!(results.find(&[0; 16], NOW).is_some());
+        assert!(results.find(&[50; 16], NOW).is_some(), "the newest stays");
+        assert!(results.find(&[1; 16], NOW).is_none(), "the oldest goes");
     }
 
     #[test]
     fn a_delivered_answer_expires_by_our_own_clock() {
         let results = store(10_000);
-        results.pin([1; 32], answer(1));
-        results.release(&[1; 32], NOW);
+        results.pin([1; 16], answer(1));
+        results.release(&[1; 16], NOW);
         let last = NOW + Duration::from_secs(24 * 60 * 60 - 1);
-        assert!(results.find(&[1; 32], last).is_some());
+        assert!(results.find(&[1; 16], last).is_some());
         assert!(
             results
-                .find(&[1; 32], last + Duration::from_secs(1))
+                .find(&[1; 16], last + Duration::from_secs(1))
                 .is_none()
         );
     }

@@ -22,13 +22,18 @@ impl Stamp {
     /// The span from `earlier` to this stamp. Within one boot a clock tells it that nobody sets;
     /// across boots the time of day has to, and where that went back, no time has passed.
     pub const fn since(self, earlier: Self) -> Duration {
-        let by_boot = self.boot == earlier.boot && self.boot != 0;
-        let millis = if by_boot {
+        let millis = if self.is_of_boot(earlier) {
             self.since_boot.saturating_sub(earlier.since_boot)
         } else {
             self.wall.saturating_sub(earlier.wall)
         };
         Duration::from_millis(millis)
+    }
+
+    /// True if both were made within one boot, so that a clock which nobody sets tells the span
+    /// between them.
+    pub const fn is_of_boot(self, other: Self) -> bool {
+        self.boot == other.boot && self.boot != 0
     }
 
     /// The present, by the clocks of this system. Linux tells which boot it is (`random(4)`);

@@ -244,7 +244,15 @@ fn every_command_of_the_readme_is_one() {
             Some(arguments.to_owned())
         })
         .collect();
-    for command in ["run", "check", "demo", "simulate", "healthcheck"] {
+    for command in [
+        "run",
+        "check",
+        "demo",
+        "simulate",
+        "healthcheck",
+        "journal ls",
+        "resolve",
+    ] {
         let shown = lines.iter().any(|line| line.starts_with(command));
         assert!(shown, "README.md shows no {command}");
     }

@@ -179,6 +179,21 @@ impl<A: Whole> Machine<A> {
         self.state
     }
 
+    /// True while nothing but a client, the operator or the retention leads on.
+    pub fn is_at_rest(&self) -> bool {
+        match self.state {
+            State::Undelivered | State::Doubtful => true,
+            State::Waiting => !self.credentials,
+            State::Recording(_)
+            | State::Connecting
+            | State::Submitting
+            | State::Polling
+            | State::Asking
+            | State::Delivered
+            | State::Ended => false,
+        }
+    }
+
     /// What a waiter is told whose hold ends now. Never "not submitted": a byte may
     /// still leave.
     pub fn standing(&self) -> Standing {

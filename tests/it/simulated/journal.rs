@@ -1,13 +1,14 @@
 //! A journal that is slow, fails, panics or lies, as a test has it, and remembers every record.
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use holdline::drain::Drain;
 use holdline::exchange::machine::RecordKind;
-use holdline::exchange::{Appending, Reading, RecordError, Recorder, Refusal};
-use holdline::journal::{self, Change, Number, Place, Sealed};
+use holdline::exchange::{Appending, ReadError, Reading, RecordError, Recorder, Refusal};
+use holdline::journal::{self, Change, Number, Place, Remembered, Sealed, Standing};
 use holdline::timing::{Clock, Moment};
 use uuid::Uuid;
 
@@ -28,6 +29,19 @@ pub(crate) enum Disk {
     PanicsAfter(Duration),
     /// It is said to be durable at once, and is so long after.
     Lies(Duration),
+}
+
+/// What becomes of the readings of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// They bring what was written.
+    Work,
+    /// The disk cannot be read.
+    Fail,
+    /// They bring something else.
+    Lie,
+    /// The answers were dropped.
+    Drop,
 }
 
 /// One record.
@@ -63,6 +77,7 @@ struct State {
     numbers: u64,
     exchanges: HashMap<Number, Uuid>,
     may_start: Result<(), Refusal>,
+    reads: Reads,
 }
 
 impl Journal {
@@ -74,6 +89,7 @@ impl Journal {
             numbers: 0,
             exchanges: HashMap::new(),
             may_start: Ok(()),
+            reads: Reads::Work,
         };
         Self {
             clock,
@@ -116,6 +132,28 @@ impl Journal {
     /// Whether new exchanges may start.
     pub(crate) fn allow(&self, may_start: Result<(), Refusal>) {
         self.state().may_start = may_start;
+    }
+
+    /// What becomes of the readings of answers from now on.
+    pub(crate) fn read(&self, reads: Reads) {
+        self.state().reads = reads;
+    }
+
+    /// What the next process reads of the durable records.
+    pub(crate) fn remembered(&self) -> Vec<Remembered> {
+        let mut remembered: BTreeMap<Number, Remembered> = BTreeMap::new();
+        let now = self.clock.now();
+        let durable = |entry: &Entry| entry.durable_at.is_some_and(|at| at <= now);
+        for entry in self.entries().into_iter().filter(durable) {
+            let number = entry.written.place.number;
+            match remembered.get_mut(&number) {
+                None => {
+                    remembered.insert(number, begun(&entry.written));
+                }
+                Some(remembered) => follow(remembered, &entry.written),
+            }
+        }
+        remembered.into_values().collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -274,7 +312,13 @@ impl Recorder for Journal {
         let durable = |entry: &Entry| entry.written.place == place && entry.durable_at.is_some();
         let entry = self.entries().into_iter().find(durable);
         let sealed = entry.and_then(|entry| answer_of(&entry.written.change).cloned());
-        Box::pin(std::future::ready(Ok(sealed)))
+        let read = match self.state().reads {
+            Reads::Work => Ok(sealed),
+            Reads::Fail => Err(ReadError),
+            Reads::Lie => Ok(sealed.map(|_| Sealed(Bytes::from_static(b"nothing")))),
+            Reads::Drop => Ok(None),
+        };
+        Box::pin(std::future::ready(read))
     }
 
     fn may_start(&self) -> Result<(), Refusal> {
@@ -313,4 +357,51 @@ fn kind_of(change: &Change) -> RecordKind {
         Change::Refused => RecordKind::Refused,
         Change::Closed(_) => RecordKind::Closed,
     }
+}
+
+fn begun(entry: &journal::Entry) -> Remembered {
+    let Change::Submitted(head) = &entry.change else {
+        panic!("an exchange begins with its submit");
+    };
+    Remembered {
+        number: entry.place.number,
+        next_step: entry.place.step + 1,
+        head: (**head).clone(),
+        submitted: entry.stamp,
+        changed: entry.stamp,
+        standing: Standing::Submitted,
+        resubmits: 0,
+        ticket: None,
+        candidate: None,
+        answer: None,
+        key_in_force: true,
+    }
+}
+
+fn follow(remembered: &mut Remembered, entry: &journal::Entry) {
+    assert!(entry.place.step >= remembered.next_step, "steps ascend");
+    remembered.next_step = entry.place.step + 1;
+    remembered.changed = entry.stamp;
+    remembered.standing = match &entry.change {
+        Change::Submitted(_) => panic!("an exchange begins once"),
+        Change::Resubmitted(number) => {
+            remembered.resubmits = *number;
+            Standing::Submitted
+        }
+        Change::Accepted(task) => {
+            remembered.ticket = Some(task.clone());
+            Standing::Accepted
+        }
+        Change::Candidate(_) => {
+            remembered.candidate = Some(entry.place);
+            Standing::Accepted
+        }
+        Change::Completed(_) => {
+            (remembered.candidate, remembered.answer) = (None, Some(entry.place));
+            Standing::Completed
+        }
+        Change::Delivered => Standing::Delivered,
+        Change::InDoubt(doubt) => Standing::InDoubt(doubt.clone()),
+        Change::Withdrawn | Change::Refused | Change::Closed(_) => Standing::Ended,
+    };
 }

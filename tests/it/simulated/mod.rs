@@ -14,6 +14,7 @@ pub(crate) mod network;
 mod payments;
 pub(crate) mod process;
 mod records;
+mod restarts;
 mod submits;
 mod tasks;
 pub(crate) mod world;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use holdline::drain::Drain;
 use holdline::exchange::machine::Policy;
-use holdline::exchange::{self, Flights, HashKey, Parts};
+use holdline::exchange::{self, Flights, HashKey, Parts, Recovered};
 use holdline::polling::{Backoff, Schedule};
 use holdline::protocol::BEGATEWAY;
 use holdline::results::Results;
@@ -44,14 +44,7 @@ impl World {
     ) -> Self {
         let drain = Drain::new();
         let results = Arc::new(Results::new(setting.results.clone()));
-        let client = Client::new(
-            start.origin.parse().unwrap(),
-            network.connector(&start.life),
-            upstream::Config::default(),
-            clock,
-            Drain::new(),
-            upstream::Metrics::default(),
-        );
+        let client = client(&network, &start, start.origin, clock);
         let flights = flights(setting, clock, &drain, &start, &results);
         Self {
             clock,
@@ -79,6 +72,53 @@ impl World {
             ..self.clone()
         }
     }
+
+    /// The next process, after this one was killed: it knows what the journal remembers. What this
+    /// one left under way is over, as its drain has stopped.
+    pub(crate) fn restarted(&self, setting: &Setting) -> (Self, Recovered) {
+        self.restarted_with(setting, &[Arc::clone(&self.upstream)])
+    }
+
+    /// The same with other gateways.
+    pub(crate) fn restarted_with(
+        &self,
+        setting: &Setting,
+        gateways: &[Arc<exchange::Gateway>],
+    ) -> (Self, Recovered) {
+        let dead = self.flights.stop(|_| true);
+        assert!(dead.len() <= self.flights.census().flights);
+        let results = Arc::new(Results::new(setting.results.clone()));
+        let drain = Drain::new();
+        let flights = flights(setting, self.clock, &drain, &self.start, &results);
+        let recovered = flights.recover(self.journal.remembered(), gateways);
+        let world = Self {
+            flights,
+            drain,
+            results,
+            ..self.clone()
+        };
+        (world, recovered)
+    }
+
+    /// The gateway under another name or at another origin.
+    pub(crate) fn gateway_at(&self, name: &str, origin: &str) -> Arc<exchange::Gateway> {
+        Arc::new(exchange::Gateway {
+            name: name.into(),
+            profile: &BEGATEWAY,
+            client: client(&self.network, &self.start, origin, self.clock),
+        })
+    }
+}
+
+fn client(network: &Network, start: &Start, origin: &str, clock: Clock) -> Client {
+    Client::new(
+        origin.parse().unwrap(),
+        network.connector(&start.life),
+        upstream::Config::default(),
+        clock,
+        Drain::new(),
+        upstream::Metrics::default(),
+    )
 }
 
 fn flights(

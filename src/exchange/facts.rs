@@ -1,0 +1,199 @@
+//! What outlives a delivered exchange: small facts for its repeat, and the places of answers on disk.
+use std::collections::{HashMap, VecDeque};
+
+use uuid::Uuid;
+
+use super::stored::OnDisk;
+use crate::journal::{Number, Place};
+use crate::results::ResultKey;
+use crate::timing::Moment;
+
+/// Under which name a fact is found: a keyed hash of the request and its full credentials.
+pub(super) type FactName = [u8; 16];
+
+/// Answers on disk that are remembered by their task, for whoever asks for one by hand.
+const MOST_READS: usize = 65_536;
+
+/// What is remembered of a delivered exchange that had a key. A million of them are kept, so each
+/// byte is one too many.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fact {
+    pub(super) exchange: Uuid,
+    pub(super) result: ResultKey,
+    number: Number,
+    /// The step of its answer's entry in the journal; the highest number where there is none.
+    step: u32,
+    pub(super) expires_at: Moment,
+}
+
+const NO_STEP: u32 = u32::MAX;
+
+impl Fact {
+    pub(super) fn new(
+        exchange: Uuid,
+        result: ResultKey,
+        place: Option<Place>,
+        expires_at: Moment,
+    ) -> Self {
+        Self {
+            exchange,
+            result,
+            number: place.map_or(Number(0), |place| place.number),
+            step: place.map_or(NO_STEP, |place| place.step),
+            expires_at,
+        }
+    }
+
+    /// Its answer on disk, if there is one.
+    pub(super) fn on_disk(&self) -> Option<OnDisk> {
+        (self.step != NO_STEP).then_some(OnDisk {
+            exchange: self.exchange,
+            result: self.result,
+            place: Place {
+                number: self.number,
+                step: self.step,
+            },
+            expires_at: self.expires_at,
+        })
+    }
+}
+
+/// The facts, oldest first to expire: all are kept equally long. One map finds them by a number
+/// that counts them, so that each stands in memory once.
+#[derive(Default)]
+pub(super) struct Facts {
+    numbers: HashMap<FactName, u32>,
+    order: VecDeque<(FactName, Fact)>,
+    /// The number of the oldest one.
+    first: u32,
+}
+
+impl Facts {
+    pub(super) fn insert(&mut self, name: FactName, fact: Fact) {
+        // They are bounded far below what a number can count, and it may begin anew.
+        let count = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(name, self.first.wrapping_add(count));
+        self.order.push_back((name, fact));
+    }
+
+    pub(super) fn find(&self, name: &FactName, now: Moment) -> Option<Fact> {
+        let number = self.numbers.get(name)?.wrapping_sub(self.first);
+        let (_, fact) = self.order.get(usize::try_from(number).ok()?)?;
+        (now < fact.expires_at).then_some(*fact)
+    }
+
+    /// Forgets one before its time.
+    pub(super) fn remove(&mut self, name: &FactName) {
+        self.numbers.remove(name);
+    }
+
+    /// Forgets what has expired, and says how many are left.
+    pub(super) fn purge(&mut self, now: Moment) -> usize {
+        while let Some((name, _)) = self.order.pop_front_if(|(_, fact)| fact.expires_at <= now) {
+            // A later one of the same request has another number.
+            if self.numbers.get(&name) == Some(&self.first) {
+                self.numbers.remove(&name);
+            }
+            self.first = self.first.wrapping_add(1);
+        }
+        self.order.len()
+    }
+}
+
+/// A bounded map of the last answers on disk by their task.
+#[derive(Default)]
+pub(super) struct Reads {
+    known: HashMap<ResultKey, OnDisk>,
+    order: VecDeque<ResultKey>,
+}
+
+impl Reads {
+    pub(super) fn insert(&mut self, on_disk: OnDisk) {
+        if self.known.insert(on_disk.result, on_disk).is_none() {
+            self.order.push_back(on_disk.result);
+        }
+        if self.order.len() > MOST_READS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+
+    pub(super) fn find(&self, result: &ResultKey, now: Moment) -> Option<OnDisk> {
+        let found = self.known.get(result);
+        found.filter(|found| now < found.expires_at).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn name(number: u32) -> FactName {
+        let mut name = [0; 16];
+        name[..4].copy_from_slice(&number.to_be_bytes());
+        name
+    }
+
+    fn fact(number: u32) -> Fact {
+        let place = Place {
+            number: Number(number.into()),
+            step: 3,
+        };
+        let expires_at = Moment::START + Duration::from_millis(number.into());
+        Fact::new(Uuid::nil(), name(number), Some(place), expires_at)
+    }
+
+    #[test]
+    fn a_fact_is_found_until_it_expires_and_a_later_one_takes_its_place() {
+        let mut facts = Facts::default();
+        for number in [1, 5, 9] {
+            facts.insert(name(number), fact(number));
+        }
+        facts.insert(name(1), fact(20));
+        let at = |millis| Moment::START + Duration::from_millis(millis);
+        assert_eq!(facts.purge(at(5)), 2);
+        assert!(facts.find(&name(5), at(5)).is_none());
+        let places = |facts: &Facts, number| {
+            let fact = facts.find(&name(number), at(5));
+            fact.and_then(|fact| fact.on_disk())
+                .map(|it| it.place.number)
+        };
+        assert_eq!(places(&facts, 1), Some(Number(20)));
+        assert_eq!(places(&facts, 9), Some(Number(9)));
+        assert!(facts.find(&name(9), at(9)).is_none());
+        facts.remove(&name(1));
+        assert!(facts.find(&name(1), at(5)).is_none());
+        assert_eq!(facts.purge(at(20)), 0);
+    }
+
+    /// What a million facts cost, by what their two homes have reserved: a map keeps a byte beside
+    /// each of its places and at most seven of eight of them filled.
+    #[test]
+    fn a_million_facts_take_no_more_than_130_bytes_each() {
+        const MILLION: u32 = 1_000_000;
+        let mut facts = Facts::default();
+        for number in 0..MILLION {
+            facts.insert(name(number), fact(number));
+        }
+        let places = facts.numbers.capacity() * 8 / 7;
+        let index = places * (size_of::<(FactName, u32)>() + 1);
+        let kept = facts.order.capacity() * size_of::<(FactName, Fact)>();
+        let each = (index + kept) / MILLION as usize;
+        assert!(each <= 130, "{each} bytes a fact");
+    }
+
+    #[test]
+    fn reads_are_bounded_and_the_oldest_goes_first() {
+        let mut reads = Reads::default();
+        let count = u32::try_from(MOST_READS).unwrap() + 1;
+        for number in 1..=count {
+            reads.insert(fact(number).on_disk().unwrap());
+        }
+        assert!(reads.find(&name(1), Moment::START).is_none());
+        assert!(reads.find(&name(2), Moment::START).is_some());
+        assert!(reads.find(&name(count), Moment::START).is_some());
+    }
+}

@@ -1,0 +1,319 @@
+//! What an earlier process left: from the journal's memory of it to flights and facts.
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::{HeaderValue, Method};
+
+use super::context::Context;
+use super::driver::supervise;
+use super::facts::Fact;
+use super::flight::{Flight, Subject, Told};
+use super::flights::Flights;
+use super::gateway::{Gateway, Home};
+use super::identity::{Credential, Digest, Fingerprint, Owner};
+use super::kin::Kin;
+use super::machine::{Doubt, Event, Machine, Restored, State, Stood};
+use super::order::{Identity, Key};
+use crate::journal::{Head, Remembered, Standing};
+use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Operation, RequestId};
+use crate::timing::Moment;
+
+/// What was found of earlier processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Tasks that the gateway works on; the first repeat of each asks for its result.
+    pub waiting: usize,
+    /// Answers that wait for their clients.
+    pub undelivered: usize,
+    /// Exchanges that may have been executed.
+    pub in_doubt: usize,
+    /// Delivered ones that are remembered for a repeat.
+    pub facts: usize,
+}
+
+impl Flights {
+    /// Takes in what earlier processes left, in the order in which it began. Called once, before
+    /// anybody is served. No limit drops any of it, though all of it counts towards them.
+    pub fn recover(
+        &self,
+        remembered: impl IntoIterator<Item = Remembered>,
+        gateways: &[Arc<Gateway>],
+    ) -> Recovered {
+        let mut recovery = Recovery {
+            context: Arc::clone(&self.0),
+            gateways,
+            delivered: HashMap::new(),
+            found: Recovered::default(),
+        };
+        let mut unsettled = Vec::new();
+        for exchange in remembered {
+            match exchange.standing {
+                Standing::Submitted
+                | Standing::Accepted
+                | Standing::Completed
+                | Standing::InDoubt(_) => unsettled.push(exchange),
+                Standing::Delivered => recovery.remember(&exchange),
+                Standing::Ended => {}
+            }
+        }
+        // The newest first: should two have one request, it is the newest that a repeat finds.
+        for exchange in unsettled.into_iter().rev() {
+            recovery.resume(&exchange);
+        }
+        recovery.found
+    }
+}
+
+struct Recovery<'a> {
+    context: Arc<Context>,
+    gateways: &'a [Arc<Gateway>],
+    /// When the last exchange was delivered that may be the same purchase as another.
+    delivered: HashMap<Digest, Moment>,
+    found: Recovered,
+}
+
+impl Recovery<'_> {
+    /// A delivered exchange: a fact for its repeat, and a place where its answer is read.
+    fn remember(&mut self, exchange: &Remembered) {
+        if !exchange.key_in_force {
+            return;
+        }
+        let context = Arc::clone(&self.context);
+        let head = &exchange.head;
+        let submitted_at = context.stamps.moment(exchange.submitted);
+        let expires_at = submitted_at + context.policy.retention;
+        let subject = self.subject(exchange, Home::Gone(Box::default()));
+        if let Some(purchase) = subject.kin.purchase {
+            let delivered_at = context.stamps.moment(exchange.changed);
+            let last = self.delivered.entry(purchase).or_insert(delivered_at);
+            *last = delivered_at.max(*last);
+        }
+        if expires_at <= context.clock.now() {
+            return;
+        }
+        let own = head.exchange.to_string();
+        let name = exchange.ticket.as_deref().unwrap_or(&own);
+        let identity = subject.identity;
+        let result = context.hash_key.result(identity.credential, name);
+        let fact = Fact::new(head.exchange, result, exchange.answer, expires_at);
+        let mut table = context.table();
+        if let Some(on_disk) = fact.on_disk() {
+            table.reads.insert(on_disk);
+        }
+        if head.explicit {
+            let name = context
+                .hash_key
+                .fact(identity.fingerprint, identity.credential);
+            table.facts.insert(name, fact);
+            self.found.facts += 1;
+        }
+    }
+
+    /// An exchange that has not ended: a flight like any other, with a driver and nothing at hand.
+    fn resume(&mut self, exchange: &Remembered) {
+        let context = Arc::clone(&self.context);
+        let (home, cause) = self.home(exchange);
+        let mut subject = self.subject(exchange, home);
+        subject.identity.fingerprint = self.free_place(subject.identity.fingerprint);
+        let ticket: Option<RequestId> = exchange.ticket.as_deref().and_then(|it| it.parse().ok());
+        let stood = stood(exchange, ticket.as_ref(), cause);
+        let restored = Restored {
+            explicit_key: subject.key.explicit,
+            has_tracking_id: subject.facts.tracking_id.is_some(),
+            submitted_at: subject.read_at,
+            changed_at: context.stamps.moment(exchange.changed),
+            // A clock that anybody can set does not tell how old a key is.
+            age_is_sure: context.stamps.now().is_of_boot(exchange.submitted),
+            resubmits: exchange.resubmits,
+            ticket,
+            stood,
+        };
+        let has_rival = subject.kin.purchase.is_some_and(|purchase| {
+            let rival = self.delivered.get(&purchase);
+            rival.is_some_and(|delivered_at| *delivered_at >= subject.read_at)
+        });
+        let now = context.clock.now();
+        let machine = Machine::restored(context.policy, restored, now, fastrand::u64(..));
+        let flight = Arc::new(Flight::new(subject, machine, None));
+        flight.handed_over.store(true, Ordering::Release);
+        {
+            let sealed = exchange.answer.or(exchange.candidate);
+            let mut core = flight.core();
+            core.next_step = exchange.next_step;
+            core.answer_step = exchange.answer.map(|place| place.step);
+            core.sealed_step = sealed.map(|place| place.step);
+            core.has_old_rival = has_rival;
+            if let Stood::InDoubt(doubt) = stood {
+                core.told = Some(Told::InDoubt(doubt));
+            }
+        }
+        self.enter(&flight);
+        let driver = supervise(Arc::clone(&context), flight, Vec::new(), None);
+        context.drain.spawn(driver);
+    }
+
+    fn enter(&mut self, flight: &Arc<Flight>) {
+        let context = &self.context;
+        let task = {
+            let core = flight.core();
+            let ticket = core.machine.ticket().cloned();
+            match core.machine.state() {
+                State::Waiting => {
+                    self.found.waiting += 1;
+                    ticket
+                }
+                State::Undelivered => {
+                    self.found.undelivered += 1;
+                    ticket
+                }
+                State::Recording(_)
+                | State::Connecting
+                | State::Submitting
+                | State::Polling
+                | State::Asking
+                | State::Doubtful
+                | State::Delivered
+                | State::Ended => {
+                    self.found.in_doubt += 1;
+                    None
+                }
+            }
+        };
+        let mut table = context.table();
+        let kindred = table.enter(flight);
+        for sharing in &kindred.key {
+            let event = Event::KeyShared;
+            sharing
+                .mailbox
+                .post(super::flight::Command::Event(Box::new(event)));
+        }
+        table.set_rest(flight, true);
+        if let Some(task) = task {
+            let result = context.result_key(flight, Some(&task));
+            flight.core().result_key = Some(result);
+            table.enter_task(result, flight);
+            if let Some(step) = flight.core().answer_step {
+                let expires_at = flight.read_at + context.policy.retention;
+                let place = Some(flight.place(step));
+                let fact = Fact::new(flight.id, result, place, expires_at);
+                fact.on_disk()
+                    .into_iter()
+                    .for_each(|it| table.reads.insert(it));
+            }
+        }
+    }
+
+    fn subject(&self, exchange: &Remembered, home: Home) -> Subject {
+        let context = &self.context;
+        let head = &exchange.head;
+        let conversion = conversion(head);
+        let facts = facts(head, conversion);
+        let identity = Identity {
+            owner: Owner::of_bytes(head.owner),
+            credential: Credential::of_bytes(head.credential),
+            fingerprint: Fingerprint::of_bytes(head.fingerprint),
+        };
+        let key = Key {
+            value: HeaderValue::from_str(&head.key)
+                .unwrap_or_else(|_| HeaderValue::from_static("")),
+            explicit: head.explicit,
+        };
+        let kin = Kin {
+            beside: head.beside.map(Fingerprint::of_bytes),
+            ..Kin::of(&context.hash_key, identity, &key, &facts)
+        };
+        Subject {
+            id: head.exchange,
+            number: exchange.number,
+            home,
+            conversion,
+            identity,
+            kin,
+            key,
+            facts,
+            read_at: context.stamps.moment(exchange.submitted),
+        }
+    }
+
+    /// Where the flight is found. An older one of the same request stands aside: no repeat comes to
+    /// it, but it is told of, may be settled, and is never dropped.
+    fn free_place(&self, first: Fingerprint) -> Fingerprint {
+        let context = &self.context;
+        let table = context.table();
+        let aside = (0..u32::MAX).map(|number| context.hash_key.beside(first, u32::MAX - number));
+        std::iter::once(first)
+            .chain(aside)
+            .find(|place| table.find(place).is_none())
+            .unwrap_or(first)
+    }
+
+    /// Where it belongs, and why nobody may be asked for it if that is so.
+    fn home(&self, exchange: &Remembered) -> (Home, Option<Doubt>) {
+        let head = &exchange.head;
+        let gone = || Home::Gone(head.gateway.clone());
+        let gateway = self.gateways.iter().find(|it| it.name == head.gateway);
+        match gateway {
+            _ if !exchange.key_in_force => (gone(), Some(Doubt::KeyNotInForce)),
+            None => (gone(), Some(Doubt::GatewayGone)),
+            Some(gateway) if gateway.client.origin().to_string() != *head.origin => {
+                (gone(), Some(Doubt::OriginChanged))
+            }
+            Some(gateway) => (Home::InForce(Arc::clone(gateway)), None),
+        }
+    }
+}
+
+/// The table of the restart.
+fn stood(exchange: &Remembered, ticket: Option<&RequestId>, cause: Option<Doubt>) -> Stood {
+    let recorded = match &exchange.standing {
+        Standing::InDoubt(doubt) => Doubt::of_name(&doubt.cause),
+        Standing::Submitted
+        | Standing::Accepted
+        | Standing::Completed
+        | Standing::Delivered
+        | Standing::Ended => None,
+    };
+    // The operator's word holds wherever the gateway is.
+    if let Some(cause) = cause.filter(|_| recorded != Some(Doubt::Executed)) {
+        return Stood::InDoubt(cause);
+    }
+    match &exchange.standing {
+        Standing::Accepted if ticket.is_some() => Stood::Accepted,
+        Standing::Completed if exchange.answer.is_some() => Stood::Completed,
+        Standing::Completed => Stood::InDoubt(Doubt::SealBroken),
+        Standing::Submitted
+        | Standing::Accepted
+        | Standing::InDoubt(_)
+        | Standing::Delivered
+        | Standing::Ended => Stood::InDoubt(recorded.unwrap_or(Doubt::Restart)),
+    }
+}
+
+/// What an operation of another version is taken for: no transaction is of its type, so that no
+/// lookup finds one.
+static UNKNOWN: Conversion = Conversion {
+    operation: Operation::Payment,
+    method: Method::POST,
+    path: "",
+    safe: false,
+    transaction_type: "",
+};
+
+fn conversion(head: &Head) -> &'static Conversion {
+    let mut conversions = BEGATEWAY.conversions.iter();
+    let named = conversions.find(|it| it.operation.name() == &*head.operation);
+    named.unwrap_or(&UNKNOWN)
+}
+
+/// What is known of the request: all but the card, which a repeat brings.
+fn facts(head: &Head, conversion: &Conversion) -> MatchFacts {
+    MatchFacts {
+        transaction_type: conversion.transaction_type,
+        amount: head.amount.clone(),
+        currency: head.currency.clone(),
+        tracking_id: head.reference.clone(),
+        last_four: None,
+        duplicates_wanted: head.beside.is_some(),
+    }
+}

@@ -1,0 +1,134 @@
+//! Answers that only the journal still has: read from the disk, and opened with the credentials of
+//! whoever asks.
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::admission::Admission;
+use super::context::Context;
+use super::flight::Answer;
+use super::flights::Flights;
+use super::order::Order;
+use super::recorder::ReadError;
+use crate::journal::{AnswerKey, Place};
+use crate::message::StoredResponse;
+use crate::protocol::Transaction;
+use crate::results::ResultKey;
+use crate::timing::Moment;
+
+/// Where a delivered answer stands on disk.
+#[derive(Clone, Copy, Debug)]
+pub struct OnDisk {
+    pub(super) exchange: Uuid,
+    pub(super) result: ResultKey,
+    pub(super) place: Place,
+    pub(super) expires_at: Moment,
+}
+
+/// Why an answer on disk is not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// The disk cannot be read now.
+    Down,
+    /// It was dropped.
+    Gone,
+    /// Its seal does not open.
+    Broken,
+}
+
+/// A request whose exchange has ended, and whose answer is on disk.
+pub struct Stored {
+    context: Arc<Context>,
+    on_disk: OnDisk,
+    order: Box<Order>,
+}
+
+impl Stored {
+    pub(super) fn new(context: Arc<Context>, on_disk: OnDisk, order: Order) -> Self {
+        Self {
+            context,
+            on_disk,
+            order: Box::new(order),
+        }
+    }
+
+    /// The ended exchange.
+    pub const fn exchange(&self) -> Uuid {
+        self.on_disk.exchange
+    }
+
+    /// Reads the answer, and says what becomes of the request: it is given the answer, told that it
+    /// is gone, or, where the payer had yet to finish the transaction, taken in as a new one.
+    pub async fn open(self) -> Admission {
+        let Self {
+            context,
+            on_disk,
+            order,
+        } = self;
+        let exchange = on_disk.exchange;
+        let key = order
+            .credentials
+            .answer_key(&context.hash_key, &order.gateway.name);
+        let Ok(answer) = context.read(on_disk.exchange, on_disk.place, &key).await else {
+            return Admission::Spent { exchange };
+        };
+        if Transaction::of(&answer.body).is_some_and(|transaction| transaction.awaits_payer()) {
+            let identity = order.identity;
+            let name = context
+                .hash_key
+                .fact(identity.fingerprint, identity.credential);
+            context.table().facts.remove(&name);
+            return context.admit(*order);
+        }
+        context.metrics.replayed();
+        let expires_at = on_disk.expires_at;
+        context
+            .results
+            .restore(on_disk.result, Arc::clone(&answer), expires_at);
+        Admission::Kept { exchange, answer }
+    }
+}
+
+impl Admission {
+    /// The same, once what is on disk was read.
+    pub async fn opened(self) -> Self {
+        let mut admission = self;
+        while let Self::Stored(stored) = admission {
+            admission = stored.open().await;
+        }
+        admission
+    }
+}
+
+impl Flights {
+    /// Reads an answer that was found by its task, with the key of the credentials that ask for it;
+    /// `None` where it is gone or cannot be read.
+    pub async fn read(&self, on_disk: OnDisk, key: &AnswerKey) -> Option<Answer> {
+        let read = self.0.read(on_disk.exchange, on_disk.place, key).await;
+        read.ok()
+    }
+}
+
+impl Context {
+    /// The answer at a place of an exchange.
+    pub(super) async fn read(
+        &self,
+        exchange: Uuid,
+        place: Place,
+        key: &AnswerKey,
+    ) -> Result<Answer, Unread> {
+        let sealed = match self.recorder.answer(place).await {
+            Ok(Some(sealed)) => sealed,
+            Ok(None) => return Err(Unread::Gone),
+            Err(ReadError) => return Err(Unread::Down),
+        };
+        let opened = key.open(exchange, place, &sealed);
+        let answer = opened.map_or(None, |clear| StoredResponse::decode(&clear).ok());
+        let Some(answer) = answer else {
+            tracing::error!(%exchange, "a kept answer does not open: it is lost");
+            return Err(Unread::Broken);
+        };
+        // Fields and body of its own: what was opened is erased as a whole.
+        Ok(Arc::new(answer.copied()))
+    }
+}

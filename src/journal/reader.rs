@@ -1,0 +1,73 @@
+//! A journal that nobody holds, looked at and not changed: for the operator's commands.
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::error::{OpenError, ReadError};
+use super::key::KeyFile;
+use super::listing::{Page, Report};
+use super::room::Room;
+use super::storage::Overlay;
+use super::store::{Site, Store};
+use super::work::contained;
+use super::{Config, Metrics, Number};
+
+/// An open file. While this lives, no holdline can start on it.
+#[derive(Debug)]
+pub struct Reader {
+    store: Store,
+    _key: KeyFile,
+}
+
+impl Reader {
+    /// Opens the journal of a configuration. Blocks.
+    pub fn open(config: &Config, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
+        let path = config.path.clone();
+        let failed = |source| OpenError::File {
+            path: path.clone(),
+            source,
+        };
+        let key = KeyFile::open_existing(&*disk, &path)?;
+        let file = disk.open(&path).map_err(failed)?;
+        let file = file.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let storage = Overlay::new(file).map_err(failed)?;
+        let site = Site {
+            disk,
+            path: path.clone(),
+            max_bytes: u64::MAX,
+            metrics: Metrics::default(),
+            refused: Arc::default(),
+            taken: Arc::default(),
+        };
+        let room = Room::new(0, u64::MAX, Arc::default());
+        let store = contained(|| site.opened(storage, &key, room));
+        let store = store.unwrap_or_else(|| {
+            Err(OpenError::Damaged {
+                path,
+                what: "it cannot be opened".to_owned(),
+            })
+        })?;
+        Ok(Self { store, _key: key })
+    }
+
+    /// What is remembered of at most `limit` exchanges from a number on. Blocks.
+    pub fn remembered(&self, from: Number, limit: usize) -> Result<Page, ReadError> {
+        let page = contained(|| Page::read(&self.store, from, limit)).ok_or(ReadError::Down)?;
+        page.map_err(|error| error.told())
+    }
+
+    /// Looks at every page and every record. Blocks.
+    pub fn verify(&mut self) -> Report {
+        let checked = contained(|| self.store.check());
+        let mut report = contained(|| Report::of(&self.store))
+            .unwrap_or_else(|| Report::stopped("redb panicked over a page"));
+        match checked {
+            Some(Ok(true)) => {}
+            Some(Ok(false)) => {
+                report.fault("pages had to be mended, and what was on them may be lost");
+            }
+            Some(Err(error)) => report.fault(&error.to_string()),
+            None => report.fault("redb panicked over a page"),
+        }
+        report
+    }
+}

@@ -1,0 +1,372 @@
+//! A process that was killed, and the next one that begins with what its journal remembers.
+use std::time::Duration;
+
+use super::journal::Reads;
+use super::log::Log;
+use super::world::{Ask, Reply, Setting, World, until};
+use holdline::exchange::machine::{Doubt, RecordKind as R, State, Verdict};
+use holdline::exchange::{Recovered, TaskAnswer};
+use holdline::simulator::ledger::PollAnswer as Handed;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Plays `ask` until its exchange awaits `state`, and kills the process there.
+async fn killed(world: &World, ask: &Ask, state: State) -> World {
+    let held = world.begin(ask);
+    until(&held.flight, state).await;
+    world.restarted(&Setting::default()).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_not_delivered_is_given_to_the_repeat_byte_for_byte() {
+    for ask in [Ask::payment(""), Ask::payment("").with_key("k")] {
+        let world = World::calm();
+        let first = world.pay(&ask).await.answer();
+        first.settle(false);
+        world.pass(SECOND).await;
+        let (next, recovered) = world.restarted(&Setting::default());
+        let undelivered = Recovered {
+            undelivered: 1,
+            ..Recovered::default()
+        };
+        assert_eq!(recovered, undelivered);
+        assert_eq!(next.flights.count(), (0, 1));
+        let calls = world.network.wires().len();
+        let again = next.pay(&ask).await.answer();
+        assert_eq!(again.answer, first.answer);
+        assert!(again.replayed);
+        assert_eq!(world.network.wires().len(), calls, "nobody was asked");
+        again.settle(true);
+        next.is_empty().await;
+        assert_eq!(world.journal.kinds().last(), Some(&R::Delivered));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_accepted_is_polled_for_once_its_client_is_back() {
+    for state in [State::Waiting, State::Polling] {
+        let world = World::calm();
+        let ask = Ask::payment("poll-silent=3000");
+        let next = killed(&world, &ask, state).await;
+        next.pass(Duration::from_mins(1)).await;
+        assert_eq!(next.flights.count(), (0, 1), "it waits for its client only");
+        let polls = world.ledger().tasks[0].polls.len();
+        let answered = next.pay(&ask).await.answer();
+        assert_eq!(answered.uid(), world.ledger().charges[0].uid);
+        let ledger = world.ledger();
+        assert_eq!((ledger.submits.len(), ledger.charges.len()), (1, 1));
+        assert!(ledger.tasks[0].polls.len() > polls);
+        answered.settle(true);
+        next.is_empty().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submit_without_an_answer_is_looked_up_with_what_the_repeat_brings() {
+    let world = World::calm();
+    let ask = Ask::payment("late=20000");
+    let next = killed(&world, &ask, State::Submitting).await;
+    let listed = next.flights.all();
+    assert_eq!(listed[0].standing().1, Some(Doubt::Restart));
+    assert_eq!(listed[0].facts().last_four, None, "no card is on disk");
+    next.pass(Duration::from_mins(1)).await;
+    let answered = next.pay(&ask).await.answer();
+    assert_eq!(answered.uid(), world.ledger().charges[0].uid);
+    assert_eq!(listed[0].facts().last_four.as_deref(), Some("0000"));
+    assert_eq!(world.ledger().submits.len(), 1);
+    answered.settle(true);
+    next.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_transaction_is_not_taken_for_the_one_that_a_restart_lost() {
+    let world = World::calm();
+    world
+        .pay(&Ask::payment("older"))
+        .await
+        .answer()
+        .settle(true);
+    world.pass(Duration::from_secs(5)).await;
+    let ask = Ask::payment("lost bad-gateway");
+    let next = killed(&world, &ask, State::Asking).await;
+    let repeat = ask.held_for(Duration::from_secs(70));
+    assert!(matches!(next.pay(&repeat).await, Reply::InDoubt(_)));
+    assert_eq!(world.ledger().charges.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_exchange_delivered_before_the_restart_is_not_taken_either() {
+    let world = World::calm();
+    let lost = Ask::payment("lost bad-gateway").with_key("lost");
+    let held = world.begin(&lost);
+    until(&held.flight, State::Asking).await;
+    // The same purchase under another key, while the first is under way.
+    let rival = Ask::payment("rival").with_key("rival");
+    world.pay(&rival).await.answer().settle(true);
+    world.pass(SECOND).await;
+    let (next, _) = world.restarted(&Setting::default());
+    let repeat = lost.held_for(Duration::from_secs(70));
+    assert!(matches!(next.pay(&repeat).await, Reply::InDoubt(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_soft_answer_is_kept_over_the_restart() {
+    let world = World::calm();
+    let ask = Ask::payment("soft=406");
+    let held = world.begin(&ask);
+    while !world.journal.kinds().contains(&R::Candidate) {
+        world.pass(Duration::from_millis(100)).await;
+    }
+    assert_eq!(held.flight.state(), State::Waiting);
+    let (next, _) = world.restarted(&Setting::default());
+    let answered = next.pay(&ask).await.answer();
+    assert_eq!(answered.answer.status, 406);
+    let polls = &world.ledger().tasks[0].polls;
+    let results = polls.iter().filter(|poll| poll.answer == Handed::Result);
+    assert_eq!(results.count(), 1);
+    answered.settle(true);
+    next.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivered_answer_with_a_key_is_read_from_the_journal_and_by_its_owner_only() {
+    let world = World::calm();
+    let ask = Ask::payment("").with_key("k");
+    let first = world.pay(&ask).await.answer();
+    first.settle(true);
+    world.pass(SECOND).await;
+    let (next, recovered) = world.restarted(&Setting::default());
+    assert_eq!(recovered.facts, 1);
+    for _ in 0..2 {
+        let again = next.pay(&ask).await.answer();
+        assert_eq!(again.answer, first.answer);
+        assert!(again.replayed);
+    }
+    assert_eq!(world.ledger().submits.len(), 1);
+    let other = next.pay(&ask.clone().by("1:other")).await.answer();
+    assert!(!other.replayed, "I7");
+    assert_eq!(world.ledger().submits.len(), 2);
+    next.pass(Duration::from_hours(24)).await;
+    assert!(!next.pay(&ask).await.answer().replayed);
+    assert_eq!(world.ledger().submits.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivered_answer_that_the_cache_dropped_is_read_from_the_journal() {
+    let mut setting = Setting::default();
+    setting.results.max_bytes = 0;
+    let world = World::new(&setting);
+    let ask = Ask::payment("").with_key("k");
+    let first = world.pay(&ask).await.answer();
+    first.settle(true);
+    world.is_empty().await;
+    assert_eq!(world.pay(&ask).await.answer().answer, first.answer);
+    for reads in [Reads::Fail, Reads::Lie, Reads::Drop] {
+        world.journal.read(reads);
+        let reply = world.pay(&ask).await;
+        assert!(matches!(reply, Reply::Spent), "{reads:?}: {reply:?}");
+    }
+    assert_eq!(world.ledger().submits.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unfinished_transaction_goes_to_the_gateway_again_after_a_restart() {
+    let world = World::calm();
+    let ask = Ask::payment("incomplete").with_key("k");
+    world.pay(&ask).await.answer().settle(true);
+    world.pass(SECOND).await;
+    let (next, _) = world.restarted(&Setting::default());
+    next.pay(&ask).await.answer().settle(true);
+    let ledger = world.ledger();
+    assert_eq!((ledger.submits.len(), ledger.charges.len()), (2, 1));
+    next.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_key_a_delivered_one_is_read_by_its_task_and_the_same_again_is_a_new_one() {
+    let world = World::calm();
+    let ask = Ask::payment("");
+    let first = world.pay(&ask).await.answer();
+    first.settle(true);
+    world.pass(SECOND).await;
+    let (next, recovered) = world.restarted(&Setting::default());
+    assert_eq!(recovered, Recovered::default());
+    let id = world.ledger().tasks[0].request_id.parse().unwrap();
+    let order = next.order(&ask);
+    let hash_key = next.flights.hash_key();
+    let TaskAnswer::OnDisk(on_disk) = next.flights.task(order.identity.credential, &id) else {
+        panic!("its answer is on disk");
+    };
+    let key = hash_key.answer_key("sim", ask.authorization().as_bytes());
+    let read = next.flights.read(on_disk, &key).await;
+    assert_eq!(read, Some(first.answer.clone()));
+    let stranger = next.order(&ask.clone().by("1:other")).identity.credential;
+    let told = next.flights.task(stranger, &id);
+    assert!(matches!(told, TaskAnswer::Unknown), "I7");
+    assert_ne!(next.pay(&ask).await.answer().uid(), first.uid());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_is_gone_or_elsewhere_is_not_asked() {
+    for (name, origin, cause) in [
+        ("sim", "http://elsewhere.test", Doubt::OriginChanged),
+        ("other", "http://gateway.test", Doubt::GatewayGone),
+    ] {
+        for state in [State::Submitting, State::Waiting, State::Undelivered] {
+            let world = World::calm();
+            let ask = Ask::payment("late=100");
+            let held = world.begin(&ask);
+            until(&held.flight, state).await;
+            let gateway = world.gateway_at(name, origin);
+            let (next, recovered) = world.restarted_with(&Setting::default(), &[gateway]);
+            assert_eq!(recovered.in_doubt, 1);
+            next.pass(Duration::from_mins(1)).await;
+            let calls = world.network.wires().len();
+            for _ in 0..2 {
+                assert_eq!(next.pay(&ask).await.doubt(), cause, "{state:?}");
+                next.pass(Duration::from_secs(11)).await;
+            }
+            assert_eq!(world.network.wires().len(), calls, "nobody is asked");
+            let id = next.flights.all()[0].id().to_string();
+            let settled = next
+                .flights
+                .resolve(&id, Verdict::NotExecuted, "none".into());
+            settled.await.unwrap();
+            next.is_empty().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operators_word_outlives_the_process() {
+    let world = World::calm();
+    let ask = Ask::payment("bad-gateway").held_for(Duration::from_secs(70));
+    assert!(matches!(world.pay(&ask).await, Reply::InDoubt(_)));
+    until(&world.flights.all()[0], State::Doubtful).await;
+    let id = world.flights.all()[0].id().to_string();
+    let said = world
+        .flights
+        .resolve(&id, Verdict::Executed, "in the back office".into());
+    said.await.unwrap();
+    let (next, _) = world.restarted(&Setting::default());
+    next.pass(Duration::from_secs(30)).await;
+    let calls = world.network.wires().len();
+    assert_eq!(next.pay(&ask).await.doubt(), Doubt::Executed);
+    assert_eq!(world.network.wires().len(), calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_read_is_in_progress_and_the_next_repeat_tries_again() {
+    let world = World::calm();
+    let ask = Ask::payment("");
+    let first = world.pay(&ask).await.answer();
+    first.settle(false);
+    world.pass(SECOND).await;
+    let (next, _) = world.restarted(&Setting::default());
+    world.journal.read(Reads::Fail);
+    assert!(matches!(next.pay(&ask).await, Reply::InProgress));
+    world.journal.read(Reads::Work);
+    assert_eq!(next.pay(&ask).await.answer().answer, first.answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_whose_seal_does_not_open_is_in_doubt_and_looked_up_by_the_next_repeat() {
+    for reads in [Reads::Lie, Reads::Drop] {
+        let world = World::calm();
+        let ask = Ask::payment("");
+        let first = world.pay(&ask).await.answer();
+        first.settle(false);
+        world.pass(SECOND).await;
+        let (next, _) = world.restarted(&Setting::default());
+        world.journal.read(reads);
+        assert_eq!(next.pay(&ask).await.doubt(), Doubt::SealBroken);
+        next.pass(Duration::from_secs(10)).await;
+        let found = next.pay(&ask).await.answer();
+        assert_eq!(found.uid(), first.uid());
+        assert_eq!(world.ledger().submits.len(), 1);
+        found.settle(true);
+        next.is_empty().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_comes_for_expires_with_a_warning_after_as_many_hours_as_before() {
+    let world = World::calm();
+    world.pay(&Ask::payment("")).await.answer().settle(false);
+    world.pass(Duration::from_hours(20)).await;
+    let (next, _) = world.restarted(&Setting::default());
+    let log = Log::capture();
+    next.pass(Duration::from_hours(3)).await;
+    assert_eq!(next.flights.count(), (0, 1));
+    next.pass(Duration::from_hours(1) + SECOND * 5).await;
+    next.is_empty().await;
+    let id = &world.ledger().tasks[0].request_id;
+    assert!(log.text().contains("expires") && log.text().contains(id));
+    assert_eq!(world.journal.kinds().last(), Some(&R::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submit_is_not_repeated_once_its_key_may_be_forgotten() {
+    let mut setting = Setting::default();
+    setting.exchange.resubmits = 1;
+    for (hours, submits) in [(22, 2), (23, 1)] {
+        let world = World::new(&setting);
+        let ask = Ask::payment("late=20000");
+        let held = world.begin(&ask);
+        until(&held.flight, State::Submitting).await;
+        let (first, _) = world.restarted(&setting);
+        first.pass(Duration::from_secs(hours * 3600 - 30)).await;
+        let (next, _) = first.restarted(&setting);
+        next.pass(SECOND * 60).await;
+        next.pay(&ask).await.answer().settle(true);
+        assert_eq!(world.ledger().submits.len(), submits, "{hours} h");
+        assert_eq!(world.ledger().charges.len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_that_have_one_request_are_both_kept() {
+    let world = World::calm();
+    let ask = Ask::payment("late=20000");
+    let held = world.begin(&ask);
+    until(&held.flight, State::Submitting).await;
+    // A process that forgot the first: what a defect of ours or a copied journal would look like.
+    let amnesiac = world.reopened(&Setting::default());
+    let second = amnesiac.begin(&ask);
+    until(&second.flight, State::Submitting).await;
+    let _ = amnesiac.flights.stop(|_| true);
+    let (next, recovered) = world.restarted(&Setting::default());
+    assert_eq!((recovered.in_doubt, next.flights.count()), (2, (0, 2)));
+    let newest = next.begin(&ask).flight;
+    assert_eq!(newest.id(), second.flight.id());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_limit_drops_what_is_recovered_and_all_of_it_counts() {
+    let world = World::calm();
+    for name in ["a", "b", "c"] {
+        let ask = Ask::of(name, 100, "", |_| ());
+        world.pay(&ask).await.answer().settle(false);
+    }
+    world.pass(SECOND).await;
+    let mut setting = Setting::default();
+    setting.exchange.undelivered = 2;
+    let (next, recovered) = world.restarted(&setting);
+    assert_eq!(recovered.undelivered, 3);
+    let new = Ask::of("d", 100, "", |_| ());
+    let reply = next.pay(&new).await;
+    assert!(
+        matches!(
+            reply,
+            Reply::NotAdmitted(holdline::exchange::Refusal::Undelivered)
+        ),
+        "{reply:?}"
+    );
+    for name in ["a", "b", "c"] {
+        let ask = Ask::of(name, 100, "", |_| ());
+        next.pay(&ask).await.answer().settle(true);
+    }
+    next.pass(SECOND).await;
+    next.pay(&new).await.answer().settle(true);
+    next.is_empty().await;
+}
