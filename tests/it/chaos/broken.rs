@@ -115,7 +115,7 @@ fn a_step_before_its_record_is_found() {
 }
 
 #[test]
-fn a_file_that_is_not_synced_is_a_second_charge() {
+fn a_file_that_is_not_synced_cannot_be_read_after_a_loss_of_power() {
     // From the first record on: an empty journal was synced in good faith.
     let change = betrayed(|host| {
         let disk = host.disk().clone();
@@ -124,7 +124,7 @@ fn a_file_that_is_not_synced_is_a_second_charge() {
             Disk::Ready
         });
     });
-    finds(Rule::OneCharge, change);
+    finds(Rule::Start, change);
 }
 
 #[test]

@@ -105,6 +105,19 @@ impl Evidence {
             let line = format!("{} {} {} -> {answer:?}", call.method, call.path, call.key);
             lines.push((call.at, line));
         }
+        for entry in &self.journal {
+            let (exchange, kind, place) = (entry.exchange, entry.kind, entry.written.place);
+            let asked = format!("{exchange} {place:?}: {kind:?} is asked for");
+            lines.push((entry.asked_at, asked));
+            let line = |end: &str| format!("{exchange} {place:?}: {kind:?} {end}");
+            lines.extend(entry.durable_at.map(|at| (at, line("is durable"))));
+            let ends = [(entry.failed, "fails"), (entry.panicked, "panics")];
+            let ends = ends.into_iter().filter(|(is_so, _)| *is_so);
+            lines.extend(ends.map(|(_, end)| (entry.asked_at, line(end))));
+        }
+        for ending in &self.endings {
+            lines.push((ending.at, format!("the process ends: {ending:?}")));
+        }
         lines.sort_by_key(|(at, _)| *at);
         let lines = lines
             .into_iter()
@@ -302,7 +315,9 @@ impl Evidence {
             let Some(Reply::Answer(before)) = &earlier.reply else {
                 continue;
             };
-            let is_same = before.answer == now.answer;
+            let was_lost = self.was_lost(*exchange, earlier.at, told.at);
+            let is_same = before.answer == now.answer
+                || (was_lost && before.answer.says_the_same(&now.answer));
             // A process that ended may have taken along that the answer was acknowledged.
             let is_stale = (earlier.intent, earlier.round) != (told.intent, told.round)
                 && self.intents[told.intent].ask.key.is_none()

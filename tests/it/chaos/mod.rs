@@ -11,7 +11,7 @@
 //!
 //! | bug | shown in |
 //! | --- | --- |
-//! | no fsync of the file | `broken`: a second charge, and an intent that the disk lacks |
+//! | no fsync of the file | `broken`: an intent that the disk lacks, and a journal that cannot be read |
 //! | no fsync of the directory | `broken`: a second charge |
 //! | submit inside `get_with` | `broken`, `coalesced`: a second charge |
 //! | retry after a reset | `broken`: a box in between; `model`: the machine |
@@ -23,7 +23,7 @@
 //! | a step before its record | `broken`: a second charge, and an early submit |
 //! | a restart that forgets a submit | `broken`: a second charge |
 //! | a restart that reads a result again | `broken`: a second `GET` after the result |
-//! | a restart that asks another origin | `simulated::restarts` |
+//! | a restart that asks another origin | `simulated::ends` |
 mod broken;
 mod client;
 mod coalesced;

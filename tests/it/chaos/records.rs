@@ -102,6 +102,12 @@ impl Evidence {
         found
     }
 
+    /// True if the disk refused an exchange's result, and the process that had it in memory ended.
+    pub(super) fn was_lost(&self, exchange: Uuid, from: Moment, to: Moment) -> bool {
+        let refused = |entry: &Entry| entry.kind == RecordKind::Completed && entry.failed;
+        self.died_between(from, to) && self.records_of(exchange).any(refused)
+    }
+
     /// True if the result of a task was durable before the first process ended after it came.
     fn was_kept(&self, task: &str, since: Moment, until: Moment) -> bool {
         let keys: BTreeSet<&str> = self
@@ -111,7 +117,8 @@ impl Evidence {
             .map(|call| &*call.key)
             .collect();
         let exchanges = self.exchanges().into_iter();
-        let mine = exchanges.filter(|(_, key)| keys.contains(key));
+        // Of two exchanges that a client gave one key, each may ask for itself after a restart.
+        let mine = exchanges.filter(|(_, key)| keys.contains(key) && !self.is_shared(key));
         let mut entries = mine.flat_map(|(exchange, _)| self.records_of(exchange));
         entries.any(|entry| {
             let durable = entry.durable_at.filter(|durable| *durable < until);
@@ -170,7 +177,11 @@ impl Evidence {
     pub(super) fn strange_paths(&self) -> Vec<String> {
         let mut paths: BTreeMap<Uuid, Vec<RecordKind>> = BTreeMap::new();
         for entry in &self.journal {
-            if entry.durable_at.is_some() || entry.failed || entry.panicked {
+            let mut later = self.records_of(entry.exchange);
+            let next = later.find(|later| later.asked_at > entry.asked_at);
+            let until = next.map_or(Moment::START, |next| next.asked_at);
+            let is_lost = self.died_between(entry.asked_at, until);
+            if entry.durable_at.is_some() || (!is_lost && (entry.failed || entry.panicked)) {
                 paths.entry(entry.exchange).or_default().push(entry.kind);
             }
         }

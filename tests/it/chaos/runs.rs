@@ -1,5 +1,6 @@
 //! The runs: a few hundred seeds, each of which must break no rule.
 use std::panic::resume_unwind;
+use std::thread::ScopedJoinHandle;
 
 use fastrand::Rng;
 use futures_util::future::{join, join_all};
@@ -164,7 +165,7 @@ fn judge_all(seeds: u64) -> Vec<Ending> {
         let threads: Vec<_> = (0..threads)
             .map(|thread| scope.spawn(move || share(thread).collect::<Vec<_>>()))
             .collect();
-        let ended = threads.into_iter().map(|thread| thread.join());
+        let ended = threads.into_iter().map(ScopedJoinHandle::join);
         ended
             .flat_map(|ended| ended.unwrap_or_else(|why| resume_unwind(why)))
             .collect()

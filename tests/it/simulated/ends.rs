@@ -109,10 +109,9 @@ async fn ended(ask: &Ask, end: End) -> Stood {
         Stood::Sent => (!after.charges.is_empty(), 1),
         // What may be read once was read, and died with its reader.
         Stood::Accepted => (!spent, 1),
-        Stood::Candidate | Stood::Completed => (true, 1),
         // Without a key an answer that arrived ends it: the next request is another purchase.
         Stood::Delivered if ask.key.is_none() => (true, 2),
-        Stood::Delivered => (true, 1),
+        Stood::Candidate | Stood::Completed | Stood::Delivered => (true, 1),
     };
     assert_eq!(after.submits.len(), submits, "{case}");
     assert_eq!(matches!(reply, Reply::Answer(_)), answers, "{case}");
@@ -129,16 +128,20 @@ async fn ended(ask: &Ask, end: End) -> Stood {
 }
 
 async fn ends_well_everywhere(ask: Ask, expected: &[Stood]) {
+    let ways = [
+        (Death::Killed, 0),
+        (Death::PowerLost, 1),
+        (Death::PowerLost, 2),
+    ];
     let mut seen: BTreeMap<Stood, u32> = BTreeMap::new();
-    for at in places(&ask).await {
-        for (death, seed) in [
-            (Death::Killed, 0),
-            (Death::PowerLost, 1),
-            (Death::PowerLost, 2),
-        ] {
-            *seen
-                .entry(ended(&ask, End { at, death, seed }).await)
-                .or_default() += 1;
+    for (turn, at) in places(&ask).await.into_iter().enumerate() {
+        // Every place in every way takes a minute where nothing is optimised; then they take turns.
+        let turn = turn % ways.len();
+        let all = std::env::var_os("HOLDLINE_CHAOS_SEEDS").is_some();
+        let chosen = if all { &ways[..] } else { &ways[turn..=turn] };
+        for (death, seed) in chosen.iter().copied() {
+            let stood = ended(&ask, End { at, death, seed }).await;
+            *seen.entry(stood).or_default() += 1;
         }
     }
     let seen: Vec<Stood> = seen.into_keys().collect();

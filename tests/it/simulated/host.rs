@@ -78,8 +78,8 @@ pub(crate) type Recall = fn(&mut Remembered) -> bool;
 /// A process, and what ends with it.
 struct Running {
     world: World,
-    /// The task that writes the journal.
-    writer: Drain,
+    /// Where the task runs that writes the journal.
+    _writer: Drain,
     /// What it found in the journal.
     found: Vec<Remembered>,
 }
@@ -169,7 +169,7 @@ impl Host {
         world.flights.recover(remembered.iter().cloned(), &gateways);
         Ok(Running {
             world,
-            writer,
+            _writer: writer,
             found: remembered,
         })
     }

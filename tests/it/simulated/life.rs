@@ -195,11 +195,6 @@ impl Life {
         self.0.number
     }
 
-    /// How many steps it has taken.
-    pub(crate) fn steps(&self) -> u64 {
-        self.state().steps
-    }
-
     /// Every step that it took or died before.
     pub(crate) fn chronicle(&self) -> Chronicle {
         self.state().chronicle.clone()
