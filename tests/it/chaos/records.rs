@@ -172,41 +172,47 @@ impl Evidence {
         early.collect()
     }
 
-    /// I14: the records of an exchange are a path of the machine. One that was under way when its
-    /// process ended may be none.
+    /// I14: the records of an exchange are a path of the machine. One that failed is owed, and is
+    /// written later or lost with its process; one that was under way when its process ended may be
+    /// none.
     pub(super) fn strange_paths(&self) -> Vec<String> {
-        let mut paths: BTreeMap<Uuid, Vec<RecordKind>> = BTreeMap::new();
+        let mut paths: BTreeMap<Uuid, Vec<(RecordKind, bool)>> = BTreeMap::new();
         for entry in &self.journal {
-            let mut later = self.records_of(entry.exchange);
-            let next = later.find(|later| later.asked_at > entry.asked_at);
-            let until = next.map_or(Moment::START, |next| next.asked_at);
-            let is_lost = self.died_between(entry.asked_at, until);
-            if entry.durable_at.is_some() || (!is_lost && (entry.failed || entry.panicked)) {
-                paths.entry(entry.exchange).or_default().push(entry.kind);
+            let is_sure = entry.durable_at.is_some();
+            if is_sure || entry.failed || entry.panicked {
+                let path = paths.entry(entry.exchange).or_default();
+                path.push((entry.kind, is_sure));
             }
         }
-        let strange = paths.into_iter().filter(|(_, path)| !is_path(path));
+        let strange = paths.into_iter().filter(|(_, path)| !is_path(None, path));
         strange
             .map(|(exchange, path)| format!("{exchange}: {path:?}"))
             .collect()
     }
 }
 
-/// True if each record may follow the one before it (MACHINE.md 3; a panic at any record puts an
-/// exchange in doubt, and so does a restart).
-fn is_path(path: &[RecordKind]) -> bool {
-    use RecordKind as R;
-    let starts = path.first().is_none_or(|first| *first == R::Submitted);
-    let follows = |pair: &[RecordKind]| match pair[1] {
-        R::Submitted => false,
-        R::Withdrawn => pair[0] == R::Submitted,
-        R::Refused => matches!(pair[0], R::Submitted | R::Resubmitted | R::InDoubt),
-        R::Delivered => pair[0] == R::Completed,
-        R::Candidate => matches!(pair[0], R::Accepted | R::Candidate | R::InDoubt),
-        R::Resubmitted | R::Accepted | R::Completed | R::InDoubt => {
-            !matches!(pair[0], R::Delivered | R::Withdrawn | R::Closed)
-        }
-        R::Closed => !matches!(pair[0], R::Withdrawn | R::Closed),
+/// True if each record may follow the one before it, where those that are not sure may be missing.
+fn is_path(last: Option<RecordKind>, path: &[(RecordKind, bool)]) -> bool {
+    let Some(((next, is_sure), rest)) = path.split_first() else {
+        return true;
     };
-    starts && path.windows(2).all(follows)
+    let follows = last.map_or(*next == RecordKind::Submitted, |last| follows(last, *next));
+    (follows && is_path(Some(*next), rest)) || (!is_sure && is_path(last, rest))
+}
+
+/// True if a record may follow another (MACHINE.md 3; a panic at any record puts an exchange in
+/// doubt, and so does a restart).
+fn follows(last: RecordKind, next: RecordKind) -> bool {
+    use RecordKind as R;
+    match next {
+        R::Submitted => false,
+        R::Withdrawn => last == R::Submitted,
+        R::Refused => matches!(last, R::Submitted | R::Resubmitted | R::InDoubt),
+        R::Delivered => last == R::Completed,
+        R::Candidate => matches!(last, R::Accepted | R::Candidate | R::InDoubt),
+        R::Resubmitted | R::Accepted | R::Completed | R::InDoubt => {
+            !matches!(last, R::Delivered | R::Withdrawn | R::Closed)
+        }
+        R::Closed => !matches!(last, R::Withdrawn | R::Closed),
+    }
 }

@@ -147,6 +147,7 @@ impl Host {
                 metrics: journal::Metrics::default(),
             },
             |mut exchange| {
+                inner.journal.confirm(&exchange);
                 if (inner.recall.get())(&mut exchange) {
                     remembered.push(exchange);
                 }

@@ -1,5 +1,5 @@
 //! A journal that is slow, fails, panics or lies, as a test has it, and remembers every record.
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -127,6 +127,22 @@ impl Journal {
         let durable = |entry: &Entry| entry.durable_at.is_some();
         let entries = self.entries().into_iter().filter(durable);
         entries.map(|entry| entry.kind).collect()
+    }
+
+    /// A new process found an exchange on the disk: its records are durable, though the process that
+    /// made them may not have learned it.
+    pub(crate) fn confirm(&self, found: &Remembered) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        // One that was lost may have a later one in its place.
+        let mut steps = HashSet::new();
+        for entry in state.entries.iter_mut().rev() {
+            let step = entry.written.place.step;
+            let is_of_it = entry.exchange == found.head.exchange && step < found.next_step;
+            if is_of_it && steps.insert(step) {
+                entry.durable_at.get_or_insert(now);
+            }
+        }
     }
 
     /// Whether new exchanges may start.
