@@ -164,7 +164,8 @@ impl Evidence {
             let key = exchanges
                 .get(&entry.exchange)
                 .filter(|key| !self.is_shared(key))?;
-            let durable = entry.durable_at?;
+            // One that failed is owed, and the exchange goes on from memory.
+            let durable = entry.durable_at.filter(|_| !entry.failed)?;
             let mut polls = self.polls_of(key);
             let early = polls.find(|call| entry.asked_at < call.at && call.at < durable)?;
             Some(format!("{key}: polled at {:?}", early.at))
