@@ -34,14 +34,14 @@ pub(super) struct Evidence {
 
 /// A broken rule, with what shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Violation {
-    pub(super) rule: Rule,
-    pub(super) what: String,
+pub(crate) struct Violation {
+    pub(crate) rule: Rule,
+    pub(crate) what: String,
 }
 
 /// The rules that a run can break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(crate) enum Rule {
     OneCharge,
     HonestDenial,
     NoLostAnswer,

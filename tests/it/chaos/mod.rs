@@ -27,8 +27,8 @@
 mod broken;
 mod client;
 mod coalesced;
-mod judge;
+pub(crate) mod judge;
 mod plan;
 mod records;
 mod runs;
-mod wire;
+pub(crate) mod wire;
