@@ -33,15 +33,20 @@ pub struct Stop {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// SIGXFSZ, which is never looked at: its default is to end a process that writes beyond the limit
+    /// of a file's size (setrlimit(2)). With a handler the write fails, and who writes deals with that.
+    _too_large: Signal,
 }
 
 impl Stop {
     /// Takes the signals from now on.
     pub fn listen() -> io::Result<Self> {
+        let too_large = nix::sys::signal::Signal::SIGXFSZ as i32;
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            _too_large: signal(SignalKind::from_raw(too_large))?,
         })
     }
 

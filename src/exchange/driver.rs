@@ -342,7 +342,7 @@ impl Driver {
             Action::Finish(outcome) => self.finish(&outcome),
             Action::Give => self.give(),
             Action::Renew => self.flight.core().tell(&Told::Renew),
-            Action::WarnExpired => journey::warn_expired(&self.flight),
+            Action::WarnExpired => journey::warn_expired(&self.context, &self.flight),
         }
     }
 

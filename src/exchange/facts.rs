@@ -63,7 +63,7 @@ impl Fact {
 #[derive(Default)]
 pub(super) struct Facts {
     numbers: HashMap<FactName, u32>,
-    facts: VecDeque<(FactName, Fact)>,
+    order: VecDeque<(FactName, Fact)>,
     /// The number of the oldest one.
     first: u32,
 }
@@ -71,14 +71,14 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) fn insert(&mut self, name: FactName, fact: Fact) {
         // They are bounded far below what a number can count, and it may begin anew.
-        let count = u32::try_from(self.facts.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
         self.numbers.insert(name, self.first.wrapping_add(count));
-        self.facts.push_back((name, fact));
+        self.order.push_back((name, fact));
     }
 
     pub(super) fn find(&self, name: &FactName, now: Moment) -> Option<Fact> {
         let number = self.numbers.get(name)?.wrapping_sub(self.first);
-        let (_, fact) = self.facts.get(usize::try_from(number).ok()?)?;
+        let (_, fact) = self.order.get(usize::try_from(number).ok()?)?;
         (now < fact.expires_at).then_some(*fact)
     }
 
@@ -89,14 +89,14 @@ impl Facts {
 
     /// Forgets what has expired, and says how many are left.
     pub(super) fn purge(&mut self, now: Moment) -> usize {
-        while let Some((name, _)) = self.facts.pop_front_if(|(_, fact)| fact.expires_at <= now) {
+        while let Some((name, _)) = self.order.pop_front_if(|(_, fact)| fact.expires_at <= now) {
             // A later one of the same request has another number.
             if self.numbers.get(&name) == Some(&self.first) {
                 self.numbers.remove(&name);
             }
             self.first = self.first.wrapping_add(1);
         }
-        self.facts.len()
+        self.order.len()
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
         }
         let places = facts.numbers.capacity() * 8 / 7;
         let index = places * (size_of::<(FactName, u32)>() + 1);
-        let kept = facts.facts.capacity() * size_of::<(FactName, Fact)>();
+        let kept = facts.order.capacity() * size_of::<(FactName, Fact)>();
         let each = (index + kept) / MILLION as usize;
         assert!(each <= 130, "{each} bytes a fact");
     }

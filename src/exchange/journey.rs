@@ -14,6 +14,14 @@ impl Flight {
         self.core().machine.is_at_rest()
     }
 
+    /// True if its answer is at hand, or on disk under its seal.
+    fn has_answer(&self) -> bool {
+        let core = self.core();
+        let is_told = matches!(core.told, Some(super::flight::Told::Answer { .. }));
+        let is_sealed = core.sealed_step.is_some() && core.sealed_step == core.answer_step;
+        is_told || is_sealed
+    }
+
     /// True if the answer tells of a transaction that the payer has yet to finish.
     pub(super) fn is_unfinished(&self) -> bool {
         let core = self.core();
@@ -105,7 +113,10 @@ fn cause(outcome: &Outcome<Answer>) -> Option<String> {
 }
 
 /// An answer or a doubt that nobody came for is no longer remembered.
-pub(super) fn warn_expired(flight: &Flight) {
+pub(super) fn warn_expired(context: &Context, flight: &Flight) {
+    if flight.has_answer() {
+        context.metrics.undelivered_expired();
+    }
     tracing::warn!(
         target: "holdline::exchange",
         exchange = %flight.id,

@@ -44,6 +44,7 @@ pub struct Metrics {
     replayed: Counter,
     overlapping: Counter,
     unclassified: Counter,
+    undelivered_expired: Counter,
     seconds: Histogram,
     running: Gauge,
     undelivered: Gauge,
@@ -63,6 +64,7 @@ impl Default for Metrics {
             replayed: Counter::default(),
             overlapping: Counter::default(),
             unclassified: Counter::default(),
+            undelivered_expired: Counter::default(),
             running: Gauge::default(),
             undelivered: Gauge::default(),
             in_doubt: Gauge::default(),
@@ -111,6 +113,11 @@ impl Metrics {
             "unclassified_answers",
             unclassified,
             self.unclassified.clone(),
+        );
+        registry.register(
+            "undelivered_expired",
+            "Answers that nobody came for in time",
+            self.undelivered_expired.clone(),
         );
         registry.register(
             "running",
@@ -195,6 +202,10 @@ impl Metrics {
             Refusal::Draining => "draining",
         };
         self.refused.get_or_create(&Refused { why }).inc();
+    }
+
+    pub(super) fn undelivered_expired(&self) {
+        self.undelivered_expired.inc();
     }
 
     pub(super) fn joined(&self) {

@@ -59,7 +59,7 @@ impl Flights {
         }
         // The newest first: should two have one request, it is the newest that a repeat finds.
         for exchange in unsettled.into_iter().rev() {
-            recovery.resume(exchange);
+            recovery.resume(&exchange);
         }
         recovery.found
     }
@@ -111,13 +111,13 @@ impl Recovery<'_> {
     }
 
     /// An exchange that has not ended: a flight like any other, with a driver and nothing at hand.
-    fn resume(&mut self, exchange: Remembered) {
+    fn resume(&mut self, exchange: &Remembered) {
         let context = Arc::clone(&self.context);
-        let (home, cause) = self.home(&exchange);
-        let mut subject = self.subject(&exchange, home);
+        let (home, cause) = self.home(exchange);
+        let mut subject = self.subject(exchange, home);
         subject.identity.fingerprint = self.free_place(subject.identity.fingerprint);
         let ticket: Option<RequestId> = exchange.ticket.as_deref().and_then(|it| it.parse().ok());
-        let stood = stood(&exchange, ticket.as_ref(), cause);
+        let stood = stood(exchange, ticket.as_ref(), cause);
         let restored = Restored {
             explicit_key: subject.key.explicit,
             has_tracking_id: subject.facts.tracking_id.is_some(),

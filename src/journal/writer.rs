@@ -13,11 +13,15 @@ use super::store::{Batch, Store};
 use super::tidy::{Found, Goal, look};
 use super::work::perform;
 use super::{Entry, Number, Place};
-use crate::timing::{Moment, Stamps};
+use crate::timing::{Moment, Stamps, on_grid};
 
-/// From the start of one commit to that of the next, while entries are waited for: what comes in
-/// between shares the next. A commit costs some twenty times what a record in it does.
-const SPACING: Duration = Duration::from_millis(6);
+/// How long after each point of the grid entries that are waited for are committed together: a commit
+/// costs some twenty times what a record in it does. Polls leave on the grid, so that by then the
+/// answers of a gateway that is near are there, and wait for nothing.
+const AFTER_GRID: Duration = Duration::from_millis(3);
+
+/// After so long without a commit there is no company to wait for.
+const ALONE: Duration = Duration::from_millis(40);
 
 /// How long an entry that nobody waits for may wait for company.
 const LAZY: Duration = Duration::from_millis(100);
@@ -134,8 +138,11 @@ impl Writer {
         let Some((since, urgent)) = queue.waits() else {
             return tidy;
         };
-        let spaced = self.last_commit.map_or(since, |last| last + SPACING);
-        let write = if urgent { spaced } else { since + LAZY };
+        let write = if urgent {
+            together(since, self.last_commit)
+        } else {
+            since + LAZY
+        };
         if write <= tidy.1 {
             (Turn::Write, write)
         } else {
@@ -393,6 +400,14 @@ impl Writer {
         self.shared.metrics.is_up(false);
         self.shared.closed.cancel();
     }
+}
+
+/// When entries are committed of which the first came at `since`.
+fn together(since: Moment, last_commit: Option<Moment>) -> Moment {
+    if last_commit.is_none_or(|last| since.since(last) > ALONE) {
+        return since;
+    }
+    on_grid(since - AFTER_GRID) + AFTER_GRID
 }
 
 /// Who asked may have gone.

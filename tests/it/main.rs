@@ -18,6 +18,8 @@ mod house;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod listener;
 #[cfg(test)]
 mod parking;

@@ -1,7 +1,6 @@
 //! The whole app before a simulated gateway, in the test's own process.
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;

@@ -1,6 +1,6 @@
 //! The whole app against a simulated or a scripted gateway, read as prose.
-mod asking;
-mod bench;
+pub(crate) mod asking;
+pub(crate) mod bench;
 mod invariants;
 mod scripted;
 

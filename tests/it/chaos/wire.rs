@@ -1,4 +1,6 @@
 //! The calls that went over the network, read back from the bytes by a reader of its own.
+use std::time::Duration;
+
 use holdline::timing::Moment;
 use serde_json::Value;
 
@@ -6,31 +8,56 @@ use crate::simulated::network::Wire;
 
 /// One call of holdline's to the gateway.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) at: Moment,
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) authorization: String,
-    pub(super) key: String,
+pub(crate) struct Call {
+    pub(crate) at: Moment,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) authorization: String,
+    pub(crate) key: String,
+    pub(crate) body: Vec<u8>,
     /// The answer, if it came whole.
-    pub(super) answer: Option<Answer>,
+    pub(crate) answer: Option<Answer>,
 }
 
 /// A whole answer.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) at: Moment,
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) at: Moment,
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Call {
-    pub(super) fn is_submit(&self) -> bool {
+    pub(crate) fn is_submit(&self) -> bool {
         self.method == "POST"
     }
 
+    /// The merchant's id of the purchase, as far as it came.
+    pub(crate) fn tracking_id(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.body);
+        let (_, from) = text.split_once("\"tracking_id\":\"")?;
+        Some(from.split_once('"')?.0.to_owned())
+    }
+
+    /// True if the gateway refused it, whole and in so many words.
+    pub(crate) fn is_refused(&self) -> bool {
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|answer| (400..500).contains(&answer.status))
+    }
+
+    /// True if its answer came within this time.
+    pub(crate) fn is_in_time(&self, span: Duration) -> bool {
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|answer| answer.at.since(self.at) < span)
+    }
+
+    /// True if its answer is a task's result, whole.
+    pub(crate) fn is_result(&self) -> bool {
+        self.polled().is_some() && self.answer.as_ref().is_some_and(Answer::is_firm)
+    }
+
     /// The task that the answer to a submit names, if it can be asked for.
-    pub(super) fn task(&self) -> Option<String> {
+    pub(crate) fn task(&self) -> Option<String> {
         let answer = self.answer.as_ref()?;
         let json = answer.json();
         let is_ticket = json.get("response_url").is_some() || json.get("status_url").is_some();
@@ -41,23 +68,33 @@ impl Call {
     }
 
     /// The task whose result is asked for.
-    pub(super) fn polled(&self) -> Option<&str> {
+    pub(crate) fn polled(&self) -> Option<&str> {
         self.path.strip_prefix("/async/result/")
     }
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    pub(super) fn is_unknown(&self) -> bool {
+    fn is_firm(&self) -> bool {
+        let json = self.json();
+        let has = |name: &&str| json.get(*name).is_some();
+        match self.status {
+            200 => json.get("transaction").is_some(),
+            400 | 402 | 404 | 409 | 410 | 422 => ["response", "errors", "code"].iter().any(has),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_unknown(&self) -> bool {
         self.status == 404 && self.json()["status"] == "unknown"
     }
 }
 
 /// Every call, in the order in which they began.
-pub(super) fn calls(wires: &[Wire]) -> Vec<Call> {
+pub(crate) fn calls(wires: &[Wire]) -> Vec<Call> {
     let mut calls: Vec<Call> = wires.iter().flat_map(read).collect();
     calls.sort_by_key(|call| call.at);
     calls
@@ -82,6 +119,7 @@ fn read(wire: &Wire) -> Vec<Call> {
             path: words.next().unwrap_or_default(),
             authorization: request.field("authorization"),
             key: request.field("requestid"),
+            body: request.body,
             answer: answers.next().and_then(Message::into_answer),
         }
     };

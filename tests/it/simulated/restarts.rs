@@ -315,7 +315,7 @@ async fn a_submit_is_not_repeated_once_its_key_may_be_forgotten() {
         let held = world.begin(&ask);
         until(&held.flight, State::Submitting).await;
         let (first, _) = world.restarted(&setting);
-        first.pass(Duration::from_hours(hours) - SECOND * 30).await;
+        first.pass(Duration::from_secs(hours * 3600 - 30)).await;
         let (next, _) = first.restarted(&setting);
         next.pass(SECOND * 60).await;
         next.pay(&ask).await.answer().settle(true);

@@ -1,0 +1,227 @@
+//! A disk that is full, fails or may not be written, under the built binary: nothing new is sent, what
+//! runs is answered from memory, and all is well again when the disk is.
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
+use std::time::Duration;
+
+use holdline::simulator::{Gateway, Latency, Settings};
+use holdline::timing::Clock;
+
+use super::holdline::Holdline;
+use super::tap::Tap;
+use super::tracer::{SYNCS, Tracer, WRITES, is_there};
+use crate::app::asking::{Answer, Asking};
+use crate::app::bench::{PATIENCE, ms};
+
+async fn before_a_gateway() -> (Tap, Holdline) {
+    let settings = Settings {
+        latency: Latency::Fixed(ms(50)),
+        duplicate_window: Duration::ZERO,
+        ..Settings::default()
+    };
+    let clock = Clock::start();
+    let tap = Tap::before(Gateway::new(settings, clock), clock).await;
+    let mut holdline = Holdline::before(tap.address);
+    holdline.keys.push(("SUBMIT__TIMEOUT", "5s".to_owned()));
+    holdline.keys.push(("HOLD__TIMEOUT", "10s".to_owned()));
+    (tap, holdline)
+}
+
+fn payment(holdline: &Holdline, tracking_id: &str) -> Asking {
+    Asking::new(holdline.address(), "POST", "/transactions/payments").tracking(tracking_id)
+}
+
+async fn ready(holdline: &Holdline) -> Answer {
+    let asking = Asking::new(holdline.operator(), "GET", "/readyz");
+    asking.anonymous().send().await
+}
+
+/// Waits until it is ready, or is not.
+async fn until_ready(holdline: &Holdline, is_ready: bool) {
+    let waits = async {
+        while (ready(holdline).await.status == 200) != is_ready {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, waits).await;
+    in_time.unwrap_or_else(|_| panic!("it is never ready ({is_ready}): {}", holdline.said()));
+}
+
+/// I10.
+async fn a_failing_disk_lets_nothing_out(calls: &str, error: &str) {
+    let (tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    payment(&holdline, "before").send().await.is_gateway(200);
+    let tracer = Tracer::fail(holdline.id(), &holdline.journal(), calls, error).await;
+    for number in 0..3 {
+        let tracking_id = format!("meanwhile-{number}");
+        let refused = payment(&holdline, &tracking_id).send().await;
+        refused.is_refusal(503);
+    }
+    assert_eq!(tap.gateway.ledger().submits.len(), 1, "{error}");
+    until_ready(&holdline, false).await;
+    tracer.end().await;
+    until_ready(&holdline, true).await;
+    payment(&holdline, "after").send().await.is_gateway(200);
+    assert_eq!(tap.gateway.ledger().charges.len(), 2, "{error}");
+}
+
+#[tokio::test]
+async fn with_a_full_disk_nothing_is_sent_until_there_is_room() {
+    if is_there() {
+        a_failing_disk_lets_nothing_out(WRITES, "ENOSPC").await;
+    }
+}
+
+#[tokio::test]
+async fn with_a_disk_that_cannot_sync_nothing_is_sent_until_it_can() {
+    if is_there() {
+        a_failing_disk_lets_nothing_out(SYNCS, "EIO").await;
+    }
+}
+
+#[tokio::test]
+async fn with_a_disk_that_became_read_only_nothing_is_sent_until_it_is_not() {
+    if is_there() {
+        a_failing_disk_lets_nothing_out(&format!("{WRITES},{SYNCS}"), "EROFS").await;
+    }
+}
+
+/// The disk fails once the submit has left: at acceptance, or at the result.
+async fn the_client_is_answered_from_memory(words: &str, tasks: usize) {
+    let (tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    let asking = payment(&holdline, "order").words(words).key("key");
+    let mut line = asking.clone().open().await;
+    let left = || {
+        let ledger = tap.gateway.ledger();
+        !ledger.submits.is_empty()
+            && ledger
+                .tasks
+                .iter()
+                .filter(|it| !it.polls.is_empty())
+                .count()
+                == tasks
+    };
+    crate::app::bench::until("the submit has left", left).await;
+    let calls = format!("{WRITES},{SYNCS}");
+    let tracer = Tracer::fail(holdline.id(), &holdline.journal(), &calls, "EIO").await;
+    let answer = line.answer().await;
+    answer.is_gateway(200);
+    until_ready(&holdline, false).await;
+    payment(&holdline, "another").send().await.is_refusal(503);
+    tracer.end().await;
+    until_ready(&holdline, true).await;
+    holdline.kill();
+    holdline.start().await;
+    asking.send().await.is_gateway(200).is_same_as(&answer);
+    assert_eq!(tap.gateway.ledger().submits.len(), 1);
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_at_the_acceptance_costs_no_answer() {
+    if is_there() {
+        the_client_is_answered_from_memory("late=900", 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_at_the_result_costs_no_answer() {
+    if is_there() {
+        the_client_is_answered_from_memory("delay=900", 1).await;
+    }
+}
+
+/// It ends with 1 before it listens, and says why.
+async fn does_not_start(mut holdline: Holdline, words: &str) {
+    holdline.spawn();
+    assert!(!holdline.listens().await, "it listens");
+    assert_eq!(holdline.ended().await, Some(1), "{}", holdline.said());
+    let said = holdline.said();
+    assert!(said.contains(words), "{said}");
+}
+
+#[tokio::test]
+async fn a_link_in_the_journals_place_is_not_followed() {
+    let (_tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    holdline.kill();
+    let elsewhere = holdline.directory().join("elsewhere");
+    fs::rename(holdline.journal(), &elsewhere).unwrap();
+    symlink(&elsewhere, holdline.journal()).unwrap();
+    does_not_start(holdline, "holdline.redb\"").await;
+}
+
+#[tokio::test]
+async fn a_journal_without_its_directory_is_told() {
+    let (_tap, mut holdline) = before_a_gateway().await;
+    let path = holdline.directory().join("none/holdline.redb");
+    let path = path.to_str().unwrap().to_owned();
+    holdline.keys.push(("JOURNAL__PATH", path));
+    does_not_start(holdline, "none").await;
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_journal_is_told_who_has_it() {
+    let (tap, mut first) = before_a_gateway().await;
+    first.start().await;
+    let mut second = Holdline::before(tap.address);
+    let path = first.journal().to_str().unwrap().to_owned();
+    second.keys.push(("JOURNAL__PATH", path));
+    let holder = first.id().to_string();
+    does_not_start(second, &holder).await;
+    payment(&first, "order").send().await.is_gateway(200);
+}
+
+#[tokio::test]
+async fn a_journal_without_its_key_is_not_begun_anew() {
+    let (tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    payment(&holdline, "order").send().await.is_gateway(200);
+    holdline.kill();
+    fs::remove_file(holdline.key()).unwrap();
+    does_not_start(holdline, "key").await;
+    assert_eq!(tap.gateway.ledger().submits.len(), 1);
+}
+
+#[tokio::test]
+async fn the_files_are_for_their_owner_alone() {
+    let (_tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    for name in ["holdline.redb", "holdline.redb.key", "holdline.redb.sock"] {
+        let file = fs::metadata(holdline.directory().join(name)).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn beyond_the_limit_of_a_files_size_nothing_is_sent_and_the_process_lives() {
+    let (tap, mut holdline) = before_a_gateway().await;
+    // The log goes to a file too, and has to stay below the limit.
+    holdline.keys.push(("LOG__LEVEL", "off".to_owned()));
+    holdline.start().await;
+    payment(&holdline, "before").send().await.is_gateway(200);
+    limit_files(&holdline, "4096");
+    for number in 0..3 {
+        let tracking_id = format!("meanwhile-{number}");
+        payment(&holdline, &tracking_id)
+            .send()
+            .await
+            .is_refusal(503);
+    }
+    assert_eq!(tap.gateway.ledger().submits.len(), 1);
+    until_ready(&holdline, false).await;
+    limit_files(&holdline, "unlimited");
+    until_ready(&holdline, true).await;
+    payment(&holdline, "after").send().await.is_gateway(200);
+    assert_eq!(holdline.stop().await, Some(0));
+}
+
+fn limit_files(holdline: &Holdline, bytes: &str) {
+    let limit = Command::new("prlimit")
+        .args(["--pid", &holdline.id().to_string()])
+        .arg(format!("--fsize={bytes}:unlimited"))
+        .status();
+    assert!(limit.unwrap().success());
+}

@@ -1,0 +1,228 @@
+//! The built binary as a process that is killed and started again on its own ports and files.
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::app::bench::until;
+
+/// Short spans, so that every way of ending is seen within a second.
+const SPANS: &str = "\
+[hold]\ntimeout = \"1s\"\n\
+[submit]\nstart = \"500ms\"\ntimeout = \"400ms\"\n\
+[upstream]\nconnect_timeout = \"300ms\"\nanswer_timeout = \"300ms\"\nidle_timeout = \"250ms\"\n\
+[polling]\ninterval = \"30ms\"\nmax_interval = \"100ms\"\nunknown_grace = \"250ms\"\n\
+[coalesce]\nquiet = \"200ms\"\n\
+[drain]\ntimeout = \"1s\"\n";
+
+/// A port that is ours while nobody listens on it: who binds it anew, as holdline does, may listen,
+/// and nobody else is given it meanwhile.
+struct Place {
+    address: SocketAddr,
+    _socket: TcpSocket,
+}
+
+impl Place {
+    fn take() -> io::Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        Ok(Self {
+            address: socket.local_addr()?,
+            _socket: socket,
+        })
+    }
+}
+
+/// The tests' own variables would be taken for keys of the configuration.
+fn forget_our_own(command: &mut Command) {
+    let ours = std::env::vars().filter(|(name, _)| name.starts_with("HOLDLINE_"));
+    for (name, _) in ours {
+        command.env_remove(name);
+    }
+}
+
+/// One holdline, whose process comes and goes.
+pub(super) struct Holdline {
+    directory: TempDir,
+    clients: Place,
+    operator: Place,
+    /// What the process is started by, such as a tracer with its arguments; may be empty.
+    pub(super) by: Vec<String>,
+    /// Further arguments of the command line.
+    pub(super) arguments: Vec<String>,
+    /// Keys of the configuration that the environment sets, such as `SUBMIT__RESUBMITS`.
+    pub(super) keys: Vec<(&'static str, String)>,
+    child: Option<Child>,
+}
+
+impl Holdline {
+    /// One that stands before `gateway` and has not been started.
+    pub(super) fn before(gateway: SocketAddr) -> Self {
+        let holdline = Self {
+            directory: tempfile::tempdir().unwrap(),
+            clients: Place::take().unwrap(),
+            operator: Place::take().unwrap(),
+            by: Vec::new(),
+            arguments: Vec::new(),
+            keys: Vec::new(),
+            child: None,
+        };
+        let (clients, operator) = (holdline.address(), holdline.operator());
+        let text = format!(
+            "[[gateway]]\nname = \"test\"\nlisten = \"{clients}\"\nupstream = \"http://{gateway}\"\n\
+             [admin]\nlisten = \"{operator}\"\n[journal]\npath = \"{}\"\n{SPANS}",
+            holdline.journal().display()
+        );
+        fs::write(holdline.config(), text).unwrap();
+        holdline
+    }
+
+    /// Where clients connect to.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.clients.address
+    }
+
+    /// Where the operator asks.
+    pub(super) fn operator(&self) -> SocketAddr {
+        self.operator.address
+    }
+
+    /// Where all its files are.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Its journal.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.directory().join("holdline.redb")
+    }
+
+    /// The key of its journal.
+    pub(super) fn key(&self) -> PathBuf {
+        self.directory().join("holdline.redb.key")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.directory().join("holdline.toml")
+    }
+
+    /// Everything that it said, on both outputs and in every life.
+    pub(super) fn said(&self) -> String {
+        let said = fs::read(self.directory().join("said")).unwrap_or_default();
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    fn output(&self) -> File {
+        let path = self.directory().join("said");
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        file.unwrap()
+    }
+
+    /// Starts the process, without waiting until it listens.
+    pub(super) fn spawn(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let binary = env!("CARGO_BIN_EXE_holdline").to_owned();
+        let mut words = self.by.iter().cloned().chain([binary]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).arg("run").arg("--config");
+        command.arg(self.config()).args(&self.arguments);
+        forget_our_own(&mut command);
+        let keys = self.keys.iter();
+        let child = command
+            .envs(keys.map(|(key, value)| (format!("HOLDLINE_{key}"), value)))
+            .stdin(Stdio::null())
+            .stdout(self.output())
+            .stderr(self.output())
+            .spawn();
+        self.child = Some(child.unwrap());
+    }
+
+    /// Starts the process and returns once it takes connections.
+    pub(super) async fn start(&mut self) {
+        self.spawn();
+        assert!(self.listens().await, "it ended: {}", self.said());
+    }
+
+    /// Returns true once it takes connections, false if it ended before.
+    pub(super) async fn listens(&mut self) -> bool {
+        let address = self.address();
+        loop {
+            if self.has_ended() {
+                return false;
+            }
+            if TcpStream::connect(address).await.is_ok() {
+                return true;
+            }
+            let mut moment = tokio::time::interval(crate::app::bench::ms(3));
+            moment.tick().await;
+            moment.tick().await;
+        }
+    }
+
+    /// What a command says of the journal, and whether it was content.
+    pub(super) fn ask_journal(&self, words: &[&str]) -> (bool, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdline"));
+        forget_our_own(&mut command);
+        command.arg("journal").args(words);
+        let said = command.arg("--journal").arg(self.journal()).output();
+        let said = said.unwrap();
+        let text = [said.stdout, said.stderr].concat();
+        (
+            said.status.success(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
+    /// What is wrong with the journal, if there is one and anything is.
+    pub(super) fn fault_of_journal(&self) -> Option<String> {
+        if !self.journal().exists() {
+            return None;
+        }
+        let (is_sound, said) = self.ask_journal(&["verify"]);
+        (!is_sound).then_some(said)
+    }
+
+    /// True if the process is not there any more.
+    pub(super) fn has_ended(&mut self) -> bool {
+        let child = self.child.as_mut();
+        child.is_none_or(|child| child.try_wait().unwrap().is_some())
+    }
+
+    /// The id of the process that was started.
+    pub(super) fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// `kill -9`.
+    pub(super) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Waits until the process has ended; its code, if it has one.
+    pub(super) async fn ended(&mut self) -> Option<i32> {
+        until("holdline ends", || self.has_ended()).await;
+        self.child.take()?.wait().unwrap().code()
+    }
+
+    /// SIGTERM, until the process has ended.
+    pub(super) async fn stop(&mut self) -> Option<i32> {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(sent.success());
+        self.ended().await
+    }
+}
+
+impl Drop for Holdline {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

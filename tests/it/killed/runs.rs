@@ -1,0 +1,165 @@
+//! The runs: a few seeds, each of which must break no rule.
+use std::cell::Cell;
+use std::rc::Rc;
+
+use futures_util::future::{join, join_all};
+use holdline::simulator::Gateway;
+use holdline::timing::{Clock, Moment};
+
+use super::buyer::{Buyer, Harness, World};
+use super::holdline::Holdline;
+use super::judge::{Evidence, Outage};
+use super::plan::{Plan, STORM};
+use super::tap::Tap;
+use crate::chaos::judge::Violation;
+use crate::chaos::wire;
+
+/// So many seeds are run where nothing else is said.
+const USUALLY: u64 = 4;
+/// So many seeds run side by side; each waits for most of its time.
+const AT_ONCE: usize = 4;
+/// How many seeds are run.
+const SEEDS: &str = "HOLDLINE_KILL_SEEDS";
+/// The one seed that is run.
+const SEED: &str = "HOLDLINE_KILL_SEED";
+
+/// What is changed about a run.
+#[derive(Clone, Copy)]
+pub(super) struct Change {
+    /// How the world around holdline cheats.
+    pub(super) harness: Harness,
+    /// The process is left alone.
+    pub(super) spares: bool,
+    /// Further arguments of the process.
+    pub(super) arguments: &'static [&'static str],
+    /// What an operator does to the files while the process is away; the number counts its deaths.
+    pub(super) operator: fn(&Holdline, usize),
+}
+
+/// Nothing is changed.
+pub(super) const NONE: Change = Change {
+    harness: Harness::Honest,
+    spares: false,
+    arguments: &[],
+    operator: |_, _| (),
+};
+
+/// The process is never killed.
+pub(super) const SPARED: Change = Change {
+    spares: true,
+    ..NONE
+};
+
+/// Plays a seed to its end and returns what is known then.
+pub(super) async fn play(seed: u64, change: Change) -> Evidence {
+    let mut plan = Plan::of(seed);
+    let clock = Clock::start();
+    let tap = Tap::before(Gateway::new(plan.settings.clone(), clock), clock).await;
+    let mut holdline = Holdline::before(tap.address);
+    let resubmits = plan.resubmits.to_string();
+    holdline.keys.push(("SUBMIT__RESUBMITS", resubmits));
+    holdline.arguments = change.arguments.iter().map(|&it| it.to_owned()).collect();
+    holdline.start().await;
+    let world = World {
+        clock,
+        address: holdline.address(),
+        is_calm: Rc::new(Cell::new(false)),
+        harness: change.harness,
+    };
+    let mut buyers = Vec::new();
+    for (number, intent) in plan.intents.iter().enumerate() {
+        for client in 0..intent.clients {
+            let buyer = Buyer {
+                world: world.clone(),
+                number,
+                client,
+                intent: intent.clone(),
+                rng: plan.rng.fork(),
+            };
+            buyers.push(buyer.buy());
+        }
+    }
+    let reign = reign(&plan, &world, &mut holdline, change);
+    let (told, outages) = join(join_all(buyers), reign).await;
+    let mut told = told.concat();
+    told.sort_by_key(|told| told.at);
+    holdline.kill();
+    Evidence {
+        intents: plan.intents,
+        told,
+        ledger: tap.gateway.ledger(),
+        calls: wire::calls(&tap.wires()),
+        outages,
+        resubmits: plan.resubmits,
+        journal: holdline.fault_of_journal(),
+    }
+}
+
+/// Ends the process and starts it again, as the plan has it; then lets it be.
+async fn reign(plan: &Plan, world: &World, holdline: &mut Holdline, change: Change) -> Vec<Outage> {
+    let mut outages = Vec::new();
+    let deaths = if change.spares { &[] } else { &*plan.deaths };
+    for (count, death) in deaths.iter().enumerate() {
+        tokio::time::sleep(death.after).await;
+        let from = world.clock.now();
+        if death.in_order {
+            assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
+        } else {
+            holdline.kill();
+        }
+        (change.operator)(holdline, count);
+        tokio::time::sleep(death.away).await;
+        holdline.start().await;
+        let until = world.clock.now();
+        outages.push(Outage { from, until });
+    }
+    let storm_ends = world.clock.instant(Moment::START + STORM);
+    tokio::time::sleep_until(storm_ends).await;
+    world.is_calm.set(true);
+    outages
+}
+
+pub(super) fn lines(violations: &[Violation]) -> String {
+    let lines = violations
+        .iter()
+        .map(|it| format!("{:?}: {}", it.rule, it.what));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+pub(super) fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Plays the seeds that the environment asks for; fails with all that is needed to see one again.
+async fn judge(change: Change, test: &str) {
+    let seeds: Vec<u64> = match number(SEED) {
+        Some(seed) => vec![seed],
+        None => (0..number(SEEDS).unwrap_or(USUALLY)).collect(),
+    };
+    for some in seeds.chunks(AT_ONCE) {
+        let runs = some
+            .iter()
+            .map(|&seed| async move { (seed, play(seed, change).await) });
+        for (seed, evidence) in join_all(runs).await {
+            let violations = evidence.violations();
+            // I14: every exchange's entries are a path, and nothing of the file is damaged.
+            assert_eq!(evidence.journal, None, "seed {seed}");
+            assert!(
+                violations.is_empty(),
+                "{}{}\nplay it again with {SEED}={seed} cargo test --test it {test}",
+                evidence.story(),
+                lines(&violations)
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_seed_breaks_a_rule_while_the_process_lives() {
+    judge(SPARED, "while_the_process_lives").await;
+}
+
+#[tokio::test]
+async fn no_seed_breaks_a_rule_while_the_process_is_killed() {
+    judge(NONE, "while_the_process_is_killed").await;
+}
