@@ -34,7 +34,7 @@ pub use error::{AppendError, NoRoom, OpenError, ReadError};
 pub use handle::{Appending, Journal, Reading};
 pub use listing::{Page, Report};
 pub use metrics::Metrics;
-pub use open::{Opened, Parts, open};
+pub use open::{Claimed, Opened, Parts, claim, open};
 pub use reader::Reader;
 pub use seal::{AnswerKey, SealError};
 pub use writer::Writer;

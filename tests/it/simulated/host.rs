@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdline::drain::Drain;
-use holdline::exchange::Held;
+use holdline::exchange::{HashKey, Held, Past};
 use holdline::journal::{self, OpenError, Remembered};
 use holdline::simulator::{Gateway, Ledger};
 use holdline::timing::{Clock, Stamp, Stamps};
@@ -137,22 +137,24 @@ impl Host {
         let inner = &self.0;
         let stamps = Stamps::new(inner.clock, self.time());
         let mut remembered = Vec::new();
-        let opened = holdline::journal::open(
-            journal::Parts {
-                config: journal::Config::default(),
-                retention: inner.setting.results.retention,
-                disk: Arc::new(Mounted::new(&inner.disk, life, self.seed(life))),
-                clock: inner.clock,
-                stamps,
-                metrics: journal::Metrics::default(),
-            },
-            |mut exchange| {
-                inner.journal.confirm(&exchange);
-                if (inner.recall.get())(&mut exchange) {
-                    remembered.push(exchange);
-                }
-            },
-        )?;
+        let retention = inner.setting.results.retention;
+        let claimed = journal::claim(journal::Parts {
+            config: journal::Config::default(),
+            retention,
+            disk: Arc::new(Mounted::new(&inner.disk, life, self.seed(life))),
+            clock: inner.clock,
+            stamps,
+            metrics: journal::Metrics::default(),
+        })?;
+        let hash_key = HashKey::from(claimed.hash_key());
+        let mut past = Past::new(hash_key.clone(), stamps, retention);
+        let opened = claimed.read(|mut exchange| {
+            inner.journal.confirm(&exchange);
+            if (inner.recall.get())(&mut exchange) {
+                past.take(exchange.clone());
+                remembered.push(exchange);
+            }
+        })?;
         let site = &inner.sites[inner.site.get()];
         let writer = Drain::new();
         writer.spawn(opened.writer.run());
@@ -160,14 +162,14 @@ impl Host {
         let start = Start {
             life: life.clone(),
             journal: inner.journal.over(life, recorder),
-            hash_key: opened.hash_key.into(),
+            hash_key,
             stamps,
             origin: site.origin,
         };
         let (gateway, network) = (site.gateway.clone(), site.network.clone());
         let world = World::start(&inner.setting, inner.clock, gateway, network, start);
         let gateways = [Arc::clone(&world.upstream)];
-        world.flights.recover(remembered.iter().cloned(), &gateways);
+        world.flights.recover(past, &gateways);
         Ok(Running {
             world,
             _writer: writer,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use holdline::drain::Drain;
 use holdline::exchange::machine::Policy;
-use holdline::exchange::{self, Flights, HashKey, Parts, Recovered};
+use holdline::exchange::{self, Flights, HashKey, Parts, Past, Recovered};
 use holdline::polling::{Backoff, Schedule};
 use holdline::protocol::BEGATEWAY;
 use holdline::results::Results;
@@ -90,7 +90,12 @@ impl World {
         let results = Arc::new(Results::new(setting.results.clone()));
         let drain = Drain::new();
         let flights = flights(setting, self.clock, &drain, &self.start, &results);
-        let recovered = flights.recover(self.journal.remembered(), gateways);
+        let retention = setting.results.retention;
+        let mut past = Past::new(flights.hash_key().clone(), self.start.stamps, retention);
+        for exchange in self.journal.remembered() {
+            past.take(exchange);
+        }
+        let recovered = flights.recover(past, gateways);
         let world = Self {
             flights,
             drain,
