@@ -17,7 +17,7 @@ fn put(disk: &SimulatedDisk, path: &Path, bytes: &[u8]) {
 /// Bytes all over the file: the head, every so many of those that are used, and some that are not.
 fn spread(bytes: &[u8]) -> Vec<usize> {
     let head = 0..512;
-    let used = (512..bytes.len()).filter(|at| bytes[*at] != 0).step_by(37);
+    let used = (512..bytes.len()).filter(|at| bytes[*at] != 0).step_by(97);
     let rest = (512..bytes.len()).step_by(9_973);
     head.chain(used).chain(rest).collect()
 }
@@ -149,7 +149,7 @@ async fn no_journal_is_refused_whatever_it_forgot_and_wherever_it_stopped() {
     let steps = begun.steps();
     assert!(steps > 100, "only {steps} steps");
     for step in 0..steps {
-        for crash in [Crash::Kill, Crash::Power(step), Crash::Power(step + 1)] {
+        for crash in [Crash::Kill, Crash::Power(step)] {
             let disk = SimulatedDisk::default();
             disk.dies_at(step);
             live(&disk, 1).await;
