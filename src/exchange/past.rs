@@ -96,6 +96,10 @@ fn gone() -> Home {
 /// milliseconds: so much is allowed for both.
 const ALLOWANCE: Duration = Duration::from_mins(1);
 
+/// `Date` and `created_at` tell whole seconds, and a search allows for both: a transaction may be so
+/// much older than the submit whose it seems to be.
+const GRAINS: Duration = Duration::from_secs(3);
+
 /// Fewer than these are not worth looking through.
 const LEAST: usize = 4096;
 
@@ -125,10 +129,11 @@ impl Rivals {
         }
     }
 
-    /// True if one was delivered after `began`.
+    /// True if one was delivered so late that a search for one that began at `began` could take its
+    /// transaction.
     pub(super) fn has_after(&self, purchase: &Digest, began: Moment) -> bool {
         let last = self.last.get(purchase);
-        last.is_some_and(|delivered_at| *delivered_at >= began)
+        last.is_some_and(|delivered_at| *delivered_at + GRAINS >= began)
     }
 }
 
@@ -152,7 +157,8 @@ mod tests {
             assert!(rivals.last.len() <= 2 * LEAST);
         }
         assert!(rivals.has_after(&purchase(5), at(8)), "it is sought");
-        assert!(!rivals.has_after(&purchase(5), at(9)));
+        assert!(rivals.has_after(&purchase(5), at(11)), "whole seconds");
+        assert!(!rivals.has_after(&purchase(5), at(12)));
         assert!(!rivals.has_after(&purchase(6), at(0)), "it is forgotten");
         assert!(rivals.has_after(&purchase(99_999), at(100_000)));
     }
