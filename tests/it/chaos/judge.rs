@@ -252,10 +252,12 @@ impl Evidence {
         let Some(key) = self.key_of(told) else {
             return false;
         };
-        // After a restart nobody knows which of two equal purchases had which transaction: the
-        // answers that tell it are sealed.
-        let equals = self.ledger.charges_of(id).count();
-        if !self.endings.is_empty() && equals > 1 {
+        // After a restart nobody knows which of two equal purchases had which transaction, or
+        // whether both had one: the answers that tell it are sealed.
+        let submits = self.calls.iter().filter(|call| call.is_submit());
+        let equals = submits.filter(|call| call.tracking_id().as_ref() == Some(id));
+        let keys: BTreeSet<&str> = equals.map(|call| call.key.as_str()).collect();
+        if !self.endings.is_empty() && keys.len() > 1 {
             return false;
         }
         let mut charges = self.ledger.charges_of(id);
