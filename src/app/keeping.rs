@@ -5,8 +5,8 @@ use rustls::crypto::aws_lc_rs;
 
 use super::Error;
 use crate::config::Config;
-use crate::exchange::{HashKey, InMemory, Recorder};
-use crate::journal::{self, Journal, Opened, Remembered, SystemDisk, Writer};
+use crate::exchange::{HashKey, InMemory, Past, Recorder};
+use crate::journal::{self, Journal, Opened, SystemDisk, Writer};
 use crate::timing::{Clock, Stamps};
 
 /// Where records go, and what an earlier process left there.
@@ -14,7 +14,7 @@ pub(super) struct Keeping {
     pub(super) recorder: Arc<dyn Recorder>,
     pub(super) hash_key: HashKey,
     pub(super) journal: Option<(Journal, Writer)>,
-    pub(super) remembered: Vec<Remembered>,
+    pub(super) past: Past,
 }
 
 impl Keeping {
@@ -25,33 +25,33 @@ impl Keeping {
         stamps: Stamps,
         metrics: &journal::Metrics,
     ) -> Result<Self, Error> {
+        let retention = config.results.retention;
         if config.journal.in_memory {
+            let hash_key = HashKey::random(aws_lc_rs::default_provider().secure_random)?;
             return Ok(Self {
                 recorder: Arc::new(InMemory),
-                hash_key: HashKey::random(aws_lc_rs::default_provider().secure_random)?,
+                hash_key: hash_key.clone(),
                 journal: None,
-                remembered: Vec::new(),
+                past: Past::new(hash_key, stamps, retention),
             });
         }
         let parts = journal::Parts {
             config: config.journal.clone(),
-            retention: config.results.retention,
+            retention,
             disk: Arc::new(SystemDisk),
             clock,
             stamps,
             metrics: metrics.clone(),
         };
-        let mut remembered = Vec::new();
-        let Opened {
-            journal,
-            writer,
-            hash_key,
-        } = journal::open(parts, |exchange| remembered.push(exchange))?;
+        let claimed = journal::claim(parts)?;
+        let hash_key = HashKey::from(claimed.hash_key());
+        let mut past = Past::new(hash_key.clone(), stamps, retention);
+        let Opened { journal, writer } = claimed.read(|exchange| past.take(exchange))?;
         Ok(Self {
             recorder: Arc::new(journal.clone()),
-            hash_key: HashKey::from(hash_key),
+            hash_key,
             journal: Some((journal, writer)),
-            remembered,
+            past,
         })
     }
 }

@@ -127,7 +127,7 @@ impl App {
                 ))
             })
             .collect::<Result<_, Error>>()?;
-        let recovered = flights.recover(keeping.remembered, &gateways);
+        let recovered = flights.recover(keeping.past, &gateways);
         if recovered != Recovered::default() {
             tracing::info!(?recovered, "exchanges of before the start");
         }

@@ -1,5 +1,4 @@
 //! What an earlier process left: from the journal's memory of it to flights and facts.
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,13 +10,14 @@ use super::facts::Fact;
 use super::flight::{Flight, Subject, Told};
 use super::flights::Flights;
 use super::gateway::{Gateway, Home};
-use super::identity::{Credential, Digest, Fingerprint, Owner};
+use super::identity::{Credential, Fingerprint, HashKey, Owner};
 use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Restored, State, Stood};
 use super::order::{Identity, Key};
+use super::past::{Past, Rivals};
 use crate::journal::{Head, Remembered, Standing};
 use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Operation, RequestId};
-use crate::timing::Moment;
+use crate::timing::Stamps;
 
 /// What was found of earlier processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,32 +33,24 @@ pub struct Recovered {
 }
 
 impl Flights {
-    /// Takes in what earlier processes left, in the order in which it began. Called once, before
-    /// anybody is served. No limit drops any of it, though all of it counts towards them.
-    pub fn recover(
-        &self,
-        remembered: impl IntoIterator<Item = Remembered>,
-        gateways: &[Arc<Gateway>],
-    ) -> Recovered {
+    /// Takes in what earlier processes left. Called once, before anybody is served. No limit drops
+    /// any of it, though all of it counts towards them.
+    pub fn recover(&self, past: Past, gateways: &[Arc<Gateway>]) -> Recovered {
+        {
+            let mut table = self.0.table();
+            (table.facts, table.reads) = (past.facts, past.reads);
+        }
         let mut recovery = Recovery {
             context: Arc::clone(&self.0),
             gateways,
-            delivered: HashMap::new(),
-            found: Recovered::default(),
+            rivals: past.rivals,
+            found: Recovered {
+                facts: past.fact_count,
+                ..Recovered::default()
+            },
         };
-        let mut unsettled = Vec::new();
-        for exchange in remembered {
-            match exchange.standing {
-                Standing::Submitted
-                | Standing::Accepted
-                | Standing::Completed
-                | Standing::InDoubt(_) => unsettled.push(exchange),
-                Standing::Delivered => recovery.remember(&exchange),
-                Standing::Ended => {}
-            }
-        }
         // The newest first: should two have one request, it is the newest that a repeat finds.
-        for exchange in unsettled.into_iter().rev() {
+        for exchange in past.unsettled.into_iter().rev() {
             recovery.resume(&exchange);
         }
         recovery.found
@@ -68,53 +60,16 @@ impl Flights {
 struct Recovery<'a> {
     context: Arc<Context>,
     gateways: &'a [Arc<Gateway>],
-    /// When the last exchange was delivered that may be the same purchase as another.
-    delivered: HashMap<Digest, Moment>,
+    rivals: Rivals,
     found: Recovered,
 }
 
 impl Recovery<'_> {
-    /// A delivered exchange: a fact for its repeat, and a place where its answer is read.
-    fn remember(&mut self, exchange: &Remembered) {
-        if !exchange.key_in_force {
-            return;
-        }
-        let context = Arc::clone(&self.context);
-        let head = &exchange.head;
-        let submitted_at = context.stamps.moment(exchange.submitted);
-        let expires_at = submitted_at + context.policy.retention;
-        let subject = self.subject(exchange, Home::Gone(Box::default()));
-        if let Some(purchase) = subject.kin.purchase {
-            let delivered_at = context.stamps.moment(exchange.changed);
-            let last = self.delivered.entry(purchase).or_insert(delivered_at);
-            *last = delivered_at.max(*last);
-        }
-        if expires_at <= context.clock.now() {
-            return;
-        }
-        let own = head.exchange.to_string();
-        let name = exchange.ticket.as_deref().unwrap_or(&own);
-        let identity = subject.identity;
-        let result = context.hash_key.result(identity.credential, name);
-        let fact = Fact::new(head.exchange, result, exchange.answer, expires_at);
-        let mut table = context.table();
-        if let Some(on_disk) = fact.on_disk() {
-            table.reads.insert(on_disk);
-        }
-        if head.explicit {
-            let name = context
-                .hash_key
-                .fact(identity.fingerprint, identity.credential);
-            table.facts.insert(name, fact);
-            self.found.facts += 1;
-        }
-    }
-
     /// An exchange that has not ended: a flight like any other, with a driver and nothing at hand.
     fn resume(&mut self, exchange: &Remembered) {
         let context = Arc::clone(&self.context);
         let (home, cause) = self.home(exchange);
-        let mut subject = self.subject(exchange, home);
+        let mut subject = subject(&context.hash_key, context.stamps, exchange, home);
         subject.identity.fingerprint = self.free_place(subject.identity.fingerprint);
         let ticket: Option<RequestId> = exchange.ticket.as_deref().and_then(|it| it.parse().ok());
         let stood = stood(exchange, ticket.as_ref(), cause);
@@ -129,10 +84,10 @@ impl Recovery<'_> {
             ticket,
             stood,
         };
-        let has_rival = subject.kin.purchase.is_some_and(|purchase| {
-            let rival = self.delivered.get(&purchase);
-            rival.is_some_and(|delivered_at| *delivered_at >= subject.read_at)
-        });
+        let has_rival = subject
+            .kin
+            .purchase
+            .is_some_and(|purchase| self.rivals.has_after(&purchase, subject.read_at));
         let now = context.clock.now();
         let machine = Machine::restored(context.policy, restored, now, fastrand::u64(..));
         let flight = Arc::new(Flight::new(subject, machine, None));
@@ -204,38 +159,6 @@ impl Recovery<'_> {
         }
     }
 
-    fn subject(&self, exchange: &Remembered, home: Home) -> Subject {
-        let context = &self.context;
-        let head = &exchange.head;
-        let conversion = conversion(head);
-        let facts = facts(head, conversion);
-        let identity = Identity {
-            owner: Owner::of_bytes(head.owner),
-            credential: Credential::of_bytes(head.credential),
-            fingerprint: Fingerprint::of_bytes(head.fingerprint),
-        };
-        let key = Key {
-            value: HeaderValue::from_str(&head.key)
-                .unwrap_or_else(|_| HeaderValue::from_static("")),
-            explicit: head.explicit,
-        };
-        let kin = Kin {
-            beside: head.beside.map(Fingerprint::of_bytes),
-            ..Kin::of(&context.hash_key, identity, &key, &facts)
-        };
-        Subject {
-            id: head.exchange,
-            number: exchange.number,
-            home,
-            conversion,
-            identity,
-            kin,
-            key,
-            facts,
-            read_at: context.stamps.moment(exchange.submitted),
-        }
-    }
-
     /// Where the flight is found. An older one of the same request stands aside: no repeat comes to
     /// it, but it is told of, may be settled, and is never dropped.
     fn free_place(&self, first: Fingerprint) -> Fingerprint {
@@ -261,6 +184,42 @@ impl Recovery<'_> {
             }
             Some(gateway) => (Home::InForce(Arc::clone(gateway)), None),
         }
+    }
+}
+
+/// Which exchange it is, in this room's words.
+pub(super) fn subject(
+    hash_key: &HashKey,
+    stamps: Stamps,
+    exchange: &Remembered,
+    home: Home,
+) -> Subject {
+    let head = &exchange.head;
+    let conversion = conversion(head);
+    let facts = facts(head, conversion);
+    let identity = Identity {
+        owner: Owner::of_bytes(head.owner),
+        credential: Credential::of_bytes(head.credential),
+        fingerprint: Fingerprint::of_bytes(head.fingerprint),
+    };
+    let key = Key {
+        value: HeaderValue::from_str(&head.key).unwrap_or_else(|_| HeaderValue::from_static("")),
+        explicit: head.explicit,
+    };
+    let kin = Kin {
+        beside: head.beside.map(Fingerprint::of_bytes),
+        ..Kin::of(hash_key, identity, &key, &facts)
+    };
+    Subject {
+        id: head.exchange,
+        number: exchange.number,
+        home,
+        conversion,
+        identity,
+        kin,
+        key,
+        facts,
+        read_at: stamps.moment(exchange.submitted),
     }
 }
 

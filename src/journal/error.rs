@@ -3,6 +3,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Place;
+use super::mark::path_of;
 
 /// Why the journal was not opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -34,14 +35,38 @@ pub enum OpenError {
     /// The journal is there and its key file is not.
     #[error(
         "{} has no key: {} is gone, and without it nothing in the journal can be read; \
-         bring the key file back, or move the journal away to begin an empty one, which forgets \
-         every exchange", journal.display(), key.display()
+         bring the key file back, or move the journal and {} away to begin an empty one, which \
+         forgets every exchange", journal.display(), key.display(), path_of(journal).display()
     )]
     KeyGone {
         /// The journal.
         journal: PathBuf,
         /// The key file.
         key: PathBuf,
+    },
+    /// The journal's mark is there and the journal is not.
+    #[error(
+        "{} is gone, and its mark {} is there: bring the journal back, or move the mark away too to \
+         begin an empty one, which forgets every exchange", journal.display(), mark.display()
+    )]
+    JournalGone {
+        /// The journal.
+        journal: PathBuf,
+        /// The mark.
+        mark: PathBuf,
+    },
+    /// The journal has fewer commits than its mark tells of.
+    #[error(
+        "the newest records of {} are gone: {} tells of later ones; the file was damaged, or an \
+         older copy was put back. Bring the right file back; or, after the payments of that time \
+         were looked up at the gateway, go on without them by moving the mark away",
+        journal.display(), mark.display()
+    )]
+    Behind {
+        /// The journal.
+        journal: PathBuf,
+        /// The mark.
+        mark: PathBuf,
     },
     /// The key file does not have the form of one.
     #[error("{} is not a key file of this version, or is damaged: bring the right one back", path.display())]
@@ -69,9 +94,9 @@ pub enum OpenError {
     },
     /// What is in the file cannot be trusted.
     #[error(
-        "{} is damaged ({what}): `holdline journal verify` tells all that is wrong; restore the \
-         file from a copy, or move it away to begin an empty one, after the exchanges of the last \
-         day were looked up at the gateway", path.display()
+        "{} is damaged ({what}): `holdline journal verify` tells all that is wrong; bring the right \
+         file back, or move it and {} away to begin an empty one, after the exchanges of the last \
+         day were looked up at the gateway", path.display(), path_of(path).display()
     )]
     Damaged {
         /// The journal.

@@ -107,6 +107,11 @@ impl KeyFile {
         u64::from_be_bytes(first)
     }
 
+    /// The key of the mark's checksums.
+    pub(super) fn mark_key(&self) -> [u8; 32] {
+        blake3::derive_key("holdline 2026 journal: mark key", &*self.bytes)
+    }
+
     /// The key of the records.
     pub(super) fn record_key(&self) -> Result<RecordKey, OpenError> {
         let key = Zeroizing::new(blake3::derive_key(

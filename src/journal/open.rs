@@ -11,6 +11,7 @@ use super::error::OpenError;
 use super::fault::StoreError;
 use super::handle::{Files, Journal, Shared};
 use super::key::KeyFile;
+use super::mark;
 use super::metrics::Metrics;
 use super::queue::Queue;
 use super::store::{Site, Store};
@@ -43,56 +44,77 @@ pub struct Opened {
     pub journal: Journal,
     /// To be run on a tracker that outlives them.
     pub writer: Writer,
-    /// The key of every hash of what a client sent.
-    pub hash_key: [u8; 32],
 }
 
-/// Opens the journal, and makes it where there is none. Blocks; it is called before anything is
-/// served. Every exchange that has not ended is given to `remember`, in the order in which they
-/// began; none of them is kept here.
-pub fn open(parts: Parts, mut remember: impl FnMut(Remembered)) -> Result<Opened, OpenError> {
-    let Config {
-        path, max_bytes, ..
-    } = parts.config;
-    let key = KeyFile::open(&*parts.disk, &path)?;
-    let site = Site {
-        disk: parts.disk,
-        path: path.clone(),
-        max_bytes,
-        metrics: parts.metrics.clone(),
-        refused: Arc::default(),
-        taken: Arc::default(),
-    };
-    let looked_at = contained(|| looked_at(&site, &key, &mut remember));
-    let (store, next) = looked_at.unwrap_or_else(|| {
-        Err(OpenError::Damaged {
-            path,
-            what: "it cannot be read to its end".to_owned(),
+/// A journal that is ours, and was not looked at yet.
+#[derive(Debug)]
+pub struct Claimed {
+    parts: Parts,
+    key: KeyFile,
+}
+
+/// Opens and locks the key file of a journal, and makes it where there is neither. Blocks.
+pub fn claim(parts: Parts) -> Result<Claimed, OpenError> {
+    let path = &parts.config.path;
+    mark::check_journal(&*parts.disk, path)?;
+    let key = KeyFile::open(&*parts.disk, path)?;
+    Ok(Claimed { parts, key })
+}
+
+/// Claims a journal and reads it, for those who need no hash while they read.
+pub fn open(parts: Parts, remember: impl FnMut(Remembered)) -> Result<Opened, OpenError> {
+    claim(parts)?.read(remember)
+}
+
+impl Claimed {
+    /// The key of every hash of what a client sent.
+    pub fn hash_key(&self) -> [u8; 32] {
+        self.key.hash_key()
+    }
+
+    /// Opens the journal, and makes it where there is none. Blocks; it is called before anything is
+    /// served. Every exchange that has not ended is given to `remember`, in the order in which they
+    /// began; none of them is kept here.
+    pub fn read(self, mut remember: impl FnMut(Remembered)) -> Result<Opened, OpenError> {
+        let Self { parts, key } = self;
+        let path = parts.config.path;
+        let site = Site {
+            disk: parts.disk,
+            path: path.clone(),
+            max_bytes: parts.config.max_bytes,
+            metrics: parts.metrics.clone(),
+            refused: Arc::default(),
+            taken: Arc::default(),
+        };
+        let looked_at = contained(|| looked_at(&site, &key, &mut remember));
+        let (store, next) = looked_at.unwrap_or_else(|| {
+            Err(OpenError::Damaged {
+                path,
+                what: "it cannot be read to its end".to_owned(),
+            })
+        })?;
+        parts.metrics.is_up(true);
+        let shared = Arc::new(Shared {
+            site,
+            clock: parts.clock,
+            metrics: parts.metrics,
+            files: RwLock::new(Files {
+                key: Some(key),
+                store: Some(store),
+            }),
+            queue: Mutex::new(Queue::default()),
+            wake: Notify::new(),
+            up: AtomicBool::new(true),
+            full: AtomicBool::new(false),
+            next: AtomicU64::new(next),
+            closing: CancellationToken::new(),
+            closed: CancellationToken::new(),
+        });
+        Ok(Opened {
+            journal: Journal(Arc::clone(&shared)),
+            writer: Writer::new(shared, parts.stamps, parts.retention),
         })
-    })?;
-    parts.metrics.is_up(true);
-    let hash_key = key.hash_key();
-    let shared = Arc::new(Shared {
-        site,
-        clock: parts.clock,
-        metrics: parts.metrics,
-        files: RwLock::new(Files {
-            key: Some(key),
-            store: Some(store),
-        }),
-        queue: Mutex::new(Queue::default()),
-        wake: Notify::new(),
-        up: AtomicBool::new(true),
-        full: AtomicBool::new(false),
-        next: AtomicU64::new(next),
-        closing: CancellationToken::new(),
-        closed: CancellationToken::new(),
-    });
-    Ok(Opened {
-        journal: Journal(Arc::clone(&shared)),
-        writer: Writer::new(shared, parts.stamps, parts.retention),
-        hash_key,
-    })
+    }
 }
 
 /// Opens the file and reads all of it.

@@ -5,6 +5,7 @@ use super::disk::Disk;
 use super::error::{OpenError, ReadError};
 use super::key::KeyFile;
 use super::listing::{Page, Report};
+use super::mark::{self, Mark};
 use super::room::Room;
 use super::storage::Overlay;
 use super::store::{Site, Store};
@@ -15,6 +16,7 @@ use super::{Config, Metrics, Number};
 #[derive(Debug)]
 pub struct Reader {
     store: Store,
+    site: Site,
     _key: KeyFile,
 }
 
@@ -26,9 +28,11 @@ impl Reader {
             path: path.clone(),
             source,
         };
+        mark::check_journal(&*disk, &path)?;
         let key = KeyFile::open_existing(&*disk, &path)?;
         let file = disk.open(&path).map_err(failed)?;
         let file = file.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let mark = Mark::open_existing(&*disk, &path, &key)?;
         let storage = Overlay::new(file).map_err(failed)?;
         let site = Site {
             disk,
@@ -39,14 +43,18 @@ impl Reader {
             taken: Arc::default(),
         };
         let room = Room::new(0, u64::MAX, Arc::default());
-        let store = contained(|| site.opened(storage, &key, room));
+        let store = contained(|| site.opened(storage, &key, room, mark));
         let store = store.unwrap_or_else(|| {
             Err(OpenError::Damaged {
                 path,
                 what: "it cannot be opened".to_owned(),
             })
         })?;
-        Ok(Self { store, _key: key })
+        Ok(Self {
+            store,
+            site,
+            _key: key,
+        })
     }
 
     /// What is remembered of at most `limit` exchanges from a number on. Blocks.
@@ -67,6 +75,9 @@ impl Reader {
             }
             Some(Err(error)) => report.fault(&error.to_string()),
             None => report.fault("redb panicked over a page"),
+        }
+        if let Some(Err(error)) = contained(|| self.store.check_mark(&self.site)) {
+            report.fault(&error.to_string());
         }
         report
     }

@@ -6,7 +6,7 @@
 //!   "key"      id of the key file's key          (7, 1)  Accepted    │ exchange 7
 //!   "next"     no exchange has this number       (7, 2)  Completed   │
 //!              or a higher one                   (7, 3)  Delivered   ┘
-//!                                                (8, 0)  Submitted   ─ exchange 8
+//!   "commits"  how many there were               (8, 0)  Submitted   ─ exchange 8
 //! ```
 //!
 //! All records of an exchange stand together, and exchanges in the order in which they began. A step
@@ -22,6 +22,7 @@ use super::disk::{Disk, beside};
 use super::error::OpenError;
 use super::fault::StoreError;
 use super::key::{KeyFile, check_mode};
+use super::mark::Mark;
 use super::room::{Room, weight};
 use super::seal::RecordKey;
 use super::storage::Bounded;
@@ -40,15 +41,14 @@ const CACHE_BYTES: usize = 8 * 1024 * 1024;
 /// A file that is no longer than this is not compacted, however empty it is.
 const WORTH_COMPACTING: u64 = 64 * 1024 * 1024;
 
-/// How many numbers are set aside at a time, so that few batches write the table of the format.
-const NUMBERS_AHEAD: u64 = 4096;
-
 /// An open file.
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) database: Database,
     key: RecordKey,
     room: Room,
+    /// Where there is one; a file that is looked at only may have none.
+    mark: Option<Mark>,
 }
 
 /// What is written in one transaction.
@@ -113,7 +113,10 @@ impl Site {
         let room = Room::new(length, self.max_bytes, Arc::clone(&self.taken));
         // At each start: the one before may have died between the file and its name.
         self.disk.sync_directory(&self.path).map_err(failed)?;
-        self.opened(self.bounded(file), key, room)
+        let mark = Mark::open(&*self.disk, &self.path, key)?;
+        let store = self.opened(self.bounded(file), key, room, Some(mark))?;
+        store.check_mark(self)?;
+        Ok(store)
     }
 
     /// A file comes under its name when it is whole, so that no start ever sees half of one.
@@ -150,6 +153,7 @@ impl Site {
         storage: impl StorageBackend,
         key: &KeyFile,
         room: Room,
+        mark: Option<Mark>,
     ) -> Result<Store, OpenError> {
         let opened = database(storage).and_then(|database| {
             let read = database.begin_read()?;
@@ -176,6 +180,7 @@ impl Site {
             database,
             key: key.record_key()?,
             room,
+            mark,
         })
     }
 
@@ -213,6 +218,23 @@ fn database(storage: impl StorageBackend) -> Result<Database, StoreError> {
         }
     });
     Ok(builder.create_with_backend(storage)?)
+}
+
+/// Writes into the table of the format what a batch changes there: how many commits there are now,
+/// which is returned, and which number is free.
+fn count(write: &redb::WriteTransaction, batch: &Batch) -> Result<u64, StoreError> {
+    let mut meta = write.open_table(META)?;
+    let commits = meta.get("commits")?.map_or(0, |commits| commits.value());
+    let commits = commits.saturating_add(1);
+    meta.insert("commits", commits)?;
+    let highest = batch.entries.iter().map(|entry| entry.place.number.0).max();
+    if let Some(highest) = highest {
+        let next = meta.get("next")?.map_or(0, |next| next.value());
+        if highest >= next {
+            meta.insert("next", highest.saturating_add(1))?;
+        }
+    }
+    Ok(commits)
 }
 
 /// Makes the tables of an empty journal.
@@ -266,7 +288,22 @@ impl Store {
         Ok(meta.get("next")?.map_or(1, |next| next.value()))
     }
 
-    /// Writes a batch; it is durable when this returns.
+    /// Refuses a file that lacks commits of which its mark tells.
+    pub(super) fn check_mark(&self, site: &Site) -> Result<(), OpenError> {
+        let Some(mark) = &self.mark else {
+            return Ok(());
+        };
+        let commits = self.commits().map_err(|error| site.told(&error))?;
+        mark.check(&site.path, commits)
+    }
+
+    /// How many commits there were. Those of before they were counted are none.
+    fn commits(&self) -> Result<u64, StoreError> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        Ok(meta.get("commits")?.map_or(0, |commits| commits.value()))
+    }
+
+    /// Writes a batch; it is durable, and the mark tells of it, when this returns.
     pub(super) fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         let write = self.database.begin_write()?;
         {
@@ -278,15 +315,11 @@ impl Store {
                 self.remove(&mut records, *removal)?;
             }
         }
-        let highest = batch.entries.iter().map(|entry| entry.place.number.0).max();
-        if let Some(highest) = highest {
-            let mut meta = write.open_table(META)?;
-            let next = meta.get("next")?.map_or(0, |next| next.value());
-            if highest >= next {
-                meta.insert("next", highest.saturating_add(NUMBERS_AHEAD))?;
-            }
-        }
+        let commits = count(&write, batch)?;
         write.commit()?;
+        if let Some(mark) = &self.mark {
+            mark.set(commits);
+        }
         Ok(())
     }
 

@@ -36,12 +36,15 @@ impl<A: Whole> Machine<A> {
         }
     }
 
-    /// The intent is on record and nothing of it left: a restart must not take it for a doubt. While
-    /// a record is on its way nobody knows whether it is there, and another behind it may not fit.
+    /// The intent is on record, or on its way there, and nothing of it left: a restart must not take
+    /// it for a doubt. Where the intent itself does not arrive its withdrawal is of nothing.
     fn withdraw_unseen(&mut self) -> Actions<A> {
-        let is_recorded = self.state == State::Connecting;
+        let may_be_recorded = matches!(
+            self.state,
+            State::Connecting | State::Recording(RecordKind::Submitted)
+        );
         let mut actions = self.not_submitted(Withdrawal::Driver);
-        if is_recorded {
+        if may_be_recorded {
             actions.insert(0, Action::Note(Record::Withdrawn(Withdrawal::Driver)));
         }
         actions

@@ -2,10 +2,13 @@
 use std::time::Duration;
 
 use holdline::exchange::machine::RecordKind;
+use holdline::journal::Standing;
+use holdline::simulator::TaskRepeat;
 
 use super::client::Harness;
 use super::judge::Rule;
 use super::runs::{Change, NONE, run};
+use crate::simulated::host::Host;
 use crate::simulated::journal::Disk;
 
 /// In so many seeds a broken rule must show.
@@ -38,7 +41,7 @@ fn an_entry_freed_by_a_panic_is_a_second_charge() {
 #[test]
 fn a_submit_sent_again_on_the_way_is_a_second_submit() {
     let change = Change {
-        world: |world| world.network.send_again(),
+        host: |host| host.network().send_again(),
         ..NONE
     };
     finds(
@@ -61,7 +64,44 @@ fn an_answer_that_the_gateway_did_not_give_is_found() {
 }
 
 #[test]
-fn a_journal_that_claims_too_early_is_found() {
+fn a_task_that_is_unknown_taken_for_not_submitted_is_found() {
+    finds(Rule::HonestDenial, by(Harness::UnknownIsDenied));
+}
+
+#[test]
+fn a_conflict_of_a_repeated_submit_taken_for_a_refusal_is_found() {
+    let change = Change {
+        plan: |plan| {
+            plan.setting.exchange.resubmits = 1;
+            plan.setting.gateway.task_repeat = TaskRepeat::Conflict;
+        },
+        ..NONE
+    };
+    finds(
+        Rule::HonestDenial,
+        Change {
+            harness: Harness::ConflictIsRefusal,
+            ..change
+        },
+    );
+}
+
+#[test]
+fn a_payment_inside_a_cell_that_its_first_caller_leaves_is_a_second_charge() {
+    finds(Rule::OneCharge, by(Harness::PaysInACell));
+}
+
+/// The world breaks its word, whatever the harness does.
+fn betrayed(host: fn(&Host)) -> Change {
+    Change {
+        harness: Harness::Cheats,
+        host,
+        ..NONE
+    }
+}
+
+#[test]
+fn a_step_before_its_record_is_found() {
     fn lies(kind: RecordKind) -> Disk {
         if kind == RecordKind::Submitted {
             Disk::Lies(Duration::from_secs(1))
@@ -69,13 +109,67 @@ fn a_journal_that_claims_too_early_is_found() {
             Disk::Ready
         }
     }
-    finds(
-        Rule::DurableIntent,
-        Change {
-            harness: Harness::Cheats,
-            world: |world| world.journal.plan(lies),
-        },
-    );
+    let change = betrayed(|host| host.journal().plan(lies));
+    finds(Rule::DurableIntent, change);
+    finds(Rule::OneCharge, change);
+}
+
+#[test]
+fn a_file_that_is_not_synced_cannot_be_read_after_a_loss_of_power() {
+    // From the first record on: an empty journal was synced in good faith.
+    let change = betrayed(|host| {
+        let disk = host.disk().clone();
+        host.journal().plan(move |_| {
+            disk.lies_about_files();
+            Disk::Ready
+        });
+    });
+    finds(Rule::Start, change);
+}
+
+#[test]
+fn a_file_that_is_not_synced_does_not_know_its_submits() {
+    let change = betrayed(|host| {
+        host.disk().lies_about_files();
+        host.watch_intents();
+    });
+    finds(Rule::DurableIntent, change);
+}
+
+#[test]
+fn a_directory_that_is_not_synced_is_a_second_charge() {
+    let change = betrayed(|host| host.disk().lies_about_names());
+    finds(Rule::OneCharge, change);
+}
+
+#[test]
+fn a_restart_that_forgets_a_submit_is_a_second_charge() {
+    let change = betrayed(|host| host.recalls(|it| it.standing != Standing::Submitted));
+    finds(Rule::OneCharge, change);
+}
+
+#[test]
+fn a_restart_that_forgets_what_may_be_the_result_is_found() {
+    let change = betrayed(|host| {
+        host.recalls(|it| {
+            it.candidate = None;
+            true
+        });
+    });
+    finds(Rule::JustifiedDoubt, change);
+}
+
+#[test]
+fn a_restart_that_reads_a_result_again_is_found() {
+    let change = betrayed(|host| {
+        host.recalls(|it| {
+            if it.standing == Standing::Completed && it.ticket.is_some() {
+                (it.standing, it.answer) = (Standing::Accepted, None);
+            }
+            true
+        });
+    });
+    finds(Rule::OneGet, change);
 }
 
 #[test]

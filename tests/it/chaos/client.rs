@@ -8,10 +8,15 @@ use fastrand::Rng;
 use futures_util::FutureExt;
 use holdline::exchange::Held;
 use holdline::exchange::machine::{Doubt, Withdrawal};
+use holdline::message::StoredResponse;
 use holdline::timing::Moment;
+use http::{HeaderMap, StatusCode};
 use uuid::Uuid;
 
+use super::coalesced::Cells;
 use super::plan::Intent;
+use super::wire;
+use crate::simulated::host::Host;
 use crate::simulated::world::{Answered, Ask, Reply, World};
 
 /// After so many attempts it neither hangs up nor loses an answer any more.
@@ -30,8 +35,14 @@ pub(super) enum Harness {
     WriteIsDelivery,
     /// A driver that panicked takes its entry in the map along.
     PanicFrees,
+    /// Equal requests share a cell in which the first of them pays.
+    PaysInACell,
     /// A doubt is told as "not submitted".
     DoubtIsDenied,
+    /// A task that the gateway does not know is told as "not submitted".
+    UnknownIsDenied,
+    /// A repeat of the submit that was refused is told as a refusal.
+    ConflictIsRefusal,
     /// A running payment is told as declined.
     Declines,
     /// An answer is told as a doubt.
@@ -52,7 +63,7 @@ pub(super) struct Told {
     pub(super) at: Moment,
     /// The exchange and its key, where the request was held.
     pub(super) flight: Option<(Uuid, String)>,
-    /// `None`: it hung up.
+    /// `None`: it hung up, or the process went away or was not there.
     pub(super) reply: Option<Reply>,
     /// It was the last word of this round.
     pub(super) is_last: bool,
@@ -60,9 +71,11 @@ pub(super) struct Told {
 
 /// A buyer of one intent.
 pub(super) struct Buyer {
-    pub(super) world: World,
+    pub(super) host: Host,
     /// Flights that know of none, for a harness that frees what a panic had.
-    pub(super) amnesia: World,
+    pub(super) amnesia: Option<World>,
+    /// For a harness that pays in cells.
+    pub(super) cells: Cells,
     pub(super) number: usize,
     pub(super) intent: Intent,
     pub(super) rng: Rng,
@@ -74,7 +87,7 @@ enum Next {
     Done,
 }
 
-type Waiting = Pin<Box<dyn Future<Output = Reply>>>;
+type Waiting = Pin<Box<dyn Future<Output = Option<Reply>>>>;
 
 impl Buyer {
     /// Buys, round after round, and says what it was told.
@@ -97,10 +110,11 @@ impl Buyer {
             let seen = Rc::new(RefCell::new(None));
             let mut asking = self.ask(&seen);
             let patience = self.patience(attempt);
-            let reply = tokio::time::timeout(patience, &mut asking).await.ok();
-            if reply.is_none() && self.rng.bool() {
+            let ended = tokio::time::timeout(patience, &mut asking).await;
+            if ended.is_err() && self.rng.bool() {
                 abandoned.push(asking);
             }
+            let reply = ended.ok().flatten();
             doubts += u32::from(matches!(reply, Some(Reply::InDoubt(_))));
             let next = self.react(reply.as_ref(), attempt, doubts);
             let is_last = matches!(next, Next::Done) || attempt + 1 == ATTEMPTS;
@@ -108,13 +122,13 @@ impl Buyer {
             log.push(Told {
                 intent: self.number,
                 round,
-                at: self.world.clock.now(),
+                at: self.host.clock().now(),
                 flight: seen.take(),
-                reply: reply.map(|reply| self.harness.told(reply)),
+                reply: reply.map(|reply| self.tell(reply)),
                 is_last,
             });
             match next {
-                Next::Again(pause) => self.world.pass(pause).await,
+                Next::Again(pause) => tokio::time::sleep(pause).await,
                 Next::Done => {
                     forget(abandoned);
                     return has_answer;
@@ -125,13 +139,18 @@ impl Buyer {
     }
 
     fn ask(&self, seen: &Rc<RefCell<Option<(Uuid, String)>>>) -> Waiting {
-        let (world, ask, seen) = (self.world.clone(), self.intent.ask.clone(), Rc::clone(seen));
+        let (host, ask, seen) = (self.host.clone(), self.intent.ask.clone(), Rc::clone(seen));
+        if self.harness == Harness::PaysInACell {
+            let cells = self.cells.clone();
+            return Box::pin(async move { cells.pay(&host, &ask).await });
+        }
+        let world = self.amnesia.clone().or_else(|| host.running());
         Box::pin(async move {
             let see = |held: &Held| {
                 let key = held.flight.key().value.to_str().unwrap().to_owned();
                 *seen.borrow_mut() = Some((held.flight.id(), key));
             };
-            world.pay_and(&ask, see).await
+            host.pay_at(world?, &ask, see).await
         })
     }
 
@@ -158,7 +177,7 @@ impl Buyer {
             }
             Some(Reply::InDoubt(doubt)) if doubts < DOUBTS => {
                 if self.harness == Harness::PanicFrees && *doubt == Doubt::Driver {
-                    self.world = self.amnesia.clone();
+                    self.amnesia = self.host.running().map(|world| self.host.forgetful(&world));
                 }
                 Next::Again(Duration::from_millis(self.rng.u64(1_000..40_000)))
             }
@@ -175,9 +194,35 @@ impl Buyer {
         }
     }
 
+    /// What the client is told, as the harness has it.
+    fn tell(&self, reply: Reply) -> Reply {
+        let is_answer = matches!(reply, Reply::Answer(_));
+        if self.harness == Harness::ConflictIsRefusal && is_answer {
+            return self.conflict().unwrap_or(reply);
+        }
+        self.harness.told(reply)
+    }
+
+    /// The conflict that a repeat of the submit met, if it met one.
+    fn conflict(&self) -> Option<Reply> {
+        let key = self.intent.ask.key.as_deref()?;
+        let calls = wire::calls(&self.host.network().wires());
+        let mine = calls
+            .into_iter()
+            .filter(|call| call.is_submit() && call.key == key);
+        let mut answers = mine.filter_map(|call| call.answer);
+        let conflict = answers.find(|answer| answer.status == 409)?;
+        let refusal = StoredResponse {
+            status: StatusCode::CONFLICT,
+            fields: HeaderMap::new(),
+            body: conflict.body.into(),
+        };
+        Some(Reply::Refused(refusal.into()))
+    }
+
     async fn pause(&mut self, millis: std::ops::Range<u64>) {
         let pause = Duration::from_millis(self.rng.u64(millis));
-        self.world.pass(pause).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -186,6 +231,9 @@ impl Harness {
     fn told(self, reply: Reply) -> Reply {
         match (self, reply) {
             (Self::DoubtIsDenied, Reply::InDoubt(_)) => Reply::NotSubmitted(Withdrawal::Connect),
+            (Self::UnknownIsDenied, Reply::InDoubt(Doubt::TaskUnknown)) => {
+                Reply::NotSubmitted(Withdrawal::Connect)
+            }
             (Self::Doubts, Reply::Answer(_)) => Reply::InDoubt(Doubt::SubmitLost),
             (Self::Declines, Reply::Answer(answered)) => declined(answered),
             (Self::Restates, Reply::Answer(answered)) if answered.replayed => declined(answered),
@@ -204,7 +252,7 @@ fn declined(mut answered: Answered) -> Reply {
 /// Requests that nobody reads from any more: whatever came for them did not arrive.
 fn forget(abandoned: Vec<Waiting>) {
     for asking in abandoned {
-        if let Some(Reply::Answer(answered)) = asking.now_or_never() {
+        if let Some(Some(Reply::Answer(answered))) = asking.now_or_never() {
             answered.settle(false);
         }
     }
@@ -212,7 +260,7 @@ fn forget(abandoned: Vec<Waiting>) {
 
 /// Somebody with another secret of the same shop, or another shop's, asks for what others bought,
 /// again and again, without ever starting anything.
-pub(super) async fn spy(world: World, ask: Ask, mut rng: Rng, harness: Harness) -> Vec<Reply> {
+pub(super) async fn spy(host: Host, ask: Ask, mut rng: Rng, harness: Harness) -> Vec<Reply> {
     let secret = if ask.shop == "1:one" {
         "1:other"
     } else {
@@ -228,8 +276,8 @@ pub(super) async fn spy(world: World, ask: Ask, mut rng: Rng, harness: Harness) 
     };
     let mut replies = Vec::new();
     for _ in 0..20 {
-        world.pass(Duration::from_millis(rng.u64(100..9_000))).await;
-        replies.push(world.pay(&ask).await);
+        tokio::time::sleep(Duration::from_millis(rng.u64(100..9_000))).await;
+        replies.extend(host.pay(&ask).await);
     }
     replies
 }

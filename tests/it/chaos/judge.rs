@@ -2,7 +2,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use holdline::exchange::machine::RecordKind;
 use holdline::simulator::Ledger;
 use holdline::timing::Moment;
 use uuid::Uuid;
@@ -11,6 +10,7 @@ use super::client::Told;
 use super::plan::Intent;
 use super::wire::Call;
 use crate::simulated::journal::Entry;
+use crate::simulated::life::{Chronicle, Ending};
 use crate::simulated::world::Reply;
 
 /// Everything that is known after a run.
@@ -21,6 +21,14 @@ pub(super) struct Evidence {
     pub(super) ledger: Ledger,
     pub(super) calls: Vec<Call>,
     pub(super) journal: Vec<Entry>,
+    /// How each process ended that was killed.
+    pub(super) endings: Vec<Ending>,
+    pub(super) chronicle: Chronicle,
+    /// Why a process did not start that should have.
+    pub(super) refused_starts: Vec<String>,
+    /// Submits of which the synced disk did not know when they arrived, where it was watched.
+    pub(super) unsure_intents: Vec<String>,
+    pub(super) watched: usize,
     pub(super) resubmits: u32,
 }
 
@@ -43,24 +51,36 @@ pub(crate) enum Rule {
     OneGet,
     OwnAnswersOnly,
     DurableIntent,
+    DurableCandidate,
+    Path,
+    Start,
 }
 
 impl Evidence {
     /// Every broken rule.
     pub(super) fn violations(&self) -> Vec<Violation> {
-        let judges: [(Rule, Vec<String>); 9] = [
+        let judges: [(Rule, Vec<String>); 12] = [
             (
                 Rule::OneCharge,
                 [self.charges(), self.submits(), self.strange_keys()].concat(),
             ),
-            (Rule::HonestDenial, self.denials()),
+            (
+                Rule::HonestDenial,
+                [self.denials(), self.false_refusals()].concat(),
+            ),
             (Rule::NoLostAnswer, self.lost_answers()),
             (Rule::JustifiedDoubt, self.doubts()),
             (Rule::NoInvention, self.inventions()),
             (Rule::SameAnswer, self.changed_answers()),
             (Rule::OneGet, self.gets()),
             (Rule::OwnAnswersOnly, self.spied_answers()),
-            (Rule::DurableIntent, self.early_submits()),
+            (
+                Rule::DurableIntent,
+                [self.early_submits(), self.unsure_intents.clone()].concat(),
+            ),
+            (Rule::DurableCandidate, self.early_polls()),
+            (Rule::Path, self.strange_paths()),
+            (Rule::Start, self.refused_starts.clone()),
         ];
         let violations = judges
             .into_iter()
@@ -85,6 +105,19 @@ impl Evidence {
             let line = format!("{} {} {} -> {answer:?}", call.method, call.path, call.key);
             lines.push((call.at, line));
         }
+        for entry in &self.journal {
+            let (exchange, kind, place) = (entry.exchange, entry.kind, entry.written.place);
+            let asked = format!("{exchange} {place:?}: {kind:?} is asked for");
+            lines.push((entry.asked_at, asked));
+            let line = |end: &str| format!("{exchange} {place:?}: {kind:?} {end}");
+            lines.extend(entry.durable_at.map(|at| (at, line("is durable"))));
+            let ends = [(entry.failed, "fails"), (entry.panicked, "panics")];
+            let ends = ends.into_iter().filter(|(is_so, _)| *is_so);
+            lines.extend(ends.map(|(_, end)| (entry.asked_at, line(end))));
+        }
+        for ending in &self.endings {
+            lines.push((ending.at, format!("the process ends: {ending:?}")));
+        }
         lines.sort_by_key(|(at, _)| *at);
         let lines = lines
             .into_iter()
@@ -92,7 +125,7 @@ impl Evidence {
         lines.collect()
     }
 
-    fn submits_of<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Call> {
+    pub(super) fn submits_of<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a Call> {
         self.calls
             .iter()
             .filter(move |call| call.is_submit() && call.key == key)
@@ -109,11 +142,17 @@ impl Evidence {
     }
 
     /// The exchanges, each with its key.
-    fn exchanges(&self) -> BTreeMap<Uuid, &str> {
+    pub(super) fn exchanges(&self) -> BTreeMap<Uuid, &str> {
         let flights = self.told.iter().filter_map(|told| told.flight.as_ref());
         flights
             .map(|(exchange, key)| (*exchange, key.as_str()))
             .collect()
+    }
+
+    /// True if more than one exchange went under this key.
+    pub(super) fn is_shared(&self, key: &str) -> bool {
+        let exchanges = self.exchanges();
+        exchanges.values().filter(|other| **other == key).count() > 1
     }
 
     /// I1: no purchase is charged twice.
@@ -162,18 +201,27 @@ impl Evidence {
         let denied = self.told.iter().filter_map(|told| match told.reply {
             Some(Reply::NotSubmitted(why)) => {
                 let (exchange, key) = told.flight.as_ref()?;
-                let is_shared = self
-                    .exchanges()
-                    .values()
-                    .filter(|other| *other == key)
-                    .count()
-                    > 1;
                 let left = self.submits_of(key).next().is_some();
-                (left && !is_shared).then(|| format!("{exchange} ({key}): {why:?}"))
+                (left && !self.is_shared(key)).then(|| format!("{exchange} ({key}): {why:?}"))
             }
             _ => None,
         });
         denied.collect()
+    }
+
+    /// I4: a refusal means no charge.
+    fn false_refusals(&self) -> Vec<String> {
+        let refused = self.told.iter().filter_map(|told| {
+            let Some(Reply::Refused(answer)) = &told.reply else {
+                return None;
+            };
+            let key = self.key_of(told)?;
+            let charges = &self.ledger.charges;
+            let charged = charges.iter().any(|it| it.key.as_deref() == Some(key));
+            (charged && !self.is_shared(key))
+                .then(|| format!("{key}: refused with {}, and charged", answer.status))
+        });
+        refused.collect()
     }
 
     /// I3: who keeps asking ends with the gateway's answer or a doubt; and with a doubt never where
@@ -204,31 +252,19 @@ impl Evidence {
         let Some(key) = self.key_of(told) else {
             return false;
         };
+        // After a restart nobody knows which of two equal purchases had which transaction, or
+        // whether both had one: the answers that tell it are sealed.
+        let submits = self.calls.iter().filter(|call| call.is_submit());
+        let equals = submits.filter(|call| call.tracking_id().as_ref() == Some(id));
+        let keys: BTreeSet<&str> = equals.map(|call| call.key.as_str()).collect();
+        if !self.endings.is_empty() && keys.len() > 1 {
+            return false;
+        }
         let mut charges = self.ledger.charges_of(id);
         alone && charges.any(|charge| charge.key.as_deref() == Some(key))
     }
 
-    /// A doubt has a cause: a submit without a clear answer, a task that became unknown, or a panic.
-    fn doubts(&self) -> Vec<String> {
-        let unjustified = self.told.iter().filter_map(|told| {
-            let Some(Reply::InDoubt(doubt)) = &told.reply else {
-                return None;
-            };
-            let (exchange, key) = told.flight.as_ref()?;
-            let panicked = |entry: &Entry| entry.exchange == *exchange && entry.panicked;
-            let justified = self.journal.iter().any(panicked)
-                || self.submits_of(key).any(|call| !is_clear(call))
-                || self.polls_of(key).any(|call| {
-                    call.answer
-                        .as_ref()
-                        .is_some_and(super::wire::Answer::is_unknown)
-                });
-            (!justified).then(|| format!("{exchange} ({key}): {doubt:?}"))
-        });
-        unjustified.collect()
-    }
-
-    fn polls_of(&self, key: &str) -> impl Iterator<Item = &Call> {
+    pub(super) fn polls_of(&self, key: &str) -> impl Iterator<Item = &Call> {
         let tasks = self.tasks_of(key);
         self.calls
             .iter()
@@ -287,42 +323,18 @@ impl Evidence {
             let Some(Reply::Answer(before)) = &earlier.reply else {
                 continue;
             };
-            let is_same = before.answer == now.answer;
+            let was_lost = self.was_lost(*exchange, earlier.at, told.at);
+            let is_same = before.answer == now.answer
+                || (was_lost && before.answer.says_the_same(&now.answer));
+            // A process that ended may have taken along that the answer was acknowledged.
             let is_stale = (earlier.intent, earlier.round) != (told.intent, told.round)
-                && self.intents[told.intent].ask.key.is_none();
+                && self.intents[told.intent].ask.key.is_none()
+                && !self.died_between(earlier.at, told.at);
             if !is_same || is_stale {
                 changed.push(format!("{exchange} ({key}) at {:?}", told.at));
             }
         }
         changed
-    }
-
-    /// I6: one `GET` at a time, and none after the result.
-    fn gets(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        for task in self
-            .ledger
-            .tasks
-            .iter()
-            .filter(|task| task.overlapping_polls > 0)
-        {
-            found.push(format!(
-                "{}: {} at once",
-                task.request_id, task.overlapping_polls
-            ));
-        }
-        let mut done: BTreeSet<&str> = BTreeSet::new();
-        for call in &self.calls {
-            let Some(task) = call.polled() else { continue };
-            if done.contains(task) {
-                found.push(format!("{task}: polled again at {:?}", call.at));
-            }
-            let answer = call.answer.as_ref().filter(|answer| answer.status == 200);
-            if answer.is_some_and(|answer| answer.json().get("transaction").is_some()) {
-                done.insert(task);
-            }
-        }
-        found
     }
 
     /// I7: another secret is told of nothing.
@@ -331,35 +343,10 @@ impl Evidence {
         let told = self.spied.iter().filter(|reply| !may_know(reply));
         told.map(|reply| format!("{reply:?}")).collect()
     }
-
-    /// I10: no byte of a submit before its intent is durable.
-    fn early_submits(&self) -> Vec<String> {
-        let exchanges = self.exchanges();
-        let durable = |key: &str| {
-            let mine = |entry: &&Entry| {
-                entry.kind == RecordKind::Submitted
-                    && exchanges
-                        .get(&entry.exchange)
-                        .is_some_and(|other| *other == key)
-            };
-            self.journal
-                .iter()
-                .filter(mine)
-                .filter_map(|entry| entry.durable_at)
-                .min()
-        };
-        let known: BTreeSet<&str> = exchanges.values().copied().collect();
-        let early = known.into_iter().filter_map(|key| {
-            let first = self.submits_of(key).next()?;
-            let is_early = durable(key).is_none_or(|durable| first.at < durable);
-            is_early.then(|| format!("{key}: submitted at {:?}", first.at))
-        });
-        early.collect()
-    }
 }
 
 /// A submit's answer that leaves no doubt: an acceptance or a refusal, whole and in time.
-fn is_clear(call: &Call) -> bool {
+pub(super) fn is_clear(call: &Call) -> bool {
     call.answer.as_ref().is_some_and(|answer| {
         let in_time = answer.at.since(call.at) < Duration::from_secs(30);
         in_time && (call.task().is_some() || (400..500).contains(&answer.status))

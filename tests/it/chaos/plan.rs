@@ -5,9 +5,12 @@ use fastrand::Rng;
 use holdline::exchange::machine::RecordKind;
 use holdline::simulator::{Latency, TaskRepeat};
 
+use crate::journal::disk::Refusal;
+use crate::simulated::host::{Crash, Host, Outage};
 use crate::simulated::journal::Disk;
+use crate::simulated::life::{Death, Doom, Step};
 use crate::simulated::network::Connect;
-use crate::simulated::world::{Ask, Setting, World};
+use crate::simulated::world::{Ask, Setting};
 
 /// What becomes of tasks and polls: words in the payment's description.
 const WORDS: [&str; 30] = [
@@ -63,6 +66,28 @@ const RULES: [&str; 16] = [
     "0.02 status=202",
 ];
 
+/// What a process is killed before, where not every step is as likely.
+pub(super) const STEPS: [Step; 18] = [
+    Step::Connect,
+    Step::Arrive,
+    Step::Answer,
+    Step::Tell,
+    Step::DiskWrite,
+    Step::DiskSync,
+    Step::Append(RecordKind::Submitted),
+    Step::Append(RecordKind::Accepted),
+    Step::Append(RecordKind::Candidate),
+    Step::Append(RecordKind::Completed),
+    Step::Append(RecordKind::Delivered),
+    Step::Append(RecordKind::InDoubt),
+    Step::Durable(RecordKind::Submitted),
+    Step::Durable(RecordKind::Accepted),
+    Step::Durable(RecordKind::Candidate),
+    Step::Durable(RecordKind::Completed),
+    Step::Durable(RecordKind::Delivered),
+    Step::Durable(RecordKind::InDoubt),
+];
+
 /// Something that somebody wants to buy.
 #[derive(Clone, Debug)]
 pub(super) struct Intent {
@@ -79,6 +104,10 @@ pub(super) struct Plan {
     pub(super) setting: Setting,
     pub(super) intents: Vec<Intent>,
     pub(super) has_panics: bool,
+    /// How the processes end that somebody kills.
+    pub(super) crashes: Vec<Crash>,
+    /// When the disk fails.
+    pub(super) outages: Vec<Outage>,
     pub(super) rng: Rng,
 }
 
@@ -109,31 +138,70 @@ impl Plan {
             setting,
             intents,
             has_panics: rng.u8(..4) == 0,
+            crashes: crashes(&mut rng.fork()),
+            outages: outages(&mut rng.fork()),
             rng,
         }
     }
 
     /// Lets network and disk behave as the seed has it.
-    pub(super) fn unsettle(&mut self, world: &World) {
+    pub(super) fn unsettle(&mut self, host: &Host) {
         let mut rng = self.rng.fork();
-        world.network.plan(move || match rng.u8(..20) {
+        host.network().plan(move || match rng.u8(..20) {
             0 => Connect::Refused,
             1 => Connect::Slow(Duration::from_millis(rng.u64(..6_000))),
             _ => Connect::Ready,
         });
         let mut rng = self.rng.fork();
         let has_panics = self.has_panics;
-        world
-            .journal
+        host.journal()
             .plan(move |kind| disk(&mut rng, kind, has_panics));
     }
+}
+
+/// Three of four runs have processes that are killed: before some step, or after some time.
+fn crashes(rng: &mut Rng) -> Vec<Crash> {
+    let count = rng.u32(..4);
+    let crashes = (0..count).map(|_| Crash {
+        doom: doom(rng),
+        latest: Duration::from_millis(rng.u64(1..40_000)),
+        death: if rng.bool() {
+            Death::Killed
+        } else {
+            Death::PowerLost
+        },
+        downtime: Duration::from_millis(rng.u64(..6_000)),
+    });
+    crashes.collect()
+}
+
+fn doom(rng: &mut Rng) -> Doom {
+    match rng.u8(..3) {
+        0 => Doom::Never,
+        1 => Doom::At(2_u64.pow(rng.u32(..12)) + rng.u64(..64)),
+        _ => Doom::AtKind(STEPS[rng.usize(..STEPS.len())], rng.u64(..6)),
+    }
+}
+
+/// One of four runs has a disk that fails now and then.
+fn outages(rng: &mut Rng) -> Vec<Outage> {
+    let count = if rng.u8(..4) == 0 { rng.u32(1..3) } else { 0 };
+    let outages = (0..count).map(|_| Outage {
+        after: Duration::from_millis(rng.u64(1..25_000)),
+        lasts: Duration::from_millis(rng.u64(1..8_000)),
+        refusal: if rng.bool() {
+            Refusal::Broken
+        } else {
+            Refusal::Full
+        },
+    });
+    outages.collect()
 }
 
 fn disk(rng: &mut Rng, kind: RecordKind, has_panics: bool) -> Disk {
     let span = Duration::from_millis(rng.u64(..1_500));
     match rng.u8(..100) {
         60..90 => Disk::Slow(span),
-        90..93 => Disk::Fails(span),
         93..95 if has_panics => Disk::Panics,
         95..97 if has_panics && kind != RecordKind::Delivered => Disk::PanicsAfter(span),
         _ => Disk::Ready,

@@ -150,6 +150,25 @@ impl SimulatedDisk {
         }
     }
 
+    /// Another disk, on which is only what no end of the power can take.
+    pub(crate) fn sure(&self) -> Self {
+        let state = self.state();
+        let files = state.files.iter().map(|file| Content {
+            seen: file.durable.clone(),
+            durable: file.durable.clone(),
+            ..Content::default()
+        });
+        let sure = State {
+            files: files.collect(),
+            names: state.durable_names.clone(),
+            durable_names: state.durable_names.clone(),
+            ..State::default()
+        };
+        Self {
+            state: Arc::new(Mutex::new(sure)),
+        }
+    }
+
     /// A file's bytes as a process sees them.
     pub(crate) fn read(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.state();
@@ -356,8 +375,9 @@ impl DiskFile for SimulatedFile {
     fn sync(&self) -> io::Result<()> {
         let synced = self.with(false, |content, lies| {
             if !lies {
-                content.durable.clone_from(&content.seen);
-                content.pending.clear();
+                for change in content.pending.drain(..) {
+                    change.apply(&mut content.durable);
+                }
             }
             Ok(())
         });

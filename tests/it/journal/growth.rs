@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdline::drain::Drain;
+use holdline::exchange::{HashKey, Past};
 use holdline::journal::{
-    Change, Config, Journal, Metrics, NoRoom, Number, Parts, Place, ReadError, Standing,
-    SystemDisk, open,
+    Change, Config, Entry, Journal, Metrics, NoRoom, Number, Parts, Place, ReadError, Standing,
+    SystemDisk, claim, open,
 };
-use holdline::timing::{Clock, Stamps};
+use holdline::timing::{Clock, Stamp, Stamps};
 
 use super::world::{DAY, all, answer, entry, stamp, submitted};
 
@@ -24,6 +25,8 @@ struct Grown {
     config: Config,
     journal: Journal,
     longest: u64,
+    /// How many milliseconds apart the exchanges began.
+    apart: u64,
 }
 
 impl Grown {
@@ -53,6 +56,7 @@ impl Grown {
             config,
             journal: opened.journal,
             longest: 0,
+            apart: 0,
         }
     }
 
@@ -67,7 +71,11 @@ impl Grown {
                     2 => Change::Completed(Some(answer(number, 2, 700))),
                     _ => Change::Delivered,
                 };
-                under_way.push(self.journal.append(entry(number, step, change)));
+                let appended = Entry {
+                    stamp: stamp(number * self.apart + u64::from(step)),
+                    ..entry(number, step, change)
+                };
+                under_way.push(self.journal.append(appended));
             }
             for appending in under_way {
                 appending.await.unwrap();
@@ -146,4 +154,58 @@ async fn with_a_key_the_answer_goes_and_the_fact_stays_until_the_journal_is_full
     grown.wave(number..number + 1, true, true).await;
     tokio::time::sleep(RETENTION * 2).await;
     assert_eq!(grown.journal.may_start(), Ok(()));
+}
+
+/// The most memory that this process had since `/proc/self/clear_refs` was last written (proc(5)).
+#[cfg(target_os = "linux")]
+fn peak_of_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kilobytes = line.unwrap().split_ascii_whitespace().nth(1).unwrap();
+    kilobytes.parse::<u64>().unwrap() * 1024
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+#[ignore = "two hundred thousand exchanges take a minute; run it alone, and in release"]
+#[expect(clippy::print_stderr, reason = "what is measured is to be read")]
+async fn a_start_holds_a_fact_of_each_exchange_that_is_done_and_no_more() {
+    const EXCHANGES: u64 = 200_000;
+    const APART: u64 = 20;
+    let limit = 1024 * 1024 * 1024;
+    let mut grown = Grown::new(limit, DAY);
+    grown.apart = APART;
+    for first in (1..EXCHANGES).step_by(usize::try_from(ABREAST).unwrap()) {
+        grown.wave(first..first + ABREAST, true, true).await;
+    }
+    grown.journal.close().await;
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let (before, began) = (peak_of_memory(), Stamp::of_this_system());
+    let clock = Clock::start();
+    let stamps = Stamps::new(clock, stamp(EXCHANGES * APART));
+    let claimed = claim(Parts {
+        config: grown.config.clone(),
+        retention: DAY,
+        disk: Arc::new(SystemDisk),
+        clock,
+        stamps,
+        metrics: Metrics::default(),
+    })
+    .unwrap();
+    let mut past = Past::new(HashKey::from(claimed.hash_key()), stamps, DAY);
+    let mut taken = 0;
+    let opened = claimed.read(|exchange| {
+        taken += 1;
+        past.take(exchange);
+    });
+    opened.unwrap();
+    let (span, held) = (
+        Stamp::of_this_system().since(began),
+        peak_of_memory() - before,
+    );
+    eprintln!("{span:?}, {held} bytes more, file of {}", grown.longest);
+    assert_eq!(taken, EXCHANGES);
+    assert!(grown.longest <= limit);
+    // A fact, a place to read its answer, the file's cache, and what a map takes while it grows.
+    assert!(held < EXCHANGES * 400, "{held} bytes");
 }

@@ -1,7 +1,8 @@
 //! The journal over a disk that crashes, lies and refuses.
 mod crashes;
-mod damage;
+pub(crate) mod damage;
 pub(crate) mod disk;
 mod faults;
 mod growth;
+mod mark;
 pub(crate) mod world;

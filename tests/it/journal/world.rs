@@ -74,6 +74,11 @@ pub(crate) fn path() -> &'static Path {
     Path::new(PATH)
 }
 
+/// The journal's mark.
+pub(crate) fn mark() -> PathBuf {
+    PathBuf::from(format!("{PATH}.last"))
+}
+
 pub(crate) const fn stamp(millis: u64) -> Stamp {
     Stamp {
         wall: 1_700_000_000_000 + millis,

@@ -48,6 +48,7 @@ async fn an_operator_who_begins_the_journal_anew_has_charges_made_twice() {
     fn begins_anew(holdline: &Holdline, _: usize) {
         fs::remove_file(holdline.journal()).unwrap();
         fs::remove_file(holdline.key()).unwrap();
+        fs::remove_file(holdline.mark()).unwrap();
     }
     let change = Change {
         operator: begins_anew,
@@ -64,6 +65,8 @@ async fn an_operator_who_brings_an_old_journal_back_has_charges_made_twice() {
             fs::copy(holdline.journal(), old).unwrap();
         } else {
             fs::copy(old, holdline.journal()).unwrap();
+            // With its mark it would be told.
+            fs::remove_file(holdline.mark()).unwrap();
         }
     }
     let change = Change {

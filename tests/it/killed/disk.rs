@@ -225,11 +225,38 @@ async fn a_journal_without_its_key_is_not_begun_anew() {
 }
 
 #[tokio::test]
+async fn a_journal_that_is_gone_is_not_begun_anew_beside_its_mark() {
+    let (_tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    payment(&holdline, "order").send().await.is_gateway(200);
+    holdline.kill();
+    fs::remove_file(holdline.journal()).unwrap();
+    does_not_start(holdline, "is gone, and its mark").await;
+}
+
+#[tokio::test]
+async fn an_older_copy_of_the_journal_does_not_start() {
+    let (tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    payment(&holdline, "first").send().await.is_gateway(200);
+    holdline.kill();
+    let copy = holdline.directory().join("copy");
+    fs::copy(holdline.journal(), &copy).unwrap();
+    holdline.start().await;
+    payment(&holdline, "second").send().await.is_gateway(200);
+    holdline.kill();
+    fs::copy(&copy, holdline.journal()).unwrap();
+    does_not_start(holdline, "the newest records of").await;
+    assert_eq!(tap.gateway.ledger().submits.len(), 2);
+}
+
+#[tokio::test]
 async fn the_files_are_for_their_owner_alone() {
     let (_tap, mut holdline) = before_a_gateway().await;
     holdline.start().await;
-    for name in ["holdline.redb", "holdline.redb.key", "holdline.redb.sock"] {
-        let file = fs::metadata(holdline.directory().join(name)).unwrap();
+    for suffix in ["", ".key", ".last", ".sock"] {
+        let name = format!("holdline.redb{suffix}");
+        let file = fs::metadata(holdline.directory().join(&name)).unwrap();
         assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
     }
 }

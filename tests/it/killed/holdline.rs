@@ -107,6 +107,11 @@ impl Holdline {
         self.directory().join("holdline.redb.key")
     }
 
+    /// What tells when the newest of it is gone.
+    pub(super) fn mark(&self) -> PathBuf {
+        self.directory().join("holdline.redb.last")
+    }
+
     fn config(&self) -> PathBuf {
         self.directory().join("holdline.toml")
     }

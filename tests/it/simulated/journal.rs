@@ -1,15 +1,18 @@
 //! A journal that is slow, fails, panics or lies, as a test has it, and remembers every record.
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use holdline::drain::Drain;
 use holdline::exchange::machine::RecordKind;
 use holdline::exchange::{Appending, ReadError, Reading, RecordError, Recorder, Refusal};
 use holdline::journal::{self, Change, Number, Place, Remembered, Sealed, Standing};
 use holdline::timing::{Clock, Moment};
 use uuid::Uuid;
+
+use super::life::{Life, Step};
 
 /// What becomes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,23 +31,6 @@ pub(crate) enum Disk {
     Lies(Duration),
 }
 
-/// One record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) exchange: Uuid,
-    pub(crate) written: journal::Entry,
-    pub(crate) kind: RecordKind,
-    pub(crate) durable_at: Option<Moment>,
-    pub(crate) panicked: bool,
-}
-
-/// A journal in a test's hands.
-#[derive(Clone)]
-pub(crate) struct Journal {
-    clock: Clock,
-    state: Arc<Mutex<State>>,
-}
-
 /// What becomes of the readings of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reads {
@@ -56,6 +42,30 @@ pub(crate) enum Reads {
     Lie,
     /// The answers were dropped.
     Drop,
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) exchange: Uuid,
+    pub(crate) written: journal::Entry,
+    pub(crate) kind: RecordKind,
+    pub(crate) asked_at: Moment,
+    pub(crate) durable_at: Option<Moment>,
+    /// It was answered with an error.
+    pub(crate) failed: bool,
+    pub(crate) panicked: bool,
+}
+
+/// A journal in a test's hands.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    clock: Clock,
+    drain: Drain,
+    state: Arc<Mutex<State>>,
+    /// The process that records, and where its records truly go; without one they are durable as
+    /// soon as they are written down here.
+    under: Option<(Life, Arc<dyn Recorder>)>,
 }
 
 type Plan = Box<dyn FnMut(RecordKind) -> Disk + Send>;
@@ -83,7 +93,17 @@ impl Journal {
         };
         Self {
             clock,
+            drain: Drain::new(),
             state: Arc::new(Mutex::new(state)),
+            under: None,
+        }
+    }
+
+    /// The same, for a process whose records truly go to `recorder`.
+    pub(crate) fn over(&self, life: &Life, recorder: Arc<dyn Recorder>) -> Self {
+        Self {
+            under: Some((life.clone(), recorder)),
+            ..self.clone()
         }
     }
 
@@ -107,6 +127,22 @@ impl Journal {
         let durable = |entry: &Entry| entry.durable_at.is_some();
         let entries = self.entries().into_iter().filter(durable);
         entries.map(|entry| entry.kind).collect()
+    }
+
+    /// A new process found an exchange on the disk: its records are durable, though the process that
+    /// made them may not have learned it.
+    pub(crate) fn confirm(&self, found: &Remembered) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        // One that was lost may have a later one in its place.
+        let mut steps = HashSet::new();
+        for entry in state.entries.iter_mut().rev() {
+            let step = entry.written.place.step;
+            let is_of_it = entry.exchange == found.head.exchange && step < found.next_step;
+            if is_of_it && steps.insert(step) {
+                entry.durable_at.get_or_insert(now);
+            }
+        }
     }
 
     /// Whether new exchanges may start.
@@ -149,7 +185,8 @@ impl Journal {
         }
     }
 
-    fn enter(&self, entry: journal::Entry, durable_at: Option<Moment>, panicked: bool) {
+    /// Writes a record down, and returns which one it is.
+    fn enter(&self, entry: &journal::Entry, durable_at: Option<Moment>, panicked: bool) -> usize {
         let mut state = self.state();
         let number = entry.place.number;
         if let Change::Submitted(head) = &entry.change {
@@ -159,26 +196,77 @@ impl Journal {
         state.entries.push(Entry {
             exchange,
             kind: kind_of(&entry.change),
-            written: entry,
+            written: entry.clone(),
+            asked_at: self.clock.now(),
             durable_at,
+            failed: false,
             panicked,
         });
+        state.entries.len() - 1
     }
 
-    /// A record on its way: it ends after `span`, as `durable` says.
+    /// A record on its way: it ends after `span`, as `end` says.
     fn later(&self, entry: journal::Entry, span: Duration, end: End) -> Appending {
         let journal = self.clone();
         let until = self.clock.now() + span;
+        let number = self.enter(&entry, None, false);
         Box::pin(async move {
             journal.clock.sleep_until(until).await;
-            let durable_at = (end == End::Durable).then(|| journal.clock.now());
-            journal.enter(entry, durable_at, end == End::Panic);
             match end {
-                End::Durable => Ok(()),
-                End::Failure => Err(RecordError),
-                End::Panic => resume_unwind(Box::new("the journal panics")),
+                End::Durable => journal.put(number, entry).await,
+                End::Failure => {
+                    journal.state().entries[number].failed = true;
+                    Err(RecordError)
+                }
+                End::Panic => {
+                    drop(journal.begin_to_put(entry));
+                    journal.state().entries[number].panicked = true;
+                    resume_unwind(Box::new("the journal panics"))
+                }
             }
         })
+    }
+
+    /// Hands a record to where it truly goes.
+    fn begin_to_put(&self, entry: journal::Entry) -> Option<Appending> {
+        let (_, recorder) = self.under.as_ref()?;
+        recorder.append(entry)
+    }
+
+    /// Makes a record durable where it truly goes.
+    async fn put(&self, number: usize, entry: journal::Entry) -> Result<(), RecordError> {
+        let kind = kind_of(&entry.change);
+        if let Some(appending) = self.begin_to_put(entry) {
+            let written = appending.await;
+            self.state().entries[number].failed = written.is_err();
+            written?;
+        }
+        // It is durable, whether its process learns it or not.
+        self.state().entries[number].durable_at = Some(self.clock.now());
+        if !self.goes_on(Step::Durable(kind)) {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    /// True if the process that records lives on after this step.
+    fn goes_on(&self, step: Step) -> bool {
+        let life = self.under.as_ref().map(|(life, _)| life);
+        life.is_none_or(|life| life.step(step))
+    }
+
+    /// A record that is said to be durable, and is on its way.
+    fn behind(&self, entry: journal::Entry, span: Duration) {
+        let until = self.clock.now() + span;
+        let is_there = self.under.is_none().then_some(until);
+        let number = self.enter(&entry, is_there, false);
+        if self.under.is_some() {
+            let journal = self.clone();
+            drop(self.drain.spawn(async move {
+                journal.clock.sleep_until(until).await;
+                journal.put(number, entry).await
+            }));
+        }
     }
 }
 
@@ -195,32 +283,48 @@ impl Recorder for Journal {
     }
 
     fn begin(&self) -> Number {
+        if let Some((_, recorder)) = &self.under {
+            return recorder.begin();
+        }
         let mut state = self.state();
         state.numbers += 1;
         Number(state.numbers)
     }
 
     fn append(&self, entry: journal::Entry) -> Option<Appending> {
-        match self.fate(kind_of(&entry.change)) {
-            Disk::Ready => {
-                self.enter(entry, Some(self.clock.now()), false);
+        let kind = kind_of(&entry.change);
+        if !self.goes_on(Step::Append(kind)) {
+            return Some(Box::pin(std::future::pending()));
+        }
+        match self.fate(kind) {
+            Disk::Ready if self.under.is_none() => {
+                self.enter(&entry, Some(self.clock.now()), false);
                 None
+            }
+            Disk::Ready => {
+                let journal = self.clone();
+                let number = self.enter(&entry, None, false);
+                Some(Box::pin(async move { journal.put(number, entry).await }))
             }
             Disk::Slow(span) => Some(self.later(entry, span, End::Durable)),
             Disk::Fails(span) => Some(self.later(entry, span, End::Failure)),
             Disk::PanicsAfter(span) => Some(self.later(entry, span, End::Panic)),
             Disk::Panics => {
-                self.enter(entry, None, true);
+                self.enter(&entry, None, true);
+                drop(self.begin_to_put(entry));
                 resume_unwind(Box::new("the journal panics"))
             }
             Disk::Lies(span) => {
-                self.enter(entry, Some(self.clock.now() + span), false);
+                self.behind(entry, span);
                 None
             }
         }
     }
 
     fn answer(&self, place: Place) -> Reading {
+        if let Some((_, recorder)) = &self.under {
+            return recorder.answer(place);
+        }
         let durable = |entry: &Entry| entry.written.place == place && entry.durable_at.is_some();
         let entry = self.entries().into_iter().find(durable);
         let sealed = entry.and_then(|entry| answer_of(&entry.written.change).cloned());
@@ -234,7 +338,40 @@ impl Recorder for Journal {
     }
 
     fn may_start(&self) -> Result<(), Refusal> {
-        self.state().may_start
+        match &self.under {
+            Some((_, recorder)) => recorder.may_start(),
+            None => self.state().may_start,
+        }
+    }
+}
+
+fn answer_of(change: &Change) -> Option<&Sealed> {
+    match change {
+        Change::Candidate(sealed) => Some(sealed),
+        Change::Completed(sealed) => sealed.as_ref(),
+        Change::Submitted(_)
+        | Change::Resubmitted(_)
+        | Change::Accepted(_)
+        | Change::Delivered
+        | Change::InDoubt(_)
+        | Change::Withdrawn
+        | Change::Refused
+        | Change::Closed(_) => None,
+    }
+}
+
+fn kind_of(change: &Change) -> RecordKind {
+    match change {
+        Change::Submitted(_) => RecordKind::Submitted,
+        Change::Resubmitted(_) => RecordKind::Resubmitted,
+        Change::Accepted(_) => RecordKind::Accepted,
+        Change::Candidate(_) => RecordKind::Candidate,
+        Change::Completed(_) => RecordKind::Completed,
+        Change::Delivered => RecordKind::Delivered,
+        Change::InDoubt(_) => RecordKind::InDoubt,
+        Change::Withdrawn => RecordKind::Withdrawn,
+        Change::Refused => RecordKind::Refused,
+        Change::Closed(_) => RecordKind::Closed,
     }
 }
 
@@ -283,34 +420,4 @@ fn follow(remembered: &mut Remembered, entry: &journal::Entry) {
         Change::InDoubt(doubt) => Standing::InDoubt(doubt.clone()),
         Change::Withdrawn | Change::Refused | Change::Closed(_) => Standing::Ended,
     };
-}
-
-fn answer_of(change: &Change) -> Option<&Sealed> {
-    match change {
-        Change::Candidate(sealed) => Some(sealed),
-        Change::Completed(sealed) => sealed.as_ref(),
-        Change::Submitted(_)
-        | Change::Resubmitted(_)
-        | Change::Accepted(_)
-        | Change::Delivered
-        | Change::InDoubt(_)
-        | Change::Withdrawn
-        | Change::Refused
-        | Change::Closed(_) => None,
-    }
-}
-
-fn kind_of(change: &Change) -> RecordKind {
-    match change {
-        Change::Submitted(_) => RecordKind::Submitted,
-        Change::Resubmitted(_) => RecordKind::Resubmitted,
-        Change::Accepted(_) => RecordKind::Accepted,
-        Change::Candidate(_) => RecordKind::Candidate,
-        Change::Completed(_) => RecordKind::Completed,
-        Change::Delivered => RecordKind::Delivered,
-        Change::InDoubt(_) => RecordKind::InDoubt,
-        Change::Withdrawn => RecordKind::Withdrawn,
-        Change::Refused => RecordKind::Refused,
-        Change::Closed(_) => RecordKind::Closed,
-    }
 }

@@ -1,11 +1,18 @@
 //! The driver and the flights in simulated time: orders in, the real client in between, and the
 //! simulated gateway behind it. A day passes in milliseconds.
+pub(crate) mod disk;
 mod drains;
+mod ends;
+pub(crate) mod host;
+mod intents;
 pub(crate) mod journal;
+mod kills;
+pub(crate) mod life;
 mod limits;
 pub(crate) mod log;
 pub(crate) mod network;
 mod payments;
+pub(crate) mod process;
 mod records;
 mod restarts;
 mod submits;

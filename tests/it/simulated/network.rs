@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use holdline::drain::Drain;
@@ -14,6 +14,8 @@ use holdline::upstream::Connector;
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex, split,
 };
+
+use super::life::{Life, Step};
 
 /// As much as a socket's buffer holds.
 const PIPE: usize = 64 * 1024;
@@ -48,18 +50,26 @@ struct Inner {
 
 struct State {
     wires: Vec<Arc<Mutex<Wire>>>,
+    /// The connections of processes that live.
+    lines: Vec<(Life, Weak<Mutex<Line>>)>,
     next: VecDeque<Connect>,
     plan: Box<dyn FnMut() -> Connect + Send>,
     sends_again: bool,
+    witness: Option<Witness>,
 }
+
+/// Sees what arrives at the gateway, in the moment in which it does.
+type Witness = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 impl Network {
     pub(crate) fn new(gateway: Gateway, clock: Clock) -> Self {
         let state = State {
             wires: Vec::new(),
+            lines: Vec::new(),
             next: VecDeque::new(),
             plan: Box::new(|| Connect::Ready),
             sends_again: false,
+            witness: None,
         };
         Self(Arc::new(Inner {
             gateway,
@@ -84,19 +94,47 @@ impl Network {
         self.state().sends_again = true;
     }
 
+    /// From now on `witness` sees what arrives at the gateway.
+    pub(crate) fn witness(&self, witness: impl Fn(&[u8]) + Send + Sync + 'static) {
+        self.state().witness = Some(Arc::new(witness));
+    }
+
     /// What went over each connection.
     pub(crate) fn wires(&self) -> Vec<Wire> {
         let wires = self.state().wires.clone();
         wires.iter().map(|wire| lock(wire).clone()).collect()
     }
 
-    /// The connector to this network's gateway.
-    pub(crate) fn connector(&self) -> Connector {
-        let network = self.clone();
-        Connector::memory(move || network.clone().connect())
+    /// A process's connector to this network's gateway. What the process has open is cut when it
+    /// ends, and it connects to nothing any more.
+    pub(crate) fn connector(&self, life: &Life) -> Connector {
+        let (network, life) = (self.clone(), life.clone());
+        let inner = Arc::downgrade(&self.0);
+        let mine = life.clone();
+        life.at_end(move |_| {
+            if let Some(inner) = inner.upgrade() {
+                Self(inner).cut(&mine);
+            }
+        });
+        Connector::memory(move || network.clone().connect(life.clone()))
     }
 
-    async fn connect(self) -> io::Result<DuplexStream> {
+    /// Ends every connection of a process. What it wrote before is the network's, and arrives.
+    fn cut(&self, life: &Life) {
+        let lines: Vec<_> = {
+            let mut state = self.state();
+            let mine = |entry: &mut (Life, Weak<Mutex<Line>>)| entry.0 == *life;
+            state.lines.extract_if(.., mine).collect()
+        };
+        for line in lines.iter().filter_map(|(_, line)| line.upgrade()) {
+            lock(&line).cut();
+        }
+    }
+
+    async fn connect(self, life: Life) -> io::Result<DuplexStream> {
+        if !life.step(Step::Connect) {
+            return std::future::pending().await;
+        }
         let (connect, sends_again) = {
             let mut state = self.state();
             let connect = state.next.pop_front();
@@ -108,25 +146,42 @@ impl Network {
             Connect::Slow(span) => tokio::time::sleep(span).await,
         }
         if !sends_again {
-            return Ok(self.reach());
+            return Ok(self.reach(life));
         }
         let (ours, theirs) = duplex(PIPE);
         let network = self.clone();
         self.0
             .drain
-            .spawn(async move { network.sit_between(theirs).await });
+            .spawn(async move { network.sit_between(theirs, life).await });
         Ok(ours)
     }
 
     /// A connection that the gateway serves.
-    fn reach(&self) -> DuplexStream {
+    fn reach(&self, life: Life) -> DuplexStream {
         let (ours, theirs) = duplex(PIPE);
         let wire = Arc::default();
-        self.state().wires.push(Arc::clone(&wire));
+        let line = Arc::new(Mutex::new(Line {
+            io: Some(theirs),
+            rest: VecDeque::new(),
+            waker: None,
+        }));
+        let witness = {
+            let mut state = self.state();
+            state.wires.push(Arc::clone(&wire));
+            state.lines.retain(|(_, line)| line.strong_count() > 0);
+            if life.has_ended() {
+                lock(&line).io = None;
+            } else {
+                state.lines.push((life.clone(), Arc::downgrade(&line)));
+            }
+            state.witness.clone()
+        };
         let tapped = Tapped {
-            io: theirs,
+            line,
+            life,
             clock: self.0.clock,
             wire,
+            witness,
         };
         let gateway = self.0.gateway.clone();
         self.0
@@ -136,7 +191,7 @@ impl Network {
     }
 
     /// Passes bytes on, and the request once more where the gateway's side ends without a word.
-    async fn sit_between(self, client: DuplexStream) {
+    async fn sit_between(self, client: DuplexStream, life: Life) {
         let (mut from_client, mut to_client) = split(client);
         let mut request = vec![0; PIPE];
         let Ok(count) = from_client.read(&mut request).await else {
@@ -144,7 +199,7 @@ impl Network {
         };
         request.truncate(count);
         for _ in 0..2 {
-            let (mut from_gateway, mut to_gateway) = split(self.reach());
+            let (mut from_gateway, mut to_gateway) = split(self.reach(life.clone()));
             if to_gateway.write_all(&request).await.is_err() {
                 continue;
             }
@@ -169,11 +224,67 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A connection as the gateway has it.
+struct Line {
+    /// `None` once the process at the other end is no more.
+    io: Option<DuplexStream>,
+    /// What the process had written when it ended.
+    rest: VecDeque<u8>,
+    /// Who waits for more of it.
+    waker: Option<Waker>,
+}
+
+impl Line {
+    /// The process ended: what it wrote is taken out now, so that nothing later comes with it.
+    fn cut(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut bytes = [0; 4096];
+        while let Some(io) = &mut self.io {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = Pin::new(io).poll_read(&mut context, &mut buffer);
+            if !matches!(read, Poll::Ready(Ok(()))) || buffer.filled().is_empty() {
+                self.io = None;
+            }
+            self.rest.extend(buffer.filled());
+        }
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(io) = &mut self.io {
+            self.waker = Some(context.waker().clone());
+            return Pin::new(io).poll_read(context, buffer);
+        }
+        let count = self.rest.len().min(buffer.remaining());
+        let bytes: Vec<u8> = self.rest.drain(..count).collect();
+        buffer.put_slice(&bytes);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll<T>(
+        &mut self,
+        act: impl FnOnce(Pin<&mut DuplexStream>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match &mut self.io {
+            Some(io) => act(Pin::new(io)),
+            None => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+        }
+    }
+}
+
 /// The gateway's end of a connection, whose bytes are written down.
 struct Tapped {
-    io: DuplexStream,
+    line: Arc<Mutex<Line>>,
+    life: Life,
     clock: Clock,
     wire: Arc<Mutex<Wire>>,
+    witness: Option<Witness>,
 }
 
 impl AsyncRead for Tapped {
@@ -182,12 +293,16 @@ impl AsyncRead for Tapped {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let tapped = self.get_mut();
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut tapped.io).poll_read(context, buffer))?;
+        ready!(lock(&self.line).poll_read(context, buffer))?;
         let bytes = buffer.filled()[before..].to_vec();
         if !bytes.is_empty() {
-            lock(&tapped.wire).up.push((tapped.clock.now(), bytes));
+            if let Some(witness) = &self.witness {
+                witness(&bytes);
+            }
+            lock(&self.wire).up.push((self.clock.now(), bytes));
+            // They have left: the process may end in this moment, but they arrive.
+            self.life.step(Step::Arrive);
         }
         Poll::Ready(Ok(()))
     }
@@ -199,18 +314,18 @@ impl AsyncWrite for Tapped {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let tapped = self.get_mut();
-        let count = ready!(Pin::new(&mut tapped.io).poll_write(context, bytes))?;
+        self.life.step(Step::Answer);
+        let count = ready!(lock(&self.line).poll(|io| io.poll_write(context, bytes)))?;
         let written = bytes[..count].to_vec();
-        lock(&tapped.wire).down.push((tapped.clock.now(), written));
+        lock(&self.wire).down.push((self.clock.now(), written));
         Poll::Ready(Ok(count))
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(context)
+        lock(&self.line).poll(|io| io.poll_flush(context))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(context)
+        lock(&self.line).poll(|io| io.poll_shutdown(context))
     }
 }

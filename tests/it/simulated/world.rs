@@ -7,35 +7,29 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use holdline::drain::Drain;
-use holdline::exchange::machine::{Doubt, Policy, Standing, State, Withdrawal};
+use holdline::exchange::machine::{Doubt, Standing, State, Withdrawal};
 use holdline::exchange::{
     self, Admission, Census, Credentials, FingerprintParts, Flight, Flights, HashKey, Held,
-    Identity, Key, Order, Parts, Recovered, Refusal, Submission, Told,
+    Identity, Key, Order, Refusal, Submission, Told,
 };
 use holdline::message::StoredResponse;
-use holdline::polling::{self, Backoff, Schedule};
+use holdline::polling;
 use holdline::protocol::{BEGATEWAY, MatchFacts, Route};
 use holdline::results::{self, Results};
 use holdline::simulator::{Gateway, Latency, Ledger, Settings, Shop};
-use holdline::timing::{Clock, Stamp, Stamps};
-use holdline::upstream::{self, Client};
+use holdline::timing::{Clock, Stamps};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use serde_json::{Value, json};
 use tokio::time::timeout_at;
 
 use super::journal::Journal;
+use super::life::Life;
 use super::network::Network;
+use super::process::{BOOTED, Start};
 
 /// How long a request is held, unless a test says otherwise.
 pub(crate) const HOLD: Duration = Duration::from_mins(5);
-
-/// What the system's clocks read when a world begins.
-const BOOTED: Stamp = Stamp {
-    wall: 1_800_000_000_000,
-    since_boot: 60_000,
-    boot: 1,
-};
 
 const PATH: PathAndQuery = PathAndQuery::from_static("/transactions/payments");
 
@@ -76,14 +70,15 @@ impl Default for Setting {
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) clock: Clock,
-    stamps: Stamps,
     pub(crate) gateway: Gateway,
     pub(crate) network: Network,
     pub(crate) journal: Journal,
     pub(crate) flights: Flights,
     pub(crate) drain: Drain,
     pub(crate) results: Arc<Results>,
-    upstream: Arc<exchange::Gateway>,
+    pub(crate) life: Life,
+    pub(super) start: Start,
+    pub(super) upstream: Arc<exchange::Gateway>,
 }
 
 /// What a client asks for.
@@ -232,125 +227,17 @@ impl World {
     pub(crate) fn new(setting: &Setting) -> Self {
         fastrand::seed(setting.seed);
         let clock = Clock::start();
-        let stamps = Stamps::new(clock, BOOTED);
         let gateway = Gateway::new(setting.gateway.clone(), clock);
         let network = Network::new(gateway.clone(), clock);
-        let journal = Journal::new(clock);
-        let drain = Drain::new();
-        let results = Arc::new(Results::new(setting.results.clone()));
-        let client = client(&network, "http://gateway.test", clock);
-        let flights = Self::flights(
-            setting,
-            (clock, stamps),
-            drain.clone(),
-            journal.clone(),
-            Arc::clone(&results),
-        );
-        Self {
-            clock,
-            stamps,
-            network,
-            journal,
-            drain,
-            results,
-            flights,
-            upstream: Arc::new(exchange::Gateway {
-                name: "sim".into(),
-                profile: &BEGATEWAY,
-                client,
-            }),
-            gateway,
-        }
-    }
-
-    /// The same world with a map of flights that knows of none.
-    pub(crate) fn reopened(&self, setting: &Setting) -> Self {
-        let flights = Self::flights(
-            setting,
-            (self.clock, self.stamps),
-            self.drain.clone(),
-            self.journal.clone(),
-            Arc::clone(&self.results),
-        );
-        Self {
-            flights,
-            ..self.clone()
-        }
-    }
-
-    /// The next process, after this one was killed: it knows what the journal remembers. What this
-    /// one left under way is over, as its drain has stopped.
-    pub(crate) fn restarted(&self, setting: &Setting) -> (Self, Recovered) {
-        self.restarted_with(setting, &[Arc::clone(&self.upstream)])
-    }
-
-    /// The same with other gateways.
-    pub(crate) fn restarted_with(
-        &self,
-        setting: &Setting,
-        gateways: &[Arc<exchange::Gateway>],
-    ) -> (Self, Recovered) {
-        let dead = self.flights.stop(|_| true);
-        assert!(dead.len() <= self.flights.census().flights);
-        let results = Arc::new(Results::new(setting.results.clone()));
-        let drain = Drain::new();
-        let flights = Self::flights(
-            setting,
-            (self.clock, self.stamps),
-            drain.clone(),
-            self.journal.clone(),
-            Arc::clone(&results),
-        );
-        let recovered = flights.recover(self.journal.remembered(), gateways);
-        let world = Self {
-            flights,
-            drain,
-            results,
-            ..self.clone()
+        let start = Start {
+            life: Life::quiet(clock),
+            journal: Journal::new(clock),
+            // The same in every run.
+            hash_key: HashKey::from(std::array::from_fn(|count| count.to_le_bytes()[0])),
+            stamps: Stamps::new(clock, BOOTED),
+            origin: "http://gateway.test",
         };
-        (world, recovered)
-    }
-
-    /// The gateway under another name or at another origin.
-    pub(crate) fn gateway_at(&self, name: &str, origin: &str) -> Arc<exchange::Gateway> {
-        Arc::new(exchange::Gateway {
-            name: name.into(),
-            profile: &BEGATEWAY,
-            client: client(&self.network, origin, self.clock),
-        })
-    }
-
-    fn flights(
-        setting: &Setting,
-        (clock, stamps): (Clock, Stamps),
-        drain: Drain,
-        journal: Journal,
-        results: Arc<Results>,
-    ) -> Flights {
-        let (exchange, polling) = (&setting.exchange, &setting.polling);
-        Flights::new(Parts {
-            policy: Policy {
-                submit_start: exchange.submit_start,
-                submit_timeout: exchange.submit_timeout,
-                resubmits: exchange.resubmits,
-                unknown_grace: polling.unknown_grace,
-                retention: setting.results.retention,
-                reclaim: exchange.reclaim,
-                poll_timeout: upstream::Config::default().answer_timeout,
-                schedule: Schedule::new(polling),
-                backoff: Backoff::new(polling),
-                durable: true,
-            },
-            config: exchange.clone(),
-            hash_key: HashKey::random(&Counted).unwrap(),
-            clock,
-            // What the system's clocks read at a world's begin is read anew by each of its processes.
-            stamps,
-            drain,
-            recorder: Arc::new(journal),
-            results,
-            metrics: exchange::Metrics::default(),
-        })
+        Self::start(setting, clock, gateway, network, start)
     }
 
     /// The request as the proxy makes it.
@@ -460,17 +347,6 @@ impl World {
     }
 }
 
-fn client(network: &Network, origin: &str, clock: Clock) -> Client {
-    Client::new(
-        origin.parse().unwrap(),
-        network.connector(),
-        upstream::Config::default(),
-        clock,
-        Drain::new(),
-        upstream::Metrics::default(),
-    )
-}
-
 /// What a waiter of `held` is told, as the proxy puts it.
 pub(crate) fn reply(held: &Held, told: Told) -> Reply {
     match told {
@@ -493,12 +369,12 @@ pub(crate) fn reply(held: &Held, told: Told) -> Reply {
 fn told_at_once(admission: &Admission) -> Reply {
     match admission {
         Admission::Held(held) => panic!("held by {}", held.flight.id()),
+        Admission::Stored(stored) => panic!("on disk: {}", stored.exchange()),
         Admission::Kept { answer, .. } => Reply::Answer(Answered {
             answer: Arc::clone(answer),
             replayed: true,
             receipt: None,
         }),
-        Admission::Stored(stored) => panic!("on disk: {}", stored.exchange()),
         Admission::Spent { .. } => Reply::Spent,
         Admission::OtherSecret => Reply::OtherSecret,
         Admission::Refused(refusal) => Reply::NotAdmitted(*refusal),
@@ -514,18 +390,4 @@ pub(crate) async fn until(flight: &Flight, state: State) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("it awaits {:?}, not {state:?}", flight.state());
-}
-
-/// Bytes that are the same in every run.
-#[derive(Debug)]
-struct Counted;
-
-impl rustls::crypto::SecureRandom for Counted {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), rustls::crypto::GetRandomFailed> {
-        bytes
-            .iter_mut()
-            .zip(0..)
-            .for_each(|(byte, count)| *byte = count);
-        Ok(())
-    }
 }

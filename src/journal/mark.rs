@@ -1,0 +1,250 @@
+//! The mark: a small file beside the journal that says how many commits it has.
+//!
+//! ```text
+//! two slots, one behind the other; the n-th commit is told in slot n % 2
+//! | 8 bytes           | 16 bytes                                              |
+//! | commits, big end  | blake3 of them under a key from the key file, cut off |
+//! ```
+//!
+//! After an unclean stop redb cannot tell damage in its newest commit from one that was never whole,
+//! and goes back to the one before. What was acknowledged in between would be forgotten, and its
+//! repeat would be a second charge. So each commit counts itself in the journal, and once it is
+//! durable, and before anybody is told so, the count is written here too. A journal that counts less
+//! than its mark lost something.
+//!
+//! The mark is never ahead of a sound journal, and it is not synced: after the power failed it may be
+//! behind, torn or empty, and then proves nothing. A write that is torn leaves the other slot, which
+//! tells of everything that was acknowledged until then.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::disk::{Disk, DiskFile, beside};
+use super::error::OpenError;
+use super::key::{KeyFile, check_mode};
+
+/// How many bytes of the checksum are kept.
+const CHECKSUM: usize = 16;
+
+const SLOT: usize = 8 + CHECKSUM;
+
+const SLOTS: u64 = 2;
+
+/// The open mark of a journal.
+#[derive(Debug)]
+pub(super) struct Mark {
+    file: Arc<dyn DiskFile>,
+    key: [u8; 32],
+    path: PathBuf,
+    /// So that a disk that refuses is told of once.
+    fails: AtomicBool,
+}
+
+/// Where the mark of a journal is.
+pub(super) fn path_of(journal: &Path) -> PathBuf {
+    beside(journal, ".last")
+}
+
+/// Refuses a mark whose journal is gone: a journal has its name, durably, before its mark is made.
+pub(super) fn check_journal(disk: &dyn Disk, journal: &Path) -> Result<(), OpenError> {
+    let mark = path_of(journal);
+    let is_there = |path: &Path| match disk.open(path) {
+        Ok(file) => Ok(file.is_some()),
+        Err(source) => Err(OpenError::File {
+            path: path.to_owned(),
+            source,
+        }),
+    };
+    // In this order: another process may be making both.
+    if is_there(&mark)? && !is_there(journal)? {
+        return Err(OpenError::JournalGone {
+            journal: journal.to_owned(),
+            mark,
+        });
+    }
+    Ok(())
+}
+
+impl Mark {
+    /// Opens the mark of a journal that is there, and makes an empty one where there is none.
+    pub(super) fn open(disk: &dyn Disk, journal: &Path, key: &KeyFile) -> Result<Self, OpenError> {
+        if let Some(mark) = Self::open_existing(disk, journal, key)? {
+            return Ok(mark);
+        }
+        let path = path_of(journal);
+        let made = disk.create(&path).and_then(|file| {
+            disk.sync_directory(&path)?;
+            Ok(file)
+        });
+        match made {
+            Ok(file) => Ok(Self::of(file, path, key)),
+            Err(source) => Err(OpenError::File { path, source }),
+        }
+    }
+
+    /// Opens the mark of a journal, if it has one.
+    pub(super) fn open_existing(
+        disk: &dyn Disk,
+        journal: &Path,
+        key: &KeyFile,
+    ) -> Result<Option<Self>, OpenError> {
+        let path = path_of(journal);
+        let file = match disk.open(&path) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(None),
+            Err(source) => return Err(OpenError::File { path, source }),
+        };
+        check_mode(&*file, &path)?;
+        Ok(Some(Self::of(file, path, key)))
+    }
+
+    fn of(file: Arc<dyn DiskFile>, path: PathBuf, key: &KeyFile) -> Self {
+        Self {
+            file,
+            key: key.mark_key(),
+            path,
+            fails: AtomicBool::new(false),
+        }
+    }
+
+    /// Refuses a journal that counts fewer commits than its mark.
+    pub(super) fn check(&self, journal: &Path, commits: u64) -> Result<(), OpenError> {
+        let told = self.read().map_err(|source| OpenError::File {
+            path: self.path.clone(),
+            source,
+        })?;
+        if told.is_some_and(|told| told > commits) {
+            return Err(OpenError::Behind {
+                journal: journal.to_owned(),
+                mark: self.path.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The highest count that can be trusted.
+    fn read(&self) -> std::io::Result<Option<u64>> {
+        let length = self.file.length()?;
+        let mut highest = None;
+        for slot in 0..SLOTS {
+            let offset = slot * SLOT as u64;
+            if length < offset + SLOT as u64 {
+                break;
+            }
+            let mut bytes = [0; SLOT];
+            self.file.read(offset, &mut bytes)?;
+            match self.parse(&bytes) {
+                Some(commits) => highest = highest.max(Some(commits)),
+                // As a slot is before it is first written.
+                None if bytes == [0; SLOT] => {}
+                None => tracing::warn!(
+                    path = %self.path.display(),
+                    slot,
+                    "a slot of the journal's mark is torn or of another journal, and is passed over"
+                ),
+            }
+        }
+        Ok(highest)
+    }
+
+    /// Tells of a commit that is durable. Where that fails the commit stands all the same, and a
+    /// loss of it would not be noticed.
+    pub(super) fn set(&self, commits: u64) {
+        let offset = commits % SLOTS * SLOT as u64;
+        let written = self.file.write(offset, &self.slot(commits));
+        let failed_before = self.fails.swap(written.is_err(), Ordering::Relaxed);
+        if let Err(error) = written
+            && !failed_before
+        {
+            tracing::error!(path = %self.path.display(), %error, "failed to write the journal's mark");
+        }
+    }
+
+    fn slot(&self, commits: u64) -> [u8; SLOT] {
+        let commits = commits.to_be_bytes();
+        let checksum = blake3::keyed_hash(&self.key, &commits);
+        let mut slot = [0; SLOT];
+        let bytes = commits.iter().chain(checksum.as_bytes());
+        slot.iter_mut()
+            .zip(bytes)
+            .for_each(|(to, from)| *to = *from);
+        slot
+    }
+
+    fn parse(&self, slot: &[u8; SLOT]) -> Option<u64> {
+        let commits = u64::from_be_bytes(*slot.first_chunk()?);
+        (self.slot(commits) == *slot).then_some(commits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::disk::SystemDisk;
+    use super::*;
+
+    fn room() -> (tempfile::TempDir, PathBuf, KeyFile) {
+        let room = tempfile::tempdir().unwrap();
+        let journal = room.path().join("a.redb");
+        let key = KeyFile::open(&SystemDisk, &journal).unwrap();
+        (room, journal, key)
+    }
+
+    #[test]
+    fn the_highest_count_is_read_and_a_torn_slot_leaves_the_other() {
+        let (_room, journal, key) = room();
+        let mark = Mark::open(&SystemDisk, &journal, &key).unwrap();
+        assert_eq!(mark.read().unwrap(), None);
+        mark.set(1);
+        assert_eq!(mark.read().unwrap(), Some(1), "the first slot is blank");
+        mark.set(2);
+        mark.set(3);
+        drop(mark);
+        let mark = Mark::open(&SystemDisk, &journal, &key).unwrap();
+        assert_eq!(mark.read().unwrap(), Some(3));
+        mark.check(&journal, 3).unwrap();
+        let behind = mark.check(&journal, 2);
+        assert!(
+            matches!(behind, Err(OpenError::Behind { .. })),
+            "{behind:?}"
+        );
+        mark.file.write(SLOT as u64 + 4, &[1; 6]).unwrap();
+        assert_eq!(mark.read().unwrap(), Some(2));
+        mark.check(&journal, 2).unwrap();
+    }
+
+    #[test]
+    fn any_bit_of_a_slot_counts() {
+        let (_room, journal, key) = room();
+        let mark = Mark::open(&SystemDisk, &journal, &key).unwrap();
+        let whole = mark.slot(77);
+        assert_eq!(mark.parse(&whole), Some(77));
+        for bit in 0..SLOT * 8 {
+            let mut slot = whole;
+            slot[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(mark.parse(&slot), None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn the_mark_of_another_key_proves_nothing() {
+        let (_room, journal, key) = room();
+        Mark::open(&SystemDisk, &journal, &key).unwrap().set(9);
+        let (_other_room, _, other) = room();
+        let mark = Mark::open(&SystemDisk, &journal, &other).unwrap();
+        assert_eq!(mark.read().unwrap(), None);
+    }
+
+    #[test]
+    fn a_mark_without_its_journal_is_refused_with_or_without_the_key() {
+        let (_room, journal, key) = room();
+        check_journal(&SystemDisk, &journal).unwrap();
+        Mark::open(&SystemDisk, &journal, &key).unwrap();
+        let checked = check_journal(&SystemDisk, &journal);
+        assert!(
+            matches!(checked, Err(OpenError::JournalGone { .. })),
+            "{checked:?}"
+        );
+        std::fs::write(&journal, b"x").unwrap();
+        check_journal(&SystemDisk, &journal).unwrap();
+    }
+}

@@ -1,0 +1,166 @@
+//! The mark beside the journal: its newest commit is never lost quietly, and no sound one is refused.
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdline::journal::{Change, Disk, OpenError, Reader};
+
+use super::damage::filled;
+use super::disk::{Crash, SimulatedDisk};
+use super::world::{all, config, entry, mark, path, start, start_with, submitted};
+
+/// A file in another's place: what a flip is undone with.
+fn put(disk: &SimulatedDisk, path: &Path, bytes: &[u8]) {
+    disk.alter(path, |file| bytes.clone_into(file));
+}
+
+/// Bytes all over the file: the head, every so many of those that are used, and some that are not.
+fn spread(bytes: &[u8]) -> Vec<usize> {
+    let head = 0..512;
+    let used = (512..bytes.len()).filter(|at| bytes[*at] != 0).step_by(97);
+    let rest = (512..bytes.len()).step_by(9_973);
+    head.chain(used).chain(rest).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bit_that_flips_after_a_kill_is_told_or_changes_nothing() {
+    let (disk, whole) = filled(false).await;
+    let bytes = disk.read(path()).unwrap();
+    let mut behind = Vec::new();
+    let mut damaged = 0;
+    for at in spread(&bytes) {
+        disk.alter(path(), |file| file[at] ^= 1 << (at % 8));
+        match start(&disk) {
+            Err(OpenError::Behind { .. }) => behind.push(at),
+            Err(
+                OpenError::Damaged { .. } | OpenError::Format { .. } | OpenError::KeyForeign { .. },
+            ) => damaged += 1,
+            Err(other) => panic!("byte {at}: {other}"),
+            Ok(running) => assert_eq!(all(&running.journal).await, whole, "byte {at}"),
+        }
+        disk.crash(Crash::Kill);
+        put(&disk, path(), &bytes);
+    }
+    assert!(damaged > 10, "only {damaged} were damage");
+    assert!(behind.len() > 10, "only {} were behind", behind.len());
+    // It is the mark that tells of these: without it redb goes back a commit and says nothing.
+    disk.remove(&mark()).unwrap();
+    let mut lost = 0;
+    for at in behind.iter().copied() {
+        disk.alter(path(), |file| file[at] ^= 1 << (at % 8));
+        if let Ok(running) = start(&disk) {
+            lost += usize::from(all(&running.journal).await != whole);
+        }
+        disk.crash(Crash::Kill);
+        put(&disk, path(), &bytes);
+        if disk.read(&mark()).is_some() {
+            disk.remove(&mark()).unwrap();
+        }
+    }
+    assert!(lost > 10, "only {lost} of {} are lost", behind.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_copy_is_told_and_verify_tells_it_too() {
+    let (disk, whole) = filled(true).await;
+    let older = disk.read(path()).unwrap();
+    let running = start(&disk).unwrap();
+    let late = entry(20, 0, submitted(20, true));
+    running.journal.append(late).await.unwrap();
+    running.journal.close().await;
+    drop(running);
+    disk.crash(Crash::Kill);
+    put(&disk, path(), &older);
+    let refused = start(&disk);
+    let Err(error @ OpenError::Behind { .. }) = refused.map(|_| ()) else {
+        panic!("an older copy starts")
+    };
+    let words = error.to_string();
+    assert!(words.contains("holdline.redb.last"), "{words}");
+    let mut reader = Reader::open(&config(u64::MAX), Arc::new(disk.clone())).unwrap();
+    let report = reader.verify();
+    assert_eq!(report.faults, [words]);
+    drop(reader);
+    // Who knows what was lost moves the mark away.
+    disk.remove(&mark()).unwrap();
+    let running = start(&disk).unwrap();
+    assert_eq!(all(&running.journal).await, whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_gone_is_told_with_its_key_and_without() {
+    let (disk, _) = filled(true).await;
+    disk.remove(path()).unwrap();
+    let is_gone = || matches!(start(&disk), Err(OpenError::JournalGone { .. }));
+    assert!(is_gone());
+    disk.remove(Path::new("/journal/holdline.redb.key"))
+        .unwrap();
+    assert!(is_gone());
+    let fresh = disk.read(Path::new("/journal/holdline.redb.key"));
+    assert_eq!(fresh, None, "no key is made for it");
+    disk.remove(&mark()).unwrap();
+    assert_eq!(start(&disk).unwrap().found, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_is_torn_foreign_or_gone_refuses_nothing() {
+    let (disk, whole) = filled(false).await;
+    let bytes = disk.read(&mark()).unwrap();
+    let cuts = (0..bytes.len()).map(|length| bytes[..length].to_vec());
+    let torn = (0..bytes.len()).map(|from| {
+        let mut torn = bytes.clone();
+        torn[from..].fill(0);
+        torn
+    });
+    let foreign = [vec![7; bytes.len()], vec![7; 4096]];
+    for left in cuts.chain(torn).chain(foreign) {
+        put(&disk, &mark(), &left);
+        let running = start(&disk).unwrap_or_else(|error| panic!("{left:?}: {error}"));
+        assert_eq!(all(&running.journal).await, whole);
+        drop(running);
+        disk.crash(Crash::Kill);
+    }
+    disk.remove(&mark()).unwrap();
+    let running = start(&disk).unwrap();
+    assert_eq!(all(&running.journal).await, whole);
+    assert!(disk.read(&mark()).is_some(), "it is made anew");
+}
+
+/// Short, so that what is old enough is looked for a few times only.
+const RETENTION: Duration = Duration::from_secs(60);
+
+/// One life of a journal that forgets what it has: exchanges end, the retention passes, others come.
+async fn live(disk: &SimulatedDisk, first: u64) {
+    let Ok(running) = start_with(disk, u64::MAX, RETENTION) else {
+        return;
+    };
+    for number in first..first + 3 {
+        for (step, change) in (0..).zip([submitted(number, false), Change::Withdrawn]) {
+            let _ = running.journal.append(entry(number, step, change)).await;
+        }
+        tokio::time::sleep(RETENTION * 3).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_journal_is_refused_whatever_it_forgot_and_wherever_it_stopped() {
+    let begun = SimulatedDisk::default();
+    live(&begun, 1).await;
+    let steps = begun.steps();
+    assert!(steps > 100, "only {steps} steps");
+    for step in 0..steps {
+        for crash in [Crash::Kill, Crash::Power(step)] {
+            let disk = SimulatedDisk::default();
+            disk.dies_at(step);
+            live(&disk, 1).await;
+            disk.crash(crash);
+            // And once more, from what was left.
+            disk.dies_at(disk.steps() + step / 2);
+            live(&disk, 10).await;
+            disk.crash(crash);
+            if let Err(error) = start(&disk) {
+                panic!("step {step}, {crash:?}: {error}");
+            }
+        }
+    }
+}

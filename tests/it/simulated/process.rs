@@ -1,0 +1,159 @@
+//! One process of holdline in simulated time: what it finds when it starts, and how it is built.
+use std::sync::Arc;
+
+use holdline::drain::Drain;
+use holdline::exchange::machine::Policy;
+use holdline::exchange::{self, Flights, HashKey, Parts, Past, Recovered};
+use holdline::polling::{Backoff, Schedule};
+use holdline::protocol::BEGATEWAY;
+use holdline::results::Results;
+use holdline::simulator::Gateway;
+use holdline::timing::{Clock, Stamp, Stamps};
+use holdline::upstream::{self, Client};
+
+use super::journal::Journal;
+use super::life::Life;
+use super::network::Network;
+use super::world::{Setting, World};
+
+/// What the system's clocks read when a world begins.
+pub(crate) const BOOTED: Stamp = Stamp {
+    wall: 1_800_000_000_000,
+    since_boot: 60_000,
+    boot: 1,
+};
+
+/// What a process finds when it starts.
+#[derive(Clone)]
+pub(crate) struct Start {
+    pub(crate) life: Life,
+    pub(crate) journal: Journal,
+    pub(crate) hash_key: HashKey,
+    pub(crate) stamps: Stamps,
+    pub(crate) origin: &'static str,
+}
+
+impl World {
+    /// A process that begins to live between a gateway and a disk that were there before.
+    pub(crate) fn start(
+        setting: &Setting,
+        clock: Clock,
+        gateway: Gateway,
+        network: Network,
+        start: Start,
+    ) -> Self {
+        let drain = Drain::new();
+        let results = Arc::new(Results::new(setting.results.clone()));
+        let client = client(&network, &start, start.origin, clock);
+        let flights = flights(setting, clock, &drain, &start, &results);
+        Self {
+            clock,
+            network,
+            journal: start.journal.clone(),
+            drain,
+            results,
+            life: start.life.clone(),
+            flights,
+            start,
+            upstream: Arc::new(exchange::Gateway {
+                name: "sim".into(),
+                profile: &BEGATEWAY,
+                client,
+            }),
+            gateway,
+        }
+    }
+
+    /// The same world with a map of flights that knows of none.
+    pub(crate) fn reopened(&self, setting: &Setting) -> Self {
+        let flights = flights(setting, self.clock, &self.drain, &self.start, &self.results);
+        Self {
+            flights,
+            ..self.clone()
+        }
+    }
+
+    /// The next process, after this one was killed: it knows what the journal remembers. What this
+    /// one left under way is over, as its drain has stopped.
+    pub(crate) fn restarted(&self, setting: &Setting) -> (Self, Recovered) {
+        self.restarted_with(setting, &[Arc::clone(&self.upstream)])
+    }
+
+    /// The same with other gateways.
+    pub(crate) fn restarted_with(
+        &self,
+        setting: &Setting,
+        gateways: &[Arc<exchange::Gateway>],
+    ) -> (Self, Recovered) {
+        let dead = self.flights.stop(|_| true);
+        assert!(dead.len() <= self.flights.census().flights);
+        let results = Arc::new(Results::new(setting.results.clone()));
+        let drain = Drain::new();
+        let flights = flights(setting, self.clock, &drain, &self.start, &results);
+        let retention = setting.results.retention;
+        let mut past = Past::new(flights.hash_key().clone(), self.start.stamps, retention);
+        for exchange in self.journal.remembered() {
+            past.take(exchange);
+        }
+        let recovered = flights.recover(past, gateways);
+        let world = Self {
+            flights,
+            drain,
+            results,
+            ..self.clone()
+        };
+        (world, recovered)
+    }
+
+    /// The gateway under another name or at another origin.
+    pub(crate) fn gateway_at(&self, name: &str, origin: &str) -> Arc<exchange::Gateway> {
+        Arc::new(exchange::Gateway {
+            name: name.into(),
+            profile: &BEGATEWAY,
+            client: client(&self.network, &self.start, origin, self.clock),
+        })
+    }
+}
+
+fn client(network: &Network, start: &Start, origin: &str, clock: Clock) -> Client {
+    Client::new(
+        origin.parse().unwrap(),
+        network.connector(&start.life),
+        upstream::Config::default(),
+        clock,
+        Drain::new(),
+        upstream::Metrics::default(),
+    )
+}
+
+fn flights(
+    setting: &Setting,
+    clock: Clock,
+    drain: &Drain,
+    start: &Start,
+    results: &Arc<Results>,
+) -> Flights {
+    let (exchange, polling) = (&setting.exchange, &setting.polling);
+    Flights::new(Parts {
+        policy: Policy {
+            submit_start: exchange.submit_start,
+            submit_timeout: exchange.submit_timeout,
+            resubmits: exchange.resubmits,
+            unknown_grace: polling.unknown_grace,
+            retention: setting.results.retention,
+            reclaim: exchange.reclaim,
+            poll_timeout: upstream::Config::default().answer_timeout,
+            schedule: Schedule::new(polling),
+            backoff: Backoff::new(polling),
+            durable: true,
+        },
+        config: exchange.clone(),
+        hash_key: start.hash_key.clone(),
+        clock,
+        stamps: start.stamps,
+        drain: drain.clone(),
+        recorder: Arc::new(start.journal.clone()),
+        results: Arc::clone(results),
+        metrics: exchange::Metrics::default(),
+    })
+}
