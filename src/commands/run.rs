@@ -3,6 +3,7 @@ use std::io::{self, Write};
 
 use tokio::sync::Notify;
 
+use super::ask::words;
 use super::{Exit, Source};
 use crate::app::App;
 use crate::config::Resolved;
@@ -34,7 +35,7 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
             Ok(Exit::Success)
         }
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "failed to start");
+            tracing::error!(error = words(&error), "failed to start");
             Ok(Exit::Failure)
         }
     }

@@ -67,6 +67,12 @@ impl Gateway {
         ended
     }
 
+    /// When a task ends, and its transaction is shown to queries; `None` while the word `hold` holds
+    /// it, and if there is none of this `request_id`.
+    pub fn end_of(&self, request_id: &str) -> Option<Moment> {
+        self.state().tasks.get(request_id)?.done
+    }
+
     /// Ends every task that the word `hold` holds; returns how many.
     pub fn finish_held(&self) -> usize {
         let held = self.state().held();

@@ -1,4 +1,5 @@
 //! The calls to one gateway's origin.
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,13 @@ struct Inner {
     /// requests makes one and not many.
     opening: tokio::sync::Mutex<()>,
 }
+
+/// A timer that is late by so much was not looked at: the process stood still. tokio's are late by
+/// about a millisecond.
+const STOOD_STILL: Duration = Duration::from_millis(10);
+
+/// The time for an answer is over.
+struct Elapsed;
 
 /// Which connection a pooled request goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -180,7 +188,7 @@ impl Inner {
         self.in_time(deadline)?;
         let lean = lease.connection();
         let asked = lean.ask(self.config.max_answer);
-        let Ok(answer) = timeout_at(self.clock.instant(deadline), asked).await else {
+        let Ok(answer) = self.until(deadline, asked).await else {
             return Err(Error::new(Cause::AnswerTimeout, lean.sent()));
         };
         let answer = answer?;
@@ -205,12 +213,9 @@ impl Inner {
         deadline: Moment,
     ) -> Result<StoredResponse, Error> {
         let answer = self.call(way, request, deadline).await?;
-        timeout_at(
-            self.clock.instant(deadline),
-            answer::read_whole(answer, self.config.max_answer),
-        )
-        .await
-        .map_err(|_| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
+        let whole = answer::read_whole(answer, self.config.max_answer);
+        let answer = self.until(deadline, whole).await;
+        answer.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
     }
 
     async fn relay(
@@ -263,7 +268,7 @@ impl Inner {
     ) -> Result<Response<AnswerBody>, Unanswered> {
         framing::for_http1(&mut request, self.origin.host_field());
         let http1 = lease.connection();
-        let Ok(fields) = timeout_at(self.clock.instant(deadline), http1.send(request)).await else {
+        let Ok(fields) = self.until(deadline, http1.send(request)).await else {
             return Err(Error::new(Cause::AnswerTimeout, http1.sent()).into());
         };
         let fields = fields?;
@@ -277,15 +282,14 @@ impl Inner {
         deadline: Moment,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         framing::for_http2(&mut request, &self.origin);
-        let unanswered = match timeout_at(self.clock.instant(deadline), stream.send(request)).await
-        {
+        let unanswered = match self.until(deadline, stream.send(request)).await {
             Ok(Ok(fields)) => {
                 return Ok(answer::join(fields, Channel::Shared { _stream: stream })?);
             }
             // One request's own failure says nothing of the connection.
             Ok(Err(unanswered)) if unanswered.request.is_none() => return Err(unanswered),
             Ok(Err(unanswered)) => unanswered,
-            Err(_) => Error::new(Cause::AnswerTimeout, Sent::Maybe).into(),
+            Err(Elapsed) => Error::new(Cause::AnswerTimeout, Sent::Maybe).into(),
         };
         // It takes no more (RFC 9113 §6.8), or is silent and may be dead without either end knowing.
         self.pool.retire(stream.connection());
@@ -378,6 +382,30 @@ impl Inner {
         self.connector
             .connect(&self.origin, purpose, &self.config, &self.clock)
             .await
+    }
+
+    /// Waits for an answer until `deadline`. A process that stood still finds its time over before
+    /// it sees what came meanwhile: after SIGCONT `epoll_wait` fails and tells of nothing (signal(7)),
+    /// and then the timers are looked at. The time for which it stood still is given once more, as the
+    /// answer may be one that is given once.
+    async fn until<T>(
+        &self,
+        deadline: Moment,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        let mut answer = pin!(answer);
+        let in_time = timeout_at(self.clock.instant(deadline), answer.as_mut()).await;
+        if let Ok(answer) = in_time {
+            return Ok(answer);
+        }
+        let now = self.clock.now();
+        let late = now.since(deadline);
+        if late < STOOD_STILL {
+            return Err(Elapsed);
+        }
+        let more = now + late.min(self.config.answer_timeout);
+        let in_time = timeout_at(self.clock.instant(more), answer).await;
+        in_time.map_err(|_| Elapsed)
     }
 
     /// An error once `deadline` has passed: a request without time left would be sent and let go

@@ -10,17 +10,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::pace::Pace;
 use super::plan::Intent;
 use crate::app::asking::{Answer, Asking};
 use crate::app::bench::ms;
 
 /// So long a buyer waits for an answer once all is well: longer than any hold.
 const PATIENCE: Duration = Duration::from_secs(8);
-/// A doubt that is told so often while all is well is the last word.
-const DOUBTS: u32 = 4;
-/// The same after a search that was held for so long: it has asked many times.
-const SEARCHED: Duration = ms(800);
-/// It gives up after so many things that it was told while all is well.
+/// A doubt that is told so long after the first one, while all is well, is the last word. It is
+/// longer than a hold: the first one may have been spent on a task that is not known any more.
+const DOUBTED: Duration = ms(1_500);
+/// It gives up after so many other things that it was told while all is well.
 const CALM_ATTEMPTS: u32 = 6;
 /// It gives up when so many attempts were met by silence while all is well.
 const CALM_SILENCES: u32 = 400;
@@ -86,6 +86,7 @@ pub(super) struct World {
     pub(super) address: SocketAddr,
     /// True once nothing goes wrong any more.
     pub(super) is_calm: Rc<Cell<bool>>,
+    pub(super) pace: Pace,
     pub(super) harness: Harness,
 }
 
@@ -137,23 +138,26 @@ impl Buyer {
     /// One purchase; false if it ended without an answer.
     async fn round(&mut self, round: u32, log: &mut Vec<Told>) -> bool {
         let mut deaf = Vec::new();
-        let (mut doubts, mut calm_attempts, mut calm_silences) = (0, 0, 0);
+        let (mut calm_attempts, mut calm_silences) = (0, 0);
+        let mut doubted = None;
         loop {
             let is_calm = self.world.is_calm.get();
             let manner = self.manner(is_calm);
             let began = self.world.clock.now();
             let answer = self.attempt(manner, &mut deaf).await;
-            calm_attempts += u32::from(is_calm && answer.is_some());
             calm_silences += u32::from(is_calm && answer.is_none());
             let mut told = self.told(round, began, answer.as_ref());
             let is_doubt = told.said == Some(Said::InDoubt);
-            let is_searched = told.at.since(began) >= SEARCHED;
-            let weight = if is_searched { DOUBTS } else { 1 };
-            doubts += if is_calm && is_doubt { weight } else { 0 };
+            calm_attempts += u32::from(is_calm && answer.is_some() && !is_doubt);
+            if is_calm && is_doubt {
+                doubted.get_or_insert(began);
+            }
+            let patience = DOUBTED + 4 * self.world.pace.slowest();
+            let is_sure = is_doubt && doubted.is_some_and(|from| told.at.since(from) >= patience);
             let has_answer = matches!(told.said, Some(Said::Answer { .. }));
             let is_over = has_answer
                 || told.said == Some(Said::Spent)
-                || doubts >= DOUBTS
+                || is_sure
                 || calm_attempts == CALM_ATTEMPTS
                 || calm_silences == CALM_SILENCES;
             if has_answer && self.loses_what_it_has(is_calm).await {

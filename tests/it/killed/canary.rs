@@ -299,6 +299,15 @@ async fn no_card_and_no_secret_is_in_any_place_that_outlives_the_exchange() {
     let mut places = operator_sees(&holdline).await;
     let (is_told, listed) = holdline.ask_journal(&["ls", "--json"]);
     assert!(is_told && listed.contains("order-41"), "{listed}");
+    for line in listed.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let id = row["exchange"].as_str().unwrap();
+        for form in [&["show", id][..], &["show", id, "--json"]] {
+            let (is_told, shown) = holdline.ask_journal(form);
+            assert!(is_told && shown.contains(id), "{shown}");
+            places.push((format!("journal show {id}"), shown.into_bytes()));
+        }
+    }
     places.push(("journal ls".to_owned(), listed.into_bytes()));
     for file in ["cmdline", "environ"] {
         let bytes = fs::read(format!("/proc/{}/{file}", holdline.id())).unwrap();

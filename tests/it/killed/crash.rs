@@ -13,7 +13,8 @@ use holdline::timing::Clock;
 
 use super::buyer::{Buyer, Harness, World};
 use super::holdline::Holdline;
-use super::judge::{Evidence, Outage};
+use super::judge::{Evidence, Outage, ends};
+use super::pace::Pace;
 use super::plan::Intent;
 use super::runs::{lines, number};
 use super::tap::Tap;
@@ -90,11 +91,13 @@ async fn pay(trace: &[&str], arguments: &[&str]) -> Crashed {
         again(&mut holdline).await;
     }
     let is_over = Cell::new(false);
+    let pace = Pace::default();
     let buyer = Buyer {
         world: World {
             clock,
             address: holdline.address(),
             is_calm: Rc::new(Cell::new(true)),
+            pace: pace.clone(),
             harness: Harness::Honest,
         },
         number: 0,
@@ -118,13 +121,15 @@ async fn pay(trace: &[&str], arguments: &[&str]) -> Crashed {
         let until = clock.now();
         vec![Outage { from, until }]
     };
-    let (told, outages) = join(buys, reigns).await;
+    let (told, outages) = pace.beside(clock, join(buys, reigns)).await;
     died |= !outages.is_empty();
     holdline.kill();
     let evidence = Evidence {
         intents: vec![intent()],
         told,
+        ends: ends(&tap.gateway),
         ledger: tap.gateway.ledger(),
+        slowest: pace.slowest(),
         calls: wire::calls(&tap.wires()),
         outages,
         resubmits: 0,

@@ -150,7 +150,7 @@ async fn a_link_in_the_journals_place_is_not_followed() {
     let elsewhere = holdline.directory().join("elsewhere");
     fs::rename(holdline.journal(), &elsewhere).unwrap();
     symlink(&elsewhere, holdline.journal()).unwrap();
-    does_not_start(holdline, "holdline.redb\"").await;
+    does_not_start(holdline, "holdline.redb: Too many levels of symbolic links").await;
 }
 
 #[tokio::test]
@@ -160,6 +160,45 @@ async fn a_journal_without_its_directory_is_told() {
     let path = path.to_str().unwrap().to_owned();
     holdline.keys.push(("JOURNAL__PATH", path));
     does_not_start(holdline, "none").await;
+}
+
+#[tokio::test]
+async fn a_journal_or_a_key_that_others_may_read_is_told() {
+    for file in [Holdline::journal, Holdline::key] {
+        let (_tap, mut holdline) = before_a_gateway().await;
+        holdline.start().await;
+        holdline.kill();
+        let readable = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(file(&holdline), readable).unwrap();
+        let words = format!("{} (mode 644): run chmod 600", file(&holdline).display());
+        does_not_start(holdline, &words).await;
+    }
+}
+
+/// The path is on a disk that is mounted read-only.
+fn on_a_read_only_disk(holdline: &mut Holdline) {
+    let (journal, key) = (holdline.journal(), holdline.key());
+    let paths = [journal, key].map(|path| path.to_str().unwrap().to_owned());
+    let inject = "inject=openat,open:error=EROFS";
+    let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", inject];
+    let words = strace.map(str::to_owned).into_iter();
+    let on = paths.into_iter().flat_map(|path| ["-P".to_owned(), path]);
+    holdline.by = words.chain(on).collect();
+}
+
+#[tokio::test]
+async fn on_a_disk_that_may_not_be_written_it_does_not_start() {
+    if !is_there() {
+        return;
+    }
+    let (_tap, mut fresh) = before_a_gateway().await;
+    on_a_read_only_disk(&mut fresh);
+    does_not_start(fresh, "Read-only file system").await;
+    let (_tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    holdline.kill();
+    on_a_read_only_disk(&mut holdline);
+    does_not_start(holdline, "Read-only file system").await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
@@ -213,16 +213,26 @@ impl Holdline {
 
     /// Waits until the process has ended; its code, if it has one.
     pub(super) async fn ended(&mut self) -> Option<i32> {
+        self.fallen().await.code()
+    }
+
+    /// The same; how it ended.
+    pub(super) async fn fallen(&mut self) -> ExitStatus {
         until("holdline ends", || self.has_ended()).await;
-        self.child.take()?.wait().unwrap().code()
+        self.child.take().unwrap().wait().unwrap()
     }
 
     /// SIGTERM, until the process has ended.
     pub(super) async fn stop(&mut self) -> Option<i32> {
-        let id = self.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().unwrap();
-        assert!(sent.success());
+        self.signal("-TERM");
         self.ended().await
+    }
+
+    /// Sends a signal, as `kill` names it.
+    pub(super) fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").args([name, &id]).status().unwrap();
+        assert!(sent.success());
     }
 }
 

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use holdline::simulator::Ledger;
+use holdline::simulator::{Gateway, Ledger};
 use holdline::timing::Moment;
 
 use super::buyer::{Said, Told, UNTIL_DELIVERED};
@@ -11,18 +11,22 @@ use crate::app::bench::ms;
 use crate::chaos::judge::{Rule, Violation};
 use crate::chaos::wire::{Answer, Call};
 
-/// Within this time of the gateway's last byte the process has read it and made a record of it,
-/// even on a busy machine.
+/// Within this time of the gateway's last byte the process has read it and made a record of it. As to
+/// every span, what the machine was late by is added.
 const SOON: Duration = ms(500);
 /// `submit.timeout`: an acceptance after it may come too late.
 const IN_TIME: Duration = ms(400);
+/// `upstream.answer_timeout`: a result after it may come too late.
+const READ_IN_TIME: Duration = ms(300);
+/// Within this time of its task's end a transaction is found, while all is well.
+const FOUND: Duration = ms(700);
 
-/// The process was not there.
+/// The process was not there, or stood still.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outage {
     /// When its end began to be brought about.
     pub(super) from: Moment,
-    /// When the next life took connections.
+    /// When the next life took connections, or this one went on.
     pub(super) until: Moment,
 }
 
@@ -31,11 +35,25 @@ pub(super) struct Evidence {
     pub(super) intents: Vec<Intent>,
     pub(super) told: Vec<Told>,
     pub(super) ledger: Ledger,
+    /// When the task of each charge ended, and a search could find it.
+    pub(super) ends: BTreeMap<String, Moment>,
+    /// The longest time by which the machine was late.
+    pub(super) slowest: Duration,
     pub(super) calls: Vec<Call>,
     pub(super) outages: Vec<Outage>,
     pub(super) resubmits: u32,
     /// What is wrong with the journal that the last life left, if it left one.
     pub(super) journal: Option<String>,
+}
+
+/// When the task of each charge ends.
+pub(super) fn ends(gateway: &Gateway) -> BTreeMap<String, Moment> {
+    let charges = gateway.ledger().charges;
+    let ends = charges.into_iter().filter_map(|charge| {
+        let end = gateway.end_of(&charge.request_id)?;
+        Some((charge.request_id, end))
+    });
+    ends.collect()
 }
 
 impl Evidence {
@@ -60,8 +78,11 @@ impl Evidence {
     pub(super) fn story(&self) -> String {
         let mut lines: Vec<(Moment, String)> = Vec::new();
         for outage in &self.outages {
-            lines.push((outage.from, "-- the process ends".to_owned()));
-            lines.push((outage.until, "-- it listens again".to_owned()));
+            lines.push((
+                outage.from,
+                "-- the process ends or stands still".to_owned(),
+            ));
+            lines.push((outage.until, "-- it is there again".to_owned()));
         }
         for told in &self.told {
             let Intent {
@@ -111,10 +132,30 @@ impl Evidence {
             .filter(move |call| call.polled() == Some(task))
     }
 
+    /// What the machine may have been late by, here and in the process.
+    fn slack(&self) -> Duration {
+        2 * self.slowest
+    }
+
+    fn soon(&self) -> Duration {
+        SOON + self.slack()
+    }
+
+    /// True if the process surely had this call's answer in time. It began to wait before the call
+    /// was seen here, and went on a little after the answer was.
+    fn is_in_time(&self, call: &Call, span: Duration) -> bool {
+        call.is_in_time(span.saturating_sub(self.slack()))
+    }
+
+    /// True if the process surely read this result.
+    fn is_read(&self, poll: &Call) -> bool {
+        poll.is_result() && self.is_in_time(poll, READ_IN_TIME) && !self.is_cut(poll)
+    }
+
     /// True if the process died while this call was under way, or before it could make a record of
     /// what came of it.
     fn is_cut(&self, call: &Call) -> bool {
-        let until = call.answer.as_ref().map(|answer| answer.at + SOON);
+        let until = call.answer.as_ref().map(|answer| answer.at + self.soon());
         self.outages
             .iter()
             .any(|outage| call.at <= outage.until && until.is_none_or(|until| outage.from <= until))
@@ -124,7 +165,7 @@ impl Evidence {
     fn is_cut_submit(&self, submit: &Call) -> bool {
         let task = submit.task();
         let first_poll = task.and_then(|task| Some(self.polls_of(&task).next()?.at));
-        let until = submit.answer.as_ref().map(|answer| answer.at + SOON);
+        let until = submit.answer.as_ref().map(|answer| answer.at + self.soon());
         self.outages.iter().any(|outage| {
             submit.at <= outage.until
                 && until.is_none_or(|until| outage.from <= until)
@@ -236,8 +277,11 @@ impl Evidence {
     fn should_know(&self, told: &Told) -> Option<String> {
         let intent = &self.intents[told.intent];
         let began = self.round_began(told);
-        let charges = self.ledger.charges_of(&intent.tracking_id).count();
-        if charges == 1 && intent.rounds == 1 {
+        let mut charges = self.ledger.charges_of(&intent.tracking_id);
+        if let (Some(charge), None, 1) = (charges.next(), charges.next(), intent.rounds)
+            && let Some(end) = self.ends.get(&charge.request_id)
+            && *end + FOUND + self.slack() <= told.at
+        {
             return Some("a search finds the one transaction".to_owned());
         }
         let submits = self.submits_of(&intent.tracking_id);
@@ -245,15 +289,13 @@ impl Evidence {
         mine.filter(|submit| !submit.is_refused())
             .find_map(|submit| {
                 let task = submit.task()?;
-                let read = self
-                    .polls_of(&task)
-                    .find(|poll| poll.is_result() && !self.is_cut(poll));
+                let read = self.polls_of(&task).find(|poll| self.is_read(poll));
                 if read.is_some() {
                     return Some(format!("the result of {task} was read"));
                 }
                 let is_unknown = |poll: &Call| poll.answer.as_ref().is_some_and(Answer::is_unknown);
                 let is_gone = self.polls_of(&task).any(is_unknown);
-                let is_taken = submit.is_in_time(IN_TIME) && !self.is_cut_submit(submit);
+                let is_taken = self.is_in_time(submit, IN_TIME) && !self.is_cut_submit(submit);
                 (is_taken && !is_gone).then(|| format!("{task} was taken on"))
             })
     }
@@ -290,8 +332,8 @@ impl Evidence {
                 .any(|outage| window.contains(&outage.from));
         is_unseen
             || submits.iter().any(|submit| {
-                let is_clear =
-                    submit.is_refused() || (submit.task().is_some() && submit.is_in_time(IN_TIME));
+                let is_clear = submit.is_refused()
+                    || (submit.task().is_some() && self.is_in_time(submit, IN_TIME));
                 let task = submit.task().unwrap_or_default();
                 let is_unknown = |poll: &Call| {
                     let answer = poll.answer.as_ref();
@@ -349,7 +391,7 @@ impl Evidence {
             };
             let earlier = *first.entry(exchange).or_insert(told);
             let forgotten =
-                |outage: &Outage| (earlier.began..=earlier.at + SOON).contains(&outage.from);
+                |outage: &Outage| (earlier.began..=earlier.at + self.soon()).contains(&outage.from);
             let is_stale = earlier.round != told.round
                 && told.began.since(earlier.at) >= UNTIL_DELIVERED
                 && !self.outages.iter().any(forgotten);
@@ -372,7 +414,7 @@ impl Evidence {
                     call.at.since_start()
                 ));
             }
-            if call.is_result() && !self.is_cut(call) {
+            if self.is_read(call) {
                 done.insert(task);
             }
         }
@@ -380,9 +422,35 @@ impl Evidence {
             task.overlapping_polls > 0
                 && !self
                     .polls_of(&task.request_id)
-                    .any(|poll| self.is_cut(poll))
+                    .any(|poll| self.is_cut(poll) || !self.is_in_time(poll, READ_IN_TIME))
         });
         found.extend(overlapping.map(|task| format!("{}: polls overlap", task.request_id)));
+        found.extend(self.gets_of_what_was_told());
+        found
+    }
+
+    /// What a buyer was told is on record before, whenever the process dies.
+    fn gets_of_what_was_told(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for told in &self.told {
+            let Some(Said::Answer { body, .. }) = &told.said else {
+                continue;
+            };
+            let submits = self.submits_of(&self.intents[told.intent].tracking_id);
+            for task in submits.filter_map(Call::task) {
+                let is_it = |poll: &Call| {
+                    let answer = poll.answer.as_ref().filter(|_| poll.is_result());
+                    answer.is_some_and(|it| it.at <= told.at && it.body == *body)
+                };
+                let mut later = self.polls_of(&task).filter(|poll| poll.at > told.at);
+                if let Some(later) = later.next()
+                    && self.polls_of(&task).any(is_it)
+                {
+                    let at = later.at.since_start();
+                    found.push(format!("{task}: polled again at {at:?}, after it was told"));
+                }
+            }
+        }
         found
     }
 }

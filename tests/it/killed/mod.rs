@@ -1,13 +1,17 @@
 //! The built binary among clients that hang up and repeat, a gateway that fails, and `kill -9` at any
-//! moment. `HOLDLINE_KILL_SEEDS=300` runs more seeds, `HOLDLINE_KILL_SEED=17` one.
+//! moment. `HOLDLINE_KILL_SEEDS=300` runs more seeds, or `100..200`; `HOLDLINE_KILL_SEED=17` one.
 mod broken;
 mod buyer;
 mod canary;
 mod crash;
 mod disk;
+mod figures;
 mod holdline;
 mod judge;
+mod pace;
 mod plan;
 mod runs;
+mod secrets;
+mod still;
 mod tap;
 mod tracer;

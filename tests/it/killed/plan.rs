@@ -75,6 +75,8 @@ pub(super) struct Death {
     pub(super) away: Duration,
     /// SIGTERM and a drain, not `kill -9`.
     pub(super) in_order: bool,
+    /// How long the process stands still before all that.
+    pub(super) still: Option<Duration>,
 }
 
 /// One run.
@@ -155,6 +157,7 @@ fn deaths(rng: &mut Rng) -> Vec<Death> {
         after: STORM / count * rng.u32(1..100) / 100,
         away: ms(rng.u64(..120)),
         in_order: rng.u8(..5) == 0,
+        still: (rng.u8(..4) == 0).then(|| ms(rng.u64(..600))),
     };
     (0..count).map(death).collect()
 }

@@ -1,14 +1,18 @@
 //! The runs: a few seeds, each of which must break no rule.
 use std::cell::Cell;
+use std::ops::Range;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use holdline::simulator::Gateway;
 use holdline::timing::{Clock, Moment};
 
 use super::buyer::{Buyer, Harness, World};
+use super::figures::Figures;
 use super::holdline::Holdline;
-use super::judge::{Evidence, Outage};
+use super::judge::{Evidence, Outage, ends};
+use super::pace::Pace;
 use super::plan::{Plan, STORM};
 use super::tap::Tap;
 use crate::chaos::judge::Violation;
@@ -18,7 +22,7 @@ use crate::chaos::wire;
 const USUALLY: u64 = 4;
 /// So many seeds run side by side; each waits for most of its time.
 const AT_ONCE: usize = 4;
-/// How many seeds are run.
+/// How many seeds are run, or which.
 const SEEDS: &str = "HOLDLINE_KILL_SEEDS";
 /// The one seed that is run.
 const SEED: &str = "HOLDLINE_KILL_SEED";
@@ -64,6 +68,7 @@ pub(super) async fn play(seed: u64, change: Change) -> Evidence {
         clock,
         address: holdline.address(),
         is_calm: Rc::new(Cell::new(false)),
+        pace: Pace::default(),
         harness: change.harness,
     };
     let mut buyers = Vec::new();
@@ -80,14 +85,19 @@ pub(super) async fn play(seed: u64, change: Change) -> Evidence {
         }
     }
     let reign = reign(&plan, &world, &mut holdline, change);
-    let (told, outages) = join(join_all(buyers), reign).await;
+    let (told, outages) = world
+        .pace
+        .beside(clock, join(join_all(buyers), reign))
+        .await;
     let mut told = told.concat();
     told.sort_by_key(|told| told.at);
     holdline.kill();
     Evidence {
         intents: plan.intents,
         told,
+        ends: ends(&tap.gateway),
         ledger: tap.gateway.ledger(),
+        slowest: world.pace.slowest(),
         calls: wire::calls(&tap.wires()),
         outages,
         resubmits: plan.resubmits,
@@ -100,6 +110,9 @@ async fn reign(plan: &Plan, world: &World, holdline: &mut Holdline, change: Chan
     let mut outages = Vec::new();
     let deaths = if change.spares { &[] } else { &*plan.deaths };
     for (count, death) in deaths.iter().enumerate() {
+        if let Some(span) = death.still {
+            outages.push(stand_still(world, holdline, span).await);
+        }
         tokio::time::sleep(death.after).await;
         let from = world.clock.now();
         if death.in_order {
@@ -119,6 +132,16 @@ async fn reign(plan: &Plan, world: &World, holdline: &mut Holdline, change: Chan
     outages
 }
 
+/// Stops the process for so long, and lets it go on.
+async fn stand_still(world: &World, holdline: &Holdline, span: Duration) -> Outage {
+    let from = world.clock.now();
+    holdline.signal("-STOP");
+    tokio::time::sleep(span).await;
+    holdline.signal("-CONT");
+    let until = world.clock.now();
+    Outage { from, until }
+}
+
 pub(super) fn lines(violations: &[Violation]) -> String {
     let lines = violations
         .iter()
@@ -130,28 +153,50 @@ pub(super) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Plays the seeds that the environment asks for; fails with all that is needed to see one again.
+/// The seeds that the environment asks for: one, the first so many, or a range such as `100..200`.
+fn seeds() -> Range<u64> {
+    if let Some(seed) = number(SEED) {
+        return seed..seed + 1;
+    }
+    let asked = std::env::var(SEEDS).unwrap_or_default();
+    let (first, end) = asked.split_once("..").unwrap_or(("0", &asked));
+    first.parse().unwrap()..end.parse().unwrap_or(USUALLY)
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "how much was tried is told, where the runner shows what tests say"
+)]
+fn tell(figures: &Figures) {
+    println!("{figures}");
+}
+
+/// Plays the seeds that the environment asks for, all of them; fails with all that is needed to see
+/// one again.
 async fn judge(change: Change, test: &str) {
-    let seeds: Vec<u64> = match number(SEED) {
-        Some(seed) => vec![seed],
-        None => (0..number(SEEDS).unwrap_or(USUALLY)).collect(),
-    };
+    let seeds: Vec<u64> = seeds().collect();
+    let mut broken = String::new();
+    let mut figures = Figures::default();
     for some in seeds.chunks(AT_ONCE) {
         let runs = some
             .iter()
             .map(|&seed| async move { (seed, play(seed, change).await) });
         for (seed, evidence) in join_all(runs).await {
-            let violations = evidence.violations();
+            let mut found = lines(&evidence.violations());
             // I14: every exchange's entries are a path, and nothing of the file is damaged.
-            assert_eq!(evidence.journal, None, "seed {seed}");
-            assert!(
-                violations.is_empty(),
-                "{}{}\nplay it again with {SEED}={seed} cargo test --test it {test}",
-                evidence.story(),
-                lines(&violations)
-            );
+            found.extend(evidence.journal.iter().map(|fault| format!("\n{fault}")));
+            figures.add(&evidence, !found.is_empty());
+            if !found.is_empty() {
+                let (story, slowest) = (evidence.story(), evidence.slowest);
+                broken.extend([format!(
+                    "{story}{found}\n(at its slowest the machine was late by {slowest:?})\n\
+                     play it again with {SEED}={seed} cargo test --test it {test}\n"
+                )]);
+            }
         }
     }
+    tell(&figures);
+    assert!(broken.is_empty(), "{broken}");
 }
 
 #[tokio::test]

@@ -245,3 +245,42 @@ async fn polls_and_relayed_requests_share_one_bound() {
     });
     assert_eq!(answer.unwrap().status(), http::StatusCode::OK);
 }
+
+/// After SIGCONT the timers are looked at before the sockets are.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_came_while_the_process_stood_still_is_read() {
+    let config = Config::default();
+    let stood_still = config.answer_timeout + Duration::from_secs(2);
+    let (client, mut gateway) = gateway(config);
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        tokio::time::advance(stood_still).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        peer.send(ok("once")).await;
+        peer
+    };
+    let (answer, _peer) = tokio::join!(client.fetch(get("/")), serve);
+    assert_eq!(answer.unwrap().body, "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_did_not_come_meanwhile_is_waited_for_no_longer_than_that() {
+    let config = Config::default();
+    let (timeout, late) = (config.answer_timeout, Duration::from_secs(2));
+    let (client, mut gateway) = gateway(config);
+    let start = tokio::time::Instant::now();
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        tokio::time::advance(timeout + late).await;
+        peer
+    };
+    let (answer, _peer) = tokio::join!(client.fetch(get("/")), serve);
+    assert_eq!(answer.unwrap_err().cause, Cause::AnswerTimeout);
+    let took = start.elapsed();
+    assert!(
+        took >= timeout + late && took <= timeout + 3 * late,
+        "{took:?}"
+    );
+}
