@@ -169,6 +169,13 @@ fn is_unsafe(character: char) -> bool {
         )
 }
 
+/// An error with its causes in one line: the formatters of the log tell the error alone.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = errors.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
 /// A text of somebody else's making as a log line or a fault may show it: at most
 /// [`Capped::LONGEST`] characters, controls escaped.
 #[derive(Clone, Copy, Debug)]

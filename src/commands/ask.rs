@@ -7,8 +7,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::Exit;
+use crate::control::reading::{self, Print};
 use crate::control::{Ask, Client, ClientError, Desk, Reply};
-use crate::journal::SystemDisk;
+use crate::journal::{Reader, SystemDisk};
+use crate::telemetry::with_causes;
 use crate::timing::{Clock, Stamp, Stamps};
 use crate::{config, journal};
 
@@ -25,8 +27,8 @@ pub struct Place {
     pub journal: Option<PathBuf>,
 }
 
-/// Takes one line of an answer.
-pub(super) type Print<'a> = dyn FnMut(Reply) -> io::Result<()> + 'a;
+/// The lines of an answer to a verdict, and room for more.
+const AN_ANSWER: usize = 8;
 
 /// Asks, and hands each line of the answer to `print`. What went wrong is told in one line.
 pub(super) async fn ask(
@@ -42,7 +44,7 @@ pub(super) async fn ask(
     let told = match Client::ask(&socket, &question).await {
         Ok(mut client) => hear(&mut client, print).await?,
         Err(ClientError::Nobody) => on_file(&journal, question, print).await?,
-        Err(error) => Err(words(&error)),
+        Err(error) => Err(with_causes(&error)),
     };
     match told {
         Ok(()) => Ok(Exit::Success),
@@ -81,12 +83,13 @@ async fn hear(client: &mut Client, print: &mut Print<'_>) -> io::Result<Result<(
             Ok(Reply::Done) => return Ok(Ok(())),
             Ok(Reply::Failed(why)) => return Ok(Err(why)),
             Ok(line) => print(line)?,
-            Err(error) => return Ok(Err(words(&error))),
+            Err(error) => return Ok(Err(with_causes(&error))),
         }
     }
 }
 
-/// Reads or writes the file itself. Opening it takes its lock, so no holdline runs meanwhile.
+/// Reads the file itself, or writes a verdict into it. Its lock is held meanwhile, so that no holdline
+/// starts on it.
 async fn on_file(
     config: &journal::Config,
     question: Ask,
@@ -98,6 +101,33 @@ async fn on_file(
             "there is no journal at {path}, and no holdline that holds one"
         )));
     }
+    if let Ask::Resolve { .. } = question {
+        return write(config, question, print).await;
+    }
+    let mut reader = match Reader::open(config, Arc::new(SystemDisk)) {
+        Ok(reader) => reader,
+        Err(error) => return Ok(Err(with_causes(&error))),
+    };
+    let now = Stamp::of_this_system();
+    Ok(match question {
+        Ask::List { only } => {
+            reading::list(&reader, only, now, print)?.map_err(|error| with_causes(&error))
+        }
+        Ask::Show { id } => reading::show(&reader, &id, now, print)?,
+        Ask::Verify => {
+            print(Reply::Soundness(reader.verify().into()))?;
+            Ok(())
+        }
+        Ask::Resolve { .. } => Ok(()),
+    })
+}
+
+/// Opens the journal as a holdline would, and appends to it.
+async fn write(
+    config: &journal::Config,
+    question: Ask,
+    print: &mut Print<'_>,
+) -> io::Result<Result<(), String>> {
     let clock = Clock::start();
     let stamps = Stamps::new(clock, Stamp::of_this_system());
     let parts = journal::Parts {
@@ -110,34 +140,23 @@ async fn on_file(
     };
     let opened = match journal::open(parts, drop) {
         Ok(opened) => opened,
-        Err(error) => return Ok(Err(words(&error))),
+        Err(error) => return Ok(Err(with_causes(&error))),
     };
     let desk = Desk::alone(opened.journal.clone(), stamps);
-    let (tell, mut told) = mpsc::channel(1);
+    let (tell, mut told) = mpsc::channel(AN_ANSWER);
     let asking = async {
         desk.answer(question, &tell).await;
-        drop(tell);
         opened.journal.close().await;
     };
-    let printing = async {
-        let mut outcome = Ok(());
-        while let Some(reply) = told.recv().await {
-            match reply {
-                Reply::Done => {}
-                Reply::Failed(why) => outcome = Err(why),
-                line => print(line)?,
-            }
+    let ((), ()) = tokio::join!(opened.writer.run(), asking);
+    drop(tell);
+    let mut outcome = Ok(());
+    while let Some(reply) = told.recv().await {
+        match reply {
+            Reply::Done => {}
+            Reply::Failed(why) => outcome = Err(why),
+            line => print(line)?,
         }
-        Ok(outcome)
-    };
-    let ((), (), outcome) = tokio::join!(opened.writer.run(), asking, printing);
-    outcome
-}
-
-pub(super) fn words(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    }
+    Ok(outcome)
 }

@@ -3,7 +3,6 @@ use std::io::{self, Write};
 
 use tokio::sync::Notify;
 
-use super::ask::words;
 use super::{Exit, Source};
 use crate::app::App;
 use crate::config::Resolved;
@@ -35,7 +34,7 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
             Ok(Exit::Success)
         }
         Err(error) => {
-            tracing::error!(error = words(&error), "failed to start");
+            tracing::error!(error = telemetry::with_causes(&error), "failed to start");
             Ok(Exit::Failure)
         }
     }

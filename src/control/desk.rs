@@ -2,10 +2,10 @@
 use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
-use super::{Ask, Only, Reply, Row, Soundness, Verdict};
+use super::{Ask, Only, Reply, Row, Verdict};
 use crate::exchange::{Flights, machine};
 use crate::journal::{Change, Doubt, Entry, Journal, Number, Place, Remembered, Standing};
-use crate::telemetry::Capped;
+use crate::telemetry::{Capped, with_causes};
 use crate::timing::Stamps;
 
 /// Exchanges that are read at a time: a few hundred kilobytes.
@@ -106,23 +106,11 @@ impl Desk {
         lines.send(Reply::Exchange(row)).await.is_ok()
     }
 
-    /// Reads every record; each is checked as it is read. The file's own pages are checked at every
-    /// start.
+    /// Reads every record. The pages of the file are checked while nobody writes to it: at every
+    /// start, and by the same command on the file.
     async fn verify(&self, lines: &Sender<Reply>) -> Result<(), Why> {
-        let (mut walk, mut found) = (self.walk()?, Soundness::default());
-        loop {
-            match walk.next().await {
-                Ok(Some(page)) => {
-                    found.exchanges += page.len() as u64;
-                    found.records += page.iter().map(|it| u64::from(it.next_step)).sum::<u64>();
-                }
-                Ok(None) => break,
-                Err(why) => {
-                    found.damage.push(why);
-                    break;
-                }
-            }
-        }
+        let report = self.journal()?.verify().await;
+        let found = report.map_err(|error| with_causes(&error))?.into();
         let _ = lines.send(Reply::Soundness(found)).await;
         Ok(())
     }
@@ -138,7 +126,7 @@ impl Desk {
             Some(flights) => flights
                 .resolve(id, verdict.into(), reason.into())
                 .await
-                .map_err(words)?,
+                .map_err(|error| with_causes(&error))?,
             None => self.write_verdict(id, verdict, reason.into()).await?,
         };
         tracing::warn!(
@@ -196,7 +184,10 @@ impl Desk {
                 Verdict::NotExecuted => Change::Closed(Some(reason)),
             },
         };
-        self.journal()?.append(entry).await.map_err(words)?;
+        self.journal()?
+            .append(entry)
+            .await
+            .map_err(|error| with_causes(&error))?;
         Ok(exchange.head.exchange)
     }
 }
@@ -212,7 +203,11 @@ impl Walk<'_> {
         let Some(number) = self.from else {
             return Ok(None);
         };
-        let page = self.journal.remembered(number, PAGE).await.map_err(words)?;
+        let page = self
+            .journal
+            .remembered(number, PAGE)
+            .await
+            .map_err(|error| with_causes(&error))?;
         self.from = page.next;
         Ok(Some(page.exchanges))
     }
@@ -226,24 +221,12 @@ const fn may_be_settled(standing: &Standing) -> bool {
     }
 }
 
-fn is_named(exchange: &Remembered, id: &str) -> bool {
+pub(super) fn is_named(exchange: &Remembered, id: &str) -> bool {
     exchange.head.exchange.to_string() == id
         || *exchange.head.key == *id
         || exchange.ticket.as_deref() == Some(id)
 }
 
-fn unknown(id: &str) -> Why {
+pub(super) fn unknown(id: &str) -> Why {
     format!("no exchange of the journal has the id {}", Capped(id))
-}
-
-/// An error with its causes, in one line.
-fn words(error: impl std::error::Error) -> Why {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -3,6 +3,7 @@ mod client;
 mod config;
 mod desk;
 mod protocol;
+pub mod reading;
 mod row;
 mod server;
 mod socket;

@@ -145,15 +145,3 @@ pub enum ReadError {
     #[error("the record at {}/{} is damaged", .0.number.0, .0.step)]
     Damaged(Place),
 }
-
-/// An error with its causes, as one line of a log.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
-}

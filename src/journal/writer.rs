@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::error::chain;
 use super::fault::StoreError;
 use super::handle::Shared;
 use super::queue::{Queued, State};
@@ -13,6 +12,7 @@ use super::store::{Batch, Store};
 use super::tidy::{Found, Goal, look};
 use super::work::perform;
 use super::{Entry, Number, Place};
+use crate::telemetry::with_causes;
 use crate::timing::{Moment, Stamps, on_grid};
 
 /// How long after each point of the grid entries that are waited for are committed together: a commit
@@ -184,7 +184,7 @@ impl Writer {
         let worked = perform(&*self.shared.site.disk, move || shared.with_store(work));
         match worked.await {
             Some(Some(Ok(done))) => Ok(done),
-            Some(Some(Err(error))) => Err(chain(&error)),
+            Some(Some(Err(error))) => Err(with_causes(&error)),
             Some(None) => Err("it is not open".to_owned()),
             None => Err("the file cannot be used: redb panicked over it".to_owned()),
         }
@@ -344,12 +344,13 @@ impl Writer {
             // The old one goes first: it would write to the file that the new one has.
             files.store = None;
             let key = files.key.as_ref().ok_or("it is closed")?;
-            let store = shared.site.open(key).map_err(|error| chain(&error))?;
+            let store = shared.site.open(key).map_err(|error| with_causes(&error))?;
             if shared.site.refused.swap(false, Ordering::Relaxed) {
-                let found = look(&store, Goal::Room, Number(0)).map_err(|error| chain(&error))?;
+                let found =
+                    look(&store, Goal::Room, Number(0)).map_err(|error| with_causes(&error))?;
                 let removed = store.commit(&Batch::removing(found.removals));
-                removed.map_err(|error| chain(&error))?;
-                store.measure().map_err(|error| chain(&error))?;
+                removed.map_err(|error| with_causes(&error))?;
+                store.measure().map_err(|error| with_causes(&error))?;
             }
             files.store = Some(store);
             Ok::<_, String>(())

@@ -288,7 +288,8 @@ fn may_follow(last: Option<RecordKind>, next: RecordKind) -> bool {
         Submitted, Withdrawn,
     };
     let allowed: &[RecordKind] = match last {
-        None => &[Submitted],
+        // A driver that is lost with its intent under way withdraws it, wherever the intent is.
+        None => &[Submitted, Withdrawn],
         Some(Submitted) => &[
             Resubmitted,
             Accepted,
