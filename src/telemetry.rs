@@ -1,7 +1,10 @@
 //! What the process writes for its operator: one line a lifecycle step and an exchange's end.
 use std::fmt::{self, Write as _};
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
@@ -99,7 +102,7 @@ pub enum Error {
 /// Sets up the process's log on its standard output, once.
 pub fn install(config: &Config) -> Result<(), Error> {
     let colours = std::io::stdout().is_terminal();
-    let subscriber = subscriber(config, colours, std::io::stdout).map_err(Error::Level)?;
+    let subscriber = subscriber(config, colours, Patient::default).map_err(Error::Level)?;
     tracing::subscriber::set_global_default(subscriber).map_err(Error::Installed)
 }
 
@@ -126,6 +129,40 @@ where
                 .finish(),
         ),
     })
+}
+
+/// Lines that were not written because nobody read those before them.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// The standard output, which no line waits for: a pipe whose reader stands still would stop every
+/// payment. What finds no room is lost, and the next line that does says how many were.
+#[derive(Debug, Default)]
+struct Patient;
+
+impl io::Write for Patient {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut output = io::stdout();
+        let mut asked = [PollFd::new(output.as_fd(), PollFlags::POLLOUT)];
+        // A pipe that has room at all has room for a whole line of no more than PIPE_BUF (pipe(7)).
+        let has_room = matches!(poll(&mut asked, PollTimeout::ZERO), Ok(ready) if ready > 0);
+        if !has_room {
+            LOST.fetch_add(1, Ordering::Relaxed);
+            return Ok(line.len());
+        }
+        output.write_all(line)?;
+        match LOST.swap(0, Ordering::Relaxed) {
+            0 => {}
+            lost => tracing::warn!(
+                lost,
+                "lines of this log were lost: nobody read them in time"
+            ),
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Fields for a person. The formatter's own way writes a line break of a `Display` field as it

@@ -71,7 +71,7 @@ fn task(flight: &Flight, now: Moment) -> Task {
             Standing::InProgress => "in-progress",
             Standing::InDoubt => "in-doubt",
         }),
-        cause: doubt.map(|doubt| format!("{doubt:?}")),
+        cause: doubt.map(|doubt| doubt.name().to_owned()),
         polls: flight.progress().0,
         age_seconds: now.since(flight.read_at()).as_secs_f64(),
     }

@@ -47,6 +47,10 @@ impl Keeping {
         let hash_key = HashKey::from(claimed.hash_key());
         let mut past = Past::new(hash_key.clone(), stamps, retention);
         let Opened { journal, writer } = claimed.read(|exchange| past.take(exchange))?;
+        // Where a relative path leads is seen here, before a second directory makes a second journal.
+        let path = &config.journal.path;
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        tracing::info!(path = %path.display(), "the journal is open");
         Ok(Self {
             recorder: Arc::new(journal.clone()),
             hash_key,

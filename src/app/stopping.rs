@@ -11,6 +11,9 @@ use crate::timing::{Clock, Moment};
 /// How long the last answers may take to leave once everything else has ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
+/// How long the disk may take for the last entries.
+const CLOSING: Duration = Duration::from_secs(2);
+
 /// How often a drain looks whether anything still runs.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
@@ -47,18 +50,24 @@ impl Stopping {
         }
         self.let_go(|_| true);
         tokio::select! {
-            () = self.finished() => tracing::info!("stopped"),
+            () = self.drain.finished() => {}
             () = self.clock.sleep_until(end + DRAIN_LOOK) => {
-                tracing::warn!(tasks = self.drain.tasks(), "stopped with tasks that did not end");
+                tracing::warn!(tasks = self.drain.tasks(), "stopping with tasks that did not end");
             }
         }
+        self.close_journal().await;
+        tracing::info!("stopped");
     }
 
-    /// Every task has ended, and what they wrote last is on disk.
-    async fn finished(&self) {
-        self.drain.finished().await;
-        if let Some(journal) = &self.journal {
-            journal.close().await;
+    /// What was written last is on disk, unless the disk hangs.
+    async fn close_journal(&self) {
+        let Some(journal) = &self.journal else { return };
+        let patience = self.clock.now() + CLOSING;
+        tokio::select! {
+            () = journal.close() => {}
+            () = self.clock.sleep_until(patience) => {
+                tracing::error!("the disk does not take what was written last");
+            }
         }
     }
 

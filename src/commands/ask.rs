@@ -12,7 +12,7 @@ use crate::control::{Ask, Client, ClientError, Desk, Reply};
 use crate::journal::{Reader, SystemDisk};
 use crate::telemetry::with_causes;
 use crate::timing::{Clock, Stamp, Stamps};
-use crate::{config, journal};
+use crate::{config, control, journal};
 
 /// Where the journal is. Without either flag `[journal]` counts, from the environment or its
 /// default.
@@ -69,7 +69,13 @@ impl Place {
             (journal.path, journal.in_memory) = (path.clone(), false);
         }
         let kept = (!journal.in_memory).then_some(journal.path.as_path());
-        let socket = config.control.path(kept).ok_or(
+        // A journal that is named is asked for at its own socket, whatever the environment says.
+        let control = if self.journal.is_some() {
+            control::Config::default()
+        } else {
+            config.control
+        };
+        let socket = control.path(kept).ok_or(
             "this configuration keeps nothing on disk and has no control socket: nothing can be asked",
         )?;
         Ok((journal, socket))

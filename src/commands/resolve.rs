@@ -20,9 +20,6 @@ pub struct Args {
     place: ask::Place,
 }
 
-/// The longest reason: it is a note, not a document.
-const LONGEST_REASON: usize = 120;
-
 /// Says it to the running holdline, or writes it into the file that nobody holds.
 pub async fn run(
     args: &Args,
@@ -30,11 +27,9 @@ pub async fn run(
     complaints: &mut impl Write,
 ) -> io::Result<Exit> {
     let reason = args.reason.trim();
-    if reason.is_empty() || reason.len() > LONGEST_REASON {
-        writeln!(
-            complaints,
-            "holdline: a reason has 1 to {LONGEST_REASON} bytes"
-        )?;
+    if reason.is_empty() || reason.len() > Ask::LONGEST_REASON {
+        let most = Ask::LONGEST_REASON;
+        writeln!(complaints, "holdline: a reason has 1 to {most} bytes")?;
         return Ok(Exit::Usage);
     }
     let question = Ask::Resolve {

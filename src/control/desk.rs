@@ -1,4 +1,6 @@
 //! Where questions are answered: from the journal, and for a verdict by the exchange itself.
+use std::collections::HashMap;
+
 use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
@@ -67,10 +69,11 @@ impl Desk {
     }
 
     async fn list(&self, only: Only, lines: &Sender<Reply>) -> Result<(), Why> {
-        let mut walk = self.walk()?;
+        let (mut walk, doubts) = (self.walk()?, self.doubts());
         while let Some(page) = walk.next().await? {
-            for exchange in page.iter().filter(|exchange| only.takes(exchange)) {
-                if !self.tell(exchange, lines).await {
+            let rows = page.iter().map(|exchange| self.row(exchange, &doubts));
+            for row in rows.filter(|row| only.takes(row)) {
+                if lines.send(Reply::Exchange(Box::new(row))).await.is_err() {
                     return Ok(());
                 }
             }
@@ -79,14 +82,34 @@ impl Desk {
     }
 
     async fn show(&self, id: &str, lines: &Sender<Reply>) -> Result<(), Why> {
-        let (mut walk, mut found) = (self.walk()?, false);
+        let (mut walk, doubts, mut found) = (self.walk()?, self.doubts(), false);
         while let Some(page) = walk.next().await? {
             for exchange in page.iter().filter(|exchange| is_named(exchange, id)) {
                 found = true;
-                self.tell(exchange, lines).await;
+                let row = Box::new(self.row(exchange, &doubts));
+                // Who asked may have gone.
+                let _ = lines.send(Reply::Exchange(row)).await;
             }
         }
         if found { Ok(()) } else { Err(unknown(id)) }
+    }
+
+    /// What is in doubt by the word of the process, which may know more than was recorded.
+    fn doubts(&self) -> HashMap<Uuid, machine::Doubt> {
+        let flights = self.flights.iter().flat_map(Flights::all);
+        flights
+            .filter(|flight| flight.state() == machine::State::Doubtful)
+            .filter_map(|flight| Some((flight.id(), flight.standing().1?)))
+            .filter(|(_, doubt)| *doubt != machine::Doubt::Executed)
+            .collect()
+    }
+
+    fn row(&self, exchange: &Remembered, doubts: &HashMap<Uuid, machine::Doubt>) -> Row {
+        let row = Row::of(exchange, self.stamps.now());
+        match doubts.get(&exchange.head.exchange) {
+            Some(doubt) => row.in_doubt(*doubt),
+            None => row,
+        }
     }
 
     fn walk(&self) -> Result<Walk<'_>, Why> {
@@ -99,11 +122,6 @@ impl Desk {
     fn journal(&self) -> Result<&Journal, Why> {
         let none = "this holdline keeps everything in memory: /tasks of its operator's listener tells what runs";
         self.journal.as_ref().ok_or_else(|| none.to_owned())
-    }
-
-    async fn tell(&self, exchange: &Remembered, lines: &Sender<Reply>) -> bool {
-        let row = Box::new(Row::of(exchange, self.stamps.now()));
-        lines.send(Reply::Exchange(row)).await.is_ok()
     }
 
     /// Reads every record. The pages of the file are checked while nobody writes to it: at every
@@ -122,6 +140,10 @@ impl Desk {
         reason: String,
         lines: &Sender<Reply>,
     ) -> Result<(), Why> {
+        if reason.is_empty() || reason.len() > Ask::LONGEST_REASON {
+            return Err(format!("a reason has 1 to {} bytes", Ask::LONGEST_REASON));
+        }
+        let told = reason.clone();
         let exchange = match &self.flights {
             Some(flights) => flights
                 .resolve(id, verdict.into(), reason.into())
@@ -133,6 +155,7 @@ impl Desk {
             target: "holdline::exchange",
             %exchange,
             ?verdict,
+            reason = %Capped(&told),
             "the operator settled an exchange that was in doubt"
         );
         let _ = lines.send(Reply::Resolved(exchange.to_string())).await;
@@ -153,6 +176,12 @@ impl Desk {
                 page.into_iter()
                     .filter(|it| is_named(it, id) && unended(it)),
             );
+        }
+        if let Some(own) = named
+            .iter()
+            .position(|it| it.head.exchange.to_string() == id)
+        {
+            named = vec![named.swap_remove(own)];
         }
         let exchange = match (named.pop(), named.pop()) {
             (None, _) => return Err(unknown(id)),

@@ -31,6 +31,11 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// The longest reason of a verdict: it is a note, not a document.
+    pub const LONGEST_REASON: usize = 120;
+}
+
 /// Which exchanges are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

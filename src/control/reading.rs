@@ -3,7 +3,8 @@ use std::io;
 
 use super::desk::{is_named, unknown};
 use super::{Only, Reply, Row, Soundness};
-use crate::journal::{Number, ReadError, Reader, Remembered, Report};
+use crate::exchange::machine::Doubt;
+use crate::journal::{Number, ReadError, Reader, Remembered, Report, Standing};
 use crate::timing::Stamp;
 
 /// Exchanges that are read at a time.
@@ -20,8 +21,9 @@ pub fn list(
     print: &mut Print<'_>,
 ) -> io::Result<Result<(), ReadError>> {
     each(reader, &mut |exchange| {
-        if only.takes(exchange) {
-            print(Reply::Exchange(Box::new(Row::of(exchange, now))))?;
+        let row = row(exchange, now);
+        if only.takes(&row) {
+            print(Reply::Exchange(Box::new(row)))?;
         }
         Ok(())
     })
@@ -38,7 +40,7 @@ pub fn show(
     let read = each(reader, &mut |exchange| {
         if is_named(exchange, id) {
             found = true;
-            print(Reply::Exchange(Box::new(Row::of(exchange, now))))?;
+            print(Reply::Exchange(Box::new(row(exchange, now))))?;
         }
         Ok(())
     })?;
@@ -47,6 +49,16 @@ pub fn show(
         Ok(()) => Err(unknown(id)),
         Err(error) => Err(error.to_string()),
     })
+}
+
+/// Nobody runs what was submitted here, and nobody can tell how far it came.
+fn row(exchange: &Remembered, now: Stamp) -> Row {
+    let row = Row::of(exchange, now);
+    if exchange.standing == Standing::Submitted {
+        row.in_doubt(Doubt::Restart)
+    } else {
+        row
+    }
 }
 
 fn each(

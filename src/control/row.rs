@@ -3,6 +3,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Only;
+use crate::exchange::machine::Doubt;
 use crate::journal::{Remembered, Standing};
 use crate::timing::Stamp;
 
@@ -11,7 +12,8 @@ use crate::timing::Stamp;
 pub struct Row {
     /// Its own id, as clients and logs were told it.
     pub exchange: String,
-    /// submitted, accepted, completed (not yet delivered), delivered, in-doubt or ended.
+    /// submitted, accepted, completed (not yet delivered), delivered, in-doubt, settled (by the
+    /// operator, as executed) or ended.
     pub state: String,
     /// Why it is in doubt.
     pub cause: Option<String>,
@@ -80,25 +82,44 @@ impl Row {
     }
 }
 
-impl Only {
-    /// True if an exchange is among those that are asked for.
-    pub fn takes(self, exchange: &Remembered) -> bool {
-        match self {
-            Self::All => true,
-            Self::Undelivered => exchange.standing == Standing::Completed,
-            Self::InDoubt => matches!(exchange.standing, Standing::InDoubt(_)),
+impl Row {
+    /// The row of an exchange that is in doubt, though its last record does not say so: it was
+    /// submitted, and the process that could have told ended.
+    pub fn in_doubt(self, cause: Doubt) -> Self {
+        Self {
+            state: IN_DOUBT.to_owned(),
+            cause: Some(cause.name().to_owned()),
+            ..self
         }
     }
 }
+
+impl Only {
+    /// True if an exchange is among those that are asked for.
+    pub fn takes(self, row: &Row) -> bool {
+        match self {
+            Self::All => true,
+            Self::Undelivered => row.state == COMPLETED,
+            Self::InDoubt => row.state == IN_DOUBT,
+        }
+    }
+}
+
+const COMPLETED: &str = "completed";
+const IN_DOUBT: &str = "in-doubt";
 
 fn standing(standing: &Standing) -> (&'static str, Option<String>, Option<String>) {
     match standing {
         Standing::Submitted => ("submitted", None, None),
         Standing::Accepted => ("accepted", None, None),
-        Standing::Completed => ("completed", None, None),
+        Standing::Completed => (COMPLETED, None, None),
         Standing::Delivered => ("delivered", None, None),
         Standing::InDoubt(doubt) => (
-            "in-doubt",
+            if *doubt.cause == *Doubt::Executed.name() {
+                "settled"
+            } else {
+                IN_DOUBT
+            },
             Some(doubt.cause.to_string()),
             doubt.reason.as_deref().map(str::to_owned),
         ),

@@ -115,15 +115,16 @@ impl Context {
             fingerprint,
             ..order.identity
         };
-        let name = self.hash_key.fact(fingerprint, identity.credential);
-        if let Some(fact) = table.facts.find(&name, now) {
-            return self.ended(&fact, order);
-        }
+        // A flight is newer than any fact of the same request.
         if let Some(flight) = table.find(&fingerprint) {
             if flight.identity.credential != identity.credential {
                 return Admission::OtherSecret;
             }
             return self.join(Arc::clone(flight), order);
+        }
+        let name = self.hash_key.fact(fingerprint, identity.credential);
+        if let Some(fact) = table.facts.find(&name, now) {
+            return self.ended(&fact, order);
         }
         if let Err(refusal) = self.may_start(&mut table, &order, now) {
             self.metrics.refused(refusal);
@@ -176,6 +177,9 @@ impl Context {
                 credentials: order.credentials.clone(),
             },
         })));
+        if flight.is_stopped() {
+            flight.let_go();
+        }
         let again = Some(Box::new(order));
         Admission::Held(Held {
             flight,

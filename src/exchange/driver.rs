@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 
 use futures_util::FutureExt;
@@ -13,7 +14,7 @@ use tokio::time::Sleep;
 use super::calls::{Call, CallKind, Report};
 use super::context::Context;
 use super::flight::{Answer, Command, Entrance, Flight, Told};
-use super::machine::{Action, Actions, Event, Outcome, Record, RecordKind, State, Timer};
+use super::machine::{Action, Actions, Event, Outcome, Record, RecordKind, State, Timer, Verdict};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
 use super::verdict::{Ruling, VerdictError};
@@ -230,6 +231,14 @@ impl Driver {
             let _ = done.send(Err(VerdictError::NotInDoubt));
             return;
         }
+        if verdict == Verdict::NotExecuted && self.flight.core().machine.has_open_submit() {
+            let _ = done.send(Err(VerdictError::UnderWay));
+            return;
+        }
+        if self.flight.is_ruled() && verdict == Verdict::NotExecuted {
+            let _ = done.send(Err(VerdictError::AlreadyExecuted));
+            return;
+        }
         self.flight.core().reason = Some(reason);
         self.ruling = Some(done);
         self.apply(Event::Resolved(verdict));
@@ -262,14 +271,8 @@ impl Driver {
     }
 
     fn stop(&mut self) {
-        self.flight.core().tell(&Told::HoldOver);
-        self.context.table().leave(&self.flight);
-        // Nobody finds the flight any more; who did before is let go with the others.
-        while let Some(command) = self.flight.mailbox.take() {
-            if let Command::Join(join) = command {
-                let _ = join.waiter.tell.send(Told::HoldOver);
-            }
-        }
+        self.flight.stopped.store(true, Ordering::Release);
+        self.flight.let_go();
         self.is_over = true;
     }
 

@@ -48,6 +48,8 @@ pub struct Flight {
     pub(super) mailbox: Mailbox<Command>,
     /// Set before the first byte of a submit is handed over, so that it outlives a panic.
     pub(super) handed_over: Arc<AtomicBool>,
+    /// Set once the process's stop has let it go.
+    pub(super) stopped: AtomicBool,
     core: Mutex<Core>,
 }
 
@@ -189,6 +191,7 @@ impl Flight {
             read_at: subject.read_at,
             mailbox: Mailbox::default(),
             handed_over: Arc::new(AtomicBool::new(false)),
+            stopped: AtomicBool::new(false),
             core: Mutex::new(core),
         }
     }
@@ -271,6 +274,28 @@ impl Flight {
     /// True if any byte of a submit may have left.
     pub fn may_have_been_sent(&self) -> bool {
         self.handed_over.load(Ordering::Acquire)
+    }
+
+    /// True once the process's stop has let it go: nobody drives it any more, but it stays in the map,
+    /// so that a request which comes last is not told that nothing was sent.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Tells whoever waits, or came to join, that the hold is over.
+    pub(super) fn let_go(&self) {
+        self.core().tell(&Told::HoldOver);
+        while let Some(command) = self.mailbox.take() {
+            if let Command::Join(join) = command {
+                // Who has hung up needs to be told nothing.
+                let _ = join.waiter.tell.send(Told::HoldOver);
+            }
+        }
+    }
+
+    /// True if the operator has said that it was executed: it is a doubt no more.
+    pub fn is_ruled(&self) -> bool {
+        self.core().machine.doubt() == Some(Doubt::Executed)
     }
 
     /// True if it has an outcome, and not a doubt.

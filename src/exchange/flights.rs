@@ -104,7 +104,7 @@ impl Flights {
     /// Ends the flights that `which` names and lets their waiters go. Returns them.
     pub fn stop(&self, which: impl Fn(&Flight) -> bool) -> Vec<Arc<Flight>> {
         let mut flights = self.all();
-        flights.retain(|flight| which(flight));
+        flights.retain(|flight| !flight.is_stopped() && which(flight));
         for flight in &flights {
             flight.mailbox.post(Command::Stop);
         }
@@ -130,6 +130,7 @@ impl Flights {
         for flight in self.all() {
             match flight.state() {
                 State::Undelivered => undelivered += 1,
+                State::Doubtful if flight.is_ruled() => {}
                 State::Doubtful => in_doubt += 1,
                 State::Recording(_)
                 | State::Connecting

@@ -108,7 +108,7 @@ fn cause(outcome: &Outcome<Answer>) -> Option<String> {
     match outcome {
         Outcome::Completed(_) | Outcome::Refused(_) | Outcome::Expired => None,
         Outcome::NotSubmitted(why) => Some(format!("{why:?}")),
-        Outcome::InDoubt(doubt) => Some(format!("{doubt:?}")),
+        Outcome::InDoubt(doubt) => Some(doubt.name().to_owned()),
     }
 }
 

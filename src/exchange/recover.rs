@@ -69,6 +69,17 @@ impl Recovery<'_> {
     fn resume(&mut self, exchange: &Remembered) {
         let context = Arc::clone(&self.context);
         let (home, cause) = self.home(exchange);
+        if let Some(cause @ (Doubt::GatewayGone | Doubt::OriginChanged)) = cause {
+            tracing::warn!(
+                target: "holdline::exchange",
+                exchange = %exchange.head.exchange,
+                gateway = %exchange.head.gateway,
+                origin = %exchange.head.origin,
+                cause = cause.name(),
+                "in doubt: it is asked for nowhere else, and its repeat under another gateway's \
+                 name would be a new payment"
+            );
+        }
         let mut subject = subject(&context.hash_key, context.stamps, exchange, home);
         subject.identity.fingerprint = self.free_place(subject.identity.fingerprint);
         let ticket: Option<RequestId> = exchange.ticket.as_deref().and_then(|it| it.parse().ok());

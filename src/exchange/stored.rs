@@ -77,7 +77,13 @@ impl Stored {
             let name = context
                 .hash_key
                 .fact(identity.fingerprint, identity.credential);
-            context.table().facts.remove(&name);
+            let mut table = context.table();
+            // Another one of the same request may have been delivered meanwhile.
+            let fact = table.facts.find(&name, context.clock.now());
+            if fact.is_some_and(|fact| fact.exchange == exchange) {
+                table.facts.remove(&name);
+            }
+            drop(table);
             return context.admit(*order);
         }
         context.metrics.replayed();

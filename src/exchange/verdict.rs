@@ -18,6 +18,12 @@ pub enum VerdictError {
     /// It runs, or its answer is there.
     #[error("the exchange is not in doubt")]
     NotInDoubt,
+    /// A submit of it still waits for its answer.
+    #[error("a submit of it is still under way: try again when it has ended")]
+    UnderWay,
+    /// The operator has said that it was executed.
+    #[error("the exchange is settled as executed already")]
+    AlreadyExecuted,
     /// The journal did not take it.
     #[error(
         "the verdict holds in this process, but is not on disk: it is written when the journal is \
@@ -45,7 +51,14 @@ impl Flights {
         reason: Box<str>,
     ) -> Result<Uuid, VerdictError> {
         let mut flights = self.all();
-        flights.retain(|flight| flight.is_named(id));
+        // A key is of a client's making, and may look like the id of another exchange.
+        let own = flights
+            .iter()
+            .position(|flight| flight.id().to_string() == id);
+        match own {
+            Some(index) => flights = vec![flights.swap_remove(index)],
+            None => flights.retain(|flight| flight.is_named(id)),
+        }
         let flight = match (flights.pop(), flights.pop()) {
             (None, _) => return Err(VerdictError::Unknown),
             (Some(_), Some(_)) => return Err(VerdictError::Ambiguous),
@@ -66,8 +79,6 @@ impl Flights {
 
 impl Flight {
     fn is_named(&self, id: &str) -> bool {
-        self.id().to_string() == id
-            || self.key().value.as_bytes() == id.as_bytes()
-            || self.ticket().as_deref() == Some(id)
+        self.key().value.as_bytes() == id.as_bytes() || self.ticket().as_deref() == Some(id)
     }
 }

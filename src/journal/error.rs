@@ -94,9 +94,9 @@ pub enum OpenError {
     },
     /// What is in the file cannot be trusted.
     #[error(
-        "{} is damaged ({what}): `holdline journal verify` tells all that is wrong; bring the right \
-         file back, or move it and {} away to begin an empty one, after the exchanges of the last \
-         day were looked up at the gateway", path.display(), path_of(path).display()
+        "{} is damaged ({what}): look up at the gateway what was paid in the last day, then move the \
+         journal away, with its key and its mark, to begin an empty one; no older copy may take \
+         its place", path.display()
     )]
     Damaged {
         /// The journal.

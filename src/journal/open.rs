@@ -14,7 +14,7 @@ use super::key::KeyFile;
 use super::mark;
 use super::metrics::Metrics;
 use super::queue::Queue;
-use super::store::{Site, Store};
+use super::store::{Gone, Site, Store};
 use super::work::contained;
 use super::writer::Writer;
 use super::{Config, Number, Remembered};
@@ -123,7 +123,7 @@ fn looked_at(
     key: &KeyFile,
     remember: &mut impl FnMut(Remembered),
 ) -> Result<(Store, u64), OpenError> {
-    let mut store = site.open(key)?;
+    let mut store = site.open(key, Gone::Make)?;
     let told = |error: StoreError| site.told(&error);
     if !store.check().map_err(told)? {
         return Err(OpenError::Damaged {
@@ -133,7 +133,7 @@ fn looked_at(
     }
     if store.compact().map_err(told)? {
         drop(store);
-        store = site.open(key)?;
+        store = site.open(key, Gone::Fail)?;
     }
     let walked = store.walk(Number(0), |remembered| {
         if remembered.standing != super::Standing::Ended {

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 
 use super::codec::{decode, encode};
-use super::disk::{Disk, beside};
+use super::disk::{Disk, Lock, beside};
 use super::error::OpenError;
 use super::fault::StoreError;
 use super::key::{KeyFile, check_mode};
@@ -96,18 +96,31 @@ pub(super) struct Site {
     pub(super) taken: Arc<AtomicU64>,
 }
 
+/// What is done where there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// It is made: nothing was ever written.
+    Make,
+    /// It was there before.
+    Fail,
+}
+
 impl Site {
     /// Opens the file, and makes an empty one where there is none.
-    pub(super) fn open(&self, key: &KeyFile) -> Result<Store, OpenError> {
+    pub(super) fn open(&self, key: &KeyFile, gone: Gone) -> Result<Store, OpenError> {
         let failed = |source| OpenError::File {
             path: self.path.clone(),
             source,
         };
         let file = match self.disk.open(&self.path).map_err(failed)? {
             Some(file) => file,
-            None => self.create(key)?,
+            None => match gone {
+                Gone::Make => self.create(key)?,
+                Gone::Fail => return Err(failed(std::io::ErrorKind::NotFound.into())),
+            },
         };
         check_mode(&*file, &self.path)?;
+        self.lock(&*file)?;
         let length = file.length().map_err(failed)?;
         self.metrics.length(length);
         let room = Room::new(length, self.max_bytes, Arc::clone(&self.taken));
@@ -117,6 +130,19 @@ impl Site {
         let store = self.opened(self.bounded(file), key, room, Some(mark))?;
         store.check_mark(self)?;
         Ok(store)
+    }
+
+    /// The key file is locked already, but it may have been replaced under the same name.
+    fn lock(&self, file: &dyn super::DiskFile) -> Result<(), OpenError> {
+        let path = || self.path.clone();
+        match file.lock() {
+            Ok(Lock::Ours) => Ok(()),
+            Ok(Lock::Held(by)) => Err(OpenError::Held { path: path(), by }),
+            Err(source) => Err(OpenError::File {
+                path: path(),
+                source,
+            }),
+        }
     }
 
     /// A file comes under its name when it is whole, so that no start ever sees half of one.

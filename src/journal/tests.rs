@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::key::KeyFile;
 use super::samples::{entry, head};
-use super::store::{Batch, Removal, Site, Store};
+use super::store::{Batch, Gone, Removal, Site, Store};
 use super::{Change, Entry, Metrics, Number, Sealed, SystemDisk};
 
 /// A directory in memory where there is one: nothing here is about its being durable.
@@ -25,7 +25,7 @@ fn store(room: &Path) -> (Site, Store) {
         refused: Arc::default(),
         taken: Arc::default(),
     };
-    let store = site.open(&key).unwrap();
+    let store = site.open(&key, Gone::Make).unwrap();
     (site, store)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::fault::StoreError;
 use super::handle::Shared;
 use super::queue::{Queued, State};
-use super::store::{Batch, Store};
+use super::store::{Batch, Gone, Store};
 use super::tidy::{Found, Goal, look};
 use super::work::perform;
 use super::{Entry, Number, Place};
@@ -343,7 +343,8 @@ impl Writer {
             // The old one goes first: it would write to the file that the new one has.
             files.store = None;
             let key = files.key.as_ref().ok_or("it is closed")?;
-            let store = shared.site.open(key).map_err(|error| with_causes(&error))?;
+            let opened = shared.site.open(key, Gone::Fail);
+            let store = opened.map_err(|error| with_causes(&error))?;
             if shared.site.refused.swap(false, Ordering::Relaxed) {
                 let found =
                     look(&store, Goal::Room, Number(0)).map_err(|error| with_causes(&error))?;

@@ -25,6 +25,8 @@ pub(crate) struct Sidecar {
     /// Where the operator asks.
     pub(crate) admin: SocketAddr,
     drain: Drain,
+    /// Where its journal is.
+    _room: tempfile::TempDir,
 }
 
 /// A gateway that listens, and tells every double charge: neither a known key nor its own filter
@@ -69,16 +71,15 @@ pub(crate) fn sidecar(upstream: SocketAddr, more: &str) -> Sidecar {
         path: PathBuf::from("holdline.toml"),
         text,
     };
-    let flags = Flags {
-        in_memory: true,
-        ..Flags::default()
-    };
-    let config = resolve(Some(&file), [], &flags).unwrap().config;
+    let mut config = resolve(Some(&file), [], &Flags::default()).unwrap().config;
+    let room = tempfile::tempdir().unwrap();
+    config.journal.path = room.path().join("holdline.redb");
     let app = App::build(config).unwrap();
     let sidecar = Sidecar {
         address: app.addresses()[0],
         admin: app.admin_address().unwrap(),
         drain: Drain::new(),
+        _room: room,
     };
     let running = app.run(std::future::pending(), std::future::pending());
     drop(sidecar.drain.spawn(running));

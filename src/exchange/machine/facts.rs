@@ -226,6 +226,11 @@ impl<A: Whole> Machine<A> {
         self.first_sent
     }
 
+    /// True while a submit may still be answered.
+    pub const fn has_open_submit(&self) -> bool {
+        self.open > 0
+    }
+
     /// Polls that were answered "running".
     pub const fn polls(&self) -> u32 {
         self.polls
