@@ -2,7 +2,7 @@
 use std::io::{self, Write};
 
 use super::{Exit, ask};
-use crate::control::{Ask, Reply, Verdict};
+use crate::control::{Ask, Reason, Reply, Verdict};
 
 /// Which exchange, and what became of it.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,27 +20,23 @@ pub struct Args {
     place: ask::Place,
 }
 
-/// The longest reason: it is a note, not a document.
-const LONGEST_REASON: usize = 120;
-
 /// Says it to the running holdline, or writes it into the file that nobody holds.
 pub async fn run(
     args: &Args,
     out: &mut impl Write,
     complaints: &mut impl Write,
 ) -> io::Result<Exit> {
-    let reason = args.reason.trim();
-    if reason.is_empty() || reason.len() > LONGEST_REASON {
-        writeln!(
-            complaints,
-            "holdline: a reason has 1 to {LONGEST_REASON} bytes"
-        )?;
-        return Ok(Exit::Usage);
-    }
+    let reason = match Reason::try_from(args.reason.clone()) {
+        Ok(reason) => reason,
+        Err(error) => {
+            writeln!(complaints, "holdline: {error}")?;
+            return Ok(Exit::Usage);
+        }
+    };
     let question = Ask::Resolve {
         id: args.id.clone(),
         verdict: args.verdict,
-        reason: reason.to_owned(),
+        reason,
     };
     let says = match args.verdict {
         Verdict::Executed => "executed: its repeats are told so, and nothing is sent",

@@ -2,7 +2,8 @@
 use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
-use super::{Ask, Only, Reply, Row, Verdict};
+use super::doubts::Doubts;
+use super::{Ask, Only, Reason, Reply, Row, Verdict};
 use crate::exchange::{Flights, machine};
 use crate::journal::{Change, Doubt, Entry, Journal, Number, Place, Remembered, Standing};
 use crate::telemetry::{Capped, with_causes};
@@ -68,9 +69,11 @@ impl Desk {
 
     async fn list(&self, only: Only, lines: &Sender<Reply>) -> Result<(), Why> {
         let mut walk = self.walk()?;
+        let doubts = Doubts::of(self.flights.as_ref());
         while let Some(page) = walk.next().await? {
-            for exchange in page.iter().filter(|exchange| only.takes(exchange)) {
-                if !self.tell(exchange, lines).await {
+            for exchange in &page {
+                let beside = doubts.beside(exchange);
+                if only.takes(exchange, beside) && !self.tell(exchange, beside, lines).await {
                     return Ok(());
                 }
             }
@@ -80,10 +83,11 @@ impl Desk {
 
     async fn show(&self, id: &str, lines: &Sender<Reply>) -> Result<(), Why> {
         let (mut walk, mut found) = (self.walk()?, false);
+        let doubts = Doubts::of(self.flights.as_ref());
         while let Some(page) = walk.next().await? {
             for exchange in page.iter().filter(|exchange| is_named(exchange, id)) {
                 found = true;
-                self.tell(exchange, lines).await;
+                self.tell(exchange, doubts.beside(exchange), lines).await;
             }
         }
         if found { Ok(()) } else { Err(unknown(id)) }
@@ -101,8 +105,13 @@ impl Desk {
         self.journal.as_ref().ok_or_else(|| none.to_owned())
     }
 
-    async fn tell(&self, exchange: &Remembered, lines: &Sender<Reply>) -> bool {
-        let row = Box::new(Row::of(exchange, self.stamps.now()));
+    async fn tell(
+        &self,
+        exchange: &Remembered,
+        beside: Option<machine::Doubt>,
+        lines: &Sender<Reply>,
+    ) -> bool {
+        let row = Box::new(Row::of(exchange, beside, self.stamps.now()));
         lines.send(Reply::Exchange(row)).await.is_ok()
     }
 
@@ -119,7 +128,7 @@ impl Desk {
         &self,
         id: &str,
         verdict: Verdict,
-        reason: String,
+        reason: Reason,
         lines: &Sender<Reply>,
     ) -> Result<(), Why> {
         let exchange = match &self.flights {

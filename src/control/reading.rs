@@ -2,6 +2,7 @@
 use std::io;
 
 use super::desk::{is_named, unknown};
+use super::doubts::Doubts;
 use super::{Only, Reply, Row, Soundness};
 use crate::journal::{Number, ReadError, Reader, Remembered, Report};
 use crate::timing::Stamp;
@@ -20,8 +21,9 @@ pub fn list(
     print: &mut Print<'_>,
 ) -> io::Result<Result<(), ReadError>> {
     each(reader, &mut |exchange| {
-        if only.takes(exchange) {
-            print(Reply::Exchange(Box::new(Row::of(exchange, now))))?;
+        let beside = Doubts::Unattended.beside(exchange);
+        if only.takes(exchange, beside) {
+            print(Reply::Exchange(Box::new(Row::of(exchange, beside, now))))?;
         }
         Ok(())
     })
@@ -38,7 +40,8 @@ pub fn show(
     let read = each(reader, &mut |exchange| {
         if is_named(exchange, id) {
             found = true;
-            print(Reply::Exchange(Box::new(Row::of(exchange, now))))?;
+            let beside = Doubts::Unattended.beside(exchange);
+            print(Reply::Exchange(Box::new(Row::of(exchange, beside, now))))?;
         }
         Ok(())
     })?;

@@ -3,6 +3,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Only;
+use crate::exchange::machine::Doubt;
 use crate::journal::{Remembered, Standing};
 use crate::timing::Stamp;
 
@@ -48,11 +49,14 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row of a remembered exchange.
-    pub fn of(exchange: &Remembered, now: Stamp) -> Self {
+    /// The row of a remembered exchange; `beside` is a doubt of which its records do not tell.
+    pub fn of(exchange: &Remembered, beside: Option<Doubt>, now: Stamp) -> Self {
         let head = &exchange.head;
         let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
-        let (state, cause, reason) = standing(&exchange.standing);
+        let (state, cause, reason) = match beside {
+            Some(doubt) => ("in-doubt", Some(doubt.name().to_owned()), None),
+            None => standing(&exchange.standing),
+        };
         Self {
             exchange: head.exchange.to_string(),
             state: state.to_owned(),
@@ -81,12 +85,13 @@ impl Row {
 }
 
 impl Only {
-    /// True if an exchange is among those that are asked for.
-    pub fn takes(self, exchange: &Remembered) -> bool {
+    /// True if an exchange is among those that are asked for; `beside` as in [`Row::of`].
+    pub fn takes(self, exchange: &Remembered, beside: Option<Doubt>) -> bool {
+        let is_in_doubt = beside.is_some() || matches!(exchange.standing, Standing::InDoubt(_));
         match self {
             Self::All => true,
-            Self::Undelivered => exchange.standing == Standing::Completed,
-            Self::InDoubt => matches!(exchange.standing, Standing::InDoubt(_)),
+            Self::Undelivered => !is_in_doubt && exchange.standing == Standing::Completed,
+            Self::InDoubt => is_in_doubt,
         }
     }
 }
