@@ -86,8 +86,9 @@ impl Journal {
             done,
             at: self.0.clock.now(),
         };
-        self.0.queue().push(queued, is_lazy);
-        self.0.wake.notify_one();
+        if self.0.queue().push(queued, is_lazy) {
+            self.0.wake.notify_one();
+        }
         Box::pin(async move { durable.await.unwrap_or(Err(AppendError)) })
     }
 

@@ -19,8 +19,8 @@ pub(super) struct Queued {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Vec<Queued>,
-    /// True if one of them is waited for.
-    urgent: bool,
+    /// When the first of them came that is waited for.
+    urgent: Option<Moment>,
     /// What could not be written, in order, while the journal is down.
     owed: VecDeque<Entry>,
     state: State,
@@ -36,30 +36,39 @@ pub(super) enum State {
 }
 
 impl Queue {
-    /// Takes an entry. A lazy one waits for company.
-    pub(super) fn push(&mut self, queued: Queued, is_lazy: bool) {
+    /// Takes an entry; a lazy one waits for company. True if the writer has to look at the queue
+    /// again: it knows of an entry of that kind otherwise.
+    pub(super) fn push(&mut self, queued: Queued, is_lazy: bool) -> bool {
         match self.state {
             State::Up => {
+                let is_news = self.waiting.is_empty() || !is_lazy && self.urgent.is_none();
+                if !is_lazy {
+                    self.urgent.get_or_insert(queued.at);
+                }
                 self.waiting.push(queued);
-                self.urgent |= !is_lazy;
+                is_news
             }
             State::Down => {
                 self.owe(queued.entry, false);
                 fail(queued.done);
+                false
             }
-            State::Closed => fail(queued.done),
+            State::Closed => {
+                fail(queued.done);
+                false
+            }
         }
     }
 
-    /// Since when something waits, and whether anyone waits for it.
-    pub(super) fn waits(&self) -> Option<(Moment, bool)> {
+    /// Since when entries wait, and since when somebody waits for one of them.
+    pub(super) fn waits(&self) -> Option<(Moment, Option<Moment>)> {
         let first = self.waiting.first()?;
         Some((first.at, self.urgent))
     }
 
     /// Everything that waits.
     pub(super) fn take(&mut self) -> Vec<Queued> {
-        self.urgent = false;
+        self.urgent = None;
         std::mem::take(&mut self.waiting)
     }
 

@@ -138,11 +138,10 @@ impl Writer {
         let Some((since, urgent)) = queue.waits() else {
             return tidy;
         };
-        let write = if urgent {
-            together(since, self.last_commit)
-        } else {
-            since + LAZY
-        };
+        let lazily = since + LAZY;
+        let write = urgent.map_or(lazily, |since| {
+            together(since, self.last_commit).min(lazily)
+        });
         if write <= tidy.1 {
             (Turn::Write, write)
         } else {

@@ -88,6 +88,9 @@ pub struct Machine<A> {
     pub(super) open: u32,
     pub(super) lost: bool,
     pub(super) ticket: Option<RequestId>,
+    /// When the first wait for a poll of the ticket began: with its acceptance, whenever that is on
+    /// record.
+    pub(super) accepted_at: Option<Moment>,
     pub(super) lost_ticket: Option<RequestId>,
     pub(super) kept: Option<A>,
     pub(super) odd: Option<A>,
@@ -143,6 +146,7 @@ impl<A: Whole> Machine<A> {
             open: 0,
             lost: false,
             ticket: None,
+            accepted_at: None,
             lost_ticket: None,
             kept: None,
             odd: None,

@@ -105,7 +105,8 @@ impl<A: Whole> Machine<A> {
             }
             RecordKind::Accepted | RecordKind::Candidate => {
                 self.body = false;
-                self.wait_for_poll(self.schedule_delay(), now);
+                let since = self.accepted_at.take().unwrap_or(now);
+                self.wait_for_poll(self.schedule_delay(), since);
                 vec![Action::DropBody]
             }
             RecordKind::Completed => {
@@ -202,6 +203,7 @@ impl<A: Whole> Machine<A> {
             }
             Submitted::Accepted(id) => {
                 self.take_ticket(&id);
+                self.accepted_at = Some(now);
                 self.record(Record::Accepted(id))
             }
             Submitted::Standard { answer, matches } if matches || self.resubmits == 0 => {

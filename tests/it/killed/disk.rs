@@ -163,8 +163,8 @@ async fn a_journal_without_its_directory_is_told() {
 }
 
 #[tokio::test]
-async fn a_journal_or_a_key_that_others_may_read_is_told() {
-    for file in [Holdline::journal, Holdline::key] {
+async fn a_file_that_others_may_read_is_told() {
+    for file in [Holdline::journal, Holdline::key, Holdline::mark] {
         let (_tap, mut holdline) = before_a_gateway().await;
         holdline.start().await;
         holdline.kill();
@@ -177,8 +177,8 @@ async fn a_journal_or_a_key_that_others_may_read_is_told() {
 
 /// The path is on a disk that is mounted read-only.
 fn on_a_read_only_disk(holdline: &mut Holdline) {
-    let (journal, key) = (holdline.journal(), holdline.key());
-    let paths = [journal, key].map(|path| path.to_str().unwrap().to_owned());
+    let paths = [holdline.journal(), holdline.key(), holdline.mark()];
+    let paths = paths.map(|path| path.to_str().unwrap().to_owned());
     let inject = "inject=openat,open:error=EROFS";
     let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", inject];
     let words = strace.map(str::to_owned).into_iter();

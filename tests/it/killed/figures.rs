@@ -33,8 +33,10 @@ impl Figures {
                 Some(Said::InDoubt) => {
                     let id = &evidence.intents[told.intent].tracking_id;
                     self.in_doubt += 1;
-                    self.charged_in_doubt +=
-                        usize::from(evidence.ledger.charges_of(id).next().is_some());
+                    let charges = evidence.ledger.charges_of(id).count();
+                    // Every round before this one ended with an answer.
+                    let earlier = usize::try_from(told.round).unwrap();
+                    self.charged_in_doubt += usize::from(charges > earlier);
                 }
                 Some(Said::NotSubmitted | Said::InProgress | Said::Spent) | None => {}
             }

@@ -323,13 +323,13 @@ impl Evidence {
             .submits_of(&intent.tracking_id)
             .filter(|submit| window.contains(&submit.at))
             .collect();
-        let settled = |submit: &&&Call| submit.is_refused();
-        // The process died with a submit on record, of which no byte may have left.
-        let is_unseen = submits.iter().filter(|it| !settled(it)).count() == 0
-            && self
-                .outages
-                .iter()
-                .any(|outage| window.contains(&outage.from));
+        // The process died with a submit on record, of which no byte may have left. What is seen
+        // after that may be its repeat, where those are on: it settles nothing of the first.
+        let first_seen = submits.iter().find(|submit| !submit.is_refused());
+        let seen_at = first_seen.map_or(told.at, |submit| submit.at);
+        let dies = |outage: &Outage| (began..=seen_at).contains(&outage.from);
+        let may_be_a_repeat = first_seen.is_none() || self.resubmits > 0;
+        let is_unseen = may_be_a_repeat && self.outages.iter().any(dies);
         is_unseen
             || submits.iter().any(|submit| {
                 let is_clear = submit.is_refused()
