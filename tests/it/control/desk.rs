@@ -85,7 +85,11 @@ impl Desk {
         };
         let clock = Clock::start();
         let tap = Tap::before(Gateway::new(settings, clock), clock).await;
-        let holdline = Holdline::before(tap.address);
+        let mut holdline = Holdline::before(tap.address);
+        // A slow machine must not turn one doubt into another, or into a refusal.
+        for key in ["HOLD__TIMEOUT", "SUBMIT__START", "SUBMIT__TIMEOUT"] {
+            holdline.keys.push((key, "2s".to_owned()));
+        }
         Self { tap, holdline }
     }
 

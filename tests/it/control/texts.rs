@@ -1,6 +1,8 @@
 //! Strangers' texts in what the commands print, and outputs that nobody reads.
 use std::process::Stdio;
 
+use futures_util::future::join_all;
+
 use super::desk::Desk;
 
 #[tokio::test]
@@ -8,19 +10,15 @@ async fn a_hostile_tracking_id_is_escaped_in_the_table_and_whole_in_json() {
     let desk = Desk::open().await;
     let hostile = "\u{1b}[2J\u{7}x\n6f1c1f0e in-doubt\r\u{9b}31m\u{202e}\u{7f}";
     let long = "y".repeat(1_000);
-    for (number, text) in [hostile, &long, &"z".repeat(10_240)]
-        .into_iter()
-        .enumerate()
-    {
+    let texts = [hostile, &long, &"z".repeat(10_240)];
+    let payments = (0..).zip(texts).map(|(number, text)| {
         let written = serde_json::to_string(text).unwrap();
-        let amount = 100 + number as u64;
-        let payment = desk
-            .payment()
-            .tracking(written.trim_matches('"'))
-            .amount(amount);
-        desk.doubtful(payment, "bad-gateway").await;
-    }
-    let rows = desk.listed(&[]);
+        let payment = desk.payment().tracking(written.trim_matches('"'));
+        desk.doubtful(payment.amount(100 + number), "bad-gateway")
+    });
+    join_all(payments).await;
+    let mut rows = desk.listed(&[]);
+    rows.sort_by_key(|row| row["amount"].to_string());
     assert_eq!(rows[0]["tracking_id"], hostile);
     assert_eq!(rows[1]["tracking_id"], long);
     assert_eq!(rows[2]["tracking_id"], serde_json::Value::Null);
