@@ -109,6 +109,7 @@ async fn on_file(
              nothing is kept"
         )));
     }
+    keep_panics_of_redb_quiet();
     if let Ask::Resolve { .. } = question {
         return write(config, question, print).await;
     }
@@ -128,6 +129,20 @@ async fn on_file(
         }
         Ask::Resolve { .. } => Ok(()),
     })
+}
+
+/// redb panics over some damaged pages. That is caught and told in words; a backtrace before them
+/// would only hide them.
+fn keep_panics_of_redb_quiet() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let is_of_redb = panic
+            .location()
+            .is_some_and(|it| it.file().contains("/redb-"));
+        if !is_of_redb {
+            tell(panic);
+        }
+    }));
 }
 
 /// Opens the journal as a holdline would, and appends to it.

@@ -76,7 +76,7 @@ async fn a_flipped_byte_is_told() {
     let whole = fs::read(desk.holdline.journal()).unwrap();
     let used: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
     let mut damaged = 0;
-    for at in used.iter().step_by(used.len() / 16) {
+    for at in used.iter().step_by(used.len() / 24) {
         let mut bytes = whole.clone();
         bytes[*at] ^= 4;
         fs::write(desk.holdline.journal(), bytes).unwrap();
