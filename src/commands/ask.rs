@@ -42,13 +42,16 @@ pub(super) async fn ask(
         Err(why) => return complain(complaints, &why),
     };
     let told = match Client::ask(&socket, &question).await {
-        Ok(mut client) => hear(&mut client, print).await?,
-        Err(ClientError::Nobody) => on_file(&journal, question, print).await?,
-        Err(error) => Err(with_causes(&error)),
+        Ok(mut client) => hear(&mut client, print).await,
+        Err(ClientError::Nobody) => on_file(&journal, question, print).await,
+        Err(error) => Ok(Err(with_causes(&error))),
     };
     match told {
-        Ok(()) => Ok(Exit::Success),
-        Err(why) => complain(complaints, &why),
+        Ok(Ok(())) => Ok(Exit::Success),
+        Ok(Err(why)) => complain(complaints, &why),
+        // Whoever reads, like `head`, has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Success),
+        Err(error) => Err(error),
     }
 }
 
@@ -101,12 +104,18 @@ async fn on_file(
     question: Ask,
     print: &mut Print<'_>,
 ) -> io::Result<Result<(), String>> {
+    if config.in_memory {
+        let nothing = "this configuration keeps nothing on disk, and no holdline listens at its control socket";
+        return Ok(Err(nothing.to_owned()));
+    }
     if !config.path.exists() {
         let path = config.path.display();
         return Ok(Err(format!(
-            "there is no journal at {path}, and no holdline that holds one"
+            "there is no journal at {path}, and no holdline that holds one; with --in-memory \
+             nothing is kept"
         )));
     }
+    keep_panics_of_redb_quiet();
     if let Ask::Resolve { .. } = question {
         return write(config, question, print).await;
     }
@@ -126,6 +135,20 @@ async fn on_file(
         }
         Ask::Resolve { .. } => Ok(()),
     })
+}
+
+/// redb panics over some damaged pages. That is caught and told in words; a backtrace before them
+/// would only hide them.
+fn keep_panics_of_redb_quiet() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let is_of_redb = panic
+            .location()
+            .is_some_and(|it| it.file().contains("/redb-"));
+        if !is_of_redb {
+            tell(panic);
+        }
+    }));
 }
 
 /// Opens the journal as a holdline would, and appends to it.

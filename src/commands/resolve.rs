@@ -2,7 +2,7 @@
 use std::io::{self, Write};
 
 use super::{Exit, ask};
-use crate::control::{Ask, Reply, Verdict};
+use crate::control::{Ask, Reason, Reply, Verdict};
 
 /// Which exchange, and what became of it.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,16 +26,17 @@ pub async fn run(
     out: &mut impl Write,
     complaints: &mut impl Write,
 ) -> io::Result<Exit> {
-    let reason = args.reason.trim();
-    if reason.is_empty() || reason.len() > Ask::LONGEST_REASON {
-        let most = Ask::LONGEST_REASON;
-        writeln!(complaints, "holdline: a reason has 1 to {most} bytes")?;
-        return Ok(Exit::Usage);
-    }
+    let reason = match Reason::try_from(args.reason.clone()) {
+        Ok(reason) => reason,
+        Err(error) => {
+            writeln!(complaints, "holdline: {error}")?;
+            return Ok(Exit::Usage);
+        }
+    };
     let question = Ask::Resolve {
         id: args.id.clone(),
         verdict: args.verdict,
-        reason: reason.to_owned(),
+        reason,
     };
     let says = match args.verdict {
         Verdict::Executed => "executed: its repeats are told so, and nothing is sent",

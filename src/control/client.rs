@@ -41,7 +41,10 @@ impl Client {
         let mut stream = UnixStream::connect(path)
             .await
             .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Nobody,
+                // Invalid is a path that is too long for any socket, so that nobody listens there.
+                io::ErrorKind::NotFound
+                | io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::InvalidInput => ClientError::Nobody,
                 _ => ClientError::System(error),
             })?;
         let mut line = serde_json::to_vec(ask)?;

@@ -1,10 +1,9 @@
 //! Where questions are answered: from the journal, and for a verdict by the exchange itself.
-use std::collections::HashMap;
-
 use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
-use super::{Ask, Only, Reply, Row, Verdict};
+use super::doubts::Doubts;
+use super::{Ask, Only, Reason, Reply, Row, Verdict};
 use crate::exchange::{Flights, machine};
 use crate::journal::{Change, Doubt, Entry, Journal, Number, Place, Remembered, Standing};
 use crate::telemetry::{Capped, with_causes};
@@ -69,11 +68,12 @@ impl Desk {
     }
 
     async fn list(&self, only: Only, lines: &Sender<Reply>) -> Result<(), Why> {
-        let (mut walk, doubts) = (self.walk()?, self.doubts());
+        let mut walk = self.walk()?;
+        let doubts = Doubts::of(self.flights.as_ref());
         while let Some(page) = walk.next().await? {
-            let rows = page.iter().map(|exchange| self.row(exchange, &doubts));
-            for row in rows.filter(|row| only.takes(row)) {
-                if lines.send(Reply::Exchange(Box::new(row))).await.is_err() {
+            for exchange in &page {
+                let beside = doubts.beside(exchange);
+                if only.takes(exchange, beside) && !self.tell(exchange, beside, lines).await {
                     return Ok(());
                 }
             }
@@ -82,34 +82,15 @@ impl Desk {
     }
 
     async fn show(&self, id: &str, lines: &Sender<Reply>) -> Result<(), Why> {
-        let (mut walk, doubts, mut found) = (self.walk()?, self.doubts(), false);
+        let (mut walk, mut found) = (self.walk()?, false);
+        let doubts = Doubts::of(self.flights.as_ref());
         while let Some(page) = walk.next().await? {
             for exchange in page.iter().filter(|exchange| is_named(exchange, id)) {
                 found = true;
-                let row = Box::new(self.row(exchange, &doubts));
-                // Who asked may have gone.
-                let _ = lines.send(Reply::Exchange(row)).await;
+                self.tell(exchange, doubts.beside(exchange), lines).await;
             }
         }
         if found { Ok(()) } else { Err(unknown(id)) }
-    }
-
-    /// What is in doubt by the word of the process, which may know more than was recorded.
-    fn doubts(&self) -> HashMap<Uuid, machine::Doubt> {
-        let flights = self.flights.iter().flat_map(Flights::all);
-        flights
-            .filter(|flight| flight.state() == machine::State::Doubtful)
-            .filter_map(|flight| Some((flight.id(), flight.standing().1?)))
-            .filter(|(_, doubt)| *doubt != machine::Doubt::Executed)
-            .collect()
-    }
-
-    fn row(&self, exchange: &Remembered, doubts: &HashMap<Uuid, machine::Doubt>) -> Row {
-        let row = Row::of(exchange, self.stamps.now());
-        match doubts.get(&exchange.head.exchange) {
-            Some(doubt) => row.in_doubt(*doubt),
-            None => row,
-        }
     }
 
     fn walk(&self) -> Result<Walk<'_>, Why> {
@@ -122,6 +103,16 @@ impl Desk {
     fn journal(&self) -> Result<&Journal, Why> {
         let none = "this holdline keeps everything in memory: /tasks of its operator's listener tells what runs";
         self.journal.as_ref().ok_or_else(|| none.to_owned())
+    }
+
+    async fn tell(
+        &self,
+        exchange: &Remembered,
+        beside: Option<machine::Doubt>,
+        lines: &Sender<Reply>,
+    ) -> bool {
+        let row = Box::new(Row::of(exchange, beside, self.stamps.now()));
+        lines.send(Reply::Exchange(row)).await.is_ok()
     }
 
     /// Reads every record. The pages of the file are checked while nobody writes to it: at every
@@ -137,13 +128,10 @@ impl Desk {
         &self,
         id: &str,
         verdict: Verdict,
-        reason: String,
+        reason: Reason,
         lines: &Sender<Reply>,
     ) -> Result<(), Why> {
-        if reason.is_empty() || reason.len() > Ask::LONGEST_REASON {
-            return Err(format!("a reason has 1 to {} bytes", Ask::LONGEST_REASON));
-        }
-        let told = reason.clone();
+        let told = String::from(reason.clone());
         let exchange = match &self.flights {
             Some(flights) => flights
                 .resolve(id, verdict.into(), reason.into())
@@ -177,6 +165,7 @@ impl Desk {
                     .filter(|it| is_named(it, id) && unended(it)),
             );
         }
+        // A key is of a client's making, and may look like the id of another exchange.
         if let Some(own) = named
             .iter()
             .position(|it| it.head.exchange.to_string() == id)

@@ -2,6 +2,7 @@
 mod client;
 mod config;
 mod desk;
+mod doubts;
 mod protocol;
 pub mod reading;
 mod row;
@@ -11,7 +12,7 @@ mod socket;
 pub use client::{Client, ClientError};
 pub use config::Config;
 pub use desk::Desk;
-pub use protocol::{Ask, Only, Reply, Soundness, Verdict};
+pub use protocol::{Ask, Only, Reason, ReasonError, Reply, Soundness, Verdict};
 pub use row::Row;
 pub use server::serve;
 pub use socket::{Socket, SocketError};

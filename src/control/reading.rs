@@ -2,9 +2,9 @@
 use std::io;
 
 use super::desk::{is_named, unknown};
+use super::doubts::Doubts;
 use super::{Only, Reply, Row, Soundness};
-use crate::exchange::machine::Doubt;
-use crate::journal::{Number, ReadError, Reader, Remembered, Report, Standing};
+use crate::journal::{Number, ReadError, Reader, Remembered, Report};
 use crate::timing::Stamp;
 
 /// Exchanges that are read at a time.
@@ -21,9 +21,9 @@ pub fn list(
     print: &mut Print<'_>,
 ) -> io::Result<Result<(), ReadError>> {
     each(reader, &mut |exchange| {
-        let row = row(exchange, now);
-        if only.takes(&row) {
-            print(Reply::Exchange(Box::new(row)))?;
+        let beside = Doubts::Unattended.beside(exchange);
+        if only.takes(exchange, beside) {
+            print(Reply::Exchange(Box::new(Row::of(exchange, beside, now))))?;
         }
         Ok(())
     })
@@ -40,7 +40,8 @@ pub fn show(
     let read = each(reader, &mut |exchange| {
         if is_named(exchange, id) {
             found = true;
-            print(Reply::Exchange(Box::new(row(exchange, now))))?;
+            let beside = Doubts::Unattended.beside(exchange);
+            print(Reply::Exchange(Box::new(Row::of(exchange, beside, now))))?;
         }
         Ok(())
     })?;
@@ -49,16 +50,6 @@ pub fn show(
         Ok(()) => Err(unknown(id)),
         Err(error) => Err(error.to_string()),
     })
-}
-
-/// Nobody runs what was submitted here, and nobody can tell how far it came.
-fn row(exchange: &Remembered, now: Stamp) -> Row {
-    let row = Row::of(exchange, now);
-    if exchange.standing == Standing::Submitted {
-        row.in_doubt(Doubt::Restart)
-    } else {
-        row
-    }
 }
 
 fn each(

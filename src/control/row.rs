@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Only;
 use crate::exchange::machine::Doubt;
-use crate::journal::{Remembered, Standing};
+use crate::journal::{self, Remembered, Standing};
 use crate::timing::Stamp;
 
 /// One exchange of the journal.
@@ -50,11 +50,14 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row of a remembered exchange.
-    pub fn of(exchange: &Remembered, now: Stamp) -> Self {
+    /// The row of a remembered exchange; `beside` is a doubt of which its records do not tell.
+    pub fn of(exchange: &Remembered, beside: Option<Doubt>, now: Stamp) -> Self {
         let head = &exchange.head;
         let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
-        let (state, cause, reason) = standing(&exchange.standing);
+        let (state, cause, reason) = match beside {
+            Some(doubt) => ("in-doubt", Some(doubt.name().to_owned()), None),
+            None => standing(&exchange.standing),
+        };
         Self {
             exchange: head.exchange.to_string(),
             state: state.to_owned(),
@@ -82,49 +85,47 @@ impl Row {
     }
 }
 
-impl Row {
-    /// The row of an exchange that is in doubt, though its last record does not say so: it was
-    /// submitted, and the process that could have told ended.
-    pub fn in_doubt(self, cause: Doubt) -> Self {
-        Self {
-            state: IN_DOUBT.to_owned(),
-            cause: Some(cause.name().to_owned()),
-            ..self
-        }
-    }
-}
-
 impl Only {
-    /// True if an exchange is among those that are asked for.
-    pub fn takes(self, row: &Row) -> bool {
+    /// True if an exchange is among those that are asked for; `beside` as in [`Row::of`].
+    pub fn takes(self, exchange: &Remembered, beside: Option<Doubt>) -> bool {
+        let is_in_doubt = match &exchange.standing {
+            Standing::InDoubt(doubt) => !is_executed(doubt),
+            Standing::Submitted
+            | Standing::Accepted
+            | Standing::Completed
+            | Standing::Delivered
+            | Standing::Ended => beside.is_some(),
+        };
         match self {
             Self::All => true,
-            Self::Undelivered => row.state == COMPLETED,
-            Self::InDoubt => row.state == IN_DOUBT,
+            Self::Undelivered => !is_in_doubt && exchange.standing == Standing::Completed,
+            Self::InDoubt => is_in_doubt,
         }
     }
 }
-
-const COMPLETED: &str = "completed";
-const IN_DOUBT: &str = "in-doubt";
 
 fn standing(standing: &Standing) -> (&'static str, Option<String>, Option<String>) {
     match standing {
         Standing::Submitted => ("submitted", None, None),
         Standing::Accepted => ("accepted", None, None),
-        Standing::Completed => (COMPLETED, None, None),
+        Standing::Completed => ("completed", None, None),
         Standing::Delivered => ("delivered", None, None),
         Standing::InDoubt(doubt) => (
-            if *doubt.cause == *Doubt::Executed.name() {
+            if is_executed(doubt) {
                 "settled"
             } else {
-                IN_DOUBT
+                "in-doubt"
             },
             Some(doubt.cause.to_string()),
             doubt.reason.as_deref().map(str::to_owned),
         ),
         Standing::Ended => ("ended", None, None),
     }
+}
+
+/// True if the operator has said so: it is a doubt no more.
+fn is_executed(doubt: &journal::Doubt) -> bool {
+    *doubt.cause == *Doubt::Executed.name()
 }
 
 fn written(stamp: Stamp) -> String {

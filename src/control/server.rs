@@ -14,8 +14,11 @@ use crate::drain::Drain;
 /// The longest question.
 const LONGEST: u64 = 8 * 1024;
 
-/// How long a question may take to come, and each part of an answer to leave.
+/// How long a question may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long each part of an answer may take to leave: behind a pager somebody reads.
+const PATIENCE_WITH_READERS: Duration = Duration::from_mins(10);
 
 /// Lines of an answer that are ready before the one that is on its way.
 const AHEAD: usize = 64;
@@ -57,7 +60,7 @@ async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     let mut line = String::new();
     let mut reading = BufReader::new(reading.take(LONGEST));
-    in_time(reading.read_line(&mut line)).await?;
+    in_time(PATIENCE, reading.read_line(&mut line)).await?;
     let (tell, mut told) = mpsc::channel(AHEAD);
     let answering = async move {
         if let Ok(ask) = serde_json::from_str::<Ask>(&line) {
@@ -70,9 +73,10 @@ async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
     };
     let sending = async {
         while let Some(reply) = told.recv().await {
-            in_time(writing.write_all(&line_of(&reply)?)).await?;
+            let line = line_of(&reply)?;
+            in_time(PATIENCE_WITH_READERS, writing.write_all(&line)).await?;
         }
-        in_time(writing.shutdown()).await
+        writing.shutdown().await
     };
     tokio::pin!(answering);
     tokio::select! {
@@ -88,8 +92,11 @@ fn line_of(reply: &Reply) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-async fn in_time<T>(doing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    tokio::time::timeout(PATIENCE, doing)
+async fn in_time<T>(
+    patience: Duration,
+    doing: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    tokio::time::timeout(patience, doing)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }

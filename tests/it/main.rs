@@ -8,6 +8,8 @@ mod clients;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod control;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod documents;

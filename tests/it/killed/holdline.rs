@@ -47,22 +47,22 @@ fn forget_our_own(command: &mut Command) {
 }
 
 /// One holdline, whose process comes and goes.
-pub(super) struct Holdline {
+pub(crate) struct Holdline {
     directory: TempDir,
     clients: Place,
     operator: Place,
     /// What the process is started by, such as a tracer with its arguments; may be empty.
-    pub(super) by: Vec<String>,
+    pub(crate) by: Vec<String>,
     /// Further arguments of the command line.
-    pub(super) arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     /// Keys of the configuration that the environment sets, such as `SUBMIT__RESUBMITS`.
-    pub(super) keys: Vec<(&'static str, String)>,
+    pub(crate) keys: Vec<(&'static str, String)>,
     child: Option<Child>,
 }
 
 impl Holdline {
     /// One that stands before `gateway` and has not been started.
-    pub(super) fn before(gateway: SocketAddr) -> Self {
+    pub(crate) fn before(gateway: SocketAddr) -> Self {
         let holdline = Self {
             directory: tempfile::tempdir().unwrap(),
             clients: Place::take().unwrap(),
@@ -83,32 +83,32 @@ impl Holdline {
     }
 
     /// Where clients connect to.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.clients.address
     }
 
     /// Where the operator asks.
-    pub(super) fn operator(&self) -> SocketAddr {
+    pub(crate) fn operator(&self) -> SocketAddr {
         self.operator.address
     }
 
     /// Where all its files are.
-    pub(super) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
     /// Its journal.
-    pub(super) fn journal(&self) -> PathBuf {
+    pub(crate) fn journal(&self) -> PathBuf {
         self.directory().join("holdline.redb")
     }
 
     /// The key of its journal.
-    pub(super) fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.directory().join("holdline.redb.key")
     }
 
     /// What tells when the newest of it is gone.
-    pub(super) fn mark(&self) -> PathBuf {
+    pub(crate) fn mark(&self) -> PathBuf {
         self.directory().join("holdline.redb.last")
     }
 
@@ -117,7 +117,7 @@ impl Holdline {
     }
 
     /// Everything that it said, on both outputs and in every life.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let said = fs::read(self.directory().join("said")).unwrap_or_default();
         String::from_utf8_lossy(&said).into_owned()
     }
@@ -129,7 +129,7 @@ impl Holdline {
     }
 
     /// Starts the process, without waiting until it listens.
-    pub(super) fn spawn(&mut self) {
+    pub(crate) fn spawn(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let binary = env!("CARGO_BIN_EXE_holdline").to_owned();
         let mut words = self.by.iter().cloned().chain([binary]);
@@ -148,13 +148,13 @@ impl Holdline {
     }
 
     /// Starts the process and returns once it takes connections.
-    pub(super) async fn start(&mut self) {
+    pub(crate) async fn start(&mut self) {
         self.spawn();
         assert!(self.listens().await, "it ended: {}", self.said());
     }
 
     /// Returns true once it takes connections, false if it ended before.
-    pub(super) async fn listens(&mut self) -> bool {
+    pub(crate) async fn listens(&mut self) -> bool {
         let address = self.address();
         loop {
             if self.has_ended() {
@@ -169,8 +169,22 @@ impl Holdline {
         }
     }
 
+    /// A command with this holdline's configuration, file and environment; its outputs are free.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_holdline"));
+        forget_our_own(&mut command);
+        let keys = self.keys.iter();
+        command
+            .args(words)
+            .arg("--config")
+            .arg(self.config())
+            .envs(keys.map(|(key, value)| (format!("HOLDLINE_{key}"), value)))
+            .stdin(Stdio::null());
+        command
+    }
+
     /// What a command says of the journal, and whether it was content.
-    pub(super) fn ask_journal(&self, words: &[&str]) -> (bool, String) {
+    pub(crate) fn ask_journal(&self, words: &[&str]) -> (bool, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_holdline"));
         forget_our_own(&mut command);
         command.arg("journal").args(words);
@@ -184,7 +198,7 @@ impl Holdline {
     }
 
     /// What is wrong with the journal, if there is one and anything is.
-    pub(super) fn fault_of_journal(&self) -> Option<String> {
+    pub(crate) fn fault_of_journal(&self) -> Option<String> {
         if !self.journal().exists() {
             return None;
         }
@@ -193,18 +207,18 @@ impl Holdline {
     }
 
     /// True if the process is not there any more.
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         let child = self.child.as_mut();
         child.is_none_or(|child| child.try_wait().unwrap().is_some())
     }
 
     /// The id of the process that was started.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }
 
     /// `kill -9`.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -212,24 +226,24 @@ impl Holdline {
     }
 
     /// Waits until the process has ended; its code, if it has one.
-    pub(super) async fn ended(&mut self) -> Option<i32> {
+    pub(crate) async fn ended(&mut self) -> Option<i32> {
         self.fallen().await.code()
     }
 
     /// The same; how it ended.
-    pub(super) async fn fallen(&mut self) -> ExitStatus {
+    pub(crate) async fn fallen(&mut self) -> ExitStatus {
         until("holdline ends", || self.has_ended()).await;
         self.child.take().unwrap().wait().unwrap()
     }
 
     /// SIGTERM, until the process has ended.
-    pub(super) async fn stop(&mut self) -> Option<i32> {
+    pub(crate) async fn stop(&mut self) -> Option<i32> {
         self.signal("-TERM");
         self.ended().await
     }
 
     /// Sends a signal, as `kill` names it.
-    pub(super) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.id().to_string();
         let sent = Command::new("kill").args([name, &id]).status().unwrap();
         assert!(sent.success());

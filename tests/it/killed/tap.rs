@@ -16,15 +16,15 @@ use crate::simulated::network::Wire;
 type Shared = Arc<Mutex<Wire>>;
 
 /// A gateway behind a socket on which every byte is noted.
-pub(super) struct Tap {
-    pub(super) address: SocketAddr,
-    pub(super) gateway: Gateway,
+pub(crate) struct Tap {
+    pub(crate) address: SocketAddr,
+    pub(crate) gateway: Gateway,
     wires: Arc<Mutex<Vec<Shared>>>,
 }
 
 impl Tap {
     /// Listens for as long as the test's runtime lives.
-    pub(super) async fn before(gateway: Gateway, clock: Clock) -> Self {
+    pub(crate) async fn before(gateway: Gateway, clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tap = Self {
             address: listener.local_addr().unwrap(),
@@ -52,7 +52,7 @@ impl Tap {
     }
 
     /// What went over each connection so far.
-    pub(super) fn wires(&self) -> Vec<Wire> {
+    pub(crate) fn wires(&self) -> Vec<Wire> {
         let wires = self.wires.lock().unwrap();
         wires.iter().map(|wire| lock(wire).clone()).collect()
     }

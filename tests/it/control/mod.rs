@@ -1,0 +1,6 @@
+//! The built binary as its operator asks and tells it: `journal`, `resolve`, and the socket below.
+mod desk;
+mod doubts;
+mod files;
+mod sockets;
+mod texts;
