@@ -22,7 +22,9 @@ async fn a_verdict_on_the_file_is_honoured_by_the_next_process() {
     desk.resolve(&executed, "executed").fine();
     desk.resolve(&not, "not-executed").fine();
     desk.resolve(&not, "executed").fails(1, "no exchange");
-    assert_eq!(desk.only(&["--in-doubt"])["cause"], "executed");
+    assert_eq!(desk.listed(&["--in-doubt"]).len(), 0, "all is settled");
+    let shown = desk.ask(&["journal", "show", &executed]);
+    assert!(shown.fine().contains("state            settled"));
     desk.ask(&["journal", "verify"]).fine();
     desk.holdline.start().await;
     is_told_executed(&made.send().await);
