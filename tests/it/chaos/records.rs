@@ -164,8 +164,10 @@ impl Evidence {
             let key = exchanges
                 .get(&entry.exchange)
                 .filter(|key| !self.is_shared(key))?;
-            // One that failed is owed, and the exchange goes on from memory.
-            let durable = entry.durable_at.filter(|_| !entry.failed)?;
+            // One that failed is owed, and the exchange goes on from memory. One whose driver was lost
+            // over it is waited for by nobody: its exchange is in doubt, and what asks then asks anew.
+            let is_awaited = !entry.failed && !entry.panicked;
+            let durable = entry.durable_at.filter(|_| is_awaited)?;
             let mut polls = self.polls_of(key);
             let early = polls.find(|call| entry.asked_at < call.at && call.at < durable)?;
             Some(format!("{key}: polled at {:?}", early.at))
