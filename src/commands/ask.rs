@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::Exit;
-use crate::control::reading::{self, Print};
 use crate::control::{Ask, Client, ClientError, Desk, Reply};
 use crate::journal::{Reader, SystemDisk};
 use crate::telemetry::with_causes;
@@ -27,7 +26,10 @@ pub struct Place {
     pub journal: Option<PathBuf>,
 }
 
-/// The lines of an answer to a verdict, and room for more.
+/// Takes one line of an answer.
+pub(super) type Print<'a> = dyn FnMut(Reply) -> io::Result<()> + 'a;
+
+/// Lines of an answer that are ready before the one that is printed.
 const AN_ANSWER: usize = 8;
 
 /// Asks, and hands each line of the answer to `print`. What went wrong is told in one line.
@@ -116,25 +118,10 @@ async fn on_file(
         )));
     }
     keep_panics_of_redb_quiet();
-    if let Ask::Resolve { .. } = question {
-        return write(config, question, print).await;
+    match question {
+        Ask::List { .. } | Ask::Show { .. } | Ask::Verify => read(config, question, print).await,
+        Ask::Resolve { .. } => write(config, question, print).await,
     }
-    let mut reader = match Reader::open(config, Arc::new(SystemDisk)) {
-        Ok(reader) => reader,
-        Err(error) => return Ok(Err(with_causes(&error))),
-    };
-    let now = Stamp::of_this_system();
-    Ok(match question {
-        Ask::List { only } => {
-            reading::list(&reader, only, now, print)?.map_err(|error| with_causes(&error))
-        }
-        Ask::Show { id } => reading::show(&reader, &id, now, print)?,
-        Ask::Verify => {
-            print(Reply::Soundness(reader.verify().into()))?;
-            Ok(())
-        }
-        Ask::Resolve { .. } => Ok(()),
-    })
 }
 
 /// redb panics over some damaged pages. That is caught and told in words; a backtrace before them
@@ -149,6 +136,23 @@ fn keep_panics_of_redb_quiet() {
             tell(panic);
         }
     }));
+}
+
+async fn read(
+    config: &journal::Config,
+    question: Ask,
+    print: &mut Print<'_>,
+) -> io::Result<Result<(), String>> {
+    let mut reader = match Reader::open(config, Arc::new(SystemDisk)) {
+        Ok(reader) => reader,
+        Err(error) => return Ok(Err(with_causes(&error))),
+    };
+    let (tell, told) = mpsc::channel(AN_ANSWER);
+    let reading = async move {
+        control::read(&mut reader, question, Stamp::of_this_system(), &tell).await;
+    };
+    let ((), printed) = tokio::join!(reading, printed(told, print));
+    printed
 }
 
 /// Opens the journal as a holdline would, and appends to it.
@@ -172,13 +176,21 @@ async fn write(
         Err(error) => return Ok(Err(with_causes(&error))),
     };
     let desk = Desk::alone(opened.journal.clone(), stamps);
-    let (tell, mut told) = mpsc::channel(AN_ANSWER);
-    let asking = async {
+    let (tell, told) = mpsc::channel(AN_ANSWER);
+    let asking = async move {
         desk.answer(question, &tell).await;
         opened.journal.close().await;
     };
-    let ((), ()) = tokio::join!(opened.writer.run(), asking);
-    drop(tell);
+    let ((), (), printed) = tokio::join!(opened.writer.run(), asking, printed(told, print));
+    printed
+}
+
+/// Hands on what this process answers itself. Where a line cannot be printed nobody listens any more,
+/// and the answer ends.
+async fn printed(
+    mut told: mpsc::Receiver<Reply>,
+    print: &mut Print<'_>,
+) -> io::Result<Result<(), String>> {
     let mut outcome = Ok(());
     while let Some(reply) = told.recv().await {
         match reply {

@@ -3,17 +3,15 @@ use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
 use super::doubts::Doubts;
-use super::{Ask, Only, Reason, Reply, Row, Verdict};
+use super::listing::{Listing, Source, is_named, unknown};
+use super::{Ask, Reason, Reply, Verdict};
 use crate::exchange::{Flights, machine};
-use crate::journal::{Change, Doubt, Entry, Journal, Number, Place, Remembered, Standing};
+use crate::journal::{Change, Doubt, Entry, Journal, Place, Remembered, Standing};
 use crate::telemetry::{Capped, with_causes};
 use crate::timing::Stamps;
 
-/// Exchanges that are read at a time: a few hundred kilobytes.
-const PAGE: usize = 500;
-
 /// Why a question has no answer, in words.
-type Why = String;
+pub(super) type Why = String;
 
 /// Answers questions about one journal.
 #[derive(Clone)]
@@ -56,8 +54,8 @@ impl Desk {
 
     async fn attempt(&self, ask: Ask, lines: &Sender<Reply>) -> Result<(), Why> {
         match ask {
-            Ask::List { only } => self.list(only, lines).await,
-            Ask::Show { id } => self.show(&id, lines).await,
+            Ask::List { only } => self.listing()?.list(only, lines).await,
+            Ask::Show { id } => self.listing()?.show(&id, lines).await,
             Ask::Verify => self.verify(lines).await,
             Ask::Resolve {
                 id,
@@ -67,52 +65,17 @@ impl Desk {
         }
     }
 
-    async fn list(&self, only: Only, lines: &Sender<Reply>) -> Result<(), Why> {
-        let mut walk = self.walk()?;
-        let doubts = Doubts::of(self.flights.as_ref());
-        while let Some(page) = walk.next().await? {
-            for exchange in &page {
-                let beside = doubts.beside(exchange);
-                if only.takes(exchange, beside) && !self.tell(exchange, beside, lines).await {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn show(&self, id: &str, lines: &Sender<Reply>) -> Result<(), Why> {
-        let (mut walk, mut found) = (self.walk()?, false);
-        let doubts = Doubts::of(self.flights.as_ref());
-        while let Some(page) = walk.next().await? {
-            for exchange in page.iter().filter(|exchange| is_named(exchange, id)) {
-                found = true;
-                self.tell(exchange, doubts.beside(exchange), lines).await;
-            }
-        }
-        if found { Ok(()) } else { Err(unknown(id)) }
-    }
-
-    fn walk(&self) -> Result<Walk<'_>, Why> {
-        Ok(Walk {
-            journal: self.journal()?,
-            from: Some(Number(0)),
+    fn listing(&self) -> Result<Listing<'_>, Why> {
+        Ok(Listing {
+            source: Source::Running(self.journal()?),
+            doubts: Doubts::of(self.flights.as_ref()),
+            now: self.stamps.now(),
         })
     }
 
     fn journal(&self) -> Result<&Journal, Why> {
         let none = "this holdline keeps everything in memory: /tasks of its operator's listener tells what runs";
         self.journal.as_ref().ok_or_else(|| none.to_owned())
-    }
-
-    async fn tell(
-        &self,
-        exchange: &Remembered,
-        beside: Option<machine::Doubt>,
-        lines: &Sender<Reply>,
-    ) -> bool {
-        let row = Box::new(Row::of(exchange, beside, self.stamps.now()));
-        lines.send(Reply::Exchange(row)).await.is_ok()
     }
 
     /// Reads every record. The pages of the file are checked while nobody writes to it: at every
@@ -157,8 +120,9 @@ impl Desk {
         verdict: Verdict,
         reason: Box<str>,
     ) -> Result<Uuid, Why> {
-        let (mut walk, mut named) = (self.walk()?, Vec::new());
-        while let Some(page) = walk.next().await? {
+        let mut pages = Source::Running(self.journal()?).pages();
+        let mut named = Vec::new();
+        while let Some(page) = pages.next().await? {
             let unended = |it: &Remembered| it.standing != Standing::Ended;
             named.extend(
                 page.into_iter()
@@ -210,41 +174,10 @@ impl Desk {
     }
 }
 
-/// A walk over every exchange of a journal, page by page.
-struct Walk<'a> {
-    journal: &'a Journal,
-    from: Option<Number>,
-}
-
-impl Walk<'_> {
-    async fn next(&mut self) -> Result<Option<Vec<Remembered>>, Why> {
-        let Some(number) = self.from else {
-            return Ok(None);
-        };
-        let page = self
-            .journal
-            .remembered(number, PAGE)
-            .await
-            .map_err(|error| with_causes(&error))?;
-        self.from = page.next;
-        Ok(Some(page.exchanges))
-    }
-}
-
 /// True where no process that starts from this journal could tell what became of it.
 const fn may_be_settled(standing: &Standing) -> bool {
     match standing {
         Standing::Submitted | Standing::InDoubt(_) => true,
         Standing::Accepted | Standing::Completed | Standing::Delivered | Standing::Ended => false,
     }
-}
-
-pub(super) fn is_named(exchange: &Remembered, id: &str) -> bool {
-    exchange.head.exchange.to_string() == id
-        || *exchange.head.key == *id
-        || exchange.ticket.as_deref() == Some(id)
-}
-
-pub(super) fn unknown(id: &str) -> Why {
-    format!("no exchange of the journal has the id {}", Capped(id))
 }

@@ -106,7 +106,7 @@ pub(super) enum Gone {
 }
 
 impl Site {
-    /// Opens the file, and makes an empty one where there is none.
+    /// Opens the file; `gone` says what is done where there is none.
     pub(super) fn open(&self, key: &KeyFile, gone: Gone) -> Result<Store, OpenError> {
         let failed = |source| OpenError::File {
             path: self.path.clone(),

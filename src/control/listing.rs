@@ -1,0 +1,152 @@
+//! The exchanges of a journal told line by line: of the running holdline, or of a file that nobody
+//! holds.
+use tokio::sync::mpsc::Sender;
+
+use super::desk::Why;
+use super::doubts::Doubts;
+use super::{Ask, Only, Reply, Row, Soundness};
+use crate::exchange::machine::Doubt;
+use crate::journal::{Journal, Number, Page, ReadError, Reader, Remembered, Report};
+use crate::telemetry::{Capped, with_causes};
+use crate::timing::Stamp;
+
+/// Exchanges that are read at a time: a few hundred kilobytes.
+const PAGE: usize = 500;
+
+/// Where exchanges are read.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// In the journal that this process writes.
+    Running(&'a Journal),
+    /// In a file that nobody writes.
+    File(&'a Reader),
+}
+
+impl<'a> Source<'a> {
+    /// All of it, the oldest first.
+    pub(super) const fn pages(self) -> Pages<'a> {
+        Pages {
+            source: self,
+            from: Some(Number(0)),
+        }
+    }
+
+    async fn page(self, from: Number) -> Result<Page, ReadError> {
+        match self {
+            Self::Running(journal) => journal.remembered(from, PAGE).await,
+            Self::File(reader) => reader.remembered(from, PAGE),
+        }
+    }
+}
+
+/// A walk over every exchange, page by page.
+pub(super) struct Pages<'a> {
+    source: Source<'a>,
+    from: Option<Number>,
+}
+
+impl Pages<'_> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Remembered>>, Why> {
+        let Some(number) = self.from else {
+            return Ok(None);
+        };
+        let page = self.source.page(number).await;
+        let page = page.map_err(|error| with_causes(&error))?;
+        self.from = page.next;
+        Ok(Some(page.exchanges))
+    }
+}
+
+/// What is told of exchanges, at one moment.
+pub(super) struct Listing<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) doubts: Doubts,
+    pub(super) now: Stamp,
+}
+
+impl Listing<'_> {
+    pub(super) async fn list(&self, only: Only, lines: &Sender<Reply>) -> Result<(), Why> {
+        let mut pages = self.source.pages();
+        while let Some(page) = pages.next().await? {
+            for exchange in &page {
+                let beside = self.doubts.beside(exchange);
+                if only.takes(exchange, beside) && !self.tell(exchange, beside, lines).await {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn show(&self, id: &str, lines: &Sender<Reply>) -> Result<(), Why> {
+        let (mut pages, mut found) = (self.source.pages(), false);
+        while let Some(page) = pages.next().await? {
+            for exchange in page.iter().filter(|exchange| is_named(exchange, id)) {
+                found = true;
+                self.tell(exchange, self.doubts.beside(exchange), lines)
+                    .await;
+            }
+        }
+        if found { Ok(()) } else { Err(unknown(id)) }
+    }
+
+    /// False if nobody listens any more.
+    async fn tell(
+        &self,
+        exchange: &Remembered,
+        beside: Option<Doubt>,
+        lines: &Sender<Reply>,
+    ) -> bool {
+        let row = Row::of(exchange, beside, self.now);
+        lines.send(Reply::Exchange(Box::new(row))).await.is_ok()
+    }
+}
+
+/// Answers from a file that nobody holds, damaged or not; it is not changed. The last line is `Done`
+/// or `Failed`. A verdict needs a journal that can be written: see [`Desk::alone`](super::Desk::alone).
+pub async fn read(reader: &mut Reader, ask: Ask, now: Stamp, lines: &Sender<Reply>) {
+    let told = match ask {
+        Ask::List { only } => unattended(reader, now).list(only, lines).await,
+        Ask::Show { id } => unattended(reader, now).show(&id, lines).await,
+        Ask::Verify => {
+            // Who asked may have gone, here and below.
+            let _ = lines.send(Reply::Soundness(reader.verify().into())).await;
+            Ok(())
+        }
+        Ask::Resolve { .. } => Err("a file that is only read takes no verdict".to_owned()),
+    };
+    let last = told.map_or_else(Reply::Failed, |()| Reply::Done);
+    let _ = lines.send(last).await;
+}
+
+const fn unattended(reader: &Reader, now: Stamp) -> Listing<'_> {
+    Listing {
+        source: Source::File(reader),
+        doubts: Doubts::Unattended,
+        now,
+    }
+}
+
+pub(super) fn is_named(exchange: &Remembered, id: &str) -> bool {
+    exchange.head.exchange.to_string() == id
+        || *exchange.head.key == *id
+        || exchange.ticket.as_deref() == Some(id)
+}
+
+pub(super) fn unknown(id: &str) -> Why {
+    format!("no exchange of the journal has the id {}", Capped(id))
+}
+
+impl From<Report> for Soundness {
+    fn from(report: Report) -> Self {
+        let mut damage = report.faults;
+        if report.more_faults > 0 {
+            damage.push(format!("{} more faults are not told", report.more_faults));
+        }
+        Self {
+            exchanges: report.exchanges,
+            records: report.records,
+            damage,
+        }
+    }
+}
