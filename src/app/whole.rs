@@ -19,7 +19,7 @@ use crate::exchange::{self, Flights, NoRandom, ReadPolicy, Recovered};
 use crate::journal::{Journal, Writer};
 use crate::listener::{self, Evidence, Server, bind};
 use crate::polling::{Backoff, Schedule};
-use crate::proxy::{self, Proxy, Site, Sites};
+use crate::proxy::{self, Proxy, Site};
 use crate::results::Results;
 use crate::timing::{Clock, Stamp, Stamps};
 use crate::upstream::{self, CaFileError, Client, Connector, PlatformRootsError, TlsConfig};
@@ -117,16 +117,6 @@ impl App {
             sites.entry(gateway.listen).or_default().push(site);
         }
         let gateways: Vec<_> = sites.values().flatten().map(gateway_of).collect();
-        let proxies = sites
-            .into_iter()
-            .map(|(address, sites)| {
-                let listener = listen(address, "gateway.listen")?;
-                Ok((
-                    listener,
-                    Proxy::new(Arc::clone(&shared), Sites::from(sites)),
-                ))
-            })
-            .collect::<Result<_, Error>>()?;
         let recovered = flights.recover(keeping.past, &gateways);
         if recovered != Recovered::default() {
             tracing::info!(?recovered, "exchanges of before the start");
@@ -139,15 +129,17 @@ impl App {
             drain: drain.clone(),
             journal: journal.clone(),
         });
+        // Clients come last: whoever is answered can also be asked about.
         let control = control_socket(&config)?
             .map(|socket| (socket, Desk::running(journal, flights.clone(), stamps)));
+        let admin = (listen(config.admin.listen, "admin.listen")?, service);
         Ok(Self {
             clock,
             drain,
             drain_timeout: config.drain.timeout,
             flights,
-            proxies,
-            admin: (listen(config.admin.listen, "admin.listen")?, service),
+            admin,
+            proxies: doors(sites, &shared)?,
             journal: keeping.journal,
             control,
             listener: config.listener,
@@ -287,6 +279,19 @@ fn site(
             client,
         }),
     })
+}
+
+fn doors(
+    sites: BTreeMap<SocketAddr, Vec<Site>>,
+    shared: &Arc<proxy::Parts>,
+) -> Result<Vec<(TcpListener, Proxy)>, Error> {
+    sites
+        .into_iter()
+        .map(|(address, sites)| {
+            let listener = listen(address, "gateway.listen")?;
+            Ok((listener, Proxy::new(Arc::clone(shared), sites.into())))
+        })
+        .collect()
 }
 
 fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, Error> {
