@@ -1,7 +1,7 @@
 //! The metrics of every room, in one registry.
 use prometheus_client::registry::Registry;
 
-use crate::{exchange, journal, listener, proxy, upstream};
+use crate::{exchange, journal, listener, polling, proxy, upstream};
 
 /// The metrics of every room.
 #[derive(Default)]
@@ -9,6 +9,7 @@ pub(super) struct Metrics {
     pub(super) exchange: exchange::Metrics,
     pub(super) proxy: proxy::Metrics,
     pub(super) upstream: upstream::Metrics,
+    pub(super) polling: polling::Metrics,
     pub(super) listener: listener::Metrics,
     pub(super) journal: journal::Metrics,
 }
@@ -21,6 +22,7 @@ impl Metrics {
         self.proxy.register(&mut registry);
         self.exchange.register(&mut registry);
         self.upstream.register(&mut registry);
+        self.polling.register(&mut registry);
         if journal {
             self.journal.register(&mut registry);
         }

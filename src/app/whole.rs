@@ -18,7 +18,7 @@ use crate::exchange::machine::Policy;
 use crate::exchange::{self, Flights, NoRandom, ReadPolicy, Recovered};
 use crate::journal::{Journal, Writer};
 use crate::listener::{self, Evidence, Server, bind};
-use crate::polling::{Backoff, Schedule};
+use crate::polling::{Backoff, Schedule, Schedules};
 use crate::proxy::{self, Proxy, Site};
 use crate::results::Results;
 use crate::timing::{Clock, Stamp, Stamps};
@@ -88,8 +88,10 @@ impl App {
         let stamps = Stamps::new(clock, Stamp::of_this_system());
         let keeping = Keeping::open(&config, clock, stamps, &metrics.journal)?;
         let policy = policy(&config, keeping.recorder.is_durable());
+        let polling = config.polling.clone();
+        let schedules = Schedules::new(polling, config.proxy.hold, metrics.polling.clone());
         let read_policy = ReadPolicy {
-            schedule: policy.schedule,
+            schedules: schedules.clone(),
             backoff: policy.backoff,
             unknown_grace: policy.unknown_grace,
         };
@@ -103,6 +105,7 @@ impl App {
             recorder: keeping.recorder,
             results: Arc::new(Results::new(config.results.clone())),
             metrics: metrics.exchange.clone(),
+            schedules,
         });
         let shared = Arc::new(proxy::Parts {
             config: config.proxy.clone(),
@@ -231,7 +234,7 @@ fn policy(config: &Config, durable: bool) -> Policy {
         retention: config.results.retention,
         reclaim: config.exchange.reclaim,
         poll_timeout: config.upstream.answer_timeout,
-        schedule: Schedule::new(&config.polling),
+        schedule: Schedule::fixed(&config.polling),
         backoff: Backoff::new(&config.polling),
         durable,
     }

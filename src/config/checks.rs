@@ -34,6 +34,12 @@ pub(super) fn faults(config: &Config, reader: &mut Reader) {
     );
     ordered(
         reader,
+        ("polling.min_interval", Span(config.polling.min_interval)),
+        ("polling.max_interval", Span(config.polling.max_interval)),
+        "the shortest wait would be over the longest one",
+    );
+    ordered(
+        reader,
         ("coalesce.reclaim", Span(config.exchange.reclaim)),
         ("cache.retention", Span(config.results.retention)),
         "an answer cannot wait for its client after it is forgotten",

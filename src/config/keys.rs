@@ -32,6 +32,7 @@ const DISPOSITIONS: Choice<Disposition> = Choice(&[
 const SCHEDULES: Choice<ScheduleKind> = Choice(&[
     ("fixed", ScheduleKind::Fixed),
     ("exponential", ScheduleKind::Exponential),
+    ("learned", ScheduleKind::Learned),
 ]);
 
 const FORMATS: Choice<Format> = Choice(&[("json", Format::Json), ("text", Format::Text)]);
@@ -145,6 +146,11 @@ fn polling(config: &mut Config, visitor: &mut impl Visitor) {
     visitor.key(section, "schedule", &mut polling.schedule, &SCHEDULES);
     visitor.key(section, "interval", &mut polling.interval, &wait);
     visitor.key(section, "max_interval", &mut polling.max_interval, &wait);
+    let price = Within(Duration::from_millis(1), MINUTE);
+    visitor.key(section, "price", &mut polling.price, &price);
+    visitor.key(section, "min_interval", &mut polling.min_interval, &wait);
+    let rate = &mut polling.max_per_second;
+    visitor.key(section, "max_per_second", rate, &count(0, 1_000_000));
     let grace = Within(Duration::ZERO, HOUR);
     visitor.key(section, "unknown_grace", &mut polling.unknown_grace, &grace);
 }

@@ -106,7 +106,7 @@ start = "5 s"
 resubmits = -1
 
 [polling]
-schedule = "learned"
+schedule = "eager"
 interval = "0s"
 
 [coalesce]

@@ -222,6 +222,8 @@ pub(super) fn poll(
     let path = flight.profile().result_of(&id)?;
     let fetch = flight.home.gateway()?.client.fetch(credentials.get(path));
     let (context, flight) = (Arc::clone(context), Arc::clone(flight));
+    let now = context.clock.now();
+    context.schedules.polled(flight.gateway_name(), now);
     Some(Call::new(CallKind::Poll, async move {
         let event = match fetch.await {
             Ok(answer) => Event::PollAnswered(read_poll_answer(&context, &flight, &id, &answer)),
@@ -260,6 +262,10 @@ fn read_poll_answer(
     let profile = flight.profile();
     let class = classify_poll(profile, operation, id, answer.status, &answer.body);
     context.metrics.polled(class);
+    if pushes_back(answer.status) {
+        let now = context.clock.now();
+        context.schedules.pushed_back(flight.gateway_name(), now);
+    }
     let wait = || retry_after(&answer.fields, wall_clock());
     match class {
         PollAnswer::Pending => Polled::Pending {
@@ -276,6 +282,11 @@ fn read_poll_answer(
             Polled::Odd(Arc::new(answer.copied()))
         }
     }
+}
+
+/// True if a poll's answer asks for fewer polls: too many, or a fault of the gateway.
+pub(super) fn pushes_back(status: http::StatusCode) -> bool {
+    status == http::StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
 /// The right to ask for a task's result. It ends with the answer, which goes to every other flight

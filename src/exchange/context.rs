@@ -13,7 +13,8 @@ use super::metrics::Metrics;
 use super::recorder::Recorder;
 use super::table::Table;
 use crate::drain::Drain;
-use crate::protocol::RequestId;
+use crate::polling::Schedules;
+use crate::protocol::{Operation, RequestId};
 use crate::results::{ResultKey, Results};
 use crate::timing::{Clock, Moment, Stamps};
 
@@ -28,6 +29,7 @@ pub(super) struct Context {
     pub(super) recorder: Arc<dyn Recorder>,
     pub(super) results: Arc<Results>,
     pub(super) metrics: Metrics,
+    pub(super) schedules: Schedules,
     pub(super) table: Mutex<Table>,
     pub(super) next_waiter: AtomicU64,
 }
@@ -35,6 +37,14 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rules for an exchange of this gateway and operation.
+    pub(super) fn policy(&self, gateway: &str, operation: Operation) -> Policy {
+        Policy {
+            schedule: self.schedules.of(gateway, operation.name()),
+            ..self.policy.clone()
+        }
     }
 
     /// A place for one more request to wait, and where it hears.

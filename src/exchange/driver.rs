@@ -428,6 +428,9 @@ impl Driver {
             Outcome::Expired => Told::Expired,
         };
         let is_first = self.flight.core().told.is_none();
+        if is_first {
+            journey::tell_duration(&self.context, &self.flight, outcome);
+        }
         self.tell(told);
         if is_first {
             journey::count_outcome(&self.context, &self.flight, outcome);

@@ -14,6 +14,7 @@ use super::order::Order;
 use super::recorder::Recorder;
 use super::table::Census;
 use crate::drain::Drain;
+use crate::polling::Schedules;
 use crate::protocol::RequestId;
 use crate::results::Results;
 use crate::timing::{Clock, Moment, Stamps};
@@ -42,6 +43,8 @@ pub struct Parts {
     pub results: Arc<Results>,
     /// What is counted.
     pub metrics: Metrics,
+    /// When polls are sent.
+    pub schedules: Schedules,
 }
 
 impl Flights {
@@ -57,6 +60,7 @@ impl Flights {
             recorder: parts.recorder,
             results: parts.results,
             metrics: parts.metrics,
+            schedules: parts.schedules,
             table: Mutex::default(),
             next_waiter: AtomicU64::new(1),
         }))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::flight::{Answer, Flight};
 use super::machine::Outcome;
+use crate::polling::Took;
 use crate::protocol::{RequestId, Transaction};
 use crate::telemetry::Capped;
 
@@ -65,6 +66,23 @@ const fn name_of(outcome: &Outcome<Answer>) -> &'static str {
         Outcome::NotSubmitted(_) => "not-submitted",
         Outcome::InDoubt(_) => "in-doubt",
         Outcome::Expired => "expired",
+    }
+}
+
+/// Tells how long the gateway took, where the exchange's polls know.
+pub(super) fn tell_duration(context: &Context, flight: &Flight, outcome: &Outcome<Answer>) {
+    match outcome {
+        Outcome::Completed(_) | Outcome::Expired => {}
+        Outcome::Refused(_) | Outcome::NotSubmitted(_) | Outcome::InDoubt(_) => return,
+    }
+    let (watch, pending) = {
+        let core = flight.core();
+        (*core.machine.watch(), core.machine.polls())
+    };
+    if let Some((after, by)) = watch.took() {
+        let took = Took { after, by, pending };
+        let route = flight.conversion.operation.name();
+        context.schedules.learn(flight.gateway_name(), route, took);
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::Request;
 use http::uri::PathAndQuery;
 
+use super::calls::pushes_back;
 use super::gateway::Gateway;
 use super::order::Credentials;
 use crate::message::{Body, StoredResponse};
-use crate::polling::{Backoff, Schedule};
+use crate::polling::{Backoff, Jitter, Schedules, Took};
 use crate::protocol::{
     Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit, retry_after,
 };
@@ -25,13 +26,15 @@ pub struct Read {
     pub request: Request<Body>,
     /// What its polls carry.
     pub credentials: Credentials,
+    /// When its client is told that there is no answer.
+    pub held_until: Moment,
 }
 
 /// The rules of polling that a read follows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ReadPolicy {
-    /// When a running task is polled.
-    pub schedule: Schedule,
+    /// When running tasks are polled.
+    pub schedules: Schedules,
     /// How long to wait after failures.
     pub backoff: Backoff,
     /// How long "unknown" must last before the task is given up.
@@ -56,6 +59,7 @@ impl Read {
             conversion,
             request,
             credentials,
+            held_until,
         } = self;
         let Ok(answer) = gateway.client.fetch(request).await else {
             return ReadOutcome::NotAsynchronous;
@@ -68,6 +72,8 @@ impl Read {
                     return ReadOutcome::Failed;
                 };
                 let chain = Chain {
+                    accepted_at: clock.now(),
+                    held_until,
                     gateway,
                     conversion,
                     credentials,
@@ -94,6 +100,8 @@ struct Chain {
     path: PathAndQuery,
     policy: ReadPolicy,
     clock: Clock,
+    accepted_at: Moment,
+    held_until: Moment,
 }
 
 impl Chain {
@@ -101,23 +109,46 @@ impl Chain {
         let mut kept: Option<StoredResponse> = None;
         let mut unknown_since: Option<Moment> = None;
         let (mut polls, mut failures) = (0, 0);
-        let mut wait = self.policy.schedule.delay(0);
+        let (name, route) = (&self.gateway.name, self.conversion.operation.name());
+        let schedule = self.policy.schedules.of(name, route);
+        let mut jitter = Jitter::new(fastrand::u64(..));
+        let mut pending = |polls| {
+            let now = self.clock.now();
+            let (since, held) = (now.since(self.accepted_at), self.held_until.since(now));
+            schedule.wait(since, polls, held, &mut jitter)
+        };
+        let mut wait = pending(polls);
+        let mut ran = Duration::ZERO;
         loop {
             self.clock
                 .sleep_until(on_grid(self.clock.now() + wait))
                 .await;
+            let sent = self.clock.now();
+            self.policy.schedules.polled(name, sent);
             failures += 1;
             wait = self.policy.backoff.delay(failures, None);
             let request = self.credentials.get(self.path.clone());
             let Ok(answer) = self.gateway.client.fetch(request).await else {
                 continue;
             };
+            if pushes_back(answer.status) {
+                self.policy.schedules.pushed_back(name, sent);
+            }
             match self.class(&answer) {
-                PollAnswer::Firm => return ReadOutcome::Answer(answer),
+                PollAnswer::Firm => {
+                    let took = Took {
+                        after: ran,
+                        by: Some(sent.since(self.accepted_at)),
+                        pending: polls,
+                    };
+                    self.policy.schedules.learn(name, route, took);
+                    return ReadOutcome::Answer(answer);
+                }
                 PollAnswer::Pending => {
                     (kept, unknown_since, failures) = (None, None, 0);
                     polls += 1;
-                    wait = self.policy.schedule.delay(polls);
+                    ran = sent.since(self.accepted_at);
+                    wait = pending(polls);
                 }
                 PollAnswer::Odd
                     if kept

@@ -100,7 +100,8 @@ impl Recovery<'_> {
             .purchase
             .is_some_and(|purchase| self.rivals.has_after(&purchase, subject.read_at));
         let now = context.clock.now();
-        let machine = Machine::restored(context.policy, restored, now, fastrand::u64(..));
+        let policy = context.policy(subject.home.name(), subject.conversion.operation);
+        let machine = Machine::restored(policy, restored, now, fastrand::u64(..));
         let flight = Arc::new(Flight::new(subject, machine, None));
         flight.handed_over.store(true, Ordering::Release);
         {

@@ -8,6 +8,8 @@ pub enum ScheduleKind {
     Fixed,
     /// `interval`, then half as long again each time, up to `max_interval`.
     Exponential,
+    /// A plan made of how long the gateway's tasks have taken, and of the price of a poll.
+    Learned,
 }
 
 /// When polls are sent.
@@ -20,6 +22,13 @@ pub struct Config {
     /// `polling.max_interval`: the longest wait between two polls: of the exponential schedule, of
     /// the backoff after failed polls, and of what a `Retry-After` may ask for.
     pub max_interval: Duration,
+    /// `polling.price`: what one poll is worth in delay; the one knob of the learned schedule.
+    pub price: Duration,
+    /// `polling.min_interval`: the learned schedule polls no closer.
+    pub min_interval: Duration,
+    /// `polling.max_per_second`: the polls that a gateway takes a second, kept to by raising the
+    /// price; 0 for no limit.
+    pub max_per_second: u32,
     /// `polling.unknown_grace`: how long "unknown" must last before a task is given up.
     pub unknown_grace: Duration,
 }
@@ -30,6 +39,9 @@ impl Default for Config {
             schedule: ScheduleKind::Fixed,
             interval: Duration::from_millis(500),
             max_interval: Duration::from_secs(10),
+            price: Duration::from_millis(50),
+            min_interval: Duration::from_millis(50),
+            max_per_second: 0,
             unknown_grace: Duration::from_secs(5),
         }
     }

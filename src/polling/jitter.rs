@@ -1,6 +1,8 @@
 //! Jitter as a pure sequence: the same seed gives the same delays, so a run can be repeated.
 use std::time::Duration;
 
+use super::step::Step;
+
 /// A sequence of factors around one, so that exchanges started together do not poll together.
 #[derive(Clone, Debug)]
 pub struct Jitter {
@@ -18,6 +20,18 @@ impl Jitter {
     pub fn spread(&mut self, span: Duration) -> Duration {
         let permille = 900 + u32::try_from(self.draw() % 201).unwrap_or_default();
         span.saturating_mul(permille) / 1000
+    }
+
+    /// The instant of a step, moved within its spread.
+    pub(super) fn around(&mut self, step: Step) -> Duration {
+        let moved = step.spread.mul_f64(2.0 * self.share());
+        (step.at + moved).saturating_sub(step.spread)
+    }
+
+    /// A number from zero up to one, without it.
+    pub(super) fn share(&mut self) -> f64 {
+        let drawn = u32::try_from(self.draw() >> 32).unwrap_or_default();
+        f64::from(drawn) / (f64::from(u32::MAX) + 1.0)
     }
 
     /// `SplitMix64` (Steele, Lea, Flood 2014): one addition and two multiplications a draw.

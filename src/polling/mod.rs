@@ -1,10 +1,26 @@
-//! When to poll: the schedules of a healthy task and the backoff after failures.
+//! When to poll: the schedules of a healthy task, how the learned one is learned, and the backoff
+//! after failures.
+mod axis;
 mod backoff;
+mod budget;
 mod config;
+mod drift;
 mod jitter;
+mod law;
+mod learner;
+mod metrics;
+mod outcomes;
+mod plan;
 mod schedule;
+mod schedules;
+mod step;
 
 pub use backoff::Backoff;
 pub use config::{Config, ScheduleKind};
 pub use jitter::Jitter;
+pub use learner::{Learner, Rules};
+pub use metrics::Metrics;
+pub use plan::Expected;
 pub use schedule::Schedule;
+pub use schedules::{Schedules, Took};
+pub use step::Step;

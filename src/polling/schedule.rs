@@ -1,11 +1,14 @@
 //! The schedule of a healthy task: how long to wait for the next poll.
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::{Config, ScheduleKind};
+use super::config::Config;
+use super::jitter::Jitter;
+use super::step::Step;
 
 /// A law for the spans between polls. Every schedule stands behind this one type, so that the
 /// exchange does not know which it follows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Schedule {
     /// The same span each time.
     Fixed {
@@ -19,59 +22,139 @@ pub enum Schedule {
         /// The longest span.
         longest: Duration,
     },
+    /// The instants of a plan.
+    Planned {
+        /// The polls, in order.
+        steps: Arc<[Step]>,
+        /// The span after the last of them, and the longest.
+        longest: Duration,
+    },
 }
 
+/// The time that is left of the hold when a planned exchange asks once more: enough for an answer
+/// and for its record.
+const BEFORE_THE_END: Duration = Duration::from_millis(500);
+
 impl Schedule {
-    /// The schedule that the configuration asks for.
-    pub const fn new(config: &Config) -> Self {
-        match config.schedule {
-            ScheduleKind::Fixed => Self::Fixed {
-                interval: config.interval,
-            },
-            ScheduleKind::Exponential => Self::Exponential {
-                first: config.interval,
-                longest: config.max_interval,
-            },
+    /// Every `interval`.
+    pub const fn fixed(config: &Config) -> Self {
+        Self::Fixed {
+            interval: config.interval,
         }
     }
 
-    /// How long to wait before the next poll when `polls` of this task were answered "running".
-    pub fn delay(&self, polls: u32) -> Duration {
-        match *self {
-            Self::Fixed { interval } => interval,
+    /// `interval`, then half as long again each time.
+    pub const fn exponential(config: &Config) -> Self {
+        Self::Exponential {
+            first: config.interval,
+            longest: config.max_interval,
+        }
+    }
+
+    /// How long to wait before the next poll of a task that was accepted `since` ago, whose polls
+    /// were answered "running" so many times, and for whose answer a client waits for `held` yet.
+    pub fn wait(
+        &self,
+        since: Duration,
+        polls: u32,
+        held: Duration,
+        jitter: &mut Jitter,
+    ) -> Duration {
+        match self {
+            Self::Fixed { interval } => jitter.spread(*interval),
             Self::Exponential { first, longest } => {
                 /// After so many steps of one half, any first span has passed any longest one.
                 const STEPS: u32 = 64;
-                let grown = (0..polls.min(STEPS))
-                    .fold(first, |span, _| span.saturating_add(span / 2).min(longest));
-                grown.min(longest)
+                let grown = (0..polls.min(STEPS)).fold(*first, |span, _| {
+                    span.saturating_add(span / 2).min(*longest)
+                });
+                jitter.spread(grown.min(*longest))
+            }
+            Self::Planned { longest, .. } if held.is_zero() => jitter.spread(*longest),
+            Self::Planned { steps, longest } => {
+                let wait = planned(steps, since, jitter).unwrap_or(*longest);
+                let last = held.saturating_sub(BEFORE_THE_END);
+                if last.is_zero() { wait } else { wait.min(last) }
             }
         }
     }
+}
+
+/// The wait for the first step that is yet to come. A step whose moved instant may have been is over.
+fn planned(steps: &[Step], since: Duration, jitter: &mut Jitter) -> Option<Duration> {
+    let over = steps.partition_point(|step| step.at.saturating_sub(step.spread) <= since);
+    let next = steps.get(over)?;
+    Some(jitter.around(*next).saturating_sub(since))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// The waits of a task that was polled so many times, a hundred of them.
+    fn waits(schedule: &Schedule, polls: u32) -> impl Iterator<Item = Duration> {
+        let mut jitter = Jitter::new(7);
+        (0..100).map(move |_| schedule.wait(Duration::ZERO, polls, HOUR, &mut jitter))
+    }
+
+    fn is_near(wait: Duration, span: Duration) -> bool {
+        wait >= span * 9 / 10 && wait <= span * 11 / 10
+    }
+
     #[test]
     fn the_fixed_schedule_does_not_change() {
-        let schedule = Schedule::new(&Config::default());
-        assert_eq!(schedule.delay(0), Duration::from_millis(500));
-        assert_eq!(schedule.delay(1000), Duration::from_millis(500));
+        let schedule = Schedule::fixed(&Config::default());
+        for polls in [0, 1000] {
+            assert!(waits(&schedule, polls).all(|wait| is_near(wait, Duration::from_millis(500))));
+        }
     }
 
     #[test]
     fn the_exponential_schedule_grows_by_half_up_to_its_longest() {
-        let config = Config {
-            schedule: ScheduleKind::Exponential,
-            ..Config::default()
+        let config = Config::default();
+        let schedule = Schedule::exponential(&config);
+        for (polls, millis) in [(0, 500), (1, 750), (2, 1125), (3, 1687)] {
+            assert!(
+                waits(&schedule, polls).all(|wait| is_near(wait, Duration::from_millis(millis)))
+            );
+        }
+        assert!(waits(&schedule, u32::MAX).all(|wait| is_near(wait, config.max_interval)));
+    }
+
+    fn planned() -> Schedule {
+        let step = |at, spread| Step {
+            at: Duration::from_millis(at),
+            spread: Duration::from_millis(spread),
         };
-        let schedule = Schedule::new(&config);
-        let delays: Vec<_> = (0..4)
-            .map(|polls| schedule.delay(polls).as_millis())
-            .collect();
-        assert_eq!(delays, [500, 750, 1125, 1687]);
-        assert_eq!(schedule.delay(u32::MAX), config.max_interval);
+        Schedule::Planned {
+            steps: [step(1000, 100), step(2000, 0), step(3000, 50)].into(),
+            longest: Duration::from_secs(10),
+        }
+    }
+
+    fn wait(since: u64, held: Duration) -> Duration {
+        planned().wait(Duration::from_millis(since), 0, held, &mut Jitter::new(7))
+    }
+
+    #[test]
+    fn a_plan_is_followed_by_the_time_since_the_acceptance() {
+        assert!(waits(&planned(), 0).all(|wait| (900..=1100).contains(&wait.as_millis())));
+        // The first step may have been before its instant.
+        assert_eq!(wait(900, HOUR), Duration::from_millis(1100));
+        assert_eq!(wait(1999, HOUR), Duration::from_millis(1));
+        assert!((2_950..=3_050).contains(&(wait(2000, HOUR).as_millis() + 2000)));
+        assert_eq!(wait(5000, HOUR), Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_plan_asks_once_more_just_before_the_hold_ends_and_rarely_after() {
+        assert_eq!(
+            wait(2000, Duration::from_millis(800)),
+            Duration::from_millis(300)
+        );
+        assert!(wait(2000, Duration::from_millis(400)) > Duration::from_millis(900));
+        assert!(wait(2000, Duration::ZERO) >= Duration::from_secs(9));
     }
 }

@@ -52,8 +52,9 @@ impl Proxy {
                     conversion,
                     request,
                     credentials,
+                    held_until: until,
                 };
-                let policy = self.shared.read_policy;
+                let policy = self.shared.read_policy.clone();
                 match read.run(policy, self.shared.clock).await {
                     ReadOutcome::Answer(answer) => return self.give(&answer, arrived_at),
                     ReadOutcome::NotAsynchronous => {}

@@ -26,6 +26,8 @@ mod listener;
 #[cfg(test)]
 mod parking;
 #[cfg(test)]
+mod polling;
+#[cfg(test)]
 mod probe;
 #[cfg(test)]
 mod sidecar;

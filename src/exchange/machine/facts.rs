@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::action::{Action, Actions, Record, RecordKind, Withdrawal};
 use super::doubt::Doubt;
 use super::event::{Joining, Timer, Whole};
+use super::watch::Watch;
 use crate::polling::{Backoff, Jitter, Schedule};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
@@ -46,7 +47,7 @@ pub enum Standing {
 }
 
 /// The rules that do not change while an exchange runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// Nothing of a first submit leaves later than this after the request was read.
     pub submit_start: Duration,
@@ -91,6 +92,8 @@ pub struct Machine<A> {
     /// When the first wait for a poll of the ticket began: with its acceptance, whenever that is on
     /// record.
     pub(super) accepted_at: Option<Moment>,
+    /// How long its task took.
+    pub(super) watch: Watch,
     pub(super) lost_ticket: Option<RequestId>,
     pub(super) kept: Option<A>,
     pub(super) odd: Option<A>,
@@ -147,6 +150,7 @@ impl<A: Whole> Machine<A> {
             lost: false,
             ticket: None,
             accepted_at: None,
+            watch: Watch::default(),
             lost_ticket: None,
             kept: None,
             odd: None,
@@ -234,6 +238,11 @@ impl<A: Whole> Machine<A> {
     /// Polls that were answered "running".
     pub const fn polls(&self) -> u32 {
         self.polls
+    }
+
+    /// What is known of how long the task took.
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Answers to submits that came after the outcome was known.

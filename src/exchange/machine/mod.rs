@@ -10,9 +10,11 @@ mod restored;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
 pub use doubt::Doubt;
 pub use event::{Event, Joining, Polled, Submitted, Timer, Verdict, Whole};
 pub use facts::{Machine, Policy, Standing, State};
 pub use restored::{Restored, Stood};
+pub use watch::Watch;

@@ -73,6 +73,7 @@ impl<A: Whole> Machine<A> {
             Stood::Accepted => {
                 machine.state = State::Waiting;
                 machine.ticket = restored.ticket;
+                machine.watch.restored(restored.changed_at);
             }
             Stood::Completed => {
                 machine.state = State::Undelivered;

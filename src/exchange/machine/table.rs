@@ -106,7 +106,8 @@ impl<A: Whole> Machine<A> {
             RecordKind::Accepted | RecordKind::Candidate => {
                 self.body = false;
                 let since = self.accepted_at.take().unwrap_or(now);
-                self.wait_for_poll(self.schedule_delay(), since);
+                let wait = self.scheduled(since);
+                self.wait_for_poll(wait, since);
                 vec![Action::DropBody]
             }
             RecordKind::Completed => {
@@ -202,6 +203,7 @@ impl<A: Whole> Machine<A> {
                 self.lose(Doubt::TaskUnknown, now)
             }
             Submitted::Accepted(id) => {
+                self.watch.accepted(now, self.ticket.as_ref() != Some(&id));
                 self.take_ticket(&id);
                 self.accepted_at = Some(now);
                 self.record(Record::Accepted(id))
@@ -308,14 +310,18 @@ impl<A: Whole> Machine<A> {
                 (self.kept, self.odd, self.unknown_since) = (None, None, None);
                 self.failures = 0;
                 self.polls = self.polls.saturating_add(1);
-                let wait = self
-                    .schedule_delay()
-                    .max(self.policy.backoff.clamped(retry_after));
+                self.watch.ran(self.asked_at);
+                let asked = self.policy.backoff.clamped(retry_after);
+                let wait = self.scheduled(now).max(asked);
                 self.wait_for_poll(wait, now);
                 Vec::new()
             }
-            Polled::Firm(answer) => self.complete(answer),
+            Polled::Firm(answer) => {
+                self.watch.done(self.asked_at);
+                self.complete(answer)
+            }
             Polled::Soft(answer) => {
+                self.watch.done(self.asked_at);
                 self.kept = Some(answer.clone());
                 self.unknown_since = None;
                 self.record(Record::Candidate(answer))
@@ -330,6 +336,7 @@ impl<A: Whole> Machine<A> {
                 self.complete(answer)
             }
             Polled::Odd(answer) => {
+                self.watch.done(self.asked_at);
                 self.odd = Some(answer);
                 self.unknown_since = None;
                 self.poll_failed(None, now)
@@ -345,6 +352,7 @@ impl<A: Whole> Machine<A> {
         let over = since + self.policy.unknown_grace;
         if now < over {
             let wait = self.backoff(None);
+            let wait = self.jitter.spread(wait);
             self.wait_for_poll(wait, now);
             self.wake = self.wake.map(|moment| moment.min(on_grid(over)));
             return Vec::new();
@@ -358,6 +366,7 @@ impl<A: Whole> Machine<A> {
 
     fn poll_failed(&mut self, retry_after: Option<Duration>, now: Moment) -> Actions<A> {
         let wait = self.backoff(retry_after);
+        let wait = self.jitter.spread(wait);
         self.wait_for_poll(wait, now);
         Vec::new()
     }
@@ -436,13 +445,15 @@ impl<A: Whole> Machine<A> {
 
     fn wait_for_poll(&mut self, wait: Duration, now: Moment) {
         self.await_in(State::Waiting);
-        self.wake = self
-            .credentials
-            .then(|| on_grid(now + self.jitter.spread(wait)));
+        self.wake = self.credentials.then(|| on_grid(now + wait));
     }
 
-    fn schedule_delay(&self) -> Duration {
-        self.policy.schedule.delay(self.polls)
+    /// The wait for the next poll of a task that runs.
+    fn scheduled(&mut self, now: Moment) -> Duration {
+        let since = self.watch.since(now);
+        let held = self.hold_until.since(now);
+        let schedule = &self.policy.schedule;
+        schedule.wait(since, self.polls, held, &mut self.jitter)
     }
 
     fn backoff(&mut self, retry_after: Option<Duration>) -> Duration {

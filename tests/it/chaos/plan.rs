@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use holdline::exchange::machine::RecordKind;
+use holdline::polling::ScheduleKind;
 use holdline::simulator::{Latency, TaskRepeat};
 
 use crate::journal::disk::Refusal;
@@ -118,6 +119,11 @@ impl Plan {
             ..Setting::default()
         };
         setting.exchange.resubmits = u32::from(rng.bool());
+        setting.polling.schedule = match seed % 4 {
+            0 => ScheduleKind::Fixed,
+            1 => ScheduleKind::Exponential,
+            _ => ScheduleKind::Learned,
+        };
         let honours = [TaskRepeat::Same, TaskRepeat::Conflict, TaskRepeat::Blocks];
         let gateway = &mut setting.gateway;
         gateway.seed = seed;

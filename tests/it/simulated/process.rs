@@ -1,10 +1,11 @@
 //! One process of holdline in simulated time: what it finds when it starts, and how it is built.
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdline::drain::Drain;
 use holdline::exchange::machine::Policy;
 use holdline::exchange::{self, Flights, HashKey, Parts, Past, Recovered};
-use holdline::polling::{Backoff, Schedule};
+use holdline::polling::{self, Backoff, Schedule, Schedules, Took};
 use holdline::protocol::BEGATEWAY;
 use holdline::results::Results;
 use holdline::simulator::Gateway;
@@ -143,7 +144,7 @@ fn flights(
             retention: setting.results.retention,
             reclaim: exchange.reclaim,
             poll_timeout: upstream::Config::default().answer_timeout,
-            schedule: Schedule::new(polling),
+            schedule: Schedule::fixed(polling),
             backoff: Backoff::new(polling),
             durable: true,
         },
@@ -155,5 +156,23 @@ fn flights(
         recorder: Arc::new(start.journal.clone()),
         results: Arc::clone(results),
         metrics: exchange::Metrics::default(),
+        schedules: schedules(setting),
     })
+}
+
+/// The schedules, where they learn, of a process that has seen forty tasks of about two seconds.
+fn schedules(setting: &Setting) -> Schedules {
+    let hold = Duration::from_mins(5);
+    let schedules = Schedules::new(setting.polling.clone(), hold, polling::Metrics::default());
+    for number in 0..40 {
+        let after = Duration::from_millis(1_000 + 50 * number);
+        let by = Some(after + Duration::from_millis(400));
+        let took = Took {
+            after,
+            by,
+            pending: 3,
+        };
+        schedules.learn("sim", "payments", took);
+    }
+    schedules
 }

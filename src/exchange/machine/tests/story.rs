@@ -25,7 +25,7 @@ pub(super) fn policy(resubmits: u32) -> Policy {
         retention: Duration::from_hours(24),
         reclaim: Duration::from_hours(12),
         poll_timeout: Duration::from_secs(10),
-        schedule: Schedule::new(&polling),
+        schedule: Schedule::fixed(&polling),
         backoff: Backoff::new(&polling),
         durable: true,
     }

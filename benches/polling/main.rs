@@ -1,0 +1,227 @@
+//! What the learned schedule brings, in virtual time, against fixed and exponential ones and against
+//! the best plan for the law if it is known; and what a plan costs to make.
+//!
+//! `cargo bench --bench polling [-- SEEDS]`. Cost is delay + price · polls at a price of 50 ms.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures real time, prints, and ends at the first thing that is wrong"
+)]
+mod laws;
+mod world;
+
+use std::time::{Duration, Instant};
+
+use holdline::polling::{Learner, Rules};
+use laws::{Brought, Law, brought, optimum};
+use world::{PRICE, RULES, World};
+
+/// Laws that a gateway may have; those of a typical time come first.
+const LAWS: [(&str, Law); 15] = [
+    ("log-normal 2.5 s, 0.4", Law::LogNormal(2.5, 0.4)),
+    ("log-normal 1 s, 0.5", Law::LogNormal(1.0, 0.5)),
+    ("log-normal 3 s, 0.8", Law::LogNormal(3.0, 0.8)),
+    ("log-normal 2 s, 0.2", Law::LogNormal(2.0, 0.2)),
+    ("log-normal 5 s, 0.1", Law::LogNormal(5.0, 0.1)),
+    ("log-normal 0.5 s, 0.3", Law::LogNormal(0.5, 0.3)),
+    ("log-normal 10 s, 0.4", Law::LogNormal(10.0, 0.4)),
+    ("four steps, mean 3 s", Law::Steps(3.0)),
+    ("uniform 1 s to 5 s", Law::Uniform(1.0, 5.0)),
+    (
+        "4 s, then log-normal",
+        Law::Floor {
+            floor: 4.0,
+            median: 0.4,
+            sigma: 0.8,
+        },
+    ),
+    (
+        "1.5 s, 15 % 18 s",
+        Law::TwoPeaks {
+            first: 1.5,
+            second: 18.0,
+            share: 0.15,
+            sigma: 0.2,
+        },
+    ),
+    (
+        "1 s or 4 s",
+        Law::TwoPeaks {
+            first: 1.0,
+            second: 4.0,
+            share: 0.5,
+            sigma: 0.3,
+        },
+    ),
+    ("exponential, mean 4 s", Law::Exponential(4.0)),
+    ("log-normal 3 s, 0.01", Law::LogNormal(3.0, 0.01)),
+    ("exactly 2 s", Law::LogNormal(2.0, 0.0)),
+];
+
+fn main() {
+    let argument = std::env::args().find_map(|argument| argument.parse().ok());
+    let seeds: u64 = argument.unwrap_or(20);
+    steady(seeds);
+    drift(seeds);
+    equal_polls(seeds);
+    plans();
+}
+
+/// Every `interval`, for as long as anybody asks.
+fn fixed(interval: f64) -> Vec<f64> {
+    (1..2000_u32)
+        .map(|poll| interval * f64::from(poll))
+        .collect()
+}
+
+/// Half a second, and half as long again each time, up to ten seconds.
+fn exponential() -> Vec<f64> {
+    let (mut instants, mut wait, mut at) = (Vec::new(), 0.5_f64, 0.0);
+    while at < 600.0 {
+        at += wait;
+        instants.push(at);
+        wait = (wait * 1.5).min(10.0);
+    }
+    instants
+}
+
+/// The mean over the seeds of what exchanges bring after so many others.
+fn learned(law: Law, before: usize, failures: f64, seeds: u64, tasks: &[f64]) -> Brought {
+    let mut all = Brought::default();
+    for seed in 0..seeds {
+        let mut world = World::new(RULES, seed).failing(failures);
+        world.pass(law, before);
+        all = all.plus(world.exchanges(law, 50, tasks));
+    }
+    all.over(usize::try_from(seeds).unwrap())
+}
+
+fn steady(seeds: u64) {
+    println!(
+        "| law | fixed 0.5 s | exponential | optimum | learned, 200 | cost | 1,000 | failures |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    for (name, law) in LAWS {
+        let tasks = law.draws(4_000, 5);
+        let best = brought(&optimum(law, PRICE), &tasks);
+        let over = |it: Brought| it.cost(PRICE) / best.cost(PRICE);
+        let after_200 = learned(law, 200, 0.0, seeds, &tasks);
+        println!(
+            "| {name} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} |",
+            told(brought(&fixed(0.5), &tasks)),
+            told(brought(&exponential(), &tasks)),
+            told(best),
+            told(after_200),
+            over(after_200),
+            over(learned(law, 1_000, 0.0, seeds, &tasks)),
+            over(learned(law, 200, 0.05, seeds, &tasks)),
+        );
+    }
+}
+
+/// Milliseconds of delay, and polls.
+fn told(brought: Brought) -> String {
+    format!("{:.0} ms, {:.2}", brought.delay * 1e3, brought.polls)
+}
+
+/// After a thousand exchanges the law is another: cost over the cold plan's, then over the optimum.
+fn drift(seeds: u64) {
+    println!(
+        "\n| law | shift | first 20 / cold | worst 20 / cold | first 200 / cold | after 200 |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for (name, law) in LAWS {
+        for (told, factor) in [("3", 3.0), ("1/3", 1.0 / 3.0)] {
+            let moved = law.times(factor);
+            let tasks = moved.draws(2_000, 5);
+            let best = brought(&optimum(moved, PRICE), &tasks).cost(PRICE);
+            let cold = brought(&World::new(RULES, 0).plan(), &tasks).cost(PRICE);
+            let costs = costs_after(law, moved, seeds, &tasks);
+            let over = |window: &[f64]| {
+                window.iter().sum::<f64>() / f64::from(u32::try_from(window.len()).unwrap())
+            };
+            let worst = costs.windows(20).map(over).fold(0.0, f64::max);
+            println!(
+                "| {name} | {told} | {:.2} | {:.2} | {:.2} | {:.3} |",
+                over(&costs[..20]) / cold,
+                worst / cold,
+                over(&costs[..200]) / cold,
+                over(&costs[200..]) / best
+            );
+        }
+    }
+}
+
+/// The mean cost of each of the 250 exchanges after the shift.
+fn costs_after(law: Law, moved: Law, seeds: u64, tasks: &[f64]) -> Vec<f64> {
+    let mut costs = vec![0.0; 250];
+    for seed in 0..seeds {
+        let mut world = World::new(RULES, seed);
+        world.pass(law, 1_000);
+        for cost in &mut costs {
+            let plan = world.exchange(moved);
+            *cost += brought(&plan, tasks).cost(PRICE) / f64::from(u32::try_from(seeds).unwrap());
+        }
+    }
+    costs
+}
+
+/// The delay at the price at which a learned schedule polls as often as a fixed one of 0.5 s.
+fn equal_polls(seeds: u64) {
+    println!("\n| law, polls as at 0.5 s | price | polls | delay / fixed |");
+    println!("| --- | --- | --- | --- |");
+    for (name, law) in [LAWS[0], LAWS[1], LAWS[3]] {
+        let tasks = law.draws(4_000, 5);
+        let target = brought(&fixed(0.5), &tasks);
+        let (mut low, mut high) = (0.001_f64, 1.0_f64);
+        let mut found = (0.0, Brought::default());
+        for _ in 0..8 {
+            let price = (low * high).sqrt();
+            let rules = Rules {
+                price: Duration::from_secs_f64(price),
+                ..RULES
+            };
+            let mut all = Brought::default();
+            for seed in 0..seeds {
+                let mut world = World::new(rules, seed);
+                world.pass(law, 300);
+                all = all.plus(world.exchanges(law, 50, &tasks));
+            }
+            found = (price, all.over(usize::try_from(seeds).unwrap()));
+            if found.1.polls > target.polls {
+                low = price;
+            } else {
+                high = price;
+            }
+        }
+        let (price, it) = found;
+        let ratio = it.delay / target.delay;
+        println!(
+            "| {name} | {:.0} ms | {:.2} | {ratio:.3} |",
+            price * 1e3,
+            it.polls
+        );
+    }
+}
+
+/// What the making of a plan takes: the slowest of many outcomes, and the mean.
+fn plans() {
+    let mut learner = Learner::new(RULES);
+    let mut random = fastrand::Rng::with_seed(1);
+    let (mut slowest, mut whole) = (Duration::ZERO, Duration::ZERO);
+    let outcomes = 5_000;
+    for _ in 0..outcomes {
+        let task = Law::LogNormal(2.5, 0.4).draw(&mut random);
+        let after = Duration::from_secs_f64(task - task % 0.3);
+        let start = Instant::now();
+        learner.observe(after, Some(after + Duration::from_millis(300)));
+        let took = start.elapsed();
+        (slowest, whole) = (slowest.max(took), whole + took);
+    }
+    println!(
+        "\nan outcome takes {:?}, with a plan at most {slowest:?}",
+        whole / outcomes
+    );
+}

@@ -1,0 +1,138 @@
+//! The price in force at a gateway: what is configured, and more while polls are too many for it.
+use std::time::Duration;
+
+use crate::timing::Moment;
+
+/// The time over which the rate of polls is measured.
+const MEASURED: f64 = 5.0;
+
+/// How fast the price follows: the share by which the rate is over the budget, a second.
+const STIFFNESS: f64 = 0.5;
+
+/// What one poll that the gateway pushed back adds to the price, as a factor.
+const PUSHED_BACK: f64 = 1.1;
+
+/// After this time what was pushed back counts only e times less.
+const FORGIVEN: f64 = 30.0;
+
+/// The price is not raised beyond this, as a factor: polls are a hundred times rarer then.
+const DEAREST: f64 = 10_000.0;
+
+/// Plans are made anew when the price has changed by this factor.
+const STEP: f64 = 1.25;
+
+/// A gateway's rate of polls, and what it does to their price.
+///
+/// The factor is the multiplier of the constraint "so many polls a second" (a dual price): every plan
+/// drops the polls that gain less than the price, so that of all polls of the gateway those that gain
+/// most stay.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    /// Polls a second; `None` without a limit.
+    limit: Option<f64>,
+    rate: f64,
+    /// The logarithm of the factor by which the budget raises the price.
+    over: f64,
+    /// The logarithm of the factor by which the gateway's refusals raise it.
+    pushed: f64,
+    changed: Moment,
+}
+
+impl Budget {
+    /// A budget of so many polls a second; 0 is none.
+    pub(super) fn new(max_per_second: u32) -> Self {
+        Self {
+            limit: (max_per_second > 0).then(|| f64::from(max_per_second)),
+            rate: 0.0,
+            over: 0.0,
+            pushed: 0.0,
+            changed: Moment::START,
+        }
+    }
+
+    /// A poll was sent.
+    pub(super) fn polled(&mut self, now: Moment) {
+        self.pass(now);
+        self.rate += 1.0 / MEASURED;
+    }
+
+    /// The gateway said that there are too many, or that it cannot.
+    pub(super) fn pushed_back(&mut self, now: Moment) {
+        self.pass(now);
+        self.pushed = (self.pushed + PUSHED_BACK.ln()).min(DEAREST.ln());
+    }
+
+    /// Lets the time pass: the rate falls, and the price with it.
+    fn pass(&mut self, now: Moment) {
+        let seconds = now.since(self.changed).as_secs_f64();
+        self.changed = self.changed.max(now);
+        self.rate *= (-seconds / MEASURED).exp();
+        self.pushed *= (-seconds / FORGIVEN).exp();
+        if let Some(limit) = self.limit {
+            let excess = (self.rate / limit - 1.0).clamp(-1.0, 4.0);
+            self.over = (self.over + STIFFNESS * excess * seconds).clamp(0.0, DEAREST.ln());
+        }
+    }
+
+    /// The price in force, in steps, so that plans are not made anew for every poll.
+    pub(super) fn price(&self, configured: Duration) -> Duration {
+        let raised = (self.over + self.pushed).min(DEAREST.ln());
+        let steps = (raised / STEP.ln()).floor();
+        configured.mul_f64((steps * STEP.ln()).exp())
+    }
+
+    /// The share of the budget that is used; `None` without one.
+    pub(super) fn used(&self) -> Option<f64> {
+        self.limit.map(|limit| self.rate / limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRICE: Duration = Duration::from_millis(50);
+
+    fn at(seconds: f64) -> Moment {
+        Moment::after_start(Duration::from_secs_f64(seconds))
+    }
+
+    /// Twenty seconds of polls at a rate that falls with the root of the price, as plans have it.
+    fn polled(budget: &mut Budget, free: f64) -> f64 {
+        let (mut now, mut last) = (0.0, 0.0);
+        while now < 120.0 {
+            let factor = budget.price(PRICE).as_secs_f64() / PRICE.as_secs_f64();
+            last = free / factor.sqrt();
+            now += 1.0 / last;
+            budget.polled(at(now));
+        }
+        last
+    }
+
+    #[test]
+    fn a_budget_that_binds_raises_the_price_until_it_is_kept() {
+        let mut budget = Budget::new(10);
+        let rate = polled(&mut budget, 100.0);
+        assert!((8.0..12.5).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn a_budget_that_does_not_bind_and_none_leave_the_price_alone() {
+        for limit in [0, 1000] {
+            let mut budget = Budget::new(limit);
+            assert!((polled(&mut budget, 100.0) - 100.0).abs() < 1e-6);
+            assert_eq!(budget.price(PRICE), PRICE);
+        }
+    }
+
+    #[test]
+    fn what_the_gateway_pushes_back_raises_the_price_for_a_while() {
+        let mut budget = Budget::new(0);
+        for _ in 0..20 {
+            budget.pushed_back(at(1.0));
+        }
+        assert!(budget.price(PRICE) > PRICE * 5);
+        budget.polled(at(200.0));
+        assert_eq!(budget.price(PRICE), PRICE);
+    }
+}

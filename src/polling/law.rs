@@ -1,0 +1,100 @@
+//! A law of the time that a task takes, as a distribution over the cells of an axis.
+use super::axis::{Axis, whole};
+
+/// The mass of each cell; the sum is one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Law {
+    mass: Vec<f64>,
+    /// The mass below each edge; one more at the end for what lies beyond the horizon.
+    below: Vec<f64>,
+    /// The width in cells of the bell that it was smoothed with.
+    width: f64,
+}
+
+impl Law {
+    /// The law of these masses, made to sum to one.
+    pub(super) fn new(mut mass: Vec<f64>) -> Self {
+        let sum: f64 = mass.iter().sum();
+        let scale = if sum > 0.0 { sum.recip() } else { 0.0 };
+        for cell in &mut mass {
+            *cell *= scale;
+        }
+        let below = cumulated(&mass);
+        Self {
+            mass,
+            below,
+            width: 0.0,
+        }
+    }
+
+    /// What is believed before anything was seen: payments take seconds, most of them, and a few
+    /// take any time. Half is log-normal around 2 s, half is spread evenly by ratio.
+    pub(super) fn prior(axis: &Axis) -> Self {
+        const MEDIAN: f64 = 2.0;
+        const SIGMA: f64 = 0.9;
+        let bell = |seconds: f64| {
+            let deviation = (seconds / MEDIAN).ln() / SIGMA;
+            (-0.5 * deviation * deviation).exp()
+        };
+        let edges = axis.edges().get(1..).unwrap_or_default();
+        let bells: Vec<f64> = edges.iter().map(|&edge| bell(edge)).collect();
+        let sum: f64 = bells.iter().sum();
+        let flat = 0.5 / f64::from(Axis::last());
+        let spaced = bells.iter().map(|bell| 0.5 * bell / sum + flat);
+        Self::new(spaced.chain([flat]).collect())
+    }
+
+    /// The masses of the cells.
+    pub(super) fn mass(&self) -> &[f64] {
+        &self.mass
+    }
+
+    /// The mass below each edge.
+    pub(super) fn below(&self) -> &[f64] {
+        &self.below
+    }
+
+    /// The mass below one edge.
+    pub(super) fn below_edge(&self, edge: u16) -> f64 {
+        self.below.get(usize::from(edge)).copied().unwrap_or(1.0)
+    }
+
+    /// The width in cells of the bell that it was smoothed with: finer than that it is not known.
+    pub(super) const fn width(&self) -> f64 {
+        self.width
+    }
+
+    /// This law with each mass spread over its neighbours by a bell of about `width` cells.
+    pub(super) fn smoothed(&self, width: f64) -> Self {
+        // A box of half-width h has the variance h(h + 1) / 3; three of them have nearly the shape
+        // of a bell.
+        let half = (width * width + 0.25).sqrt() - 0.5;
+        let half = usize::from(whole(half.round()));
+        let smoothed = (0..3).fold(self.mass.clone(), |mass, _| boxed(&mass, half));
+        Self {
+            width,
+            ..Self::new(smoothed)
+        }
+    }
+}
+
+/// The sums up to each place, with zero before the first.
+pub(super) fn cumulated(values: &[f64]) -> Vec<f64> {
+    let sums = values.iter().scan(0.0, |sum, value| {
+        *sum += value;
+        Some(*sum)
+    });
+    std::iter::once(0.0).chain(sums).collect()
+}
+
+/// Each value spread evenly over itself and `half` neighbours on either side; what would leave at an
+/// end stays there.
+fn boxed(values: &[f64], half: usize) -> Vec<f64> {
+    let sums = cumulated(values);
+    let last = values.len();
+    let at = |place: usize| sums.get(place.min(last)).copied().unwrap_or_default();
+    let width = f64::from(u32::try_from(2 * half + 1).unwrap_or(u32::MAX));
+    (0..last)
+        .map(|place| (at(place + half + 1) - at(place.saturating_sub(half))) / width)
+        .collect()
+}

@@ -1,0 +1,142 @@
+//! What exchanges told of the time of their tasks, and the law that makes it likely.
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::axis::Axis;
+use super::law::Law;
+
+/// An outcome counts half as much after so many more.
+const HALF_LIFE: f64 = 500.0;
+
+/// Older outcomes are dropped: together they would count less than a third of all.
+const REMEMBERED: usize = 1024;
+
+/// What the prior law counts where nothing was seen, in outcomes.
+const PRIOR_AT_FIRST: f64 = 8.0;
+
+/// What it counts in the end: enough that nothing is ever held to be impossible.
+const PRIOR_AT_LAST: f64 = 1.0;
+
+/// Outcomes that halve what it counts beyond that.
+const PRIOR_FADES: f64 = 20.0;
+
+/// No law is known finer than this, in cells: the instants of polls are rounded to edges.
+const NARROWEST: f64 = 1.5;
+
+/// The time of one task lies between two edges: it was not done at the first, and it was at the
+/// second. One past the last edge says that it was never seen done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Observed {
+    after: u16,
+    by: u16,
+}
+
+impl Observed {
+    /// Rounds the two ends to edges; `None` is for what was never seen done. It keeps at least one
+    /// cell.
+    pub(super) fn new(axis: &Axis, after: Duration, by: Option<Duration>) -> Self {
+        let never = Axis::last() + 1;
+        let after = axis.nearest(after);
+        let by = by.map_or(never, |by| axis.nearest(by));
+        Self {
+            after: after.min(by.saturating_sub(1)),
+            by: by.max(1),
+        }
+    }
+
+    pub(super) const fn after(self) -> u16 {
+        self.after
+    }
+
+    pub(super) const fn by(self) -> u16 {
+        self.by
+    }
+}
+
+/// The latest outcomes, the newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Outcomes {
+    latest: VecDeque<Observed>,
+}
+
+impl Outcomes {
+    pub(super) fn push(&mut self, observed: Observed) {
+        self.latest.push_front(observed);
+        self.latest.truncate(REMEMBERED);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.latest.len()
+    }
+
+    /// Drops all but the newest.
+    pub(super) fn keep(&mut self, newest: usize) {
+        self.latest.truncate(newest);
+    }
+
+    fn weight(&self) -> f64 {
+        weights().take(self.latest.len()).sum()
+    }
+
+    /// The law of these outcomes and the prior, reached from `start`.
+    ///
+    /// Each round spreads an outcome over the cells of its interval as the law so far has it
+    /// (self-consistency: Turnbull 1976); the last step spreads every mass over its neighbours, by
+    /// as much as so few outcomes leave unknown (EMS: Silverman and others 1990).
+    pub(super) fn law(&self, prior: &Law, start: &Law, rounds: u32) -> Law {
+        let fitted = (0..rounds).fold(start.clone(), |law, _| self.round(prior, &law));
+        let width = bandwidth(&fitted, self.weight());
+        fitted.smoothed(width.max(NARROWEST))
+    }
+
+    fn round(&self, prior: &Law, law: &Law) -> Law {
+        let mut rises = vec![0.0; law.mass().len() + 1];
+        for (observed, weight) in self.latest.iter().zip(weights()) {
+            let mass = law.below_edge(observed.by) - law.below_edge(observed.after);
+            let density = weight / mass.max(f64::MIN_POSITIVE);
+            for (edge, rise) in [(observed.after, density), (observed.by, -density)] {
+                if let Some(place) = rises.get_mut(usize::from(edge)) {
+                    *place += rise;
+                }
+            }
+        }
+        let densities = rises.iter().scan(0.0, |density, rise| {
+            *density += rise;
+            Some(*density)
+        });
+        let fades = 1.0 + self.weight() / PRIOR_FADES;
+        let counts = PRIOR_AT_LAST + (PRIOR_AT_FIRST - PRIOR_AT_LAST) / fades;
+        let cells = densities.zip(law.mass()).zip(prior.mass());
+        let masses =
+            cells.map(|((density, mass), prior)| prior.mul_add(counts, (mass * density).max(0.0)));
+        Law::new(masses.collect())
+    }
+}
+
+/// What each outcome counts, from the newest on.
+fn weights() -> impl Iterator<Item = f64> {
+    let fading = (-std::f64::consts::LN_2 / HALF_LIFE).exp();
+    std::iter::successors(Some(1.0), move |weight| Some(weight * fading))
+}
+
+/// The width of the bell in cells, by Silverman's rule. The spread is that of the narrowest part
+/// that holds a third of the mass, so that a law of two peaks is not smoothed as if it were one.
+fn bandwidth(law: &Law, weight: f64) -> f64 {
+    const SHARE: f64 = 0.3;
+    /// How many standard deviations wide that part of a normal law is.
+    const DEVIATIONS: f64 = 0.77;
+    let below = law.below();
+    let mut narrowest = below.len();
+    let mut end = 0;
+    for (start, low) in below.iter().enumerate() {
+        while below.get(end).is_some_and(|high| high - low < SHARE) {
+            end += 1;
+        }
+        if end == below.len() {
+            break;
+        }
+        narrowest = narrowest.min(end - start);
+    }
+    let deviation = f64::from(u32::try_from(narrowest).unwrap_or(u32::MAX)) / DEVIATIONS;
+    deviation * weight.max(1.0).powf(-0.2)
+}

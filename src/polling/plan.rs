@@ -1,0 +1,213 @@
+//! The plan: the instants of polling that cost least under a law, by dynamic programming.
+use super::axis::{Axis, whole};
+use super::law::Law;
+
+/// Points of time that a plan may choose among. The work grows with their square.
+const POINTS: u16 = 400;
+
+/// What a plan has to keep to; times in seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    /// What one poll is worth in delay.
+    pub(super) price: f64,
+    /// No two polls are closer.
+    pub(super) floor: f64,
+    /// No two polls are farther apart.
+    pub(super) ceiling: f64,
+}
+
+/// What a plan is expected to bring under a law.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Expected {
+    /// Seconds between the result and the poll that finds it.
+    pub delay: f64,
+    /// Polls of an exchange.
+    pub polls: f64,
+}
+
+impl Expected {
+    /// What both cost together.
+    pub fn cost(self, price: f64) -> f64 {
+        price.mul_add(self.polls, self.delay)
+    }
+}
+
+/// One point of the grid.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    time: f64,
+    /// The mass below.
+    below: f64,
+    /// The integral of the mass below.
+    area: f64,
+}
+
+/// The instants, in seconds since the acceptance, that minimise the expected delay and the price of
+/// the polls together:
+/// `W(t) = min over s > t of price · S(t) + ∫ from t to s of (F(x) − F(t)) dx + W(s)`
+/// (optimal inspection: Barlow, Hunter, Proschan 1963). The last instant is the horizon.
+pub(super) fn optimal(axis: &Axis, law: &Law, terms: Terms) -> Vec<f64> {
+    let points = grid(axis, law);
+    let mut best: Vec<(f64, usize)> = vec![(0.0, points.len())];
+    // `best` is filled from the horizon back, so it is read from its end: the step to the next
+    // point comes first.
+    for (place, from) in points.iter().enumerate().rev().skip(1) {
+        let later = points.iter().enumerate().skip(place + 1);
+        let choice = cheapest(*from, later.zip(best.iter().rev()), terms);
+        best.push(choice);
+    }
+    best.reverse();
+    let mut instants = Vec::new();
+    let mut place = 0;
+    while let Some(&(_, next)) = best.get(place)
+        && let Some(point) = points.get(next)
+    {
+        reach(&mut instants, point.time, terms.ceiling);
+        place = next;
+    }
+    instants
+}
+
+/// Adds an instant, and others before it where it is farther from the last than polls may be: the
+/// points of the grid may be so too.
+fn reach(instants: &mut Vec<f64>, instant: f64, ceiling: f64) {
+    let from = instants.last().copied().unwrap_or_default();
+    let waits = ((instant - from) / ceiling)
+        .ceil()
+        .clamp(1.0, f64::from(u16::MAX));
+    let between = (1..whole(waits)).map(|part| from + (instant - from) * f64::from(part) / waits);
+    instants.extend(between);
+    instants.push(instant);
+}
+
+/// The best next poll after one at `from`, and its cost.
+fn cheapest<'a>(
+    from: Point,
+    later: impl Iterator<Item = ((usize, &'a Point), &'a (f64, usize))>,
+    terms: Terms,
+) -> (f64, usize) {
+    let poll = terms.price * (1.0 - from.below);
+    let mut found = (f64::INFINITY, usize::MAX);
+    for ((place, point), (rest, _)) in later {
+        let gap = point.time - from.time;
+        let is_any = found.0.is_finite();
+        if is_any && gap > terms.ceiling {
+            break;
+        }
+        let delay = from.below.mul_add(-gap, point.area - from.area);
+        if is_any && poll + delay >= found.0 {
+            break;
+        }
+        let cost = poll + delay + rest;
+        // A gap below the floor is taken only where the horizon leaves no other.
+        if cost < found.0 && (gap >= terms.floor || *rest <= 0.0) {
+            found = (cost, place);
+        }
+    }
+    found
+}
+
+/// At most `POINTS` edges of the axis, the horizon among them: closer where the law makes polls
+/// close, and nowhere far apart by ratio.
+fn grid(axis: &Axis, law: &Law) -> Vec<Point> {
+    let weights = weights(axis, law);
+    let sum: f64 = weights.iter().sum();
+    let step = sum / f64::from(POINTS - 2);
+    let mut points = vec![Point {
+        time: 0.0,
+        below: 0.0,
+        area: 0.0,
+    }];
+    let (mut filled, mut area, mut before) = (0.0, 0.0, (0.0, 0.0));
+    let edges = axis.edges().iter().zip(law.below()).skip(1);
+    let last = usize::from(Axis::last());
+    for (edge, ((&time, &below), weight)) in edges.zip(&weights).enumerate() {
+        // Within a cell the mass lies evenly.
+        area += 0.5 * (below + before.1) * (time - before.0);
+        before = (time, below);
+        filled += weight;
+        if filled >= step || edge + 1 == last {
+            filled = (filled - step).clamp(0.0, step);
+            points.push(Point { time, below, area });
+        }
+    }
+    points
+}
+
+/// How many points each cell deserves: half of all by ratio alone, half by the root of hazard and
+/// survival, to which the best rate of polls is proportional (Keller 1974).
+fn weights(axis: &Axis, law: &Law) -> Vec<f64> {
+    let roots: Vec<f64> = roots(axis, law).collect();
+    let sum: f64 = roots.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    let even = 0.5 / f64::from(Axis::last());
+    roots.iter().map(|root| 0.5 * root / sum + even).collect()
+}
+
+/// What a plan is expected to bring, and the delay up to each of its instants in `delays`. Beyond
+/// its last instant nothing is counted.
+pub(super) fn expected(
+    axis: &Axis,
+    law: &Law,
+    instants: &[f64],
+    delays: &mut Vec<f64>,
+) -> Expected {
+    let mut edges = axis.edges().iter().zip(law.below()).skip(1).peekable();
+    let mut expected = Expected::default();
+    let (mut time, mut below) = (0.0, 0.0);
+    for &instant in instants {
+        let found = below;
+        expected.polls += 1.0 - found;
+        while time < instant
+            && let Some(&(&edge, &at_edge)) = edges.peek()
+        {
+            let until = edge.min(instant);
+            // Within a cell the mass lies evenly.
+            let reached = (at_edge - below).mul_add((until - time) / (edge - time), below);
+            expected.delay += (0.5 * (below + reached) - found) * (until - time);
+            (time, below) = (until, reached);
+            if edge <= instant {
+                edges.next();
+            }
+        }
+        delays.push(expected.delay);
+    }
+    expected
+}
+
+/// How long a result waits, on average, that comes after one edge and is found at another.
+pub(super) fn delay_within(axis: &Axis, law: &Law, after: u16, by: u16) -> f64 {
+    let (first, last) = (usize::from(after), usize::from(by));
+    let inside = axis
+        .edges()
+        .windows(2)
+        .zip(law.mass())
+        .take(last)
+        .skip(first);
+    let end = axis.edges().get(last).copied().unwrap_or_default();
+    let (mut mass, mut delay) = (0.0, 0.0);
+    for (edges, cell) in inside {
+        let [from, to] = *edges else { continue };
+        mass += cell;
+        delay += cell * (end - 0.5 * (from + to)).max(0.0);
+    }
+    delay / mass.max(f64::MIN_POSITIVE)
+}
+
+/// Half of the squared integral of the root of density and survival: no schedule brings the product
+/// of delay and polls below it where polls are many (Keller 1974).
+pub(super) fn limit(axis: &Axis, law: &Law) -> f64 {
+    let sum: f64 = roots(axis, law).sum();
+    0.5 * sum * sum
+}
+
+/// For each cell the root of density and survival, times the width.
+fn roots(axis: &Axis, law: &Law) -> impl Iterator<Item = f64> {
+    let pairs = axis
+        .edges()
+        .windows(2)
+        .zip(law.mass().iter().zip(law.below()));
+    pairs.map(|(edges, (mass, below))| match edges {
+        [from, to] => (mass * (to - from) * (1.0 - below).max(0.0)).sqrt(),
+        _ => 0.0,
+    })
+}

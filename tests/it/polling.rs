@@ -1,0 +1,127 @@
+//! The learned schedule in virtual time, with small counts; `cargo bench --bench polling` has the
+//! whole table.
+#[path = "../../benches/polling/laws.rs"]
+mod laws;
+#[path = "../../benches/polling/world.rs"]
+mod world;
+
+use std::time::Duration;
+
+use holdline::polling::{Learner, Rules};
+use laws::{Brought, Law, brought, optimum};
+use proptest::prelude::*;
+use world::{PRICE, RULES, World};
+
+const LAWS: [Law; 6] = [
+    Law::LogNormal(2.5, 0.4),
+    Law::LogNormal(5.0, 0.1),
+    Law::Uniform(1.0, 5.0),
+    Law::Exponential(4.0),
+    Law::TwoPeaks {
+        first: 1.0,
+        second: 4.0,
+        share: 0.5,
+        sigma: 0.3,
+    },
+    Law::Floor {
+        floor: 4.0,
+        median: 0.4,
+        sigma: 0.8,
+    },
+];
+
+fn learned(law: Law, exchanges: usize, failures: f64, tasks: &[f64]) -> Brought {
+    let seeds = 3;
+    let each = (0..seeds).map(|seed| {
+        let mut world = World::new(RULES, seed).failing(failures);
+        world.pass(law, exchanges);
+        world.exchanges(law, 30, tasks)
+    });
+    each.fold(Brought::default(), Brought::plus).over(3)
+}
+
+#[test]
+fn after_two_hundred_exchanges_the_cost_is_near_the_least_and_falls_with_more() {
+    for law in LAWS {
+        let tasks = law.draws(2_000, 5);
+        let best = brought(&optimum(law, PRICE), &tasks).cost(PRICE);
+        let over = |exchanges| learned(law, exchanges, 0.0, &tasks).cost(PRICE) / best;
+        let (ten, hundreds, thousand) = (over(10), over(200), over(1_000));
+        assert!(hundreds < 1.13, "{law:?}: {hundreds}");
+        assert!(thousand < 1.09, "{law:?}: {thousand}");
+        assert!(ten > hundreds && ten > thousand, "{law:?}: {ten}");
+    }
+}
+
+#[test]
+fn polls_that_fail_do_not_spoil_what_is_learned() {
+    let law = Law::LogNormal(2.5, 0.4);
+    let tasks = law.draws(2_000, 5);
+    let best = brought(&optimum(law, PRICE), &tasks).cost(PRICE);
+    let over = learned(law, 200, 0.1, &tasks).cost(PRICE) / best;
+    assert!(over < 1.13, "{over}");
+}
+
+#[test]
+fn after_a_shift_the_new_law_is_learned_and_until_then_little_is_lost() {
+    for law in LAWS {
+        for factor in [3.0, 1.0 / 3.0] {
+            let moved = law.times(factor);
+            let tasks = moved.draws(2_000, 5);
+            let best = brought(&optimum(moved, PRICE), &tasks).cost(PRICE);
+            let cold = brought(&World::new(RULES, 0).plan(), &tasks).cost(PRICE);
+            let mut world = World::new(RULES, 3);
+            world.pass(law, 300);
+            let until = world.exchanges(moved, 200, &tasks).cost(PRICE) / cold;
+            let after = world.exchanges(moved, 30, &tasks).cost(PRICE) / best;
+            assert!(
+                until < 2.0,
+                "{law:?} times {factor}: {until} of the cold plan's cost"
+            );
+            assert!(
+                after < 1.2,
+                "{law:?} times {factor}: {after} of the least cost"
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Whatever was seen, under whatever rules.
+    #[test]
+    fn a_plan_rises_within_its_bounds_to_the_horizon(
+        seen in proptest::collection::vec((0_u64..400_000, 0_u64..400_000, any::<bool>()), 0..24),
+        price in 1_u64..5_000,
+        floor in 8_u64..1_000,
+        ceiling in 2_000_u64..30_000,
+        horizon in 100_u64..600_000,
+    ) {
+        let rules = Rules {
+            price: Duration::from_millis(price),
+            min_interval: Duration::from_millis(floor),
+            max_interval: Duration::from_millis(ceiling),
+            horizon: Duration::from_millis(horizon),
+        };
+        let mut learner = Learner::new(rules);
+        for (after, more, done) in seen {
+            let by = done.then(|| Duration::from_millis(after + more));
+            learner.observe(Duration::from_millis(after), by);
+            let steps = learner.steps();
+            let last = steps.last().unwrap().at;
+            prop_assert!(last.abs_diff(rules.horizon.max(Duration::from_millis(100))) < Duration::from_micros(1));
+            let mut before = Duration::ZERO;
+            for step in steps.iter() {
+                let wait = step.at.checked_sub(before);
+                prop_assert!(wait.is_some_and(|wait| wait > Duration::ZERO));
+                let wait = wait.unwrap();
+                // Only the end of the hold is asked at whatever came before.
+                prop_assert!(wait + Duration::from_micros(1) >= rules.min_interval || step.at == last);
+                prop_assert!(wait <= rules.max_interval + Duration::from_micros(1));
+                prop_assert!(step.spread * 5 <= wait);
+                before = step.at;
+            }
+        }
+    }
+}
