@@ -24,6 +24,7 @@ pub mod polling;
 pub mod protocol;
 pub mod upstream;
 
+pub mod certificates;
 pub mod drain;
 pub mod message;
 pub mod process;

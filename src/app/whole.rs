@@ -11,18 +11,19 @@ use tokio::net::TcpListener;
 use super::keeping::Keeping;
 use super::metrics::Metrics;
 use super::stopping::Stopping;
+use super::tls::{self, GatewayTlsError};
 use crate::config::{Config, Gateway};
 use crate::control::{Desk, Socket};
 use crate::drain::Drain;
 use crate::exchange::machine::Policy;
 use crate::exchange::{self, Flights, NoRandom, ReadPolicy, Recovered};
 use crate::journal::{Journal, Writer};
-use crate::listener::{self, Evidence, Server, bind};
+use crate::listener::{self, Evidence, Keyring, Server, bind};
 use crate::polling::{Backoff, Schedule};
 use crate::proxy::{self, Proxy, Site};
 use crate::results::Results;
 use crate::timing::{Clock, Stamp, Stamps};
-use crate::upstream::{self, CaFileError, Client, Connector, PlatformRootsError, TlsConfig};
+use crate::upstream::{self, Client};
 use crate::{admin, control, journal, protocol};
 
 /// Why holdline did not start.
@@ -38,17 +39,22 @@ pub enum Error {
         /// The system's words.
         source: io::Error,
     },
-    /// The CA file of a gateway.
-    #[error("failed to trust the CA file of gateway {gateway}")]
-    CaFile {
+    /// TLS to a gateway.
+    #[error("failed to prepare calls to gateway {gateway}")]
+    GatewayTls {
         /// The gateway.
         gateway: String,
-        /// What is wrong with the file.
-        source: CaFileError,
+        /// What is wrong with its files.
+        source: Box<GatewayTlsError>,
     },
-    /// The system's certificate roots.
-    #[error("failed to read the system's certificate roots")]
-    PlatformRoots(#[from] PlatformRootsError),
+    /// The certificates of a listener.
+    #[error("failed to serve TLS on {address}")]
+    Certificates {
+        /// The listener.
+        address: SocketAddr,
+        /// What is wrong with its files.
+        source: Box<listener::Error>,
+    },
     /// The system's random numbers.
     #[error(transparent)]
     Random(#[from] NoRandom),
@@ -65,13 +71,20 @@ pub enum Error {
     },
 }
 
+/// Where the clients of one address come in.
+struct Door {
+    listener: TcpListener,
+    keyring: Option<Keyring>,
+    proxy: Proxy,
+}
+
 /// A holdline that listens.
 pub struct App {
     clock: Clock,
     drain: Drain,
     drain_timeout: Duration,
     flights: Flights,
-    proxies: Vec<(TcpListener, Proxy)>,
+    proxies: Vec<Door>,
     admin: (TcpListener, admin::Service),
     journal: Option<(Journal, Writer)>,
     control: Option<(Socket, Desk)>,
@@ -139,7 +152,7 @@ impl App {
             drain_timeout: config.drain.timeout,
             flights,
             admin,
-            proxies: doors(sites, &shared)?,
+            proxies: doors(sites, &shared, &config, &metrics.listener)?,
             journal: keeping.journal,
             control,
             listener: config.listener,
@@ -151,7 +164,7 @@ impl App {
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.proxies
             .iter()
-            .filter_map(|(listener, _)| listener.local_addr().ok())
+            .filter_map(|door| door.listener.local_addr().ok())
             .collect()
     }
 
@@ -172,8 +185,11 @@ impl App {
         hurry: impl Future<Output = ()> + Send,
     ) {
         let evidence = Evidence::of_this_system();
-        for address in self.addresses() {
-            tracing::info!(%address, "listening for clients");
+        for door in &self.proxies {
+            let (address, tls) = (door.listener.local_addr(), door.keyring.is_some());
+            if let Ok(address) = address {
+                tracing::info!(%address, tls, "listening for clients");
+            }
         }
         if let Some(address) = self.admin_address() {
             tracing::info!(%address, "listening for the operator");
@@ -185,12 +201,13 @@ impl App {
             listener_metrics: clients,
             ..
         } = self;
-        let server = |metrics: &listener::Metrics, drain: &Drain| Server {
+        let server = |metrics: &listener::Metrics, drain: &Drain, tls| Server {
             config: self.listener.clone(),
             clock,
             drain: drain.clone(),
             metrics: metrics.clone(),
             evidence,
+            tls,
         };
         // Exchanges write until their end, and the operator may ask until the very last: what serves
         // both has a drain of its own.
@@ -199,12 +216,16 @@ impl App {
             last.spawn(writer.run());
             journal
         });
-        for (listener, proxy) in self.proxies {
-            drain.spawn(server(&clients, &drain).run(listener, proxy));
+        for door in self.proxies {
+            if let Some(keyring) = door.keyring.clone() {
+                drain.spawn(keyring.follow(clock, drain.clone()));
+            }
+            let server = server(&clients, &drain, door.keyring);
+            drain.spawn(server.run(door.listener, door.proxy));
         }
         // Who scrapes is no client, so its connections are counted nowhere.
         let (listener, service) = self.admin;
-        last.spawn(server(&listener::Metrics::default(), &last).run(listener, service));
+        last.spawn(server(&listener::Metrics::default(), &last, None).run(listener, service));
         if let Some((socket, desk)) = self.control {
             last.spawn(control::serve(socket, desk, last.clone()));
         }
@@ -248,17 +269,10 @@ fn site(
     drain: &Drain,
     metrics: &upstream::Metrics,
 ) -> Result<Site, Error> {
-    let connector =
-        match &gateway.ca_file {
-            _ if !gateway.origin.is_tls() => Connector::network_without_tls(),
-            None => Connector::network(TlsConfig::platform()?),
-            Some(path) => Connector::network(TlsConfig::from_ca_file(path).map_err(|source| {
-                Error::CaFile {
-                    gateway: gateway.name.clone(),
-                    source,
-                }
-            })?),
-        };
+    let connector = tls::connector(gateway).map_err(|source| Error::GatewayTls {
+        gateway: gateway.name.clone(),
+        source: Box::new(source),
+    })?;
     let client = Client::new(
         gateway.origin.clone(),
         connector,
@@ -284,12 +298,17 @@ fn site(
 fn doors(
     sites: BTreeMap<SocketAddr, Vec<Site>>,
     shared: &Arc<proxy::Parts>,
-) -> Result<Vec<(TcpListener, Proxy)>, Error> {
+    config: &Config,
+    metrics: &listener::Metrics,
+) -> Result<Vec<Door>, Error> {
     sites
         .into_iter()
         .map(|(address, sites)| {
-            let listener = listen(address, "gateway.listen")?;
-            Ok((listener, Proxy::new(Arc::clone(shared), sites.into())))
+            Ok(Door {
+                keyring: tls::keyring(config, address, metrics)?,
+                listener: listen(address, "gateway.listen")?,
+                proxy: Proxy::new(Arc::clone(shared), sites.into()),
+            })
         })
         .collect()
 }

@@ -238,6 +238,12 @@ fn listener(config: &mut Config, visitor: &mut impl Visitor) {
     let listener = &mut config.listener;
     visitor.key(
         section,
+        "handshake_timeout",
+        &mut listener.handshake_timeout,
+        &patience,
+    );
+    visitor.key(
+        section,
         "fields_timeout",
         &mut listener.fields_timeout,
         &patience,

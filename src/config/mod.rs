@@ -1,5 +1,6 @@
 //! The configuration: as written by file, environment and flags, then resolved, all faults at once.
 mod byte_size;
+mod certificates;
 mod checks;
 mod environment;
 mod fault;

@@ -9,7 +9,9 @@ mod metrics;
 mod parking;
 mod receipt;
 mod rewound;
+mod seldom;
 mod server;
+mod tls;
 mod watch;
 
 pub use answer::Peer;
@@ -19,3 +21,4 @@ pub use metrics::Metrics;
 pub use parking::{Later, Reply};
 pub use receipt::Receipt;
 pub use server::{Server, bind};
+pub use tls::{Clients, Error, Keyring, Tls};

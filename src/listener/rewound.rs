@@ -5,6 +5,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::line::Speech;
+
 /// The stream and what is read before it.
 pub(super) struct Rewound<I> {
     before: Box<[u8]>,
@@ -23,6 +25,13 @@ impl<I> Rewound<I> {
     /// slice of a buffer would keep all of it.
     pub(super) fn put_back(&mut self, bytes: &[u8]) {
         self.before = [bytes, &self.before].concat().into();
+    }
+}
+
+impl<I: Speech> Rewound<I> {
+    /// The goodbye of what is below: [`Speech::goodbye`].
+    pub(super) fn goodbye(&mut self) -> Vec<u8> {
+        self.io.goodbye()
     }
 }
 

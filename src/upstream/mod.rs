@@ -29,4 +29,4 @@ pub use error::{Cause, Error, Sent};
 pub use metrics::Metrics;
 pub use origin::{Origin, OriginError};
 pub use submission::{Connection, Submission};
-pub use tls::{CaFileError, PlatformRootsError, TlsConfig};
+pub use tls::{PlatformRootsError, TlsConfig};

@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::clients::is_here;
+use crate::secure::{Authority, HOST};
 use crate::sidecar::{Sidecar, get, pay, payment, sidecar, upstream};
 
 /// Longer than anything here takes.
@@ -98,13 +99,13 @@ fn exposed(text: &str) -> Exposed {
             let (labels, _) = labels.split_once('}').unwrap();
             for label in labels.split(',') {
                 let (label, value) = label.split_once('=').unwrap();
-                // The bounds of a histogram are its own, and a status speaks for itself.
+                // The bounds of a histogram are its own, and a status or a file speaks for itself.
                 if label == "le" {
                     continue;
                 }
                 let metric = exposed.metrics.get_mut(&current).unwrap();
                 metric.labels.insert(label.to_owned());
-                if label != "status" {
+                if label != "status" && label != "file" {
                     let value = value.trim_matches('"').to_owned();
                     exposed.values.insert((current.clone(), value));
                 }
@@ -161,14 +162,33 @@ async fn provoke_everything(sidecar: &Sidecar) {
         (held.0, refused.0),
         (504.try_into().unwrap(), 503.try_into().unwrap())
     );
+    let mut hello = TcpStream::connect(at).await.unwrap();
+    hello.write_all(&[0x16, 3, 1, 2, 0]).await.unwrap();
+    metrics_say(sidecar, "holdline_tls_failures_total{").await;
     reset_at_the_answer(sidecar).await;
     metrics_say(sidecar, "holdline_not_acknowledged_total{").await;
+}
+
+/// Another gateway, on a listener with TLS.
+fn tls_gateway(authority: &Authority) -> String {
+    let pair = authority.pair(HOST);
+    format!(
+        "[[gateway]]\nname = \"tls\"\nlisten = \"127.0.0.2:0\"\nupstream = \"https://{HOST}\"\n\
+         ca_file = {:?}\ntls_certificate = {:?}\ntls_key = {:?}\n",
+        authority.file(),
+        pair.certificate,
+        pair.key
+    )
 }
 
 #[tokio::test]
 async fn every_metric_is_described_as_it_is_exposed() {
     let upstream = upstream(Duration::from_millis(100)).await;
-    let sidecar = sidecar(upstream.address, "[limits]\nheld = 1\n");
+    let authority = Authority::new();
+    let sidecar = sidecar(
+        upstream.address,
+        &format!("[limits]\nheld = 1\n{}", tls_gateway(&authority)),
+    );
     provoke_everything(&sidecar).await;
     let exposed = exposed(&metrics(&sidecar).await);
     let described = described();

@@ -26,6 +26,8 @@ mod listener;
 #[cfg(test)]
 mod parking;
 #[cfg(test)]
+mod secure;
+#[cfg(test)]
 mod sidecar;
 #[cfg(test)]
 mod simulated;
@@ -33,5 +35,7 @@ mod simulated;
 mod simulator;
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod upstream;

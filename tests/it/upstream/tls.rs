@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use holdline::certificates::issuers;
 use holdline::drain::Drain;
 use holdline::message::collect;
 use holdline::upstream::{Cause, Client, Config, Connector, Sent, TlsConfig};
@@ -47,7 +48,7 @@ impl Authority {
     fn trusted(&self) -> TlsConfig {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(self.0.pem().as_bytes()).unwrap();
-        TlsConfig::from_ca_file(file.path()).unwrap()
+        TlsConfig::from_roots(issuers(file.path()).unwrap()).unwrap()
     }
 
     /// A server with a certificate for `host` that is valid until `year`.
