@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
-use crate::commands::{Exit, Source, check, demo, healthcheck, journal, resolve, run, simulate};
+use crate::commands::{
+    Exit, Source, cert, check, demo, healthcheck, journal, resolve, run, simulate,
+};
 
 /// What `--help` says below the list of commands.
 const AFTER_HELP: &str = "\
@@ -40,6 +42,12 @@ enum Command {
     /// as TOML, each key with the place that it comes from; warnings and faults go to the standard
     /// error. Exits with 0, or with 78 if there is a fault.
     Check(Source),
+    /// Make a certificate and a local authority, for clients that write https:// themselves
+    ///
+    /// Makes ca.pem, ca.key, HOST.pem and HOST.key, overwrites nothing, and prints what to do with
+    /// them. The authority can sign for these hosts alone. Where its files are there already, only
+    /// the next certificate is made.
+    Cert(cert::Args),
     /// Ask a running holdline whether it lives
     ///
     /// Asks /livez of the operator's listener, says in one line what came of it, and exits with 0
@@ -77,6 +85,7 @@ fn obey(command: &Command) -> io::Result<Exit> {
         Command::Demo(args) => block_on(demo::run(args, &mut out, &mut complaints)),
         Command::Simulate(args) => block_on(simulate::run(args, &mut out)),
         Command::Check(source) => check::run(source, &mut out, &mut complaints),
+        Command::Cert(args) => cert::run(args, &mut out, &mut complaints),
         Command::Journal(command) => block_on(journal::run(command, &mut out, &mut complaints)),
         Command::Resolve(args) => block_on(resolve::run(args, &mut out, &mut complaints)),
         Command::Healthcheck(args) => block_on(healthcheck::run(args, &mut out)),

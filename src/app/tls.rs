@@ -25,8 +25,9 @@ pub enum GatewayTlsError {
 
 /// How a gateway is reached.
 pub(super) fn connector(gateway: &Gateway) -> Result<Connector, GatewayTlsError> {
+    let reach = gateway.address.clone();
     if !gateway.origin.is_tls() {
-        return Ok(Connector::network_without_tls());
+        return Ok(Connector::network_without_tls().by_way_of(reach));
     }
     let mut tls = match &gateway.ca_file {
         None => TlsConfig::platform()?,
@@ -43,7 +44,7 @@ pub(super) fn connector(gateway: &Gateway) -> Result<Connector, GatewayTlsError>
     if let Some(name) = name.and_then(|name| ServerName::try_from(name).ok()) {
         tls = tls.with_server_name(name);
     }
-    Ok(Connector::network(tls))
+    Ok(Connector::network(tls).by_way_of(reach))
 }
 
 /// The certificates of a listener; none if it speaks no TLS.

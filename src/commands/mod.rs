@@ -1,5 +1,6 @@
 //! The commands: each reads its arguments, does one thing, and ends with an exit code.
 mod ask;
+pub mod cert;
 pub mod check;
 pub mod demo;
 mod exit;

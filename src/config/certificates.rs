@@ -236,7 +236,7 @@ impl Inspection<'_> {
         }
     }
 
-    /// Tells the hosts of the gateway that no certificate is for.
+    /// Tells the hosts of the gateway that no certificate is for, and a name that leads back here.
     fn hosts(&mut self, key: &str, gateway: &Gateway, pairs: &[Arc<CertifiedKey>]) {
         for host in &gateway.hosts {
             let named = ServerName::try_from(host.as_str())
@@ -245,6 +245,16 @@ impl Inspection<'_> {
                 let text = format!("None of the certificates is for the host {host}.");
                 self.warn(key, text);
             }
+        }
+        let upstream = gateway.origin.host();
+        let shown = ServerName::try_from(upstream)
+            .is_ok_and(|name| pairs.iter().any(|pair| is_for(pair, &name)));
+        if shown && gateway.address.is_none() {
+            let text = format!(
+                "It is for {upstream}, which is the gateway itself: if /etc/hosts leads that name \
+                 here on this machine too, holdline calls itself. Then write upstream_address."
+            );
+            self.warn(key, text);
         }
     }
 

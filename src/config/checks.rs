@@ -138,7 +138,7 @@ impl Found<'_> {
         };
         self.listening(&path("listen"), gateway.listen, reach);
         let plain = !gateway.origin.is_tls();
-        let crosses = plain && !gateway.origin.is_loopback();
+        let crosses = plain && (!gateway.origin.is_loopback() || gateway.address.is_some());
         if crosses {
             let text = format!(
                 "{} is not encrypted: card data and credentials cross the network in clear text.",

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::certificates;
 use super::fault::Place;
-use super::kind::{Address, FilePath, FilePaths, Kind, ListOf, Problem, Switch, text};
+use super::kind::{Address, FilePath, FilePaths, Kind, ListOf, Problem, Switch, parse, text};
 use super::nearest::nearest;
 use super::reader::Reader;
 use super::tree::{Node, Table, Value};
@@ -15,7 +15,7 @@ use crate::certificates::PairFiles;
 use crate::listener::Tls;
 use crate::protocol;
 use crate::telemetry::Capped;
-use crate::upstream::{Origin, OriginError};
+use crate::upstream::{Origin, OriginError, Reach};
 
 /// A gateway and where it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Gateway {
     pub hosts: Vec<Host>,
     /// Where it is.
     pub origin: Origin,
+    /// Where it is reached, if not by the name of its origin.
+    pub address: Option<Reach>,
     /// Whether the operator allows plain http beyond loopback.
     pub insecure: bool,
     /// Certificates of the only issuers that are trusted; the system's own if there is none.
@@ -78,7 +80,7 @@ impl fmt::Display for Host {
 }
 
 /// The keys of a gateway, in the order in which they are shown.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "name",
     "listen",
     "host",
@@ -87,6 +89,7 @@ pub(super) const KEYS: [&str; 13] = [
     "tls_client_ca",
     "tls_clients",
     "upstream",
+    "upstream_address",
     "insecure",
     "ca_file",
     "server_name",
@@ -149,6 +152,7 @@ struct Draft {
     listen: Option<SocketAddr>,
     hosts: Option<Vec<Host>>,
     origin: Option<Origin>,
+    address: Option<Reach>,
     insecure: Option<bool>,
     ca_file: Option<PathBuf>,
     client: Option<PairFiles>,
@@ -181,6 +185,7 @@ impl Draft {
         let hosts = keys.hosts();
         let insecure = keys.optional("insecure", |value| Switch.read(value));
         let origin = keys.origin(name.as_deref(), insecure.unwrap_or(true));
+        let address = keys.optional("upstream_address", read_reach);
         let ca_file = keys.file("ca_file", directory);
         let client = certificates::client(&mut keys, directory);
         let server_name = keys.optional("server_name", certificates::server_name);
@@ -194,6 +199,7 @@ impl Draft {
             listen,
             hosts,
             origin,
+            address: address.flatten(),
             insecure,
             ca_file,
             client,
@@ -208,6 +214,7 @@ impl Draft {
             listen: self.listen?,
             hosts: self.hosts?,
             origin: self.origin?,
+            address: self.address,
             insecure: self.insecure?,
             ca_file: self.ca_file,
             client: self.client,
@@ -385,6 +392,15 @@ fn read_origin(value: &Value, insecure: bool) -> Result<Origin, Problem> {
             "write https://, or insecure = true if the network is your own",
         ))
     }
+}
+
+/// Reads where a gateway is reached; an empty text leaves it to its origin.
+fn read_reach(value: &Value) -> Result<Option<Reach>, Problem> {
+    let hint = "write an address or a host name, like \"192.0.2.1\" or \"origin.example:443\"";
+    if text(value, hint)?.is_empty() {
+        return Ok(None);
+    }
+    parse(value, hint).map(Some)
 }
 
 /// Tells gateways that cannot be told apart.

@@ -52,7 +52,7 @@ impl Summary<'_> {
 }
 
 /// The keys of a gateway, in their order.
-fn values(gateway: &Gateway) -> [(&'static str, String); 13] {
+fn values(gateway: &Gateway) -> [(&'static str, String); 14] {
     let hosts: Vec<String> = gateway.hosts.iter().map(quoted).collect();
     let pairs = || gateway.tls.iter().flat_map(|tls| &tls.pairs);
     let shown = pairs().map(|pair| pair.certificate.clone()).collect();
@@ -65,6 +65,7 @@ fn values(gateway: &Gateway) -> [(&'static str, String); 13] {
     };
     let client = gateway.client.clone();
     let (certificate, key) = client.map(|pair| (pair.certificate, pair.key)).unzip();
+    let address = gateway.address.as_ref().map(ToString::to_string);
     let server_name = gateway.server_name.as_ref().map(Host::as_str);
     [
         ("name", quoted(&gateway.name)),
@@ -75,6 +76,7 @@ fn values(gateway: &Gateway) -> [(&'static str, String); 13] {
         ("tls_client_ca", FilePath.show(&issuers)),
         ("tls_clients", CLIENTS.show(&required)),
         ("upstream", quoted(&gateway.origin)),
+        ("upstream_address", quoted(&address.unwrap_or_default())),
         ("insecure", Switch.show(&gateway.insecure)),
         ("ca_file", FilePath.show(&gateway.ca_file)),
         ("server_name", quoted(&server_name.unwrap_or_default())),

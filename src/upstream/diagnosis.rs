@@ -2,12 +2,32 @@
 use std::error::Error as StdError;
 use std::io;
 
-use super::{Cause, Error, Sent};
+use super::{Cause, Error, Sent, tls};
 use crate::message::BodyError;
 
 /// The meaning of hyper's error.
 pub(super) fn of_hyper(error: &hyper::Error, sent: Sent) -> Error {
+    if let Some(tls) = find::<io::Error>(error).and_then(tls::of) {
+        return of_tls(tls, sent);
+    }
     Error::new(cause_of(error), sent).because(in_words(error))
+}
+
+/// The meaning of a failure to read or to write.
+pub(super) fn of_io(error: &io::Error, sent: Sent) -> Error {
+    match tls::of(error) {
+        Some(tls) => of_tls(tls, sent),
+        None => Error::new(Cause::Terminated, sent).because(error),
+    }
+}
+
+fn of_tls(error: &rustls::Error, sent: Sent) -> Error {
+    let cause = if tls::is_refusal(error) {
+        Cause::Handshake
+    } else {
+        Cause::Terminated
+    };
+    Error::new(cause, sent).because(tls::in_words(error))
 }
 
 /// The meaning of an answer's body that could not be read whole. Something of the request had been

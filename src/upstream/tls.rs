@@ -7,7 +7,7 @@ use rustls::client::{ClientConfig, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{CertificateError, RootCertStore};
+use rustls::{AlertDescription as Alert, CertificateError, PeerIncompatible, RootCertStore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -129,35 +129,87 @@ pub(super) fn is_http2(stream: &TlsStream<Metered>) -> bool {
 /// The cause of a handshake's failure. A certificate is told apart from the rest because waiting
 /// does not mend it.
 fn failed(error: &io::Error) -> Error {
-    let source = error
-        .get_ref()
-        .and_then(|source| source.downcast_ref::<rustls::Error>());
-    match source {
-        Some(rustls::Error::InvalidCertificate(reason)) => {
-            Error::new(Cause::Certificate, Sent::Never).because(in_words(reason))
+    match of(error) {
+        Some(tls @ rustls::Error::InvalidCertificate(_)) => {
+            Error::new(Cause::Certificate, Sent::Never).because(in_words(tls))
         }
-        Some(other) => Error::new(Cause::Handshake, Sent::Never).because(other),
+        Some(tls) => Error::new(Cause::Handshake, Sent::Never).because(in_words(tls)),
         None => Error::new(Cause::Handshake, Sent::Never).because(error),
     }
 }
 
-/// What is wrong with a certificate, in words. The enum is rustls's own and not exhaustive.
-fn in_words(reason: &CertificateError) -> String {
-    match reason {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "it has expired".to_owned()
+/// The TLS library's error, where that is what failed.
+pub(super) fn of(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// True if the gateway did not take us for who we are. Under TLS 1.3 it says so when our side of
+/// the handshake is over (RFC 8446 §4.4.2.4), so it may be the answer to the first request.
+pub(super) const fn is_refusal(error: &rustls::Error) -> bool {
+    let rustls::Error::AlertReceived(alert) = error else {
+        return false;
+    };
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
+}
+
+/// What failed, in words about the gateway. The enums are rustls's own and not exhaustive.
+pub(super) fn in_words(error: &rustls::Error) -> String {
+    let words = match error {
+        rustls::Error::InvalidCertificate(reason) => return of_certificate(reason),
+        rustls::Error::AlertReceived(Alert::CertificateRequired | Alert::NoCertificate) => {
+            "it demands a certificate of us (client_certificate, client_key)"
         }
+        rustls::Error::AlertReceived(alert) if is_refusal(error) => {
+            return format!("it does not accept our certificate: {alert:?}");
+        }
+        rustls::Error::AlertReceived(Alert::ProtocolVersion)
+        | rustls::Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => "it speaks neither TLS 1.2 nor TLS 1.3",
+        rustls::Error::AlertReceived(Alert::HandshakeFailure) => {
+            "it refused: there is no cipher in common, or it demands a certificate of us \
+             (client_certificate, client_key)"
+        }
+        rustls::Error::AlertReceived(Alert::UnrecognisedName) => {
+            "it has no certificate for this host (server_name)"
+        }
+        rustls::Error::AlertReceived(Alert::NoApplicationProtocol)
+        | rustls::Error::NoApplicationProtocol => "it does not speak HTTP/1.1 above TLS",
+        rustls::Error::PeerIncompatible(_) => "there is no cipher or signature in common",
+        rustls::Error::InvalidMessage(_) => "it does not speak TLS",
+        other => return other.to_string(),
+    };
+    words.to_owned()
+}
+
+/// What is wrong with a certificate.
+fn of_certificate(reason: &CertificateError) -> String {
+    let words = match reason {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "it is not valid yet".to_owned()
+            "it is not valid yet"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it is for another host".to_owned()
+            "it is for another host"
         }
-        CertificateError::UnknownIssuer => "its issuer is not trusted".to_owned(),
-        CertificateError::BadSignature => "its issuer did not sign it".to_owned(),
-        CertificateError::Revoked => "it was revoked".to_owned(),
-        other => other.to_string(),
-    }
+        CertificateError::UnknownIssuer => "its issuer is not trusted",
+        CertificateError::BadSignature => "its issuer did not sign it",
+        CertificateError::Revoked => "it was revoked",
+        other => return other.to_string(),
+    };
+    words.to_owned()
 }
 
 #[cfg(test)]

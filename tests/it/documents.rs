@@ -272,6 +272,7 @@ fn every_command_of_the_readme_is_one() {
         "healthcheck",
         "journal ls",
         "resolve",
+        "cert",
     ] {
         let shown = lines.iter().any(|line| line.starts_with(command));
         assert!(shown, "README.md shows no {command}");
