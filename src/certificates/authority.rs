@@ -17,13 +17,15 @@ use zeroize::Zeroizing;
 
 use super::provider;
 
-/// How long a certificate is valid: clients take no longer ones from authorities that everybody
-/// trusts, and some from none.
-const LEAF: Duration = Duration::from_hours(397 * 24);
+/// How long a certificate is valid: some clients take no longer ones than 398 days, and scanners
+/// find fault with more than a year.
+const LEAF: Duration = Duration::from_hours(365 * 24);
 /// How long the authority is: to trust a new one means to touch every client.
 const AUTHORITY: Duration = Duration::from_hours(3650 * 24);
 /// How far behind a client's clock may be.
 const SKEW: Duration = Duration::from_hours(1);
+/// What a common name has room for (X.520). Nobody trusts what stands there.
+const LONGEST_NAME: usize = 64;
 /// No name in the network (RFC 6761 §6.4).
 const NOWHERE: &str = "invalid";
 
@@ -96,8 +98,7 @@ impl Authority {
     pub fn sign(&self, hosts: &[String], now: SystemTime) -> Result<Signed, AuthorityError> {
         let mut params = CertificateParams::new(hosts)?;
         let first = hosts.first().map(String::as_str).unwrap_or_default();
-        // A common name has room for 64 characters (X.520), and nobody looks at it.
-        let name: String = first.chars().take(64).collect();
+        let name: String = first.chars().take(LONGEST_NAME).collect();
         params.distinguished_name.push(DnType::CommonName, name);
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -142,11 +143,8 @@ fn authority(hosts: &[String], now: SystemTime) -> Result<CertificateParams, Aut
         ServerName::try_from(host.as_str()).map_err(|_| AuthorityError::Host(host.clone()))?;
     }
     let mut params = CertificateParams::new(Vec::new())?;
-    params.distinguished_name.push(
-        DnType::OrganizationName,
-        "holdline: a local authority".to_owned(),
-    );
-    let name: String = hosts.join(" ").chars().take(64).collect();
+    let name = format!("holdline CA: {}", hosts.join(" "));
+    let name: String = name.chars().take(LONGEST_NAME).collect();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
