@@ -337,6 +337,18 @@ const fn head(fault: HeadFault) -> Words {
                 "The request has passed this holdline before: its upstream leads back to it.",
             )
         },
+        HeadFault::LineEnd => wrong(
+            StatusCode::BAD_REQUEST,
+            "A line of the request's head ends in LF without CR.",
+        ),
+        HeadFault::Lengths => wrong(
+            StatusCode::BAD_REQUEST,
+            "The request declares more than one length; send one Content-Length, or chunks.",
+        ),
+        HeadFault::Boundary => wrong(
+            StatusCode::BAD_REQUEST,
+            "The body before this request was not framed properly.",
+        ),
     }
 }
 
