@@ -16,6 +16,8 @@ mod documents;
 #[cfg(test)]
 mod downstream;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod journal;
