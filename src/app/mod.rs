@@ -6,4 +6,4 @@ mod tls;
 mod whole;
 
 pub use tls::GatewayTlsError;
-pub use whole::{App, Error};
+pub use whole::{App, Error, client};

@@ -269,18 +269,6 @@ fn site(
     drain: &Drain,
     metrics: &upstream::Metrics,
 ) -> Result<Site, Error> {
-    let connector = tls::connector(gateway).map_err(|source| Error::GatewayTls {
-        gateway: gateway.name.clone(),
-        source: Box::new(source),
-    })?;
-    let client = Client::new(
-        gateway.origin.clone(),
-        connector,
-        config.clone(),
-        clock,
-        drain.clone(),
-        metrics.clone(),
-    );
     Ok(Site {
         hosts: gateway
             .hosts
@@ -290,9 +278,31 @@ fn site(
         gateway: Arc::new(exchange::Gateway {
             name: gateway.name.clone().into(),
             profile: &protocol::BEGATEWAY,
-            client,
+            client: client(gateway, config, clock, drain, metrics)?,
         }),
     })
+}
+
+/// The calls to a gateway, as its configuration has them.
+pub fn client(
+    gateway: &Gateway,
+    config: &upstream::Config,
+    clock: Clock,
+    drain: &Drain,
+    metrics: &upstream::Metrics,
+) -> Result<Client, Error> {
+    let connector = tls::connector(gateway).map_err(|source| Error::GatewayTls {
+        gateway: gateway.name.clone(),
+        source: Box::new(source),
+    })?;
+    Ok(Client::new(
+        gateway.origin.clone(),
+        connector,
+        config.clone(),
+        clock,
+        drain.clone(),
+        metrics.clone(),
+    ))
 }
 
 fn doors(

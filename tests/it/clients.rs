@@ -83,6 +83,17 @@ pub(crate) fn is_here(program: &str, probe: &[&str]) -> bool {
 /// A process with mounts of its own, so that it alone sees other files.
 const APART: [&str; 3] = ["--user", "--map-root-user", "--mount"];
 
+/// Starts holdline with TLS, and writes what leads clients there and makes them trust it.
+fn secure(upstream: &Upstream) -> Sidecar {
+    let sidecar = secure_sidecar(upstream.address, "");
+    let folder = sidecar.certificates.as_ref().unwrap();
+    fs::write(folder.join("hosts"), format!("127.0.0.1 {HOST}\n")).unwrap();
+    let authority = folder.join("ca.pem");
+    let settings = format!("curl.cainfo={authority:?}\nopenssl.cafile={authority:?}\n");
+    fs::write(folder.join("holdline.ini"), settings).unwrap();
+    sidecar
+}
+
 /// True if clients can be led to a host by an entry in `/etc/hosts` that nobody else sees. Machines
 /// that build for others may forbid it.
 fn can_be_led_here() -> bool {
@@ -177,9 +188,6 @@ impl Client {
     /// authority as `holdline cert` says. The client itself is the same.
     fn led_here(&self, folder: &Path) -> Command {
         let (hosts, authority) = (folder.join("hosts"), folder.join("ca.pem"));
-        fs::write(&hosts, format!("127.0.0.1 {HOST}\n")).unwrap();
-        let settings = format!("curl.cainfo={authority:?}\nopenssl.cafile={authority:?}\n");
-        fs::write(folder.join("holdline.ini"), settings).unwrap();
         let mut command = Command::new("unshare");
         command
             .args(APART)
@@ -262,7 +270,7 @@ async fn every_client_gets_them_over_tls_too() {
         return;
     }
     let upstream = upstream(QUICK).await;
-    let sidecar = secure_sidecar(upstream.address, "");
+    let sidecar = secure(&upstream);
     let clients = Client::present([PHP, PHP_STREAMS, RUBY, RUBY_3, PYTHON, CURL]);
     the_gateways_own_bytes(&upstream, &sidecar, &clients).await;
 }
@@ -300,7 +308,7 @@ async fn a_client_that_gives_up_over_tls_pays_once_too() {
         return;
     }
     let upstream = upstream(SLOW).await;
-    let sidecar = secure_sidecar(upstream.address, "");
+    let sidecar = secure(&upstream);
     let clients = Client::present([PHP, PHP_STREAMS, RUBY, RUBY_3, PYTHON, CURL]);
     pays_once(&upstream, &sidecar, &clients).await;
 }

@@ -108,6 +108,7 @@ impl Failure {
 
     fn of_tls(error: &TlsError) -> Self {
         match error {
+            TlsError::AlertReceived(Alert::CloseNotify | Alert::UserCanceled) => Self::Closed,
             TlsError::InvalidMessage(_) => Self::NotTls,
             // Whoever does not know the extension for signatures knows no TLS 1.2 (RFC 5246 §7.4.1.4.1).
             TlsError::PeerIncompatible(

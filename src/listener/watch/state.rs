@@ -81,8 +81,10 @@ pub(in crate::listener) enum Verdict {
 /// A deadline that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::listener) enum Overdue {
-    /// The client sent no request, or did not end its fields.
+    /// The client sent nothing.
     Request,
+    /// The client did not end its request's fields.
+    Fields,
     /// The client takes no byte of an answer.
     Write,
 }
@@ -387,8 +389,7 @@ impl Watch {
 
     /// Takes out the answers that stay undecided when the connection ends.
     pub(in crate::listener) fn abandoned(&mut self) -> Vec<Receipt> {
-        let undecided = std::mem::take(&mut self.answers);
-        undecided.into_iter().map(|answer| answer.receipt).collect()
+        self.answers.drain(..).map(|it| it.receipt).collect()
     }
 
     /// The deadline that has passed, if any.
@@ -398,9 +399,8 @@ impl Watch {
             return (since + config.write_timeout <= now).then_some(Overdue::Write);
         }
         match self.phase {
-            Phase::Awaiting { until } | Phase::Fields { until } => {
-                (until <= now).then_some(Overdue::Request)
-            }
+            Phase::Awaiting { until } => (until <= now).then_some(Overdue::Request),
+            Phase::Fields { until } => (until <= now).then_some(Overdue::Fields),
             Phase::Serving => None,
         }
     }

@@ -107,7 +107,7 @@ fn a_request_is_late_by_its_first_byte_its_fields_or_its_turn() {
     watch.was_read(1, at(9_000), &config);
     watch.was_read(1, at(18_000), &config);
     assert_eq!(watch.overdue(at(18_999), &config), None);
-    assert_eq!(watch.overdue(at(19_000), &config), Some(Overdue::Request));
+    assert_eq!(watch.overdue(at(19_000), &config), Some(Overdue::Fields));
     watch.request_came(None);
     assert_eq!(watch.overdue(at(90_000), &config), None);
     watch.answer_buffered(None, None, at(90_000), &config);
