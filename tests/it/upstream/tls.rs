@@ -23,6 +23,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::peer::{Gateway, Peer, client, get, is_set, latch, ok, post};
@@ -169,6 +170,28 @@ async fn a_pinned_name_is_asked_for_and_no_other_is_accepted() {
     let (connection, _) = tokio::join!(client.connect(), accept(&mut gateway, &acceptor));
     let error = connection.err().unwrap();
     assert_eq!(error.detail.as_deref(), Some("it is for another host"));
+}
+
+#[tokio::test]
+async fn a_gateway_is_reached_by_its_address_under_its_own_name() {
+    let authority = Authority::new();
+    let acceptor = authority.serves(HOST, 2100, &[HTTP_1]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let reach = address.parse().unwrap();
+    let connector = Connector::network(authority.trusted()).by_way_of(Some(reach));
+    let client = client(&format!("https://{HOST}"), connector, Config::default());
+    let serve = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut peer = Peer(acceptor.accept(stream).await.unwrap());
+        let head = peer.head().await;
+        peer.send(ok("here")).await;
+        (head, peer)
+    };
+    let (answer, (head, _peer)) = tokio::join!(client.fetch(get("/")), serve);
+    assert_eq!(answer.unwrap().body, "here");
+    let host = format!("host: {HOST}\r\n");
+    assert!(head.to_lowercase().contains(&host), "{head}");
 }
 
 #[tokio::test]
