@@ -15,6 +15,7 @@ use super::machine::{Event, Joining, Machine};
 use super::order::{Identity, Order};
 use super::stored::{OnDisk, Stored};
 use super::table::Table;
+use super::trail::What;
 use crate::timing::Moment;
 
 /// What becomes of a request that asks for an exchange.
@@ -235,6 +236,7 @@ impl Context {
             read_at: order.read_at,
         };
         let flight = Arc::new(Flight::new(subject, machine, Some(waiter)));
+        flight.note(What::Began, order.read_at);
         let kindred = table.enter(&flight);
         for sharing in &kindred.key {
             sharing
