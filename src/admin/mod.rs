@@ -13,6 +13,7 @@ mod samples;
 mod scrape;
 mod service;
 mod tables;
+mod task;
 mod tasks;
 
 pub use about::About;

@@ -1,6 +1,7 @@
 //! The routes of the operator's listener.
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use super::policy::Policy;
 use super::readiness::{Listeners, Readiness};
 use super::samples::{self, Samples};
 use super::scrape::Scrape;
+use super::task;
 use super::tasks::{self, Census, Query};
 use crate::drain::Drain;
 use crate::exchange::Flights;
@@ -31,7 +33,7 @@ const HTML: &str = "text/html; charset=utf-8";
 
 const JSON: &str = "application/json";
 
-const ROUTES: &str = "/ /livez /readyz /metrics /tasks\n";
+const ROUTES: &str = "/ /livez /readyz /metrics /tasks /tasks/ID\n";
 
 /// The service of the operator's listener. It changes nothing and shows no body and no credential.
 #[derive(Clone)]
@@ -59,6 +61,7 @@ struct Shared {
     registry: Registry,
     flights: Flights,
     clock: Clock,
+    journal: Option<Journal>,
     readiness: Readiness,
     about: About,
     policy: Policy,
@@ -78,6 +81,7 @@ impl Service {
             registry: parts.registry,
             flights: parts.flights,
             clock: parts.clock,
+            journal: parts.journal.clone(),
             readiness: Readiness::new(parts.drain, parts.listeners, parts.journal),
             about: parts.about,
             policy: Policy::of(page::STYLE, page::SCRIPT),
@@ -103,7 +107,7 @@ impl Service {
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         if !is_local(request.headers()) {
             return text(
                 StatusCode::MISDIRECTED_REQUEST,
@@ -123,8 +127,28 @@ impl Service {
             "/readyz" => self.readyz(),
             "/metrics" => self.metrics(),
             "/tasks" => self.tasks(request.uri().query()),
-            _ => text(StatusCode::NOT_FOUND, ROUTES),
+            path => match path.strip_prefix("/tasks/") {
+                Some(id) => self.task(id, task::wants_html(request.headers())).await,
+                None => text(StatusCode::NOT_FOUND, ROUTES),
+            },
         }
+    }
+
+    async fn task(&self, id: &str, as_html: bool) -> Response<Body> {
+        let shared = &self.0;
+        let stories = task::stories(&shared.flights, shared.journal.as_ref(), id).await;
+        let mut response = if as_html {
+            self.document(task::page(id, &stories))
+        } else {
+            let json = serde_json::to_string(&stories).unwrap_or_default();
+            content(StatusCode::OK, JSON, json)
+        };
+        if stories.is_empty() {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+        }
+        let vary = HeaderValue::from_static("accept");
+        response.headers_mut().insert(header::VARY, vary);
+        response
     }
 
     fn page(&self) -> Response<Body> {
@@ -225,10 +249,11 @@ fn content(status: StatusCode, kind: &'static str, content: String) -> Response<
 impl hyper::service::Service<Request<Incoming>> for Service {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        ready(Ok(self.answer(&request)))
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request).await) })
     }
 }
 

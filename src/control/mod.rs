@@ -3,6 +3,7 @@ mod client;
 mod config;
 mod desk;
 mod doubts;
+mod explain;
 mod listing;
 mod protocol;
 mod row;

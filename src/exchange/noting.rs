@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::flight::{Answer, Core, Flight};
 use super::machine::{Actions, Event, Outcome, Polled, Submitted, Timer};
-use super::trail::{Ending, Heard, Trail, What};
+use super::trail::{Answered, Ending, Heard, Trail, What};
 use crate::protocol::PollAnswer;
 use crate::timing::Moment;
 
@@ -47,7 +47,7 @@ impl Core {
     /// acceptance, and the poll that found the result: in the middle, on average.
     fn detection(&mut self, what: Option<What>, now: Moment) -> Option<Duration> {
         let asked = self.machine.asked_at()?;
-        let Some(What::Polled(answer, Heard::Status(_))) = what else {
+        let Some(What::Answered(Answered::Poll(answer), Heard::Status(_))) = what else {
             return None;
         };
         if answer == PollAnswer::Pending {
@@ -107,21 +107,15 @@ fn what(event: &Event<Answer>, heard: Heard, core: &Core) -> Option<What> {
         Event::RecordFailed(kind) => What::NotRecorded(*kind),
         Event::HandedOver => What::HandedOver,
         Event::ConnectFailed { .. } => What::NoConnection(core.connect_failure),
-        Event::SubmitAnswered(answer) => match answer {
-            Submitted::Accepted(_) => What::Accepted(heard),
-            Submitted::Standard { .. } => What::AnsweredAtOnce(heard),
-            Submitted::Refused(_) => What::Refused(heard),
-            Submitted::TooMany { .. } => What::TooMany(heard),
-            Submitted::Unclear => What::Unclear(heard),
-        },
-        Event::SubmitLost => What::SubmitLost(heard),
+        Event::SubmitAnswered(answer) => What::Answered(submitted(answer), heard),
+        Event::SubmitLost => What::Answered(Answered::SubmitLost, heard),
         Event::Timer(Timer::Start) => What::StartPassed,
         Event::Timer(Timer::Submit) => What::SubmitTimedOut,
         Event::Timer(Timer::Asking) => What::AskingOver,
         Event::Timer(Timer::Retention) => What::Expired,
         Event::Timer(Timer::Connect | Timer::Poll | Timer::Lookup) => return None,
-        Event::PollAnswered(answer) => What::Polled(class(answer), heard),
-        Event::PollLost => What::PollLost(heard),
+        Event::PollAnswered(answer) => What::Answered(Answered::Poll(polled(answer)), heard),
+        Event::PollLost => What::Answered(Answered::PollLost, heard),
         Event::LookedUp(found) => What::LookedUp(found.is_some()),
         Event::Joined(_) => What::Joined,
         Event::Acknowledged => What::Delivered,
@@ -134,7 +128,17 @@ fn what(event: &Event<Answer>, heard: Heard, core: &Core) -> Option<What> {
     })
 }
 
-const fn class(answer: &Polled<Answer>) -> PollAnswer {
+const fn submitted(answer: &Submitted<Answer>) -> Answered {
+    match answer {
+        Submitted::Accepted(_) => Answered::Accepted,
+        Submitted::Standard { .. } => Answered::AtOnce,
+        Submitted::Refused(_) => Answered::Refused,
+        Submitted::TooMany { .. } => Answered::TooMany,
+        Submitted::Unclear => Answered::Unclear,
+    }
+}
+
+const fn polled(answer: &Polled<Answer>) -> PollAnswer {
     match answer {
         Polled::Pending { .. } => PollAnswer::Pending,
         Polled::Unknown => PollAnswer::Unknown,

@@ -27,6 +27,27 @@ pub enum Heard {
     Failed(Cause),
 }
 
+/// What the gateway answered, by its class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// It took the task.
+    Accepted,
+    /// It gave the standard answer to the submit at once.
+    AtOnce,
+    /// It refused the submit.
+    Refused,
+    /// It asked to submit again later.
+    TooMany,
+    /// Something to the submit that says neither yes nor no.
+    Unclear,
+    /// Nothing whole to the submit.
+    SubmitLost,
+    /// This to a poll.
+    Poll(PollAnswer),
+    /// Nothing whole to a poll.
+    PollLost,
+}
+
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
@@ -42,26 +63,12 @@ pub enum What {
     NoConnection(Option<Cause>),
     /// The first byte of a submit left.
     HandedOver,
-    /// The gateway took the task.
-    Accepted(Heard),
-    /// The gateway gave the standard answer at once.
-    AnsweredAtOnce(Heard),
-    /// The gateway refused the submit.
-    Refused(Heard),
-    /// The gateway asked to come again later.
-    TooMany(Heard),
-    /// The answer to the submit says neither yes nor no.
-    Unclear(Heard),
-    /// The submit was not answered whole.
-    SubmitLost(Heard),
+    /// The gateway answered, or did not.
+    Answered(Answered, Heard),
     /// `submit.timeout` passed.
     SubmitTimedOut,
     /// `submit.start` passed.
     StartPassed,
-    /// A poll was answered.
-    Polled(PollAnswer, Heard),
-    /// A poll was not answered whole.
-    PollLost(Heard),
     /// A search at the gateway ended, and found the transaction or not.
     LookedUp(bool),
     /// The searches had their time.
@@ -117,7 +124,7 @@ pub struct Step {
     /// What happened.
     pub what: What,
     /// Milliseconds from the reading of the request to the first of them.
-    first: u32,
+    pub(super) first: u32,
     /// And to the last of them.
     last: u32,
     /// How many there are.
@@ -179,7 +186,7 @@ impl Trail {
 mod tests {
     use super::*;
 
-    const PENDING: What = What::Polled(PollAnswer::Pending, Heard::Status(425));
+    const PENDING: What = What::Answered(Answered::Poll(PollAnswer::Pending), Heard::Status(425));
 
     fn millis(millis: u64) -> Duration {
         Duration::from_millis(millis)
@@ -193,7 +200,7 @@ mod tests {
             trail.note(PENDING, millis(poll * 500));
         }
         trail.note(
-            What::Polled(PollAnswer::Firm, Heard::Status(200)),
+            What::Answered(Answered::Poll(PollAnswer::Firm), Heard::Status(200)),
             millis(7_500),
         );
         let steps: Vec<_> = trail.steps().map(|(_, step)| *step).collect();

@@ -1,4 +1,4 @@
-//! What an exchange awaits and why it is in doubt, in words for the operator.
+//! What an exchange awaits, and why it is in doubt, in words for the operator.
 use super::glance::Glance;
 use super::machine::{Doubt, RecordKind, State, Timer};
 

@@ -263,6 +263,7 @@ fn every_command_of_the_readme_is_one() {
         "simulate",
         "healthcheck",
         "journal ls",
+        "explain",
         "resolve",
     ] {
         let shown = lines.iter().any(|line| line.starts_with(command));

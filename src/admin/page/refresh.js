@@ -22,7 +22,7 @@
       const stale = document.getElementById("stale");
       try {
         const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(every * 2) });
-        if (!answer.ok) throw new Error(String(answer.status));
+        if (!answer.ok && answer.status !== 404) throw new Error(String(answer.status));
         const next = new DOMParser().parseFromString(await answer.text(), "text/html");
         exchange(next.querySelector("main"));
         document.title = next.title;

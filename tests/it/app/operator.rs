@@ -271,3 +271,33 @@ async fn tasks_are_told_with_what_they_wait_for_and_page_by_page() {
     assert_eq!(wrong.status, 400);
     assert!(wrong.text().contains("group=in-doubt"), "{}", wrong.text());
 }
+
+#[tokio::test]
+async fn an_exchange_is_a_timeline_for_browsers_and_json_for_programs() {
+    let (bench, _lines) = held(&[HOSTILE[0]]).await;
+    let tasks = bench.operator("/tasks").await.json();
+    let id = tasks["tasks"][0]["exchange"].as_str().unwrap().to_owned();
+    let path = format!("/tasks/{id}");
+    bench
+        .metric("holdline_polls_total{answer=\"pending\"}")
+        .await;
+    let browser = Asking::new(bench.admin, "GET", &path).anonymous();
+    let answer = browser.field("accept", "text/html,*/*").send().await;
+    let page = answer.text();
+    assert_eq!(answer.status, 200);
+    assert!(answer.field("content-security-policy").is_some());
+    assert_eq!(fault(&page), None, "{page}");
+    for part in [
+        "sent the submit",
+        "polled: the task runs",
+        "&lt;script&gt;alert(1)",
+    ] {
+        assert!(page.contains(part), "{page}");
+    }
+    let stories = bench.operator(&path).await.json();
+    assert_eq!(stories[0]["exchange"], id.as_str());
+    assert_eq!(stories[0]["state"], "running");
+    assert_eq!(stories[0]["steps"][0]["what"], "read the request");
+    let unknown = bench.operator("/tasks/%3Cscript%3E").await;
+    assert_eq!((unknown.status, unknown.text().as_str()), (404, "[]"));
+}
