@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use crate::commands::{
-    Exit, Source, check, demo, explain, healthcheck, journal, resolve, run, simulate,
+    Exit, Source, check, demo, explain, healthcheck, journal, probe, resolve, run, simulate,
 };
 
 /// What `--help` says below the list of commands.
@@ -36,6 +36,11 @@ enum Command {
     /// Show it at work: a simulated gateway, holdline before it, and a curl line that works
     Demo(demo::Args),
     Simulate(simulate::Args),
+    /// Find out what a gateway does where its documentation is silent, with a test shop
+    ///
+    /// Makes some eight payments and refunds, all marked as tests, and prints what came of them as a
+    /// configuration; its comments are the findings. Have the shop's test cards at hand.
+    Probe(probe::Args),
     /// Tell whether a configuration is sound: all faults at once, or what is in force
     ///
     /// Binds nothing and contacts nobody. The configuration in force goes to the standard output
@@ -84,6 +89,7 @@ fn obey(command: &Command) -> io::Result<Exit> {
         Command::Run(source) => block_on(run::run(source, &mut complaints)),
         Command::Demo(args) => block_on(demo::run(args, &mut out, &mut complaints)),
         Command::Simulate(args) => block_on(simulate::run(args, &mut out)),
+        Command::Probe(args) => block_on(probe::run(args, &mut out, &mut complaints)),
         Command::Check(source) => check::run(source, &mut out, &mut complaints),
         Command::Journal(command) => block_on(journal::run(command, &mut out, &mut complaints)),
         Command::Explain(args) => block_on(explain::run(args, &mut out, &mut complaints)),

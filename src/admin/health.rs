@@ -59,6 +59,9 @@ fn gateway(card: &mut Card<'_>, view: &View<'_>) {
     let made = scrape.value("holdline_upstream_connections_total");
     let words = format!("{} open, {} made", Count(scrape.value(open)), Count(made));
     card.line(open, "Connections", words);
+    let outages = "holdline_upstream_outages";
+    let down = Count(scrape.value(outages));
+    card.line(outages, "Gateways that take no connections", down);
     card.family(view, "holdline_submits_total", "answer", "Submits");
     card.family(view, "holdline_polls_total", "answer", "Polls");
     let accepted = scrape.value("holdline_submits_total{answer=\"accepted\"}");

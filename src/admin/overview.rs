@@ -101,6 +101,11 @@ fn gateway(view: &View<'_>, found: &mut Vec<(Weight, String)>) {
         let words = "Calls to the gateway that failed in the last five minutes";
         found.push((Weight::Warn, format!("{words}: {}.", Count(recent))));
     }
+    let outages = view.scrape.value("holdline_upstream_outages");
+    if outages > 0.0 {
+        let words = "Gateways that accept no connections, so that new payments are refused";
+        found.push((Weight::Bad, format!("{words}: {}.", Count(outages))));
+    }
     let unclassified = view.scrape.value("holdline_unclassified_answers_total");
     if unclassified > 0.0 {
         let words = "Answers of the gateway of no known shape";

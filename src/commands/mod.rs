@@ -6,6 +6,7 @@ mod exit;
 pub mod explain;
 pub mod healthcheck;
 pub mod journal;
+pub mod probe;
 pub mod resolve;
 pub mod run;
 pub mod simulate;

@@ -22,6 +22,7 @@ const ANSWER_SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 pub struct Metrics {
     connections: Counter,
     connections_open: Gauge,
+    outages: Gauge,
     errors: Family<Labels, Counter>,
     last_error: Family<Labels, Gauge<f64, AtomicU64>>,
     answer_seconds: Histogram,
@@ -53,6 +54,7 @@ impl Default for Metrics {
         Self {
             connections: Counter::default(),
             connections_open: Gauge::default(),
+            outages: Gauge::default(),
             errors: Family::default(),
             last_error: Family::default(),
             answer_seconds: Histogram::new(ANSWER_SECONDS),
@@ -72,6 +74,11 @@ impl Metrics {
             "upstream_connections_open",
             "Connections to the gateway that are open now",
             self.connections_open.clone(),
+        );
+        registry.register(
+            "upstream_outages",
+            "Gateways that accept no connections now",
+            self.outages.clone(),
         );
         registry.register(
             "upstream_errors",
@@ -97,6 +104,16 @@ impl Metrics {
         self.connections.inc();
         self.connections_open.inc();
         Open(self.connections_open.clone())
+    }
+
+    /// Counts a gateway that accepts no connections from now on.
+    pub(super) fn outage_began(&self) {
+        self.outages.inc();
+    }
+
+    /// Counts one of them no more.
+    pub(super) fn outage_ended(&self) {
+        self.outages.dec();
     }
 
     /// Counts a failed call.
