@@ -132,8 +132,7 @@ impl Proxy {
             Err(Unread::Fault(fault)) => return Err(Problem::Body(fault)),
             Err(Unread::NoRoom { read }) => {
                 let (credential, fields) = (requester.credential, &head.headers);
-                let parts = parts.with_body(&read);
-                let turned_away = self.turn_away(parts, credential, fields, &mut incoming);
+                let turned_away = self.turn_away(parts, credential, fields, read, &mut incoming);
                 return Err(Box::pin(turned_away).await);
             }
         };

@@ -1,5 +1,6 @@
 //! A body that finds no room in memory. It is read on and not kept: its fingerprint alone tells
 //! whether it is the repeat of what runs, which must never be told that nothing was sent.
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
@@ -8,54 +9,50 @@ use hyper::body::Incoming;
 use super::problem::{BodyFault, Problem};
 use super::service::Proxy;
 use crate::exchange::machine::Standing;
-use crate::exchange::{Credential, Fingerprint, FingerprintParts, Flight};
+use crate::exchange::{Credential, Fingerprint, FingerprintParts, Flight, Recogniser};
 
 impl Proxy {
-    /// What is told of a request whose body has no room. `parts` has as much of the body as was
-    /// read, the rest is in `body`.
+    /// What is told of a request whose body has no room: all but its body, what was `read` of that,
+    /// and the rest of it.
     pub(super) async fn turn_away(
         &self,
         parts: FingerprintParts<'_>,
         credential: Credential,
         fields: &HeaderMap,
-        body: &mut Incoming,
+        read: Bytes,
+        rest: &mut Incoming,
     ) -> Problem {
         let length = fields.get(CONTENT_LENGTH);
         let Some(length) = length.and_then(|it| it.to_str().ok()?.parse().ok()) else {
             return Problem::Unrecognised;
         };
+        let flights = &self.shared.flights;
+        let recogniser = flights
+            .hash_key()
+            .recogniser(parts.with_body(&read), length);
+        // It has no share of the room any more.
+        drop(read);
         let limit = self.shared.config.body_timeout;
-        let recognised = self.recognise(parts, length, body);
-        match tokio::time::timeout(limit, recognised).await {
-            Ok(Some(fingerprint)) => {
-                let equal = self.shared.flights.equal(&fingerprint);
-                equal.map_or(Problem::Body(BodyFault::NoRoom), |flight| {
-                    if flight.opens_with(credential) {
-                        unfinished(&flight)
-                    } else {
-                        Problem::OtherSecret
-                    }
-                })
-            }
+        match tokio::time::timeout(limit, recognise(recogniser, rest)).await {
+            Ok(Some(fingerprint)) => match flights.equal(&fingerprint) {
+                None => Problem::Body(BodyFault::NoRoom),
+                Some(flight) if flight.opens_with(credential) => unfinished(&flight),
+                Some(_) => Problem::OtherSecret,
+            },
             Ok(None) => Problem::Body(BodyFault::Cut),
             Err(_) => Problem::Body(BodyFault::TooSlow),
         }
     }
+}
 
-    async fn recognise(
-        &self,
-        parts: FingerprintParts<'_>,
-        length: u64,
-        body: &mut Incoming,
-    ) -> Option<Fingerprint> {
-        let mut recogniser = self.shared.flights.hash_key().recogniser(parts, length);
-        while let Some(frame) = body.frame().await {
-            if let Ok(data) = frame.ok()?.into_data() {
-                recogniser.read(&data);
-            }
+/// Lets the rest of a body pass by.
+async fn recognise(mut recogniser: Recogniser, rest: &mut Incoming) -> Option<Fingerprint> {
+    while let Some(frame) = rest.frame().await {
+        if let Ok(data) = frame.ok()?.into_data() {
+            recogniser.read(&data);
         }
-        Some(recogniser.fingerprint())
     }
+    Some(recogniser.fingerprint())
 }
 
 /// What is told of a flight whose answer is not there.
