@@ -3,6 +3,8 @@ mod client;
 mod config;
 mod desk;
 mod doubts;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod listing;
 mod protocol;
 mod row;

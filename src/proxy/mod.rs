@@ -2,6 +2,8 @@
 mod config;
 mod convert;
 mod doubt;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod head;
 mod key;
 mod metrics;
