@@ -19,6 +19,7 @@ use crate::exchange::machine::Policy;
 use crate::exchange::{self, Flights, NoRandom, ReadPolicy, Recovered};
 use crate::journal::{Journal, Writer};
 use crate::listener::{self, Evidence, Keyring, Server, bind};
+use crate::message::Budget;
 use crate::polling::{Backoff, Schedule};
 use crate::proxy::{self, Proxy, Site};
 use crate::results::Results;
@@ -86,6 +87,7 @@ pub struct App {
     flights: Flights,
     proxies: Vec<Door>,
     admin: (TcpListener, admin::Service),
+    accepting: admin::Listeners,
     journal: Option<(Journal, Writer)>,
     control: Option<(Socket, Desk)>,
     listener: listener::Config,
@@ -120,6 +122,7 @@ impl App {
         let shared = Arc::new(proxy::Parts {
             config: config.proxy.clone(),
             flights: flights.clone(),
+            bodies: Budget::new(config.proxy.bodies),
             read_policy,
             clock,
             metrics: metrics.proxy.clone(),
@@ -135,12 +138,15 @@ impl App {
             tracing::info!(?recovered, "exchanges of before the start");
         }
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
+        let accepting = admin::Listeners::default();
         let service = admin::Service::new(admin::Parts {
             registry: metrics.registry(journal.is_some()),
             flights: flights.clone(),
             clock,
             drain: drain.clone(),
             journal: journal.clone(),
+            listeners: accepting.clone(),
+            about: about(&config),
         });
         // Clients come last: whoever is answered can also be asked about.
         let control = control_socket(&config)?
@@ -152,6 +158,7 @@ impl App {
             drain_timeout: config.drain.timeout,
             flights,
             admin,
+            accepting,
             proxies: doors(sites, &shared, &config, &metrics.listener)?,
             journal: keeping.journal,
             control,
@@ -216,15 +223,18 @@ impl App {
             last.spawn(writer.run());
             journal
         });
-        for door in self.proxies {
+        let doors = self.proxies.into_iter().map(|door| {
             if let Some(keyring) = door.keyring.clone() {
                 drain.spawn(keyring.follow(clock, drain.clone()));
             }
             let server = server(&clients, &drain, door.keyring);
-            drain.spawn(server.run(door.listener, door.proxy));
-        }
+            let serving = drain.spawn(server.run(door.listener, door.proxy));
+            serving.abort_handle()
+        });
+        self.accepting.are(doors.collect());
         // Who scrapes is no client, so its connections are counted nowhere.
         let (listener, service) = self.admin;
+        last.spawn(service.clone().watch(last.clone()));
         last.spawn(server(&listener::Metrics::default(), &last, None).run(listener, service));
         if let Some((socket, desk)) = self.control {
             last.spawn(control::serve(socket, desk, last.clone()));
@@ -240,6 +250,18 @@ impl App {
         stopping.drain(self.drain_timeout, hurry).await;
         last.begin(clock.now());
         last.end();
+    }
+}
+
+/// What the operator's page says of the configuration.
+fn about(config: &Config) -> admin::About {
+    admin::About {
+        config: config.to_toml(),
+        held: config.proxy.held,
+        running: config.exchange.running,
+        undelivered: config.exchange.undelivered,
+        hold: config.proxy.hold,
+        journal_bytes: config.journal.max_bytes,
     }
 }
 

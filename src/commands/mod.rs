@@ -4,6 +4,7 @@ pub mod cert;
 pub mod check;
 pub mod demo;
 mod exit;
+pub mod explain;
 pub mod healthcheck;
 pub mod journal;
 pub mod probe;

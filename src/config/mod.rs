@@ -4,6 +4,8 @@ mod certificates;
 mod checks;
 mod environment;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gateway;
 mod keys;
 mod kind;
