@@ -18,6 +18,7 @@ use crate::exchange::machine::Policy;
 use crate::exchange::{self, Flights, NoRandom, ReadPolicy, Recovered};
 use crate::journal::{Journal, Writer};
 use crate::listener::{self, Evidence, Server, bind};
+use crate::message::Budget;
 use crate::polling::{Backoff, Schedule};
 use crate::proxy::{self, Proxy, Site};
 use crate::results::Results;
@@ -108,6 +109,7 @@ impl App {
         let shared = Arc::new(proxy::Parts {
             config: config.proxy.clone(),
             flights: flights.clone(),
+            bodies: Budget::new(config.proxy.bodies),
             read_policy,
             clock,
             metrics: metrics.proxy.clone(),

@@ -4,6 +4,8 @@ mod config;
 mod desk;
 mod doubts;
 mod explain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod listing;
 mod protocol;
 mod row;

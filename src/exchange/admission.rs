@@ -52,7 +52,7 @@ pub enum Refusal {
     Held,
     /// `limits.per_owner` is reached.
     Owner,
-    /// `limits.undelivered` is reached.
+    /// `limits.undelivered` or `limits.answers` is reached.
     Undelivered,
     /// `limits.facts` is reached.
     Facts,
@@ -203,7 +203,9 @@ impl Context {
             Err(Refusal::Held)
         } else if table.running() >= limits.running {
             Err(Refusal::Running)
-        } else if table.at_rest >= limits.undelivered {
+        } else if table.at_rest >= limits.undelivered
+            || self.results.pinned_bytes() >= limits.answers
+        {
             Err(Refusal::Undelivered)
         } else if table.owned_by(order.identity.owner) >= limits.per_owner {
             Err(Refusal::Owner)

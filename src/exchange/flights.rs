@@ -7,7 +7,7 @@ use super::admission::{Admission, TaskAnswer};
 use super::config::Config;
 use super::context::Context;
 use super::flight::{Command, Flight};
-use super::identity::{Credential, HashKey};
+use super::identity::{Credential, Fingerprint, HashKey};
 use super::machine::{Event, Policy};
 use super::metrics::Metrics;
 use super::order::Order;
@@ -71,6 +71,11 @@ impl Flights {
     /// of a running payment is never told that nothing was sent.
     pub fn request(&self, order: Order) -> Admission {
         self.0.admit(order)
+    }
+
+    /// The flight of an equal request, if there is one.
+    pub fn equal(&self, fingerprint: &Fingerprint) -> Option<Arc<Flight>> {
+        self.0.table().find(fingerprint).cloned()
     }
 
     /// The answer to a task, for these credentials: kept, or known to be on its way.

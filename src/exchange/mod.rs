@@ -38,7 +38,9 @@ pub use flight::{Answer, Flight, Told};
 pub use flights::{Flights, Parts};
 pub use gateway::Gateway;
 pub use glance::{Glance, Group};
-pub use identity::{Credential, Fingerprint, FingerprintParts, HashKey, NoRandom, Owner};
+pub use identity::{
+    Credential, Fingerprint, FingerprintParts, HashKey, NoRandom, Owner, Recogniser,
+};
 pub use metrics::Metrics;
 pub use order::{Credentials, Identity, Key, Order, Submission};
 pub use past::Past;

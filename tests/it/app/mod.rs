@@ -2,7 +2,7 @@
 pub(crate) mod asking;
 pub(crate) mod bench;
 mod invariants;
-mod scripted;
+pub(crate) mod scripted;
 
 mod bad_input;
 mod clients;

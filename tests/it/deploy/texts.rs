@@ -65,11 +65,12 @@ pub(crate) fn blocks(yaml: &str, key: &str) -> Vec<String> {
     starts
         .map(|at| {
             let outer = indent(lines[at]);
-            lines[at + 1..]
+            let inner: Vec<&str> = lines[at + 1..]
                 .iter()
                 .take_while(|line| line.trim().is_empty() || indent(line) > outer)
-                .flat_map(|line| [line.get(outer + 2..).unwrap_or_default(), "\n"])
-                .collect()
+                .map(|line| line.get(outer + 2..).unwrap_or_default())
+                .collect();
+            inner.join("\n") + "\n"
         })
         .collect()
 }
