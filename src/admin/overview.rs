@@ -1,6 +1,6 @@
 //! What one sees first: what is wrong, the numbers of this moment, and how it came to them.
 use super::figures::{Count, Seconds, Spans};
-use super::html::Html;
+use super::html::{Attributes, Html};
 use super::page::View;
 use super::plot::{self, Card, Scale, Series};
 use super::samples::{Histogram, SLOT};
@@ -141,108 +141,79 @@ fn limits(view: &View<'_>, found: &mut Vec<(Weight, String)>) {
     }
 }
 
-/// The numbers of this moment.
-pub(super) fn tiles(html: &mut Html, view: &View<'_>) {
-    let gauge = |series: &str| Count(view.scrape.value(series)).to_string();
-    let oldest = Seconds(view.scrape.value("holdline_oldest_running_seconds"));
-    let in_doubt = view.census.count(Group::InDoubt);
-    let answers = view.samples.histogram("holdline_exchange_seconds");
-    let lateness = view.samples.histogram("holdline_detection_delay_seconds");
-    let middle = |of: &Histogram| Spans(of.quantile(RECENT, 0.5)).to_string();
-    let slow = |of: &Histogram| format!("95 % within {}", Spans(of.quantile(RECENT, 0.95)));
-    html.element(
-        "section",
-        &[("class", &"tiles"), ("aria-label", &"Now")],
-        |html| {
-            let held = format!("of at most {}", view.about.held);
-            tile(
-                html,
-                "holdline_held",
-                "Held now",
-                &gauge("holdline_held"),
-                &held,
-                "",
-            );
-            let running = format!("oldest {oldest}");
-            tile(
-                html,
-                "holdline_running",
-                "Running",
-                &gauge("holdline_running"),
-                &running,
-                "",
-            );
-            let undelivered = gauge("holdline_undelivered");
-            tile(
-                html,
-                "holdline_undelivered",
-                "Undelivered",
-                &undelivered,
-                "answers wait for a repeat",
-                "",
-            );
-            let class = if in_doubt > 0 { "bad" } else { "" };
-            let doubts = in_doubt.to_string();
-            tile(
-                html,
-                "holdline_in_doubt",
-                "In doubt",
-                &doubts,
-                "may have been charged",
-                class,
-            );
-            let counted = answers.last(RECENT).total();
-            // The process may be younger than five minutes.
-            let slots = answers
-                .slots
-                .iter()
-                .rev()
-                .take(RECENT)
-                .flatten()
-                .count()
-                .max(1);
-            let minutes = of_usize(slots) * SLOT.as_secs_f64() / 60.0;
-            let rate = Count(counted / minutes).to_string();
-            tile(
-                html,
-                "holdline_exchanges_total",
-                "Ended a minute",
-                &rate,
-                "last five minutes",
-                "",
-            );
-            tile(
-                html,
-                "holdline_exchange_seconds",
-                "Time to answer",
-                &middle(&answers),
-                &slow(&answers),
-                "",
-            );
-            let delay = "holdline_detection_delay_seconds";
-            tile(
-                html,
-                delay,
-                "Lateness",
-                &middle(&lateness),
-                &slow(&lateness),
-                "",
-            );
-        },
-    );
+/// One number.
+struct Tile {
+    /// The family that it is of.
+    metric: &'static str,
+    name: &'static str,
+    value: String,
+    note: String,
+    is_bad: bool,
 }
 
-fn tile(html: &mut Html, metric: &str, name: &str, value: &str, note: &str, class: &str) {
-    let class = format!("tile {class}");
-    html.element(
-        "div",
-        &[("class", &class.trim_end()), ("data-metric", &metric)],
-        |html| {
-            html.say("h2", &[], name);
-            html.say("b", &[], value);
-            html.say("span", &[("class", &"quiet")], note);
+/// The numbers of this moment.
+pub(super) fn tiles(html: &mut Html, view: &View<'_>) {
+    let attributes: Attributes<'_> = &[("class", &"tiles"), ("aria-label", &"Now")];
+    html.element("section", attributes, |html| {
+        for tile in counts(view).into_iter().chain(spans(view)) {
+            let class = if tile.is_bad { "tile bad" } else { "tile" };
+            let attributes: Attributes<'_> = &[("class", &class), ("data-metric", &tile.metric)];
+            html.element("div", attributes, |html| {
+                html.say("h2", &[], tile.name);
+                html.say("b", &[], &tile.value);
+                html.say("span", &[("class", &"quiet")], &tile.note);
+            });
+        }
+    });
+}
+
+fn counts(view: &View<'_>) -> [Tile; 4] {
+    let oldest = Seconds(view.scrape.value("holdline_oldest_running_seconds"));
+    let tile = |metric, name, note: String| Tile {
+        metric,
+        name,
+        value: Count(view.scrape.value(metric)).to_string(),
+        note,
+        is_bad: false,
+    };
+    let held = format!("of at most {}", view.about.held);
+    let waiting = "answers wait for a repeat".to_owned();
+    let charged = "may have been charged".to_owned();
+    [
+        tile("holdline_held", "Held now", held),
+        tile("holdline_running", "Running", format!("oldest {oldest}")),
+        tile("holdline_undelivered", "Undelivered", waiting),
+        Tile {
+            is_bad: view.census.count(Group::InDoubt) > 0,
+            ..tile("holdline_in_doubt", "In doubt", charged)
         },
-    );
+    ]
+}
+
+fn spans(view: &View<'_>) -> [Tile; 3] {
+    let answers = view.samples.histogram("holdline_exchange_seconds");
+    let lateness = view.samples.histogram("holdline_detection_delay_seconds");
+    // The process may be younger than five minutes.
+    let slots = answers.slots.iter().rev().take(RECENT).flatten().count();
+    let minutes = of_usize(slots.max(1)) * SLOT.as_secs_f64() / 60.0;
+    let half = |metric, name, of: &Histogram| Tile {
+        metric,
+        name,
+        value: Spans(of.quantile(RECENT, 0.5)).to_string(),
+        note: format!("95 % within {}", Spans(of.quantile(RECENT, 0.95))),
+        is_bad: false,
+    };
+    [
+        Tile {
+            metric: "holdline_exchanges_total",
+            name: "Ended a minute",
+            value: Count(answers.last(RECENT).total() / minutes).to_string(),
+            note: "last five minutes".to_owned(),
+            is_bad: false,
+        },
+        half("holdline_exchange_seconds", "Time to answer", &answers),
+        half("holdline_detection_delay_seconds", "Lateness", &lateness),
+    ]
 }
 
 /// The last quarter of an hour.

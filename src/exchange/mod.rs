@@ -48,7 +48,7 @@ pub use read::{Read, ReadOutcome, ReadPolicy};
 pub use recorder::{Appending, InMemory, ReadError, Reading, RecordError, Recorder};
 pub use recover::Recovered;
 pub use stored::{OnDisk, Stored};
-pub use story::{Story, Told as ToldStep};
+pub use story::{Story, ToldStep};
 pub use table::Census;
 pub use trail::{Answered, Ending, Heard, Step, Trail, What};
 pub use verdict::VerdictError;

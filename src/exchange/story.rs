@@ -41,12 +41,12 @@ pub struct Story {
     /// When its request was read, RFC 3339.
     pub began: String,
     /// What happened, the oldest first.
-    pub steps: Vec<Told>,
+    pub steps: Vec<ToldStep>,
 }
 
 /// One step, or several like it in a row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ToldStep {
     /// When it happened, or the first of them; RFC 3339.
     pub at: String,
     /// Seconds from the reading of the request.
@@ -70,6 +70,7 @@ pub(super) struct Ended {
 }
 
 /// Which exchange it is.
+#[derive(Clone)]
 struct About {
     exchange: Uuid,
     key: String,
@@ -103,7 +104,7 @@ impl About {
         self.exchange.to_string() == id || self.key == id || self.ticket.as_deref() == Some(id)
     }
 
-    fn story(self, state: &str, now: Option<String>, began: Stamp, steps: Vec<Told>) -> Story {
+    fn story(self, state: &str, now: Option<String>, began: Stamp, steps: Vec<ToldStep>) -> Story {
         Story {
             exchange: self.exchange.to_string(),
             state: state.to_owned(),
@@ -163,7 +164,7 @@ impl Flights {
             let after = entry.stamp.since(began);
             after < Duration::from_millis(here.into())
         });
-        let mut steps: Vec<Told> = earlier.map(|entry| of_entry(entry, began)).collect();
+        let mut steps: Vec<ToldStep> = earlier.map(|entry| of_entry(entry, began)).collect();
         steps.extend(of_trail(&trail, flight.read_at, stamps));
         let doubt = glance.doubt.filter(|_| match glance.group {
             Group::InDoubt | Group::Settled => true,
@@ -181,17 +182,7 @@ impl Flights {
         let named = table.ended.iter().filter(|ended| ended.about.is_named(id));
         named
             .map(|ended| {
-                let read_at = ended.about.read_at;
-                let about = About {
-                    key: ended.about.key.clone(),
-                    ticket: ended.about.ticket.clone(),
-                    tracking_id: ended.about.tracking_id.clone(),
-                    amount: ended.about.amount.clone(),
-                    currency: ended.about.currency.clone(),
-                    gateway: ended.about.gateway.clone(),
-                    operation: ended.about.operation.clone(),
-                    ..ended.about
-                };
+                let (about, read_at) = (ended.about.clone(), ended.about.read_at);
                 let steps = of_trail(&ended.trail, read_at, stamps).collect();
                 about.story("ended", None, stamps.of(read_at), steps)
             })
@@ -231,10 +222,10 @@ impl Story {
     }
 }
 
-fn of_trail(trail: &Trail, read_at: Moment, stamps: Stamps) -> impl Iterator<Item = Told> {
+fn of_trail(trail: &Trail, read_at: Moment, stamps: Stamps) -> impl Iterator<Item = ToldStep> {
     trail.steps().map(move |(missing, step)| {
         let Words(what, why) = of_step(step);
-        Told {
+        ToldStep {
             at: written(stamps.of(read_at + step.first())),
             after_seconds: step.first().as_secs_f64(),
             span_seconds: span(step).as_secs_f64(),
@@ -250,9 +241,9 @@ fn span(step: &Step) -> Duration {
     step.last().saturating_sub(step.first())
 }
 
-fn of_entry(entry: &Entry, began: Stamp) -> Told {
+fn of_entry(entry: &Entry, began: Stamp) -> ToldStep {
     let Words(what, why) = of_change(&entry.change);
-    Told {
+    ToldStep {
         at: written(entry.stamp),
         after_seconds: entry.stamp.since(began).as_secs_f64(),
         span_seconds: 0.0,

@@ -301,3 +301,21 @@ async fn an_exchange_is_a_timeline_for_browsers_and_json_for_programs() {
     let unknown = bench.operator("/tasks/%3Cscript%3E").await;
     assert_eq!((unknown.status, unknown.text().as_str()), (404, "[]"));
 }
+
+#[tokio::test]
+async fn a_client_that_hangs_up_is_counted_and_told_of() {
+    let (bench, mut lines) = held(&["order"]).await;
+    let tasks = bench.operator("/tasks").await.json();
+    let path = format!("/tasks/{}", tasks["tasks"][0]["exchange"].as_str().unwrap());
+    lines.pop().unwrap().reset();
+    bench.metric("holdline_client_gone_seconds_count 1\n").await;
+    let told = bench.operator(&path).await.text();
+    assert!(told.contains("a client hung up"), "{told}");
+    bench.simulated().finish_held();
+    bench
+        .metric("holdline_detection_delay_seconds_count 1\n")
+        .await;
+    bench.metric("holdline_undelivered 1\n").await;
+    let told = bench.operator(&path).await.text();
+    assert!(told.contains("no client waited"), "{told}");
+}
