@@ -6,6 +6,9 @@ pub mod cli;
 pub mod commands;
 
 pub mod app;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub mod config;
 
@@ -25,6 +28,7 @@ pub mod polling;
 pub mod protocol;
 pub mod upstream;
 
+pub mod certificates;
 pub mod drain;
 pub mod message;
 pub mod process;

@@ -2,6 +2,8 @@
 mod keeping;
 mod metrics;
 mod stopping;
+mod tls;
 mod whole;
 
+pub use tls::GatewayTlsError;
 pub use whole::{App, Error, client};

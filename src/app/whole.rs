@@ -11,18 +11,20 @@ use tokio::net::TcpListener;
 use super::keeping::Keeping;
 use super::metrics::Metrics;
 use super::stopping::Stopping;
+use super::tls::{self, GatewayTlsError};
 use crate::config::{Config, Gateway};
 use crate::control::{Desk, Socket};
 use crate::drain::Drain;
 use crate::exchange::machine::Policy;
 use crate::exchange::{self, Flights, NoRandom, ReadPolicy, Recovered};
 use crate::journal::{Journal, Writer};
-use crate::listener::{self, Evidence, Server, bind};
+use crate::listener::{self, Evidence, Keyring, Server, bind};
+use crate::message::Budget;
 use crate::polling::{Backoff, Schedule, Schedules};
 use crate::proxy::{self, Proxy, Site};
 use crate::results::Results;
 use crate::timing::{Clock, Stamp, Stamps};
-use crate::upstream::{self, CaFileError, Client, Connector, PlatformRootsError, TlsConfig};
+use crate::upstream::{self, Client};
 use crate::{admin, control, journal, protocol};
 
 /// Why holdline did not start.
@@ -38,17 +40,22 @@ pub enum Error {
         /// The system's words.
         source: io::Error,
     },
-    /// The CA file of a gateway.
-    #[error("failed to trust the CA file of gateway {gateway}")]
-    CaFile {
+    /// TLS to a gateway.
+    #[error("failed to prepare calls to gateway {gateway}")]
+    GatewayTls {
         /// The gateway.
         gateway: String,
-        /// What is wrong with the file.
-        source: CaFileError,
+        /// What is wrong with its files.
+        source: Box<GatewayTlsError>,
     },
-    /// The system's certificate roots.
-    #[error("failed to read the system's certificate roots")]
-    PlatformRoots(#[from] PlatformRootsError),
+    /// The certificates of a listener.
+    #[error("failed to serve TLS on {address}")]
+    Certificates {
+        /// The listener.
+        address: SocketAddr,
+        /// What is wrong with its files.
+        source: Box<listener::Error>,
+    },
     /// The system's random numbers.
     #[error(transparent)]
     Random(#[from] NoRandom),
@@ -65,14 +72,22 @@ pub enum Error {
     },
 }
 
+/// Where the clients of one address come in.
+struct Door {
+    listener: TcpListener,
+    keyring: Option<Keyring>,
+    proxy: Proxy,
+}
+
 /// A holdline that listens.
 pub struct App {
     clock: Clock,
     drain: Drain,
     drain_timeout: Duration,
     flights: Flights,
-    proxies: Vec<(TcpListener, Proxy)>,
+    proxies: Vec<Door>,
     admin: (TcpListener, admin::Service),
+    accepting: admin::Listeners,
     journal: Option<(Journal, Writer)>,
     control: Option<(Socket, Desk)>,
     listener: listener::Config,
@@ -110,6 +125,7 @@ impl App {
         let shared = Arc::new(proxy::Parts {
             config: config.proxy.clone(),
             flights: flights.clone(),
+            bodies: Budget::new(config.proxy.bodies),
             read_policy,
             clock,
             metrics: metrics.proxy.clone(),
@@ -125,12 +141,15 @@ impl App {
             tracing::info!(?recovered, "exchanges of before the start");
         }
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
+        let accepting = admin::Listeners::default();
         let service = admin::Service::new(admin::Parts {
             registry: metrics.registry(journal.is_some()),
             flights: flights.clone(),
             clock,
             drain: drain.clone(),
             journal: journal.clone(),
+            listeners: accepting.clone(),
+            about: about(&config),
         });
         // Clients come last: whoever is answered can also be asked about.
         let control = control_socket(&config)?
@@ -142,7 +161,8 @@ impl App {
             drain_timeout: config.drain.timeout,
             flights,
             admin,
-            proxies: doors(sites, &shared)?,
+            accepting,
+            proxies: doors(sites, &shared, &config, &metrics.listener)?,
             journal: keeping.journal,
             control,
             listener: config.listener,
@@ -154,7 +174,7 @@ impl App {
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.proxies
             .iter()
-            .filter_map(|(listener, _)| listener.local_addr().ok())
+            .filter_map(|door| door.listener.local_addr().ok())
             .collect()
     }
 
@@ -175,8 +195,11 @@ impl App {
         hurry: impl Future<Output = ()> + Send,
     ) {
         let evidence = Evidence::of_this_system();
-        for address in self.addresses() {
-            tracing::info!(%address, "listening for clients");
+        for door in &self.proxies {
+            let (address, tls) = (door.listener.local_addr(), door.keyring.is_some());
+            if let Ok(address) = address {
+                tracing::info!(%address, tls, "listening for clients");
+            }
         }
         if let Some(address) = self.admin_address() {
             tracing::info!(%address, "listening for the operator");
@@ -188,12 +211,13 @@ impl App {
             listener_metrics: clients,
             ..
         } = self;
-        let server = |metrics: &listener::Metrics, drain: &Drain| Server {
+        let server = |metrics: &listener::Metrics, drain: &Drain, tls| Server {
             config: self.listener.clone(),
             clock,
             drain: drain.clone(),
             metrics: metrics.clone(),
             evidence,
+            tls,
         };
         // Exchanges write until their end, and the operator may ask until the very last: what serves
         // both has a drain of its own.
@@ -202,12 +226,19 @@ impl App {
             last.spawn(writer.run());
             journal
         });
-        for (listener, proxy) in self.proxies {
-            drain.spawn(server(&clients, &drain).run(listener, proxy));
-        }
+        let doors = self.proxies.into_iter().map(|door| {
+            if let Some(keyring) = door.keyring.clone() {
+                drain.spawn(keyring.follow(clock, drain.clone()));
+            }
+            let server = server(&clients, &drain, door.keyring);
+            let serving = drain.spawn(server.run(door.listener, door.proxy));
+            serving.abort_handle()
+        });
+        self.accepting.are(doors.collect());
         // Who scrapes is no client, so its connections are counted nowhere.
         let (listener, service) = self.admin;
-        last.spawn(server(&listener::Metrics::default(), &last).run(listener, service));
+        last.spawn(service.clone().watch(last.clone()));
+        last.spawn(server(&listener::Metrics::default(), &last, None).run(listener, service));
         if let Some((socket, desk)) = self.control {
             last.spawn(control::serve(socket, desk, last.clone()));
         }
@@ -222,6 +253,18 @@ impl App {
         stopping.drain(self.drain_timeout, hurry).await;
         last.begin(clock.now());
         last.end();
+    }
+}
+
+/// What the operator's page says of the configuration.
+fn about(config: &Config) -> admin::About {
+    admin::About {
+        config: config.to_toml(),
+        held: config.proxy.held,
+        running: config.exchange.running,
+        undelivered: config.exchange.undelivered,
+        hold: config.proxy.hold,
+        journal_bytes: config.journal.max_bytes,
     }
 }
 
@@ -273,17 +316,10 @@ pub fn client(
     drain: &Drain,
     metrics: &upstream::Metrics,
 ) -> Result<Client, Error> {
-    let connector =
-        match &gateway.ca_file {
-            _ if !gateway.origin.is_tls() => Connector::network_without_tls(),
-            None => Connector::network(TlsConfig::platform()?),
-            Some(path) => Connector::network(TlsConfig::from_ca_file(path).map_err(|source| {
-                Error::CaFile {
-                    gateway: gateway.name.clone(),
-                    source,
-                }
-            })?),
-        };
+    let connector = tls::connector(gateway).map_err(|source| Error::GatewayTls {
+        gateway: gateway.name.clone(),
+        source: Box::new(source),
+    })?;
     Ok(Client::new(
         gateway.origin.clone(),
         connector,
@@ -297,12 +333,17 @@ pub fn client(
 fn doors(
     sites: BTreeMap<SocketAddr, Vec<Site>>,
     shared: &Arc<proxy::Parts>,
-) -> Result<Vec<(TcpListener, Proxy)>, Error> {
+    config: &Config,
+    metrics: &listener::Metrics,
+) -> Result<Vec<Door>, Error> {
     sites
         .into_iter()
         .map(|(address, sites)| {
-            let listener = listen(address, "gateway.listen")?;
-            Ok((listener, Proxy::new(Arc::clone(shared), sites.into())))
+            Ok(Door {
+                keyring: tls::keyring(config, address, metrics)?,
+                listener: listen(address, "gateway.listen")?,
+                proxy: Proxy::new(Arc::clone(shared), sites.into()),
+            })
         })
         .collect()
 }

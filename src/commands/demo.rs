@@ -89,7 +89,12 @@ fn holdline(listen: SocketAddr, upstream: SocketAddr) -> Result<App, String> {
 }
 
 fn instructions(address: SocketAddr, gateway: SocketAddr, admin: Option<SocketAddr>) -> String {
-    let admin = admin.map(|at| format!("Metrics and tasks: http://{at}/metrics, /tasks\n"));
+    let admin = admin.map(|at| {
+        format!(
+            "What the operator sees: http://{at}/\n\
+             Metrics and tasks: http://{at}/metrics, /tasks\n"
+        )
+    });
     format!(
         "A simulated gateway works at http://{gateway}, and holdline before it at http://{address}.
 Pay, and wait for the answer as if the gateway were quick:

@@ -1,8 +1,10 @@
 //! The commands: each reads its arguments, does one thing, and ends with an exit code.
 mod ask;
+pub mod cert;
 pub mod check;
 pub mod demo;
 mod exit;
+pub mod explain;
 pub mod healthcheck;
 pub mod journal;
 pub mod probe;

@@ -2,12 +2,14 @@
 use std::fmt::Display;
 use std::net::SocketAddr;
 
+use super::byte_size::ByteSize;
 use super::fault::{Places, Warning};
 use super::gateway::{self, Gateway};
 use super::kind::Problem;
 use super::reader::Reader;
 use super::resolve::Config;
 use super::span::Span;
+use crate::listener::Clients;
 
 /// Adds the faults that sound keys make together.
 pub(super) fn faults(config: &Config, reader: &mut Reader) {
@@ -49,6 +51,12 @@ pub(super) fn faults(config: &Config, reader: &mut Reader) {
         ("limits.per_owner", config.exchange.per_owner),
         ("limits.running", config.exchange.running),
         "one shop's share would be over the whole",
+    );
+    ordered(
+        reader,
+        ("limits.body", ByteSize(config.proxy.max_body as u64)),
+        ("limits.bodies", ByteSize(config.proxy.bodies as u64)),
+        "the largest body would never find room",
     );
     admin_apart(config, reader);
 }
@@ -134,10 +142,16 @@ impl Found<'_> {
     }
 
     fn gateway(&mut self, gateway: &Gateway, path: impl Fn(&str) -> String) {
-        let reach = "requests with card data and credentials arrive unencrypted";
+        let reach = match gateway.tls.as_ref().map(|tls| &tls.clients) {
+            None => "requests with card data and credentials arrive unencrypted",
+            Some(Clients::Unasked | Clients::Optional(_)) => {
+                "whoever reaches it may try credentials at the gateway"
+            }
+            Some(Clients::Required(_)) => "only clients with a certificate are served",
+        };
         self.listening(&path("listen"), gateway.listen, reach);
         let plain = !gateway.origin.is_tls();
-        let crosses = plain && !gateway.origin.is_loopback();
+        let crosses = plain && (!gateway.origin.is_loopback() || gateway.address.is_some());
         if crosses {
             let text = format!(
                 "{} is not encrypted: card data and credentials cross the network in clear text.",
@@ -148,9 +162,14 @@ impl Found<'_> {
             let text = format!("{} does not need it: write false.", gateway.origin);
             self.tell(&path("insecure"), text);
         }
-        if plain && gateway.ca_file.is_some() {
-            let text = "No certificate is asked for over http, so this file is not used.";
-            self.tell(&path("ca_file"), text.to_owned());
+        let unused = [
+            ("ca_file", gateway.ca_file.is_some()),
+            ("server_name", gateway.server_name.is_some()),
+            ("client_certificate", gateway.client.is_some()),
+        ];
+        for (key, _) in unused.iter().filter(|(_, is_written)| plain && *is_written) {
+            let text = "No certificate is asked for over http, so this is not used.";
+            self.tell(&path(key), text.to_owned());
         }
     }
 

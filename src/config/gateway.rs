@@ -5,14 +5,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::certificates;
 use super::fault::Place;
-use super::kind::{Address, FilePath, Kind, ListOf, Problem, Switch, text};
+use super::kind::{Address, FilePath, FilePaths, Kind, ListOf, Problem, Switch, parse, text};
 use super::nearest::nearest;
 use super::reader::Reader;
 use super::tree::{Node, Table, Value};
+use crate::certificates::PairFiles;
+use crate::listener::Tls;
 use crate::protocol;
 use crate::telemetry::Capped;
-use crate::upstream::{Origin, OriginError};
+use crate::upstream::{Origin, OriginError, Reach};
 
 /// A gateway and where it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +28,18 @@ pub struct Gateway {
     pub hosts: Vec<Host>,
     /// Where it is.
     pub origin: Origin,
+    /// Where it is reached, if not by the name of its origin.
+    pub address: Option<Reach>,
     /// Whether the operator allows plain http beyond loopback.
     pub insecure: bool,
     /// Certificates of the only issuers that are trusted; the system's own if there is none.
     pub ca_file: Option<PathBuf>,
+    /// The certificate that we show to the gateway if it asks for one.
+    pub client: Option<PairFiles>,
+    /// The name that the gateway's certificate is for, if it is not the upstream's host.
+    pub server_name: Option<Host>,
+    /// The certificates that its clients are shown; none if its listener speaks no TLS.
+    pub tls: Option<Tls>,
 }
 
 /// A host name or address as a `Host` field carries it, without a port and in lower case.
@@ -69,7 +80,22 @@ impl fmt::Display for Host {
 }
 
 /// The keys of a gateway, in the order in which they are shown.
-pub(super) const KEYS: [&str; 6] = ["name", "listen", "host", "upstream", "insecure", "ca_file"];
+pub(super) const KEYS: [&str; 14] = [
+    "name",
+    "listen",
+    "host",
+    "tls_certificate",
+    "tls_key",
+    "tls_client_ca",
+    "tls_clients",
+    "upstream",
+    "upstream_address",
+    "insecure",
+    "ca_file",
+    "server_name",
+    "client_certificate",
+    "client_key",
+];
 
 /// The name of a gateway that the command line or the environment makes without a name.
 const UNNAMED: &str = "gateway";
@@ -126,8 +152,12 @@ struct Draft {
     listen: Option<SocketAddr>,
     hosts: Option<Vec<Host>>,
     origin: Option<Origin>,
+    address: Option<Reach>,
     insecure: Option<bool>,
     ca_file: Option<PathBuf>,
+    client: Option<PairFiles>,
+    server_name: Option<Host>,
+    tls: Option<Tls>,
 }
 
 impl Draft {
@@ -155,7 +185,11 @@ impl Draft {
         let hosts = keys.hosts();
         let insecure = keys.optional("insecure", |value| Switch.read(value));
         let origin = keys.origin(name.as_deref(), insecure.unwrap_or(true));
-        let ca_file = keys.ca_file(directory);
+        let address = keys.optional("upstream_address", read_reach);
+        let ca_file = keys.file("ca_file", directory);
+        let client = certificates::client(&mut keys, directory);
+        let server_name = keys.optional("server_name", certificates::server_name);
+        let tls = certificates::listener(&mut keys, directory);
         keys.finish();
         Some(Self {
             place: keys.place,
@@ -165,8 +199,12 @@ impl Draft {
             listen,
             hosts,
             origin,
+            address: address.flatten(),
             insecure,
             ca_file,
+            client,
+            server_name: server_name.flatten(),
+            tls,
         })
     }
 
@@ -176,14 +214,18 @@ impl Draft {
             listen: self.listen?,
             hosts: self.hosts?,
             origin: self.origin?,
+            address: self.address,
             insecure: self.insecure?,
             ca_file: self.ca_file,
+            client: self.client,
+            server_name: self.server_name,
+            tls: self.tls,
         })
     }
 }
 
 /// The keys of one gateway on their way out of its table.
-struct Keys<'a> {
+pub(super) struct Keys<'a> {
     reader: &'a mut Reader,
     table: Table,
     place: Place,
@@ -197,7 +239,7 @@ impl Keys<'_> {
     }
 
     /// Reads a key that is written; a fault leaves none.
-    fn written<T>(
+    pub(super) fn written<T>(
         &mut self,
         key: &str,
         read: impl FnOnce(&Value) -> Result<T, Problem>,
@@ -278,15 +320,40 @@ impl Keys<'_> {
         known
     }
 
-    fn ca_file(&mut self, directory: Option<&Path>) -> Option<PathBuf> {
-        let file = self.optional("ca_file", |value| FilePath.read(value));
-        let path = self.path("ca_file");
-        let from_file = matches!(self.reader.places.get(&path), Some(Place::Line(..)));
-        let file = file.flatten()?;
-        Some(match directory {
-            Some(directory) if from_file => directory.join(file),
+    /// The path of a key.
+    pub(super) fn file(&mut self, key: &str, directory: Option<&Path>) -> Option<PathBuf> {
+        let file = self.optional(key, |value| FilePath.read(value)).flatten()?;
+        Some(self.located(key, directory, file))
+    }
+
+    /// The paths of a key.
+    pub(super) fn files(&mut self, key: &str, directory: Option<&Path>) -> Vec<PathBuf> {
+        let files = self.optional(key, |value| FilePaths.read(value));
+        let files = files.unwrap_or_default().into_iter();
+        files
+            .map(|file| self.located(key, directory, file))
+            .collect()
+    }
+
+    /// Paths that the file writes start at its directory.
+    fn located(&self, key: &str, directory: Option<&Path>, file: PathBuf) -> PathBuf {
+        let place = self.reader.places.get(&self.path(key));
+        match directory {
+            Some(directory) if matches!(place, Some(Place::Line(..))) => directory.join(file),
             _ => file,
-        })
+        }
+    }
+
+    /// True if the key was written and read.
+    pub(super) fn is_written(&self, key: &str) -> bool {
+        self.reader.places.contains_key(&self.path(key))
+    }
+
+    /// Adds a fault where the key stands, or where its gateway begins.
+    pub(super) fn fault(&mut self, key: &str, problem: Problem) {
+        let path = self.path(key);
+        let place = self.reader.places.get(&path).unwrap_or(&self.place).clone();
+        self.reader.fault(&place, &path, problem);
     }
 
     fn finish(&mut self) {
@@ -327,6 +394,15 @@ fn read_origin(value: &Value, insecure: bool) -> Result<Origin, Problem> {
     }
 }
 
+/// Reads where a gateway is reached; an empty text leaves it to its origin.
+fn read_reach(value: &Value) -> Result<Option<Reach>, Problem> {
+    let hint = "write an address or a host name, like \"192.0.2.1\" or \"origin.example:443\"";
+    if text(value, hint)?.is_empty() {
+        return Ok(None);
+    }
+    parse(value, hint).map(Some)
+}
+
 /// Tells gateways that cannot be told apart.
 fn apart(reader: &mut Reader, drafts: &[Draft]) {
     for (position, later) in drafts.iter().enumerate() {
@@ -358,6 +434,9 @@ fn collisions(reader: &mut Reader, earlier: &Draft, later: &Draft) {
         let hint = "use the same address for both, or another port";
         at(reader, later, "listen", Problem::new(text, hint));
     }
+    if one == other {
+        share_tls(reader, earlier, later);
+    }
     let mut both = earlier.hosts.iter().zip(&later.hosts);
     let shared = both.find_map(|(hosts, others)| others.iter().find(|host| hosts.contains(host)));
     if let Some(host) = shared.filter(|_| one == other) {
@@ -368,6 +447,24 @@ fn collisions(reader: &mut Reader, earlier: &Draft, later: &Draft) {
             "host",
             Problem::new(text, "give each host to one gateway"),
         );
+    }
+}
+
+/// Hands are shaken before a request says whose it is, so gateways of one listener ask alike.
+fn share_tls(reader: &mut Reader, earlier: &Draft, later: &Draft) {
+    match (&earlier.tls, &later.tls) {
+        (None, None) => {}
+        (Some(one), Some(other)) if one.clients == other.clients => {}
+        (Some(_), Some(_)) => {
+            let text = "is not that of another gateway on the same listener";
+            let hint = "write the same for both, or give each a listener of its own";
+            at(reader, later, "tls_client_ca", Problem::new(text, hint));
+        }
+        (Some(_), None) | (None, Some(_)) => {
+            let text = "is written for one gateway of this listener and not for the other";
+            let hint = "write it for both; the file may be the same";
+            at(reader, later, "tls_certificate", Problem::new(text, hint));
+        }
     }
 }
 

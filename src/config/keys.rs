@@ -121,6 +121,12 @@ fn upstream(config: &mut Config, visitor: &mut impl Visitor) {
     );
     visitor.key(
         section,
+        "fail_fast",
+        &mut upstream.fail_fast,
+        &Within(SECOND, DAY),
+    );
+    visitor.key(
+        section,
         "answer_timeout",
         &mut upstream.answer_timeout,
         &step,
@@ -219,6 +225,12 @@ fn limits(config: &mut Config, visitor: &mut impl Visitor) {
     );
     visitor.key(
         section,
+        "bodies",
+        &mut config.proxy.bodies,
+        &bytes(MIB, 1024 * 1024 * MIB),
+    );
+    visitor.key(
+        section,
         "answer",
         &mut config.upstream.max_answer,
         &bytes(KIB, 256 * MIB),
@@ -228,6 +240,12 @@ fn limits(config: &mut Config, visitor: &mut impl Visitor) {
         "fields",
         &mut config.listener.max_fields,
         &count(10, 1_000),
+    );
+    visitor.key(
+        section,
+        "answers",
+        &mut config.exchange.answers,
+        &bytes(MIB, 1024 * 1024 * MIB),
     );
     // hyper reads heads into a buffer of no less than 8 KiB.
     let head = bytes(8 * KIB, MIB);
@@ -242,6 +260,12 @@ fn limits(config: &mut Config, visitor: &mut impl Visitor) {
 fn listener(config: &mut Config, visitor: &mut impl Visitor) {
     let (section, patience) = ("listener", Within(STEP, HOUR));
     let listener = &mut config.listener;
+    visitor.key(
+        section,
+        "handshake_timeout",
+        &mut listener.handshake_timeout,
+        &patience,
+    );
     visitor.key(
         section,
         "fields_timeout",

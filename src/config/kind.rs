@@ -246,6 +246,36 @@ impl Kind for FilePath {
     }
 }
 
+/// Paths of files; a single one needs no list, and an empty text is none.
+pub(super) struct FilePaths;
+
+impl Kind for FilePaths {
+    type Value = Vec<PathBuf>;
+
+    fn read(&self, value: &Value) -> Result<Vec<PathBuf>, Problem> {
+        let hint = "write the path of a file, or several in a list";
+        let paths: Vec<PathBuf> = match value {
+            Value::Text(path) => vec![PathBuf::from(path)],
+            Value::Word(_)
+            | Value::Integer(_)
+            | Value::Boolean(_)
+            | Value::List(_)
+            | Value::Table(_)
+            | Value::Other(_) => ListOf(hint).read(value)?,
+        };
+        let is_written = |path: &PathBuf| !path.as_os_str().is_empty();
+        Ok(paths.into_iter().filter(is_written).collect())
+    }
+
+    fn show(&self, value: &Vec<PathBuf>) -> String {
+        let paths = value.iter().map(|path| quoted(&path.display()));
+        match value.as_slice() {
+            [path] => quoted(&path.display()),
+            _ => format!("[{}]", paths.collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
 /// A path of a file that holdline makes itself.
 pub(super) struct OwnFile;
 

@@ -1,8 +1,11 @@
 //! The configuration: as written by file, environment and flags, then resolved, all faults at once.
 mod byte_size;
+mod certificates;
 mod checks;
 mod environment;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gateway;
 mod keys;
 mod kind;

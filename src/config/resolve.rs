@@ -4,17 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-
 use super::environment;
 use super::fault::{Fault, Faults, Place, Places, Warning};
 use super::gateway::{self, Gateway};
 use super::keys::{self, Visitor};
-use super::kind::{Kind, Problem};
+use super::kind::Kind;
 use super::reader::{Reader, fault};
 use super::tree::{self, Node, Table, Value};
-use super::{checks, summary};
+use super::{certificates, checks, summary};
 use crate::telemetry::Capped;
 use crate::{
     admin, control, drain, exchange, journal, listener, polling, proxy, results, telemetry,
@@ -50,6 +47,14 @@ pub struct Config {
     pub drain: drain::Config,
 }
 
+impl Config {
+    /// The configuration as TOML that reads back as the same. No secret is in it: a configuration
+    /// names files and addresses only.
+    pub fn to_toml(&self) -> String {
+        summary::toml(self, &Places::default())
+    }
+}
+
 /// A configuration without faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
@@ -65,7 +70,7 @@ impl Resolved {
     /// The configuration as TOML that reads back as the same, each key that was written with its
     /// place.
     pub fn to_toml(&self) -> String {
-        summary::toml(self)
+        summary::toml(&self.config, &self.places)
     }
 }
 
@@ -140,8 +145,8 @@ pub fn read(
     flags: &Flags,
 ) -> Result<Resolved, Faults> {
     let file = path.map(open).transpose()?;
-    let resolved = resolve(file.as_ref(), environment, flags)?;
-    let faults = certificates(&resolved);
+    let mut resolved = resolve(file.as_ref(), environment, flags)?;
+    let faults = certificates::inspect(&mut resolved);
     if faults.is_empty() {
         Ok(resolved)
     } else {
@@ -266,40 +271,5 @@ impl Visitor for Names {
         _kind: &K,
     ) {
         self.0.push(format!("{section}.{name}"));
-    }
-}
-
-/// The faults of the files of certificates.
-fn certificates(resolved: &Resolved) -> Faults {
-    let gateways = &resolved.config.gateways;
-    let mut faults = Faults::default();
-    for (index, gateway) in gateways.iter().enumerate() {
-        let Some(file) = &gateway.ca_file else {
-            continue;
-        };
-        let Err(text) = certificates_in(file) else {
-            continue;
-        };
-        let key = gateway::path(index, gateways.len(), "ca_file");
-        let place = resolved.places.get(&key).cloned();
-        let hint = "write the path of a PEM file with the certificates of the issuers";
-        let problem = Problem::new(text, hint);
-        faults.add(fault(&place.unwrap_or(Place::Nowhere), &key, problem));
-    }
-    faults
-}
-
-fn certificates_in(file: &Path) -> Result<(), String> {
-    let shown = file.display().to_string();
-    let problem = |what: &str| format!("names {}, {what}", Capped(&shown));
-    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file)
-        .map_err(|error| problem(&format!("which cannot be read: {error}")))?
-        .collect();
-    match found {
-        Ok(certificates) if certificates.is_empty() => {
-            Err(problem("which has no certificate in it"))
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(problem(&format!("which is no PEM file: {error}"))),
     }
 }

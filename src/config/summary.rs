@@ -1,24 +1,26 @@
 //! The configuration in force as TOML, each key that was written with its place.
 use std::fmt::Write as _;
 
+use super::certificates::CLIENTS;
 use super::fault::Places;
-use super::gateway;
+use super::gateway::{self, Gateway, Host};
 use super::keys::{self, Visitor};
-use super::kind::{Address, FilePath, Kind, Switch, quoted};
-use super::resolve::Resolved;
+use super::kind::{Address, FilePath, FilePaths, Kind, Switch, quoted};
+use super::resolve::Config;
+use crate::listener::Clients;
 
 /// The column of the notes behind the keys.
 const NOTES: usize = 40;
 
-/// The TOML of `resolved`; it reads back as the same configuration.
-pub(super) fn toml(resolved: &Resolved) -> String {
+/// The TOML of `config`; it reads back as the same configuration.
+pub(super) fn toml(config: &Config, places: &Places) -> String {
     let mut summary = Summary {
-        places: &resolved.places,
+        places,
         section: "",
         text: String::new(),
     };
-    summary.gateways(resolved);
-    keys::visit(&mut resolved.config.clone(), &mut summary);
+    summary.gateways(&config.gateways);
+    keys::visit(&mut config.clone(), &mut summary);
     summary.text
 }
 
@@ -29,20 +31,10 @@ struct Summary<'a> {
 }
 
 impl Summary<'_> {
-    fn gateways(&mut self, resolved: &Resolved) {
-        let gateways = &resolved.config.gateways;
+    fn gateways(&mut self, gateways: &[Gateway]) {
         for (index, gateway) in gateways.iter().enumerate() {
-            let hosts: Vec<String> = gateway.hosts.iter().map(quoted).collect();
-            let values = [
-                ("name", quoted(&gateway.name)),
-                ("listen", Address.show(&gateway.listen)),
-                ("host", format!("[{}]", hosts.join(", "))),
-                ("upstream", quoted(&gateway.origin)),
-                ("insecure", Switch.show(&gateway.insecure)),
-                ("ca_file", FilePath.show(&gateway.ca_file)),
-            ];
             let _ = writeln!(self.text, "[[gateway]]");
-            for (key, value) in values {
+            for (key, value) in values(gateway) {
                 self.line(&gateway::path(index, gateways.len(), key), key, &value);
             }
             let _ = writeln!(self.text);
@@ -56,6 +48,40 @@ impl Summary<'_> {
             None => writeln!(self.text, "{written}"),
         };
     }
+}
+
+/// The keys of a gateway, in their order.
+fn values(gateway: &Gateway) -> [(&'static str, String); 14] {
+    let hosts: Vec<String> = gateway.hosts.iter().map(quoted).collect();
+    let pairs = || gateway.tls.iter().flat_map(|tls| &tls.pairs);
+    let shown = pairs().map(|pair| pair.certificate.clone()).collect();
+    let keys = pairs().map(|pair| pair.key.clone()).collect();
+    let clients = gateway.tls.as_ref().map(|tls| &tls.clients);
+    let (issuers, required) = match clients {
+        None | Some(Clients::Unasked) => (None, true),
+        Some(Clients::Optional(path)) => (Some(path.clone()), false),
+        Some(Clients::Required(path)) => (Some(path.clone()), true),
+    };
+    let client = gateway.client.clone();
+    let (certificate, key) = client.map(|pair| (pair.certificate, pair.key)).unzip();
+    let address = gateway.address.as_ref().map(ToString::to_string);
+    let server_name = gateway.server_name.as_ref().map(Host::as_str);
+    [
+        ("name", quoted(&gateway.name)),
+        ("listen", Address.show(&gateway.listen)),
+        ("host", format!("[{}]", hosts.join(", "))),
+        ("tls_certificate", FilePaths.show(&shown)),
+        ("tls_key", FilePaths.show(&keys)),
+        ("tls_client_ca", FilePath.show(&issuers)),
+        ("tls_clients", CLIENTS.show(&required)),
+        ("upstream", quoted(&gateway.origin)),
+        ("upstream_address", quoted(&address.unwrap_or_default())),
+        ("insecure", Switch.show(&gateway.insecure)),
+        ("ca_file", FilePath.show(&gateway.ca_file)),
+        ("server_name", quoted(&server_name.unwrap_or_default())),
+        ("client_certificate", FilePath.show(&certificate)),
+        ("client_key", FilePath.show(&key)),
+    ]
 }
 
 impl Visitor for Summary<'_> {

@@ -15,7 +15,9 @@ use super::machine::{Event, Joining, Machine};
 use super::order::{Identity, Order};
 use super::stored::{OnDisk, Stored};
 use super::table::Table;
+use super::trail::What;
 use crate::timing::Moment;
+use crate::upstream::Cause;
 
 /// What becomes of a request that asks for an exchange.
 pub enum Admission {
@@ -50,7 +52,7 @@ pub enum Refusal {
     Held,
     /// `limits.per_owner` is reached.
     Owner,
-    /// `limits.undelivered` is reached.
+    /// `limits.undelivered` or `limits.answers` is reached.
     Undelivered,
     /// `limits.facts` is reached.
     Facts,
@@ -60,11 +62,13 @@ pub enum Refusal {
     JournalFull,
     /// The process is stopping.
     Draining,
+    /// The gateway accepts no connections; this is why the last attempt failed.
+    Unreachable(Cause),
 }
 
 impl Refusal {
-    /// Every refusal, for the table of what is told.
-    pub const ALL: [Self; 8] = [
+    /// Every refusal, for the table of what is told; the causes have a table of their own.
+    pub const ALL: [Self; 9] = [
         Self::Running,
         Self::Held,
         Self::Owner,
@@ -73,6 +77,7 @@ impl Refusal {
         Self::JournalDown,
         Self::JournalFull,
         Self::Draining,
+        Self::Unreachable(Cause::Refused),
     ];
 }
 
@@ -198,14 +203,19 @@ impl Context {
             Err(Refusal::Held)
         } else if table.running() >= limits.running {
             Err(Refusal::Running)
-        } else if table.at_rest >= limits.undelivered {
+        } else if table.at_rest >= limits.undelivered
+            || self.results.pinned_bytes() >= limits.answers
+        {
             Err(Refusal::Undelivered)
         } else if table.owned_by(order.identity.owner) >= limits.per_owner {
             Err(Refusal::Owner)
         } else if order.key.explicit && table.facts.purge(now) >= limits.facts {
             Err(Refusal::Facts)
         } else {
-            self.recorder.may_start()
+            self.recorder.may_start()?;
+            // Last, because who may try is the one that finds out.
+            let client = &order.gateway.client;
+            client.may_try().map_err(Refusal::Unreachable)
         }
     }
 
@@ -235,6 +245,7 @@ impl Context {
             read_at: order.read_at,
         };
         let flight = Arc::new(Flight::new(subject, machine, Some(waiter)));
+        flight.note(What::Began, order.read_at);
         let kindred = table.enter(&flight);
         for sharing in &kindred.key {
             sharing

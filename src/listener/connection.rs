@@ -7,21 +7,23 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Sleep, sleep_until};
 use tracing::debug;
 
 use super::answer::{Attended, Peer};
 use super::config::Config;
-use super::line::Line;
+use super::line::{Line, Speech};
 use super::metrics::Why;
 use super::parking::{Manner, Place, Reply};
 use super::rewound::Rewound;
+use super::scrutiny::Scrutiny;
 use super::watch::Overdue;
 use crate::message::Body;
 use crate::timing::{Moment, on_grid};
@@ -33,6 +35,9 @@ const LINGER: Duration = Duration::from_secs(1);
 const LAST_WRITES: Duration = Duration::from_secs(2);
 /// The least that hyper allows for its buffers.
 const LEAST_BUFFER: usize = 8192;
+/// The answer to a head that took too long, as bare as hyper's own answers to broken ones.
+const LATE: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// How many fields hyper takes without an allocation for each request.
 const FIELDS_ON_STACK: usize = 100;
 
@@ -51,7 +56,7 @@ enum End {
 /// Serves one connection over `io`, which ends in `line`'s socket, until all is settled.
 pub(super) async fn serve<I, S>(io: I, line: Arc<Line>, peer: Peer, service: S)
 where
-    I: AsyncRead + AsyncWrite + Unpin,
+    I: Speech,
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     let terms = line.terms();
@@ -66,18 +71,16 @@ where
         last: None,
     };
     let place = Place::default();
-    let service = Attended::new(service, Arc::clone(&line), peer, place.clone());
-    // Boxed, so that it is gone while an answer is waited for or watched.
-    let io = TokioIo::new(Rewound::new(io));
-    let hyper = Box::pin(terms.http.serve_connection(io, service));
-    let why = match speak(hyper, &place, attendant).await {
+    let hyper = begin(io, &line, peer, &place, service);
+    let (end, goodbye) = speak(hyper, &place, attendant).await;
+    let why = match end {
         End::Served(result) => {
             if let Err(error) = result {
                 debug!(%error, client = %peer.0, "a connection ended early");
             }
-            attendant.linger().await
+            attendant.part(&goodbye).await
         }
-        End::Overdue(Overdue::Request) => attendant.linger().await,
+        End::Overdue(Overdue::Request | Overdue::Fields) => attendant.part(&goodbye).await,
         End::Overdue(Overdue::Write) => {
             line.reset_on_close();
             Why::Deadline
@@ -89,6 +92,24 @@ where
         }
     };
     line.abandon(why);
+}
+
+/// hyper on a fresh connection. Boxed, so that it is gone while an answer is waited for or watched.
+fn begin<I, S>(
+    io: I,
+    line: &Arc<Line>,
+    peer: Peer,
+    place: &Place,
+    service: S,
+) -> Pin<Box<Hyper<I, S>>>
+where
+    I: Speech,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
+{
+    let scrutiny = Scrutiny::default();
+    let io = TokioIo::new(Rewound::new(io, scrutiny.clone()));
+    let service = Attended::new(service, Arc::clone(line), peer, place.clone(), scrutiny);
+    Box::pin(line.terms().http.serve_connection(io, service))
 }
 
 /// hyper's settings for one connection. Its own deadline for fields counts the idle time of a
@@ -105,30 +126,49 @@ pub(super) fn http(config: &Config) -> http1::Builder {
     http
 }
 
+/// Says last words to a client that is not served, and lets it take them for [`LINGER`].
+pub(super) async fn dismiss(line: &Line, words: &[u8]) {
+    let clock = line.terms().clock;
+    let taken = async {
+        line.tell(words).await;
+        poll_fn(|context| line.poll_discard(context)).await;
+    };
+    tokio::select! {
+        () = taken => {}
+        () = clock.sleep_until(clock.now() + LINGER) => {}
+    }
+}
+
 type Hyper<I, S> = http1::Connection<TokioIo<Rewound<I>>, Attended<S>>;
 
 /// Serves a connection through one hyper after the other: each goes when a request is held, and
-/// another one comes with its answer.
+/// another one comes with its answer. Returns with the goodbye, for which it may not be the time.
 async fn speak<I, S>(
     mut hyper: Pin<Box<Hyper<I, S>>>,
     place: &Place,
     attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
-) -> End
+) -> (End, Vec<u8>)
 where
-    I: AsyncRead + AsyncWrite + Unpin,
+    I: Speech,
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     let terms = attendant.line.terms();
     loop {
         let manner = match drive(hyper.as_mut(), place, attendant).await {
             Ok(manner) => manner,
-            Err(end) => return end,
+            Err(end) => {
+                let (mut io, _) = take_apart(hyper);
+                if matches!(end, End::Overdue(Overdue::Fields)) {
+                    tell_late(&mut io);
+                }
+                return (end, io.goodbye());
+            }
         };
         let (mut io, service) = take_apart(hyper);
         let counted = terms.metrics.parked();
         match attendant.hold(place).await {
             Ok(answer) => place.put(answer),
-            Err(end) => return end,
+            Err(end) => return (end, io.goodbye()),
         }
         drop(counted);
         io.put_back(manner.head(terms.drain.is_draining()));
@@ -136,10 +176,21 @@ where
     }
 }
 
+/// Tells a client that the fields of its request took too long, if there is room for the words: no
+/// answer is on its way while fields are read.
+fn tell_late(io: &mut (impl AsyncWrite + Unpin)) {
+    let told = async {
+        io.write_all(LATE).await?;
+        io.flush().await
+    };
+    // It is closed either way.
+    let _ = told.now_or_never();
+}
+
 /// Keeps of hyper the socket, and what the client sent beyond its request.
 fn take_apart<I, S>(hyper: Pin<Box<Hyper<I, S>>>) -> (Rewound<I>, Attended<S>)
 where
-    I: AsyncRead + AsyncWrite + Unpin,
+    I: Speech,
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     let parts = Pin::into_inner(hyper).into_parts();
@@ -156,7 +207,7 @@ async fn drive<I, S>(
     attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
 ) -> Result<Manner, End>
 where
-    I: AsyncRead + AsyncWrite + Unpin,
+    I: Speech,
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     poll_fn(|context| {
@@ -290,10 +341,49 @@ where
         .await
     }
 
-    /// Ends our side and reads on until the client's own end or for [`LINGER`], and until no
-    /// answer is watched any more. Says why what is left then stays undecided.
+    /// Parts from the client once hyper is gone. Says why what is left then stays undecided.
+    async fn part(&mut self, goodbye: &[u8]) -> Why {
+        self.line.serves_no_more();
+        if !goodbye.is_empty()
+            && let Some(why) = self.hold_goodbye().await
+        {
+            return why;
+        }
+        self.line.finish(goodbye);
+        self.linger().await
+    }
+
+    /// Waits until it is time for the goodbye; some if it will never be.
+    async fn hold_goodbye(&mut self) -> Option<Why> {
+        let terms = self.line.terms();
+        let mut until = None;
+        poll_fn(|context| {
+            loop {
+                // Its end and its reset are looked out for, and what it says is of no use.
+                let _ = self.line.poll_discard(context);
+                let held = self.line.holds_goodbye();
+                let pause = || Some(terms.clock.now() + terms.config.goodbye);
+                until = if held { None } else { until.or_else(pause) };
+                let notice = match self.poll(context, until) {
+                    Poll::Ready(notice) => notice,
+                    Poll::Pending if self.line.holds_goodbye() == held => return Poll::Pending,
+                    Poll::Pending => continue,
+                };
+                return Poll::Ready(match notice {
+                    Notice::Draining => continue,
+                    Notice::Elapsed => None,
+                    Notice::Broken => Some(Why::Reset),
+                    Notice::Overdue(_) => Some(Why::Deadline),
+                    Notice::Stopped => Some(Why::Stopped),
+                });
+            }
+        })
+        .await
+    }
+
+    /// Reads on until the client's own end or for [`LINGER`], and until no answer is watched any
+    /// more.
     async fn linger(&mut self) -> Why {
-        self.line.finish();
         let mut until = Some(self.line.terms().clock.now() + LINGER);
         poll_fn(|context| {
             loop {
@@ -338,12 +428,13 @@ mod tests {
             drain: Drain::new(),
             metrics: Metrics::default(),
             evidence: Evidence::Portable,
+            tls: None,
         };
-        let line = Line::open(stream, Arc::new(server.into_terms()));
         let peer = Peer(listener.local_addr().unwrap());
+        let line = Line::open(stream, peer.0, Arc::new(server.into_terms()));
         let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
         let task = serve(line.wire(), Arc::clone(&line), peer, service);
-        assert!(size_of_val(&task) <= 832, "{} bytes", size_of_val(&task));
+        assert!(size_of_val(&task) <= 872, "{} bytes", size_of_val(&task));
         assert!(size_of_val(&*line) <= 160, "{} bytes", size_of_val(&*line));
     }
 }

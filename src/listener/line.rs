@@ -1,6 +1,7 @@
 //! The socket below hyper: a thin type that counts what passes, remembers what broke, and stays
 //! alive for as long as an answer is watched.
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,12 +15,14 @@ use super::evidence::{self, Evidence, Progress, Waiting};
 use super::metrics::Why;
 use super::receipt::Receipt;
 use super::server::Terms;
+use super::tls::{self, Failure};
 use super::watch::{Overdue, Verdict, Watch};
 use crate::timing::Moment;
 
 /// One connection's socket with all that is known of it. hyper and the connection's task share it.
 pub(super) struct Line {
     stream: TcpStream,
+    peer: SocketAddr,
     terms: Arc<Terms>,
     watch: Mutex<Watch>,
 }
@@ -27,12 +30,26 @@ pub(super) struct Line {
 /// The socket as hyper (or a TLS session below it) reads and writes it.
 pub(super) struct Wire(Arc<Line>);
 
+/// What hyper speaks on: the socket itself, or a TLS session above it.
+pub(super) trait Speech: AsyncRead + AsyncWrite + Unpin {
+    /// The last bytes of our side, for [`Line::finish`] to write in their time; none where the
+    /// socket's own end says it all. Nothing is written after it.
+    fn goodbye(&mut self) -> Vec<u8>;
+}
+
+impl Speech for Wire {
+    fn goodbye(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
 impl Line {
     /// Begins to watch a fresh socket.
-    pub(super) fn open(stream: TcpStream, terms: Arc<Terms>) -> Arc<Self> {
+    pub(super) fn open(stream: TcpStream, peer: SocketAddr, terms: Arc<Terms>) -> Arc<Self> {
         let watch = Watch::new(terms.evidence, terms.clock.now(), &terms.config);
         Arc::new(Self {
             stream,
+            peer,
             terms,
             watch: Mutex::new(watch),
         })
@@ -105,15 +122,74 @@ impl Line {
         let _ = self.stream.set_zero_linger();
     }
 
-    /// Ends our side once hyper is gone: with a FIN, unless the connection is broken.
-    pub(super) fn finish(&self) {
+    /// Notes that hyper is gone, and with it what it had not flushed.
+    pub(super) fn serves_no_more(&self) {
         let cut = self.watch().serves_no_more();
         for receipt in cut {
             self.missed(receipt, Why::Cut);
         }
+    }
+
+    /// True while a goodbye has to wait.
+    pub(super) fn holds_goodbye(&self) -> bool {
+        self.watch().holds_goodbye()
+    }
+
+    /// Ends our side once hyper is gone: with its goodbye and a FIN, unless the connection is
+    /// broken.
+    pub(super) fn finish(&self, goodbye: &[u8]) {
+        if !goodbye.is_empty() {
+            self.note_reset();
+            let decided = self.watch().parts();
+            for receipt in decided {
+                receipt.settle(true);
+            }
+            // Where the kernel has no room, what comes before it is not whole either.
+            let _ = self.stream.try_write(goodbye);
+        }
         if !self.is_broken() {
             self.shut();
         }
+    }
+
+    /// The reset may be in the kernel and not yet told. Whoever asks first clears it, so what was
+    /// noted before stays noted.
+    fn note_reset(&self) {
+        if !matches!(self.stream.take_error(), Ok(None)) {
+            self.watch().broke();
+        }
+    }
+
+    /// Waits for the client's first byte, which stays where it is; `None` if it ended before.
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut byte = [0];
+        let count = self.stream.peek(&mut byte).await?;
+        Ok(byte.first().copied().filter(|_| count > 0))
+    }
+
+    /// Hands are shaken: the client's first request may come.
+    pub(super) fn begin(&self) {
+        let now = self.now();
+        self.watch().begin(now, &self.terms.config);
+    }
+
+    /// Writes to a client that is not served, and ends our side.
+    pub(super) async fn tell(&self, words: &[u8]) {
+        if self.stream.writable().await.is_ok() {
+            let _ = self.stream.try_write(words);
+        }
+        self.shut();
+    }
+
+    /// Tells TLS that comes to a listener without it, by the first bytes of the connection.
+    fn is_unawaited_tls(&self, read: &[u8]) -> bool {
+        let is_tls = self.terms.tls.is_none()
+            && matches!(read, [tls::HANDSHAKE, 3, ..])
+            && self.watch().has_read_only(read.len());
+        if is_tls {
+            self.terms.fails(Failure::TlsOnPlain, None, self.peer);
+        }
+        is_tls
     }
 
     fn shut(&self) {
@@ -133,12 +209,11 @@ impl Line {
         {
             watch.progressed(now, progress, &self.terms.config);
         }
-        // The reset may be in the kernel and not yet told. Whoever asks first clears it, so what
-        // was noted before stays noted.
-        if watch.is_quiet_over(now, stopped) && !matches!(self.stream.take_error(), Ok(None)) {
-            watch.broke();
-        }
+        let may_decide = watch.is_quiet_over(now, stopped);
         drop(watch);
+        if may_decide {
+            self.note_reset();
+        }
         loop {
             // The lock is not held while a receipt is told.
             let decided = self.watch().decided(now, stopped, &self.terms.config);
@@ -278,9 +353,14 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = self
             .0
             .poll_read(context, |stream| stream.try_read_buf(buffer));
+        let fresh = buffer.filled().get(before..).unwrap_or_default();
+        if matches!(read, Poll::Ready(Ok(_))) && self.0.is_unawaited_tls(fresh) {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
         read.map_ok(drop)
     }
 }

@@ -5,7 +5,9 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEn
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::tls::Failure;
 
 /// Why an answer does not count as delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +41,16 @@ struct NotAcknowledged {
     why: Why,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TlsFailed {
+    why: Failure,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Certificate {
+    file: String,
+}
+
 /// The listener's metrics; clones count into the same numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
@@ -47,6 +59,8 @@ pub struct Metrics {
     accepted: Counter,
     accept_errors: Counter,
     not_acknowledged: Family<NotAcknowledged, Counter>,
+    tls_failures: Family<TlsFailed, Counter>,
+    certificates: Family<Certificate, Gauge>,
 }
 
 impl Metrics {
@@ -77,6 +91,17 @@ impl Metrics {
             "Answers that are not known to have reached their reader",
             self.not_acknowledged.clone(),
         );
+        registry.register(
+            "tls_failures",
+            "Downstream connections on which no TLS session came about",
+            self.tls_failures.clone(),
+        );
+        registry.register_with_unit(
+            "certificate_expiry_timestamp",
+            "When a certificate that clients are shown expires, since 1970",
+            Unit::Seconds,
+            self.certificates.clone(),
+        );
     }
 
     /// How many connections are open.
@@ -97,6 +122,24 @@ impl Metrics {
 
     pub(super) fn accept_failed(&self) {
         self.accept_errors.inc();
+    }
+
+    pub(super) fn tls_failed(&self, why: Failure) {
+        self.tls_failures.get_or_create(&TlsFailed { why }).inc();
+    }
+
+    /// Tells until when the certificate of a file is valid.
+    pub(super) fn certificate(&self, file: &str, until: i64) {
+        let file = file.to_owned();
+        self.certificates
+            .get_or_create(&Certificate { file })
+            .set(until);
+    }
+
+    /// Tells nothing of a certificate any more.
+    pub(super) fn certificate_is_gone(&self, file: &str) {
+        let file = file.to_owned();
+        self.certificates.remove(&Certificate { file });
     }
 
     pub(super) fn not_acknowledged(&self, why: Why) {

@@ -4,12 +4,17 @@ mod answer;
 mod config;
 mod connection;
 mod evidence;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod line;
 mod metrics;
 mod parking;
 mod receipt;
 mod rewound;
+mod scrutiny;
+mod seldom;
 mod server;
+mod tls;
 mod watch;
 
 pub use answer::Peer;
@@ -18,4 +23,6 @@ pub use evidence::{Evidence, acknowledgement_works};
 pub use metrics::Metrics;
 pub use parking::{Later, Reply};
 pub use receipt::Receipt;
+pub use scrutiny::Malformed;
 pub use server::{Server, bind};
+pub use tls::{Clients, Error, Keyring, Tls};

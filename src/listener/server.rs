@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -24,8 +25,10 @@ use super::evidence::{Evidence, bound_silence};
 use super::line::Line;
 use super::metrics::Metrics;
 use super::parking::Reply;
+use super::seldom::Seldom;
+use super::tls::{self, Failure, FailureLog, Keyring};
 use crate::drain::Drain;
-use crate::timing::{Clock, Moment};
+use crate::timing::Clock;
 
 /// Connections that the kernel finishes before we accept them: bursts of thousands come at once.
 /// The kernel caps it (`net.core.somaxconn`).
@@ -34,8 +37,6 @@ const BACKLOG: u32 = 16_384;
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// After a failure to accept that the next try would meet again, as when descriptors are short.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// At most one line is logged of failures to accept in this span.
-const ACCEPT_LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// Binds a listening socket; port 0 takes a free one.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -61,6 +62,8 @@ pub struct Server {
     pub metrics: Metrics,
     /// By which rule an answer counts as delivered.
     pub evidence: Evidence,
+    /// The certificates, where it speaks TLS.
+    pub tls: Option<Keyring>,
 }
 
 /// What every connection of a listener shares.
@@ -70,7 +73,18 @@ pub(super) struct Terms {
     pub(super) drain: Drain,
     pub(super) metrics: Metrics,
     pub(super) evidence: Evidence,
+    pub(super) tls: Option<Keyring>,
+    pub(super) failures: FailureLog,
     pub(super) http: http1::Builder,
+}
+
+impl Terms {
+    /// Counts and tells that no TLS session came about.
+    pub(super) fn fails(&self, failure: Failure, detail: Option<&str>, client: SocketAddr) {
+        self.metrics.tls_failed(failure);
+        let now = self.clock.now();
+        self.failures.tell(failure, detail, client, now);
+    }
 }
 
 impl Server {
@@ -90,7 +104,7 @@ impl Server {
         ));
         let terms = Arc::new(self.into_terms());
         let mut begun = pin!(terms.drain.begun());
-        let mut refusals = Refusals::default();
+        let mut refusals = Seldom::default();
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -104,7 +118,9 @@ impl Server {
                 Err(error) => {
                     terms.metrics.accept_failed();
                     if !concerns_one_client(&error) {
-                        refusals.log(&error, terms.clock.now());
+                        if let Some(before) = refusals.may_tell(terms.clock.now()) {
+                            warn!(%error, before, "failed to accept a connection");
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -120,6 +136,8 @@ impl Server {
             drain: self.drain,
             metrics: self.metrics,
             evidence: self.evidence,
+            tls: self.tls,
+            failures: FailureLog::default(),
         }
     }
 }
@@ -157,17 +175,20 @@ fn begin<S>(
     S::Future: Send,
 {
     let open = terms.metrics.connection();
-    let line = Line::open(stream, Arc::clone(terms));
+    let line = Line::open(stream, peer, Arc::clone(terms));
     // A panic of the service ends this connection and nothing else; it is told here, because
     // nobody waits for the task's own result.
-    let task = AssertUnwindSafe(connection::serve(line.wire(), line, Peer(peer), service))
-        .catch_unwind()
-        .map(move |served| {
-            if served.is_err() {
-                error!(client = %peer, "a connection's task panicked");
-            }
-            drop((open, place));
-        });
+    let task = match terms.tls.clone() {
+        None => Either::Left(connection::serve(line.wire(), line, Peer(peer), service)),
+        // Boxed, so that connections without it are no larger.
+        Some(keyring) => Either::Right(Box::pin(tls::serve(keyring, line, Peer(peer), service))),
+    };
+    let task = AssertUnwindSafe(task).catch_unwind().map(move |served| {
+        if served.is_err() {
+            error!(client = %peer, "a connection's task panicked");
+        }
+        drop((open, place));
+    });
     drop(terms.drain.spawn(task));
 }
 
@@ -180,26 +201,4 @@ fn concerns_one_client(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
-}
-
-/// Failures to accept, logged once in a while.
-#[derive(Default)]
-struct Refusals {
-    logged: Option<Moment>,
-    unlogged: u64,
-}
-
-impl Refusals {
-    fn log(&mut self, error: &io::Error, now: Moment) {
-        if self
-            .logged
-            .is_some_and(|logged| now.since(logged) < ACCEPT_LOG_PERIOD)
-        {
-            self.unlogged += 1;
-            return;
-        }
-        self.logged = Some(now);
-        let before = std::mem::take(&mut self.unlogged);
-        warn!(%error, before, "failed to accept a connection");
-    }
 }

@@ -38,8 +38,9 @@ const MOVED: f64 = 0.1;
 /// become quick.
 const SCOUTING: f64 = 0.01;
 
-/// Not more than one exchange in so many scouts.
-const SCOUTS: f64 = 8.0;
+/// One exchange in so many scouts at most, and one in so many at least: where the first poll finds
+/// almost every task, nothing else tells that tasks have become quick.
+const SCOUTS: (f64, f64) = (1.0 / 8.0, 1.0 / 24.0);
 
 /// What a learner is given to keep to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +109,8 @@ impl Learner {
             return Arc::clone(&self.plan);
         }
         let price = self.price.as_secs_f64();
-        self.scouts += (SCOUTING * self.expected.cost(price) / price).min(1.0 / SCOUTS);
+        let (most, least) = SCOUTS;
+        self.scouts += (SCOUTING * self.expected.cost(price) / price).clamp(least, most);
         if self.drift.is_suspicious() {
             return self.scouting(0, 0.5);
         }

@@ -22,6 +22,8 @@ pub enum Problem {
     OtherSecret,
     /// The exchange was remembered for as long as it may be, and never ended.
     Expired,
+    /// Its body has no room and no declared length, so that an equal request would not be known.
+    Unrecognised,
     /// It was executed, and its answer is no longer kept.
     Spent,
     /// Nothing of it left.
@@ -64,13 +66,21 @@ pub enum BodyFault {
     TooSlow,
     /// It ended early.
     Cut,
+    /// `limits.bodies` is reached.
+    NoRoom,
     /// It has a content coding; its bytes could not be compared or forwarded as JSON.
     Coding,
 }
 
 impl BodyFault {
     /// Every fault, for the table of what is told.
-    pub const ALL: [Self; 4] = [Self::TooLarge, Self::TooSlow, Self::Cut, Self::Coding];
+    pub const ALL: [Self; 5] = [
+        Self::TooLarge,
+        Self::TooSlow,
+        Self::Cut,
+        Self::NoRoom,
+        Self::Coding,
+    ];
 }
 
 /// What became of the request.
@@ -150,6 +160,12 @@ impl Problem {
                 message: "The transaction may have been executed, and is no longer tracked: \
                           look it up before you repeat it.",
                 retry_after: None,
+                ..in_doubt(Doubt::Driver)
+            },
+            Self::Unrecognised => Words {
+                error: ProxyError::ConnectionLimitReached,
+                message: "There is no room for a body of this size, and an equal request may be \
+                          under way. Send it again with a Content-Length, by which it is known.",
                 ..in_doubt(Doubt::Driver)
             },
             Self::Spent => Words {
@@ -272,29 +288,44 @@ const fn unreachable_gateway(cause: Cause) -> (ProxyError, &'static str) {
 }
 
 const fn refused(refusal: Refusal) -> Words {
-    let message = match refusal {
-        Refusal::Running => "Too many exchanges are running. Nothing was submitted.",
-        Refusal::Held => "Too many requests are held. Nothing was submitted.",
-        Refusal::Owner => "This shop has too many exchanges running. Nothing was submitted.",
-        Refusal::Undelivered => "Too many answers wait for their clients. Nothing was submitted.",
-        Refusal::Facts => "Too many keys are remembered. Nothing was submitted.",
-        Refusal::JournalDown => "The journal cannot be written. Nothing was submitted.",
-        Refusal::JournalFull => "The journal is full. Nothing was submitted.",
-        Refusal::Draining => "holdline is stopping. Nothing was submitted.",
+    let limit = ProxyError::ConnectionLimitReached;
+    let (error, message) = match refusal {
+        Refusal::Unreachable(cause) => return not_submitted(Withdrawal::Connect, Some(cause)),
+        Refusal::Running => (
+            limit,
+            "Too many exchanges are running. Nothing was submitted.",
+        ),
+        Refusal::Held => (limit, "Too many requests are held. Nothing was submitted."),
+        Refusal::Owner => (
+            limit,
+            "This shop has too many exchanges running. Nothing was submitted.",
+        ),
+        Refusal::Undelivered => (
+            limit,
+            "Too many answers wait for their clients. Nothing was submitted.",
+        ),
+        Refusal::Facts => (
+            limit,
+            "Too many keys are remembered. Nothing was submitted.",
+        ),
+        Refusal::JournalDown => (
+            ProxyError::ProxyInternalError,
+            "The journal cannot be written. Nothing was submitted.",
+        ),
+        Refusal::JournalFull => (
+            ProxyError::ProxyInternalError,
+            "The journal is full. Nothing was submitted.",
+        ),
+        Refusal::Draining => (
+            ProxyError::DestinationUnavailable,
+            "holdline is stopping. Nothing was submitted.",
+        ),
     };
     Words {
         status: StatusCode::SERVICE_UNAVAILABLE,
         code: FAILED,
         fate: Fate::NotSubmitted,
-        error: match refusal {
-            Refusal::Draining => ProxyError::DestinationUnavailable,
-            Refusal::Running
-            | Refusal::Held
-            | Refusal::Owner
-            | Refusal::Undelivered
-            | Refusal::Facts => ProxyError::ConnectionLimitReached,
-            Refusal::JournalDown | Refusal::JournalFull => ProxyError::ProxyInternalError,
-        },
+        error,
         message,
         retry_after: SOON,
     }
@@ -337,6 +368,18 @@ const fn head(fault: HeadFault) -> Words {
                 "The request has passed this holdline before: its upstream leads back to it.",
             )
         },
+        HeadFault::LineEnd => wrong(
+            StatusCode::BAD_REQUEST,
+            "A line of the request's head ends in LF without CR.",
+        ),
+        HeadFault::Lengths => wrong(
+            StatusCode::BAD_REQUEST,
+            "The request declares more than one length; send one Content-Length, or chunks.",
+        ),
+        HeadFault::Boundary => wrong(
+            StatusCode::BAD_REQUEST,
+            "The body before this request was not framed properly.",
+        ),
     }
 }
 
@@ -369,12 +412,20 @@ const fn body(fault: BodyFault) -> Words {
             "The request's body was not whole in time.",
         ),
         BodyFault::Cut => (StatusCode::BAD_REQUEST, "The request's body ended early."),
+        BodyFault::NoRoom => return no_room(),
         BodyFault::Coding => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The request's body has a content coding; send it plainly.",
         ),
     };
     wrong(status, message)
+}
+
+const fn no_room() -> Words {
+    Words {
+        message: "Too many large bodies are being read or sent. Nothing was submitted.",
+        ..refused(Refusal::Held)
+    }
 }
 
 const fn wrong(status: StatusCode, message: &'static str) -> Words {

@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::metered::{Meter, Metered, Plain};
 use super::tls::{self, Purpose, TlsConfig};
-use super::{Cause, Config, Error, Origin, Sent};
+use super::{Cause, Config, Error, Origin, Reach, Sent};
 use crate::timing::Clock;
 
 /// Keepalive of a socket: a submit's answer is waited for without a deadline, so a peer that
@@ -33,6 +33,7 @@ type Factory = dyn Fn() -> BoxFuture<'static, io::Result<DuplexStream>> + Send +
 #[derive(Clone)]
 pub struct Connector {
     way: Way,
+    reach: Option<Reach>,
     tls: Option<TlsConfig>,
 }
 
@@ -55,6 +56,7 @@ impl Connector {
     pub const fn network(tls: TlsConfig) -> Self {
         Self {
             way: Way::Network,
+            reach: None,
             tls: Some(tls),
         }
     }
@@ -63,6 +65,7 @@ impl Connector {
     pub const fn network_without_tls() -> Self {
         Self {
             way: Way::Network,
+            reach: None,
             tls: None,
         }
     }
@@ -76,6 +79,7 @@ impl Connector {
     {
         Self {
             way: Way::Memory(Arc::new(move || Box::pin(factory()))),
+            reach: None,
             tls: None,
         }
     }
@@ -86,6 +90,11 @@ impl Connector {
             tls: Some(tls),
             ..self
         }
+    }
+
+    /// The same connector, which goes there for whatever origin it is asked for.
+    pub fn by_way_of(self, reach: Option<Reach>) -> Self {
+        Self { reach, ..self }
     }
 
     /// Makes a stream to `origin`; every error says [`Sent::Never`].
@@ -122,7 +131,13 @@ impl Connector {
 
     async fn reach(&self, origin: &Origin, config: &Config, clock: &Clock) -> Result<Plain, Error> {
         match &self.way {
-            Way::Network => reach_network(origin, config.connect_timeout, clock).await,
+            Way::Network => {
+                let target = match &self.reach {
+                    Some(reach) => reach.target(origin.port()),
+                    None => (origin.host(), origin.port()),
+                };
+                reach_network(target, config.connect_timeout, clock).await
+            }
             Way::Memory(factory) => timeout(config.connect_timeout, factory())
                 .await
                 .map_err(|_| late("while connecting"))?
@@ -132,12 +147,16 @@ impl Connector {
     }
 }
 
-/// Resolves the origin's host and tries its addresses in turn. Each gets an even share of the time
+/// Resolves the host and tries its addresses in turn. Each gets an even share of the time
 /// that is left, so that one address which swallows packets does not hide the next.
-async fn reach_network(origin: &Origin, limit: Duration, clock: &Clock) -> Result<Plain, Error> {
+async fn reach_network(
+    target: (&str, u16),
+    limit: Duration,
+    clock: &Clock,
+) -> Result<Plain, Error> {
     let deadline = clock.now() + limit;
     let dns = || Error::new(Cause::Dns, Sent::Never);
-    let lookup = lookup_host((origin.host(), origin.port()));
+    let lookup = lookup_host(target);
     let addresses: Vec<SocketAddr> = timeout_at(clock.instant(deadline), lookup)
         .await
         .map_err(|_| late("while resolving the host name"))?

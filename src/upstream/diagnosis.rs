@@ -2,19 +2,41 @@
 use std::error::Error as StdError;
 use std::io;
 
-use super::{Cause, Error, Sent};
+use super::{Cause, Error, Sent, tls};
 use crate::message::BodyError;
 
 /// The meaning of hyper's error.
 pub(super) fn of_hyper(error: &hyper::Error, sent: Sent) -> Error {
+    if let Some(tls) = find::<io::Error>(error).and_then(tls::of) {
+        return of_tls(tls, sent);
+    }
     Error::new(cause_of(error), sent).because(in_words(error))
+}
+
+/// The meaning of a failure to read or to write.
+pub(super) fn of_io(error: &io::Error, sent: Sent) -> Error {
+    match tls::of(error) {
+        Some(tls) => of_tls(tls, sent),
+        None => Error::new(Cause::Terminated, sent).because(error),
+    }
+}
+
+fn of_tls(error: &rustls::Error, sent: Sent) -> Error {
+    let cause = if tls::is_refusal(error) {
+        Cause::Handshake
+    } else {
+        Cause::Terminated
+    };
+    Error::new(cause, sent).because(tls::in_words(error))
 }
 
 /// The meaning of an answer's body that could not be read whole. Something of the request had been
 /// sent, or there would be no answer.
 pub(super) fn of_body(error: &BodyError) -> Error {
     match error {
-        BodyError::TooLarge { .. } => Error::new(Cause::AnswerTooLarge, Sent::Maybe),
+        BodyError::TooLarge { .. } | BodyError::NoRoom { .. } => {
+            Error::new(Cause::AnswerTooLarge, Sent::Maybe)
+        }
         BodyError::Cut(_) => match find::<hyper::Error>(error) {
             Some(error) => of_hyper(error, Sent::Maybe),
             None => Error::new(Cause::Terminated, Sent::Maybe).because(in_words(error)),

@@ -2,7 +2,6 @@
 //!
 //! It does the same as hyper's connection with about half of the work, as it holds no buffer while
 //! it waits and no request streams. What counts for money stays below it: `metered` counts.
-use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::mem::MaybeUninit;
@@ -20,7 +19,7 @@ use super::metered::Meter;
 use super::metrics::Open;
 use super::pool::{Pooled, Waiting};
 use super::reply::{Reply, Whole};
-use super::{Cause, Error, Sent, framing};
+use super::{Cause, Error, Sent, diagnosis, framing};
 use crate::message::{Body, StoredResponse};
 
 /// What is read at once, on the stack: most answers whole.
@@ -127,14 +126,14 @@ impl Lean {
     ) -> Poll<Result<Whole, Error>> {
         // The answer may come before the request has left, and is read all the same.
         if let Poll::Ready(Err(error)) = self.poll_send(context) {
-            return Poll::Ready(Err(terminated(error)));
+            return Poll::Ready(Err(diagnosis::of_io(&error, Sent::Maybe)));
         }
         loop {
             let mut space = [MaybeUninit::uninit(); READ];
             let mut buffer = ReadBuf::uninit(&mut space);
             let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
             if let Err(error) = read {
-                return Poll::Ready(Err(terminated(error)));
+                return Poll::Ready(Err(diagnosis::of_io(&error, Sent::Maybe)));
             }
             if buffer.filled().is_empty() {
                 return Poll::Ready(reply.end());
@@ -180,8 +179,4 @@ impl Lean {
         }
         Error { sent, ..error }
     }
-}
-
-fn terminated(words: impl Display) -> Error {
-    Error::new(Cause::Terminated, Sent::Maybe).because(words)
 }

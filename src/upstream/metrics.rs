@@ -1,6 +1,7 @@
 //! What calls to the gateway count, for the operator.
 use std::fmt;
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, UNIX_EPOCH};
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::{Cause, Error};
+use crate::timing::wall_clock;
 
 /// Bounds of the answer times, in seconds: from a poll in the same data centre to the default
 /// `upstream.answer_timeout`.
@@ -20,7 +22,9 @@ const ANSWER_SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 pub struct Metrics {
     connections: Counter,
     connections_open: Gauge,
+    outages: Gauge,
     errors: Family<Labels, Counter>,
+    last_error: Family<Labels, Gauge<f64, AtomicU64>>,
     answer_seconds: Histogram,
 }
 
@@ -50,7 +54,9 @@ impl Default for Metrics {
         Self {
             connections: Counter::default(),
             connections_open: Gauge::default(),
+            outages: Gauge::default(),
             errors: Family::default(),
+            last_error: Family::default(),
             answer_seconds: Histogram::new(ANSWER_SECONDS),
         }
     }
@@ -70,9 +76,20 @@ impl Metrics {
             self.connections_open.clone(),
         );
         registry.register(
+            "upstream_outages",
+            "Gateways that accept no connections now",
+            self.outages.clone(),
+        );
+        registry.register(
             "upstream_errors",
             "Calls to the gateway that failed, by cause",
             self.errors.clone(),
+        );
+        registry.register_with_unit(
+            "upstream_last_error_timestamp",
+            "When a call to the gateway failed last, by cause, since 1970",
+            Unit::Seconds,
+            self.last_error.clone(),
         );
         registry.register_with_unit(
             "upstream_answer",
@@ -89,10 +106,23 @@ impl Metrics {
         Open(self.connections_open.clone())
     }
 
+    /// Counts a gateway that accepts no connections from now on.
+    pub(super) fn outage_began(&self) {
+        self.outages.inc();
+    }
+
+    /// Counts one of them no more.
+    pub(super) fn outage_ended(&self) {
+        self.outages.dec();
+    }
+
     /// Counts a failed call.
     pub(super) fn failed(&self, error: &Error) {
         let cause = error.cause;
         self.errors.get_or_create(&Labels { cause }).inc();
+        let now = wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let last = self.last_error.get_or_create(&Labels { cause });
+        last.set(now.as_secs_f64());
     }
 
     /// Notes how long a whole answer took.

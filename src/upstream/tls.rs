@@ -1,20 +1,19 @@
 //! How a TLS connection to the gateway is made and whom it trusts.
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ClientConfig, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, RootCertStore};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{AlertDescription as Alert, CertificateError, PeerIncompatible, RootCertStore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::metered::Metered;
 use super::{Cause, Error, Sent};
+use crate::certificates::provider;
 
 /// The protocol names of ALPN (RFC 7301).
 const HTTP_1: &[u8] = b"http/1.1";
@@ -27,49 +26,13 @@ const HTTP_2: &[u8] = b"h2";
 pub struct TlsConfig {
     submit: Arc<ClientConfig>,
     pooled: Arc<ClientConfig>,
+    server_name: Option<ServerName<'static>>,
 }
 
 /// Why the platform's certificates cannot be used; completes "failed to …".
 #[derive(Debug, thiserror::Error)]
 #[error("load the platform's root certificates; set a CA file instead")]
 pub struct PlatformRootsError(#[from] rustls::Error);
-
-/// Why a CA file cannot be used; each completes "failed to …".
-#[derive(Debug, thiserror::Error)]
-pub enum CaFileError {
-    /// The file could not be read.
-    #[error("read the CA file {}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is not PEM, or an entry is broken.
-    #[error("read a certificate of the CA file {}: {reason}", .path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, in the parser's words.
-        reason: String,
-    },
-    /// The file holds no certificate.
-    #[error("find a certificate in the CA file {}", .path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The certificates cannot serve as roots.
-    #[error("use the CA file {}", .path.display())]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: rustls::Error,
-    },
-}
 
 /// What a handshake is for, which decides what ALPN offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,35 +52,8 @@ impl TlsConfig {
         Ok(Self::new(provider, Arc::new(verifier))?)
     }
 
-    /// Trusts the certificates of a PEM file, and no others.
-    pub fn from_ca_file(path: &Path) -> Result<Self, CaFileError> {
-        let pem = fs::read(path).map_err(|source| CaFileError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        let malformed = |reason: String| CaFileError::Malformed {
-            path: path.to_owned(),
-            reason,
-        };
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| malformed(error.to_string()))?;
-            roots
-                .add(certificate)
-                .map_err(|error| malformed(error.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(CaFileError::Empty {
-                path: path.to_owned(),
-            });
-        }
-        Self::from_roots(roots).map_err(|source| CaFileError::Unusable {
-            path: path.to_owned(),
-            source,
-        })
-    }
-
-    fn from_roots(roots: RootCertStore) -> Result<Self, rustls::Error> {
+    /// Trusts these roots, and no others.
+    pub fn from_roots(roots: RootCertStore) -> Result<Self, rustls::Error> {
         let provider = provider();
         let verifier =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
@@ -141,7 +77,25 @@ impl TlsConfig {
         Ok(Self {
             submit: Arc::new(submit),
             pooled: Arc::new(pooled),
+            server_name: None,
         })
+    }
+
+    /// Shows this certificate to a gateway that asks for one.
+    pub fn with_identity(mut self, pair: &Arc<CertifiedKey>) -> Self {
+        for config in [&mut self.submit, &mut self.pooled] {
+            let identity = SingleCertAndKey::from(CertifiedKey::clone(pair));
+            Arc::make_mut(config).client_auth_cert_resolver = Arc::new(identity);
+        }
+        self
+    }
+
+    /// Asks for this name, and takes certificates for it alone, whatever the origin's host is.
+    pub fn with_server_name(self, name: ServerName<'static>) -> Self {
+        Self {
+            server_name: Some(name),
+            ..self
+        }
     }
 
     /// Shakes hands over `stream` with the server that calls itself `host`.
@@ -151,8 +105,11 @@ impl TlsConfig {
         host: &str,
         stream: Metered,
     ) -> Result<TlsStream<Metered>, Error> {
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|error| Error::new(Cause::Handshake, Sent::Never).because(error))?;
+        let name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(host.to_owned())
+                .map_err(|error| Error::new(Cause::Handshake, Sent::Never).because(error))?,
+        };
         let config = match purpose {
             Purpose::Submit => &self.submit,
             Purpose::Pooled => &self.pooled,
@@ -164,10 +121,6 @@ impl TlsConfig {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
-}
-
 /// True if the handshake chose HTTP/2.
 pub(super) fn is_http2(stream: &TlsStream<Metered>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(HTTP_2)
@@ -176,60 +129,92 @@ pub(super) fn is_http2(stream: &TlsStream<Metered>) -> bool {
 /// The cause of a handshake's failure. A certificate is told apart from the rest because waiting
 /// does not mend it.
 fn failed(error: &io::Error) -> Error {
-    let source = error
-        .get_ref()
-        .and_then(|source| source.downcast_ref::<rustls::Error>());
-    match source {
-        Some(rustls::Error::InvalidCertificate(reason)) => {
-            Error::new(Cause::Certificate, Sent::Never).because(in_words(reason))
+    match of(error) {
+        Some(tls @ rustls::Error::InvalidCertificate(_)) => {
+            Error::new(Cause::Certificate, Sent::Never).because(in_words(tls))
         }
-        Some(other) => Error::new(Cause::Handshake, Sent::Never).because(other),
+        Some(tls) => Error::new(Cause::Handshake, Sent::Never).because(in_words(tls)),
         None => Error::new(Cause::Handshake, Sent::Never).because(error),
     }
 }
 
-/// What is wrong with a certificate, in words. The enum is rustls's own and not exhaustive.
-fn in_words(reason: &CertificateError) -> String {
-    match reason {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "it has expired".to_owned()
+/// The TLS library's error, where that is what failed.
+pub(super) fn of(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// True if the gateway did not take us for who we are. Under TLS 1.3 it says so when our side of
+/// the handshake is over (RFC 8446 §4.4.2.4), so it may be the answer to the first request.
+pub(super) const fn is_refusal(error: &rustls::Error) -> bool {
+    let rustls::Error::AlertReceived(alert) = error else {
+        return false;
+    };
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
+}
+
+/// What failed, in words about the gateway. The enums are rustls's own and not exhaustive.
+pub(super) fn in_words(error: &rustls::Error) -> String {
+    let words = match error {
+        rustls::Error::InvalidCertificate(reason) => return of_certificate(reason),
+        rustls::Error::AlertReceived(Alert::CertificateRequired | Alert::NoCertificate) => {
+            "it demands a certificate of us (client_certificate, client_key)"
         }
+        rustls::Error::AlertReceived(alert) if is_refusal(error) => {
+            return format!("it does not accept our certificate: {alert:?}");
+        }
+        rustls::Error::AlertReceived(Alert::ProtocolVersion)
+        | rustls::Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => "it speaks neither TLS 1.2 nor TLS 1.3",
+        rustls::Error::AlertReceived(Alert::HandshakeFailure) => {
+            "it refused: there is no cipher in common, or it demands a certificate of us \
+             (client_certificate, client_key)"
+        }
+        rustls::Error::AlertReceived(Alert::UnrecognisedName) => {
+            "it has no certificate for this host (server_name)"
+        }
+        rustls::Error::AlertReceived(Alert::NoApplicationProtocol)
+        | rustls::Error::NoApplicationProtocol => "it does not speak HTTP/1.1 above TLS",
+        rustls::Error::PeerIncompatible(_) => "there is no cipher or signature in common",
+        rustls::Error::InvalidMessage(_) => "it does not speak TLS",
+        other => return other.to_string(),
+    };
+    words.to_owned()
+}
+
+/// What is wrong with a certificate.
+fn of_certificate(reason: &CertificateError) -> String {
+    let words = match reason {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "it is not valid yet".to_owned()
+            "it is not valid yet"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it is for another host".to_owned()
+            "it is for another host"
         }
-        CertificateError::UnknownIssuer => "its issuer is not trusted".to_owned(),
-        CertificateError::BadSignature => "its issuer did not sign it".to_owned(),
-        CertificateError::Revoked => "it was revoked".to_owned(),
-        other => other.to_string(),
-    }
+        CertificateError::UnknownIssuer => "its issuer is not trusted",
+        CertificateError::BadSignature => "its issuer did not sign it",
+        CertificateError::Revoked => "it was revoked",
+        other => return other.to_string(),
+    };
+    words.to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_ca_file_that_cannot_serve_says_why() {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            fs::write(&path, text).unwrap();
-            path
-        };
-        let missing = TlsConfig::from_ca_file(&folder.path().join("none.pem"));
-        assert!(matches!(missing, Err(CaFileError::Unreadable { .. })));
-        let empty = TlsConfig::from_ca_file(&write("empty.pem", "no certificate here\n"));
-        assert!(matches!(empty, Err(CaFileError::Empty { .. })));
-        let broken = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
-        let broken = TlsConfig::from_ca_file(&write("broken.pem", broken));
-        assert!(matches!(broken, Err(CaFileError::Malformed { .. })));
-        let authority = rcgen::generate_simple_self_signed(["gateway.example".to_owned()]).unwrap();
-        let good = TlsConfig::from_ca_file(&write("good.pem", &authority.cert.pem()));
-        assert!(good.is_ok());
-    }
 
     #[test]
     fn submits_offer_http_1_only_and_keys_are_never_logged() {

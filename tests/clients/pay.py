@@ -27,7 +27,9 @@ def believed(answer):
 
 def main():
     base = urllib.parse.urlsplit(options.base)
-    connection = http.client.HTTPConnection(base.hostname, base.port, timeout=options.seconds)
+    secure = base.scheme == "https"
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    connection = kind(base.hostname, base.port, timeout=options.seconds)
     shop = base64.b64encode(os.environ["SHOP"].encode()).decode()
     fields = {
         "Authorization": f"Basic {shop}",

@@ -5,6 +5,7 @@
 # for each a line of JSON says what the shop would believe, and what came.
 require 'json'
 require 'net/http'
+require 'openssl'
 require 'uri'
 
 base, seconds, *options = ARGV
@@ -28,6 +29,7 @@ STDIN.each_line(chomp: true) do |body|
   request['X-Api-Version'] = version if version
   request.body = body
   http = Net::HTTP.new(uri.host, uri.port, nil)
+  http.use_ssl = uri.scheme == 'https'
   http.open_timeout = 5
   http.read_timeout = seconds.to_f
   # It repeats nothing by itself.
@@ -37,7 +39,7 @@ STDIN.each_line(chomp: true) do |body|
     said = { believed: believed(JSON.parse(response.body)), status: response.code.to_i, body: [response.body].pack('m0') }
   rescue Net::ReadTimeout
     said = { believed: 'timeout', status: 0, body: '' }
-  rescue SystemCallError, IOError, JSON::ParserError => error
+  rescue SystemCallError, IOError, OpenSSL::SSL::SSLError, JSON::ParserError => error
     said = { believed: "transport #{error.class}", status: 0, body: '' }
   end
   puts JSON.generate(said)

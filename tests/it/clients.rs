@@ -1,5 +1,6 @@
 //! Clients as shops have them, in their own languages and processes: what they are given, what they
 //! believe of it, and what it costs when they give up and ask again.
+use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,7 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use serde::Deserialize;
 
-use crate::sidecar::{Sidecar, Upstream, get, payment, shop, sidecar, upstream};
+use crate::secure::HOST;
+use crate::sidecar::{Sidecar, Upstream, get, payment, secure_sidecar, shop, sidecar, upstream};
 
 /// A client of `tests/clients`.
 struct Client {
@@ -28,6 +30,13 @@ const PHP: Client = Client {
     script: "pay.php",
     options: &[],
     probe: &["-r", "exit(extension_loaded('curl') ? 0 : 1);"],
+};
+/// PHP without curl: its own streams.
+const PHP_STREAMS: Client = Client {
+    name: "php-streams",
+    script: "pay_streams.php",
+    probe: &["-r", "exit(extension_loaded('openssl') ? 0 : 1);"],
+    ..PHP
 };
 const RUBY: Client = Client {
     name: "ruby",
@@ -69,6 +78,31 @@ pub(crate) fn is_here(program: &str, probe: &[&str]) -> bool {
         let _ = writeln!(std::io::stderr(), "skipped: `{program} {probe}` fails");
     }
     is_here
+}
+
+/// A process with mounts of its own, so that it alone sees other files.
+const APART: [&str; 3] = ["--user", "--map-root-user", "--mount"];
+
+/// Starts holdline with TLS, and writes what leads clients there and makes them trust it.
+fn secure(upstream: &Upstream) -> Sidecar {
+    let sidecar = secure_sidecar(upstream.address, "");
+    let folder = sidecar.certificates.as_ref().unwrap();
+    fs::write(folder.join("hosts"), format!("127.0.0.1 {HOST}\n")).unwrap();
+    let authority = folder.join("ca.pem");
+    let settings = format!("curl.cainfo={authority:?}\nopenssl.cafile={authority:?}\n");
+    fs::write(folder.join("holdline.ini"), settings).unwrap();
+    sidecar
+}
+
+/// True if clients can be led to a host by an entry in `/etc/hosts` that nobody else sees. Machines
+/// that build for others may forbid it.
+fn can_be_led_here() -> bool {
+    let tried = Command::new("unshare").args(APART).arg("true").output();
+    let can = tried.is_ok_and(|output| output.status.success());
+    if !can {
+        let _ = writeln!(std::io::stderr(), "skipped: no mounts of one's own here");
+    }
+    can
 }
 
 /// What a client says of one call.
@@ -113,10 +147,19 @@ impl Client {
         bodies: &[String],
     ) -> Vec<Said> {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-        let mut command = Command::new(self.program);
+        let (mut command, base) = match &sidecar.certificates {
+            None => (
+                Command::new(self.program),
+                format!("http://{}", sidecar.address),
+            ),
+            Some(folder) => (
+                self.led_here(folder),
+                format!("https://{HOST}:{}", sidecar.address.port()),
+            ),
+        };
         command
             .arg(directory.join(self.script))
-            .arg(format!("http://{}", sidecar.address))
+            .arg(base)
             .arg(seconds)
             .args(self.options)
             .args(options)
@@ -139,6 +182,23 @@ impl Client {
             .collect();
         assert_eq!(said.len(), calls, "{name} crashed");
         said
+    }
+
+    /// The client on a machine whose `/etc/hosts` leads the host here, and which is told to trust the
+    /// authority as `holdline cert` says. The client itself is the same.
+    fn led_here(&self, folder: &Path) -> Command {
+        let (hosts, authority) = (folder.join("hosts"), folder.join("ca.pem"));
+        let mut command = Command::new("unshare");
+        command
+            .args(APART)
+            .args(["sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""])
+            .arg(hosts)
+            .arg(self.program)
+            // Beside the settings that are there.
+            .env("PHP_INI_SCAN_DIR", format!(":{}", folder.display()))
+            .env("SSL_CERT_FILE", &authority)
+            .env("CURL_CA_BUNDLE", &authority);
+        command
     }
 
     async fn pay_once(
@@ -199,20 +259,36 @@ const QUICK: Duration = Duration::from_millis(100);
 async fn every_client_gets_the_gateways_own_bytes() {
     let upstream = upstream(QUICK).await;
     let sidecar = sidecar(upstream.address, "");
-    let clients = Client::present([PHP, RUBY, RUBY_3, PYTHON, CURL]);
+    let clients = Client::present([PHP, PHP_STREAMS, RUBY, RUBY_3, PYTHON, CURL]);
+    the_gateways_own_bytes(&upstream, &sidecar, &clients).await;
+}
+
+/// With `https://` before the host, an entry in `/etc/hosts` and a trusted authority.
+#[tokio::test]
+async fn every_client_gets_them_over_tls_too() {
+    if !can_be_led_here() {
+        return;
+    }
+    let upstream = upstream(QUICK).await;
+    let sidecar = secure(&upstream);
+    let clients = Client::present([PHP, PHP_STREAMS, RUBY, RUBY_3, PYTHON, CURL]);
+    the_gateways_own_bytes(&upstream, &sidecar, &clients).await;
+}
+
+async fn the_gateways_own_bytes(upstream: &Upstream, sidecar: &Sidecar, clients: &[Client]) {
     join_all(clients.iter().map(async |client| {
         let ids = ["first", "second"].map(|it| format!("{it}-{}", client.name));
         let bodies = ids.each_ref().map(|id| payment(id, "Zażółć, 12 €"));
-        let said = client.pay(&sidecar, PATIENT, &[], &bodies).await;
+        let said = client.pay(sidecar, PATIENT, &[], &bodies).await;
         for (said, id) in said.iter().zip(&ids) {
             assert_eq!((&*said.believed, said.status), ("successful", 200), "{id}");
             assert_eq!(
                 said.text(),
-                client.gateways_answer(&upstream, id).await,
+                client.gateways_answer(upstream, id).await,
                 "{id}"
             );
             assert_ne!(said.kept, Some(false), "the connection was not kept");
-            assert_one_charge(&upstream, id);
+            assert_one_charge(upstream, id);
         }
     }))
     .await;
@@ -222,7 +298,22 @@ async fn every_client_gets_the_gateways_own_bytes() {
 async fn a_client_that_gives_up_and_repeats_pays_once_and_gets_the_answer() {
     let upstream = upstream(SLOW).await;
     let sidecar = sidecar(upstream.address, "");
-    let clients = Client::present([PHP, RUBY, RUBY_3, PYTHON, CURL]);
+    let clients = Client::present([PHP, PHP_STREAMS, RUBY, RUBY_3, PYTHON, CURL]);
+    pays_once(&upstream, &sidecar, &clients).await;
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_over_tls_pays_once_too() {
+    if !can_be_led_here() {
+        return;
+    }
+    let upstream = upstream(SLOW).await;
+    let sidecar = secure(&upstream);
+    let clients = Client::present([PHP, PHP_STREAMS, RUBY, RUBY_3, PYTHON, CURL]);
+    pays_once(&upstream, &sidecar, &clients).await;
+}
+
+async fn pays_once(upstream: &Upstream, sidecar: &Sidecar, clients: &[Client]) {
     let cases = clients
         .iter()
         .flat_map(|client| [(client, false), (client, true)]);
@@ -231,10 +322,10 @@ async fn a_client_that_gives_up_and_repeats_pays_once_and_gets_the_answer() {
         let key = ["--key", &id];
         let options = if has_key { &key[..] } else { &[] };
         let body = payment(&id, "a slow one");
-        let first = client.pay_once(&sidecar, HASTY, options, &body).await;
+        let first = client.pay_once(sidecar, HASTY, options, &body).await;
         assert_eq!(first.believed, "timeout", "{id}");
-        let again = client.pay_once(&sidecar, PATIENT, options, &body).await;
-        assert_one_charge(&upstream, &id);
+        let again = client.pay_once(sidecar, PATIENT, options, &body).await;
+        assert_one_charge(upstream, &id);
         assert_eq!(
             (&*again.believed, again.status),
             ("successful", 200),
@@ -242,7 +333,7 @@ async fn a_client_that_gives_up_and_repeats_pays_once_and_gets_the_answer() {
         );
         assert_eq!(
             again.text(),
-            client.gateways_answer(&upstream, &id).await,
+            client.gateways_answer(upstream, &id).await,
             "{id}"
         );
     }))

@@ -3,6 +3,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::secure::Authority;
+
 /// A sound file that says little.
 const SOUND: &str = "[[gateway]]\nname = \"bepaid\"\nlisten = \"127.0.0.1:8080\"\n";
 
@@ -113,6 +115,128 @@ fn a_file_of_certificates_is_opened_beside_the_file_that_names_it() {
     fs::write(directory.path().join("ca.pem"), issuer.cert.pem()).unwrap();
     let checked = check();
     assert_eq!(checked.status.code(), Some(0), "{}", complaints(&checked));
+}
+
+#[test]
+fn each_fault_of_a_listeners_certificates_is_told_where_its_key_stands() {
+    let authority = Authority::new();
+    let folder = authority.folder();
+    let check = |certificate: &str, key: &str, more: &str| {
+        let keys = format!("tls_certificate = {certificate:?}\ntls_key = {key:?}\n{more}");
+        let file = folder.join("holdline.toml");
+        fs::write(&file, format!("{SOUND}{keys}")).unwrap();
+        holdline(&["check", "--config", file.to_str().unwrap()], &[])
+    };
+    authority.pair("one.example");
+    authority.pair("two.example");
+    authority.pair_until("old.example", 2020);
+    for (certificate, key, more, told) in [
+        (
+            "none.pem",
+            "one.example.key",
+            "",
+            "line 4: gateway.tls_certificate names ",
+        ),
+        (
+            "one.example.pem",
+            "none.key",
+            "",
+            "line 5: gateway.tls_key names ",
+        ),
+        (
+            "one.example.pem",
+            "two.example.key",
+            "",
+            "which is not the key of the certificate in ",
+        ),
+        (
+            "one.example.key",
+            "one.example.key",
+            "",
+            "which has no certificate in it",
+        ),
+        (
+            "one.example.pem",
+            "one.example.pem",
+            "",
+            "which has no private key in it",
+        ),
+        (
+            "one.example.pem",
+            "",
+            "",
+            "tls_key has 0 files for 1 certificate; write one key for",
+        ),
+        (
+            "",
+            "",
+            "tls_client_ca = \"ca.pem\"\n",
+            "tls_client_ca needs tls_certificate",
+        ),
+        (
+            "one.example.pem",
+            "one.example.key",
+            "tls_client_ca = \"none.pem\"\n",
+            "line 6: gateway.tls_client_ca names ",
+        ),
+        (
+            "one.example.pem",
+            "one.example.key",
+            "client_certificate = \"one.example.pem\"\n",
+            "gateway.client_certificate needs client_key",
+        ),
+    ] {
+        let checked = check(certificate, key, more);
+        assert_eq!(checked.status.code(), Some(78), "{told}");
+        assert!(
+            complaints(&checked).contains(told),
+            "{}",
+            complaints(&checked)
+        );
+    }
+    let checked = check(
+        "old.example.pem",
+        "old.example.key",
+        "host = [\"new.example\"]\n",
+    );
+    assert_eq!(checked.status.code(), Some(0), "{}", complaints(&checked));
+    for told in [
+        "old.example.pem has expired on 2020-01-01T00:00:00Z: clients refuse it.",
+        "old.example.key, and with it be this host: chmod 600.",
+        "None of the certificates is for the host new.example.",
+    ] {
+        assert!(
+            complaints(&checked).contains(told),
+            "{}",
+            complaints(&checked)
+        );
+    }
+}
+
+#[test]
+fn gateways_of_one_listener_speak_tls_alike() {
+    let gateway = |name: &str, tls: &str| {
+        format!(
+            "[[gateway]]\nname = \"{name}\"\nlisten = \"127.0.0.1:8443\"\nhost = [\"{name}.example\"]\n\
+             upstream = \"https://{name}.example\"\n{tls}"
+        )
+    };
+    let tls = "tls_certificate = \"a.pem\"\ntls_key = \"a.key\"\n";
+    let checked = check(&(gateway("one", tls) + &gateway("two", "")), &[], &[]);
+    let told = "gateway[1].tls_certificate is written for one gateway of this listener and not";
+    assert!(
+        complaints(&checked).contains(told),
+        "{}",
+        complaints(&checked)
+    );
+    let asking = format!("{tls}tls_client_ca = \"ca.pem\"\n");
+    let checked = check(&(gateway("one", tls) + &gateway("two", &asking)), &[], &[]);
+    let told = "gateway[1].tls_client_ca is not that of another gateway on the same listener";
+    assert!(
+        complaints(&checked).contains(told),
+        "{}",
+        complaints(&checked)
+    );
 }
 
 #[test]

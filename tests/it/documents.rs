@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::clients::is_here;
+use crate::secure::{Authority, HOST};
 use crate::sidecar::{Sidecar, get, pay, payment, sidecar, upstream};
 
 /// Longer than anything here takes.
@@ -98,14 +99,14 @@ fn exposed(text: &str) -> Exposed {
             let (labels, _) = labels.split_once('}').unwrap();
             for label in labels.split(',') {
                 let (label, value) = label.split_once('=').unwrap();
-                // The bounds of a histogram are its own; a status and the names that the
-                // configuration gives speak for themselves.
+                // The bounds of a histogram are its own; a status and a configured name speak for
+                // themselves.
                 if label == "le" {
                     continue;
                 }
                 let metric = exposed.metrics.get_mut(&current).unwrap();
                 metric.labels.insert(label.to_owned());
-                if !["status", "gateway", "route"].contains(&label) {
+                if !matches!(label, "status" | "gateway" | "route" | "file") {
                     let value = value.trim_matches('"').to_owned();
                     exposed.values.insert((current.clone(), value));
                 }
@@ -162,15 +163,36 @@ async fn provoke_everything(sidecar: &Sidecar) {
         (held.0, refused.0),
         (504.try_into().unwrap(), 503.try_into().unwrap())
     );
+    let mut hello = TcpStream::connect(at).await.unwrap();
+    hello.write_all(&[0x16, 3, 1, 2, 0]).await.unwrap();
+    metrics_say(sidecar, "holdline_tls_failures_total{").await;
     reset_at_the_answer(sidecar).await;
     metrics_say(sidecar, "holdline_not_acknowledged_total{").await;
+}
+
+/// Another gateway, on a listener with TLS.
+fn tls_gateway(authority: &Authority) -> String {
+    let pair = authority.pair(HOST);
+    format!(
+        "[[gateway]]\nname = \"tls\"\nlisten = \"127.0.0.2:0\"\nupstream = \"https://{HOST}\"\n\
+         ca_file = {:?}\ntls_certificate = {:?}\ntls_key = {:?}\n",
+        authority.file(),
+        pair.certificate,
+        pair.key
+    )
 }
 
 #[tokio::test]
 async fn every_metric_is_described_as_it_is_exposed() {
     let upstream = upstream(Duration::from_millis(100)).await;
-    let more = "schedule = \"learned\"\nmax_per_second = 1000\n[limits]\nheld = 1\n";
-    let sidecar = sidecar(upstream.address, more);
+    let authority = Authority::new();
+    let sidecar = sidecar(
+        upstream.address,
+        &format!(
+            "schedule = \"learned\"\nmax_per_second = 1000\n[limits]\nheld = 1\n{}",
+            tls_gateway(&authority)
+        ),
+    );
     provoke_everything(&sidecar).await;
     let exposed = exposed(&metrics(&sidecar).await);
     let described = described();
@@ -186,6 +208,17 @@ async fn every_metric_is_described_as_it_is_exposed() {
     for (name, value) in &exposed.values {
         let told = described[name].1.contains(&format!("`{value}`"));
         assert!(told, "METRICS.md does not tell what {value} is in {name}");
+    }
+    let (_, page) = get(sidecar.admin, "/", &[]).await;
+    let page = String::from_utf8(page.to_vec()).unwrap();
+    let shown = page.split("data-metric=\"").skip(1);
+    let shown: BTreeSet<&str> = shown.filter_map(|it| it.split('"').next()).collect();
+    assert!(
+        shown.contains("holdline_journal_commit_seconds"),
+        "{shown:?}"
+    );
+    for name in shown {
+        assert!(described.contains_key(name), "the page shows {name}");
     }
 }
 
@@ -254,7 +287,9 @@ fn every_command_of_the_readme_is_one() {
         "probe",
         "healthcheck",
         "journal ls",
+        "explain",
         "resolve",
+        "cert",
     ] {
         let shown = lines.iter().any(|line| line.starts_with(command));
         assert!(shown, "README.md shows no {command}");

@@ -1,22 +1,30 @@
 //! A listener with a service of the test's choice, and clients that behave as they are told.
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use holdline::drain::Drain;
-use holdline::listener::{Config, Evidence, Metrics, Peer, Receipt, Reply, Server, bind};
+use holdline::listener::{Config, Evidence, Keyring, Metrics, Peer, Receipt, Reply, Server, bind};
 use holdline::message::{self, Body, BodyError};
 use holdline::timing::Clock;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::client::TlsStream;
+
+use crate::secure::Authority;
+
+/// How long a goodbye of TLS waits in tests.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What happened at the listener, in its order. The text is the request's path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +57,7 @@ pub(crate) struct Downstream {
     pub(crate) gate: Arc<Semaphore>,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
     promises: bool,
+    authority: Option<Authority>,
 }
 
 pub(crate) struct Setup {
@@ -57,6 +66,8 @@ pub(crate) struct Setup {
     pub(crate) delay: Duration,
     pub(crate) open: bool,
     pub(crate) promise: Promise,
+    pub(crate) authority: Option<Authority>,
+    pub(crate) keyring: Option<Keyring>,
 }
 
 /// Whether the service promises its answers, so that connections are parked.
@@ -75,12 +86,34 @@ pub(crate) fn listener() -> Setup {
         delay: Duration::ZERO,
         open: true,
         promise: Promise::Never,
+        authority: None,
+        keyring: None,
     }
 }
 
-/// The same, and one whose held connections are parked.
-pub(crate) fn both_ways() -> [Setup; 2] {
-    [listener(), listener().promise(Promise::WithTheBodyRead)]
+/// The same with TLS.
+pub(crate) fn tls_listener() -> Setup {
+    let authority = Authority::new();
+    let keyring = authority.keyring();
+    Setup {
+        authority: Some(authority),
+        ..listener()
+    }
+    .keyring(keyring)
+    // Its goodbye decides an answer: long enough that a busy machine does not put a client's reset
+    // after it.
+    .configure(|config| config.goodbye = GOODBYE)
+}
+
+/// Listeners without parking and with it, plain and with TLS.
+pub(crate) fn all_ways() -> [Setup; 4] {
+    let parking = |setup: Setup| setup.promise(Promise::WithTheBodyRead);
+    [
+        listener(),
+        parking(listener()),
+        tls_listener(),
+        parking(tls_listener()),
+    ]
 }
 
 impl Setup {
@@ -114,6 +147,13 @@ impl Setup {
         Self { promise, ..self }
     }
 
+    pub(crate) fn keyring(self, keyring: Keyring) -> Self {
+        Self {
+            keyring: Some(keyring),
+            ..self
+        }
+    }
+
     pub(crate) fn start(self) -> Downstream {
         let tcp = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = tcp.local_addr().unwrap();
@@ -126,6 +166,7 @@ impl Setup {
             drain: drain.clone(),
             metrics: metrics.clone(),
             evidence: self.evidence,
+            tls: self.keyring,
         };
         let answers = Answers {
             tell,
@@ -142,6 +183,7 @@ impl Setup {
             gate,
             events,
             promises: self.promise != Promise::Never,
+            authority: self.authority,
         }
     }
 }
@@ -310,29 +352,101 @@ impl Framing {
     }
 }
 
-/// A client over a bare socket.
+/// A client over a bare socket, or a TLS session above it.
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
+}
+
+/// What a client reads and writes.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// The socket below.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
 }
 
 impl Client {
     pub(crate) async fn connect(downstream: &Downstream) -> Self {
-        Self {
-            stream: TcpStream::connect(downstream.address).await.unwrap(),
-        }
+        let stream = TcpStream::connect(downstream.address).await.unwrap();
+        Self::over(downstream, stream).await
     }
 
     /// A client whose kernel takes little before it reads.
     pub(crate) async fn narrow(downstream: &Downstream) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
-        Self {
-            stream: socket.connect(downstream.address).await.unwrap(),
+        let stream = socket.connect(downstream.address).await.unwrap();
+        Self::over(downstream, stream).await
+    }
+
+    async fn over(downstream: &Downstream, stream: TcpStream) -> Self {
+        let stream = match &downstream.authority {
+            None => Stream::Plain(stream),
+            Some(authority) => Stream::Tls(Box::new(authority.connect(stream).await)),
+        };
+        Self { stream }
+    }
+
+    /// Closes as libraries do: with the goodbye of TLS, and without waiting for an answer to it.
+    pub(crate) async fn close(mut self) {
+        if let Stream::Tls(stream) = &mut self.stream {
+            stream.get_mut().1.send_close_notify();
+            // It may be gone on the other side too.
+            let _ = stream.flush().await;
         }
     }
 
     pub(crate) async fn send(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
+        self.stream.flush().await.unwrap();
     }
 
     pub(crate) async fn ask(&mut self, framing: Framing, path: &str) {
@@ -364,12 +478,12 @@ impl Client {
 
     /// Leaves with a reset, as a client that is killed with unread data or aborts.
     pub(crate) fn reset(self) {
-        self.stream.set_zero_linger().unwrap();
+        self.stream.tcp().set_zero_linger().unwrap();
     }
 
     /// Waits until the kernel has something of the answer, and reads nothing.
     pub(crate) async fn answer_arrives(&mut self) {
-        assert!(self.stream.peek(&mut [0]).await.unwrap() > 0);
+        assert!(self.stream.tcp().peek(&mut [0]).await.unwrap() > 0);
     }
 }
 

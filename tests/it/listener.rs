@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
-use crate::downstream::{Client, Framing, arrived, both_ways, dropped, listener, settled};
+use crate::downstream::{Client, Framing, all_ways, arrived, dropped, listener, settled};
 
 const HOUR: Duration = Duration::from_hours(1);
 const SHORT: Duration = Duration::from_millis(150);
@@ -11,7 +11,7 @@ const LENGTH: Framing = Framing::ContentLength;
 
 #[tokio::test]
 async fn a_reset_while_held_drops_the_service_future() {
-    for setup in both_ways() {
+    for setup in all_ways() {
         let mut downstream = setup.holding().start();
         let mut client = Client::connect(&downstream).await;
         client.ask(LENGTH, "/whole/9/held").await;
@@ -30,7 +30,7 @@ async fn a_reset_while_held_drops_the_service_future() {
 
 #[tokio::test]
 async fn a_client_that_half_closes_and_waits_gets_its_answer() {
-    for setup in both_ways() {
+    for setup in all_ways() {
         let mut downstream = setup.holding().start();
         let mut client = Client::connect(&downstream).await;
         client.ask(LENGTH, "/whole/9/half").await;
@@ -46,7 +46,7 @@ async fn a_client_that_half_closes_and_waits_gets_its_answer() {
 #[tokio::test]
 async fn a_client_that_never_reads_meets_the_write_deadline() {
     for path in ["/whole/60000000/stuck", "/streamed/60000000/stuck"] {
-        for setup in both_ways() {
+        for setup in all_ways() {
             let mut downstream = setup
                 .configure(|config| config.write_timeout = SHORT)
                 .holding()
@@ -81,17 +81,21 @@ async fn a_silent_client_and_a_trickled_head_are_closed() {
     loop {
         tokio::select! {
             read = trickling.stream.read(&mut buffer) => {
-                assert_eq!(read.unwrap(), 0);
+                assert_eq!(read.unwrap(), 1);
                 break;
             }
             () = tokio::time::sleep(SHORT / 10) => trickling.send("x").await,
         }
     }
+    let mut rest = String::new();
+    trickling.stream.read_to_string(&mut rest).await.unwrap();
+    let answer = [str::from_utf8(&buffer).unwrap(), &rest].concat();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
 #[tokio::test]
 async fn an_idle_connection_outlives_the_fields_deadline_and_ends_at_its_own() {
-    for setup in both_ways() {
+    for setup in all_ways() {
         let downstream = setup
             .configure(|config| {
                 config.fields_timeout = SHORT;
@@ -113,7 +117,7 @@ async fn an_idle_connection_outlives_the_fields_deadline_and_ends_at_its_own() {
 
 #[tokio::test]
 async fn a_held_request_outlives_every_deadline_of_the_connection() {
-    for setup in both_ways() {
+    for setup in all_ways() {
         let downstream = setup
             .configure(|config| {
                 config.fields_timeout = SHORT;
@@ -173,7 +177,7 @@ async fn a_client_that_expects_100_gets_it_when_its_body_is_wanted() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_half_way_never_looks_whole() {
-    for setup in both_ways() {
+    for setup in all_ways() {
         let mut downstream = setup.delay(SHORT).start();
         let mut client = Client::connect(&downstream).await;
         let path = "/broken/2000/cut";
@@ -187,7 +191,7 @@ async fn an_answer_that_breaks_half_way_never_looks_whole() {
 
 #[tokio::test]
 async fn an_answer_that_is_shorter_than_it_says_is_not_delivered() {
-    for setup in both_ways() {
+    for setup in all_ways() {
         let mut downstream = setup.quiet(SHORT).delay(SHORT).start();
         let mut client = Client::connect(&downstream).await;
         client.ask(LENGTH, "/short/9/lie").await;
@@ -246,7 +250,7 @@ async fn at_the_limit_a_client_waits_until_another_connection_ends() {
 
 #[tokio::test]
 async fn a_drain_ends_idle_connections_and_lets_a_held_request_have_its_answer() {
-    for setup in both_ways() {
+    for setup in all_ways() {
         let mut downstream = setup.quiet(SHORT).holding().start();
         let mut idle = Client::connect(&downstream).await;
         idle.ask(LENGTH, "/whole/9/idle").await;
@@ -285,7 +289,7 @@ async fn when_the_drain_is_over_an_acknowledged_answer_counts_without_its_quiet_
 
 #[tokio::test]
 async fn when_the_drain_is_over_a_request_that_is_never_answered_is_let_go() {
-    for setup in both_ways() {
+    for setup in all_ways() {
         let mut downstream = setup.holding().start();
         let mut client = Client::connect(&downstream).await;
         client.ask(LENGTH, "/whole/9/stuck").await;

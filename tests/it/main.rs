@@ -12,9 +12,13 @@ mod control;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod downstream;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
@@ -30,6 +34,8 @@ mod polling;
 #[cfg(test)]
 mod probe;
 #[cfg(test)]
+mod secure;
+#[cfg(test)]
 mod sidecar;
 #[cfg(test)]
 mod simulated;
@@ -37,5 +43,7 @@ mod simulated;
 mod simulator;
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod upstream;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 use crate::downstream::{
-    Client, Downstream, Event, Framing, Promise, arrived, both_ways, listener,
+    Client, Downstream, Event, Framing, Promise, Setup, all_ways, arrived, listener,
 };
 
 const LENGTH: Framing = Framing::ContentLength;
@@ -60,7 +60,12 @@ async fn transcript(downstream: &mut Downstream, request: &str, parks: usize) ->
 
 #[tokio::test]
 async fn a_parked_answer_is_as_it_would_be_without_parking() {
-    let [unparked, parked] = both_ways();
+    let [unparked, parked, tls_unparked, tls_parked] = all_ways();
+    parked_as_unparked(unparked, parked).await;
+    parked_as_unparked(tls_unparked, tls_parked).await;
+}
+
+async fn parked_as_unparked(unparked: Setup, parked: Setup) {
     let mut unparked = unparked.holding().start();
     let mut parked = parked.holding().start();
     let cases = PARKED.map(|request| (request, 1));

@@ -18,12 +18,16 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::secure::HOST;
+
 /// A running holdline; it ends with the test's runtime.
 pub(crate) struct Sidecar {
     /// Where clients connect to.
     pub(crate) address: SocketAddr,
     /// Where the operator asks.
     pub(crate) admin: SocketAddr,
+    /// The directory that `holdline cert` made, where clients speak TLS.
+    pub(crate) certificates: Option<PathBuf>,
     drain: Drain,
     /// Where its journal is.
     _room: tempfile::TempDir,
@@ -62,9 +66,36 @@ pub(crate) async fn upstream(work: Duration) -> Upstream {
 
 /// Starts holdline before a gateway, with what else its file says.
 pub(crate) fn sidecar(upstream: SocketAddr, more: &str) -> Sidecar {
+    start(upstream, "", more, None)
+}
+
+/// Starts holdline before a gateway, with TLS to its clients and certificates of its own making.
+pub(crate) fn secure_sidecar(upstream: SocketAddr, more: &str) -> Sidecar {
+    let room = tempfile::tempdir().unwrap();
+    let folder = room.path().join("tls");
+    let made = std::process::Command::new(env!("CARGO_BIN_EXE_holdline"))
+        .args(["cert", "--host", HOST, "--out"])
+        .arg(&folder)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let keys = format!(
+        "tls_certificate = {:?}\ntls_key = {:?}\n",
+        folder.join(format!("{HOST}.pem")),
+        folder.join(format!("{HOST}.key"))
+    );
+    start(upstream, &keys, more, Some((room, folder)))
+}
+
+fn start(
+    upstream: SocketAddr,
+    keys: &str,
+    more: &str,
+    certificates: Option<(tempfile::TempDir, PathBuf)>,
+) -> Sidecar {
     let text = format!(
         "[[gateway]]\nname = \"test\"\nlisten = \"127.0.0.1:0\"\n\
-         upstream = \"http://{upstream}\"\n\
+         upstream = \"http://{upstream}\"\n{keys}\
          [admin]\nlisten = \"127.0.0.1:0\"\n[polling]\ninterval = \"50ms\"\n{more}"
     );
     let file = File {
@@ -72,12 +103,16 @@ pub(crate) fn sidecar(upstream: SocketAddr, more: &str) -> Sidecar {
         text,
     };
     let mut config = resolve(Some(&file), [], &Flags::default()).unwrap().config;
-    let room = tempfile::tempdir().unwrap();
+    let (room, certificates) = match certificates {
+        Some((room, folder)) => (room, Some(folder)),
+        None => (tempfile::tempdir().unwrap(), None),
+    };
     config.journal.path = room.path().join("holdline.redb");
     let app = App::build(config).unwrap();
     let sidecar = Sidecar {
         address: app.addresses()[0],
         admin: app.admin_address().unwrap(),
+        certificates,
         drain: Drain::new(),
         _room: room,
     };

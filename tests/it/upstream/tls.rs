@@ -1,12 +1,14 @@
 //! TLS to the gateway: whom we believe, and what is spoken above it.
 use std::convert::Infallible;
 use std::io::Write;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use holdline::certificates::issuers;
 use holdline::drain::Drain;
 use holdline::message::collect;
 use holdline::upstream::{Cause, Client, Config, Connector, Sent, TlsConfig};
@@ -16,9 +18,12 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::peer::{Gateway, Peer, client, get, is_set, latch, ok, post};
@@ -47,26 +52,62 @@ impl Authority {
     fn trusted(&self) -> TlsConfig {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(self.0.pem().as_bytes()).unwrap();
-        TlsConfig::from_ca_file(file.path()).unwrap()
+        TlsConfig::from_roots(issuers(file.path()).unwrap()).unwrap()
     }
 
     /// A server with a certificate for `host` that is valid until `year`.
     fn serves(&self, host: &str, year: i32, protocols: &[&[u8]]) -> TlsAcceptor {
+        self.certified(host, 2000..year, protocols, None)
+    }
+
+    /// A server with a certificate for `host` that is valid in these years. It asks its clients for
+    /// one of `clients`, if there is one.
+    fn certified(
+        &self,
+        host: &str,
+        years: Range<i32>,
+        protocols: &[&[u8]],
+        clients: Option<&Self>,
+    ) -> TlsAcceptor {
+        let (certificate, key) = self.pair(host, years);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(clients.0.der().clone()).unwrap();
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let mut config = builder.with_single_cert(vec![certificate], key).unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    fn pair(
+        &self,
+        host: &str,
+        years: Range<i32>,
+    ) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();
-        params.not_before = date_time_ymd(2000, 1, 1);
-        params.not_after = date_time_ymd(year, 1, 1);
+        params.not_before = date_time_ymd(years.start, 1, 1);
+        params.not_after = date_time_ymd(years.end, 1, 1);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
+        (certificate.der().clone(), key)
+    }
+
+    /// What a client of this authority shows.
+    fn identity(&self) -> Arc<CertifiedKey> {
+        let (certificate, key) = self.pair("client.example", 2000..2100);
+        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
+        Arc::new(CertifiedKey::new(vec![certificate], key))
     }
 }
 
@@ -89,7 +130,9 @@ fn calls(tls: TlsConfig) -> (Client, Gateway) {
 #[tokio::test]
 async fn a_certificate_that_is_not_acceptable_is_told_with_its_reason() {
     let (ours, other) = (Authority::new(), Authority::called("another"));
+    let early = ours.certified(HOST, 2090..2100, &[], None);
     let cases = [
+        (early, "it is not valid yet"),
         (ours.serves(HOST, 2001, &[]), "it has expired"),
         (
             ours.serves("other.example", 2100, &[]),
@@ -107,6 +150,82 @@ async fn a_certificate_that_is_not_acceptable_is_told_with_its_reason() {
             (Cause::Certificate, Sent::Never, Some(reason))
         );
         assert!(!error.cause.is_passing());
+    }
+}
+
+#[tokio::test]
+async fn a_pinned_name_is_asked_for_and_no_other_is_accepted() {
+    let authority = Authority::new();
+    let pinned = "pinned.example";
+    let tls = || {
+        let name = rustls::pki_types::ServerName::try_from(pinned).unwrap();
+        authority.trusted().with_server_name(name)
+    };
+    let (client, mut gateway) = calls(tls());
+    let acceptor = authority.serves(pinned, 2100, &[]);
+    let (connection, peer) = tokio::join!(client.connect(), accept(&mut gateway, &acceptor));
+    assert!(connection.is_ok());
+    assert_eq!(peer.unwrap().0.get_ref().1.server_name(), Some(pinned));
+    let acceptor = authority.serves(HOST, 2100, &[]);
+    let (connection, _) = tokio::join!(client.connect(), accept(&mut gateway, &acceptor));
+    let error = connection.err().unwrap();
+    assert_eq!(error.detail.as_deref(), Some("it is for another host"));
+}
+
+#[tokio::test]
+async fn a_gateway_is_reached_by_its_address_under_its_own_name() {
+    let authority = Authority::new();
+    let acceptor = authority.serves(HOST, 2100, &[HTTP_1]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let reach = address.parse().unwrap();
+    let connector = Connector::network(authority.trusted()).by_way_of(Some(reach));
+    let client = client(&format!("https://{HOST}"), connector, Config::default());
+    let serve = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut peer = Peer(acceptor.accept(stream).await.unwrap());
+        let head = peer.head().await;
+        peer.send(ok("here")).await;
+        (head, peer)
+    };
+    let (answer, (head, _peer)) = tokio::join!(client.fetch(get("/")), serve);
+    assert_eq!(answer.unwrap().body, "here");
+    let host = format!("host: {HOST}\r\n");
+    assert!(head.to_lowercase().contains(&host), "{head}");
+}
+
+#[tokio::test]
+async fn a_gateway_that_demands_a_certificate_is_shown_ours_or_told_apart() {
+    let (ours, clients) = (Authority::new(), Authority::called("of clients"));
+    let acceptor = ours.certified(HOST, 2000..2100, &[], Some(&clients));
+    let (client, mut gateway) = calls(ours.trusted().with_identity(&clients.identity()));
+    let (connection, peer) = tokio::join!(client.connect(), accept(&mut gateway, &acceptor));
+    assert!(connection.is_ok());
+    assert!(peer.unwrap().0.get_ref().1.peer_certificates().is_some());
+
+    let strangers = Authority::called("nobody's");
+    for (tls, words) in [
+        (
+            ours.trusted(),
+            "it demands a certificate of us (client_certificate, client_key)",
+        ),
+        (
+            ours.trusted().with_identity(&strangers.identity()),
+            "it does not accept our certificate: ",
+        ),
+    ] {
+        let (client, mut gateway) = calls(tls);
+        // Under TLS 1.3 it is told after our side of the handshake is over, so that the request
+        // may be on its way; it never counts as unsent then.
+        let (answer, shaken) =
+            tokio::join!(client.fetch(get("/")), accept(&mut gateway, &acceptor));
+        assert!(shaken.is_err());
+        let error = answer.unwrap_err();
+        assert_eq!(error.cause, Cause::Handshake, "{error}");
+        assert!(
+            error.detail.as_deref().unwrap().starts_with(words),
+            "{error}"
+        );
     }
 }
 

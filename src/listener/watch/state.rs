@@ -2,10 +2,10 @@
 //! its answers. Pure: moments and the kernel's counters come in as values.
 use std::time::Duration;
 
-use super::config::Config;
-use super::evidence::{Evidence, Progress, Waiting};
-use super::metrics::Why;
-use super::receipt::Receipt;
+use crate::listener::config::Config;
+use crate::listener::evidence::{Evidence, Progress, Waiting};
+use crate::listener::metrics::Why;
+use crate::listener::receipt::Receipt;
 use crate::timing::Moment;
 
 /// When to look for an acknowledgement that was not there at once; each look doubles the pause.
@@ -16,7 +16,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(8);
 const LONGEST_PAUSE: Duration = Duration::from_millis(256);
 
 /// The state of one connection, below hyper.
-pub(super) struct Watch {
+pub(in crate::listener) struct Watch {
     evidence: Evidence,
     written: u64,
     read: u64,
@@ -71,7 +71,7 @@ struct After {
 
 /// What is known of an answer in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::listener) enum Verdict {
     /// It reached its reader.
     Delivered,
     /// It did not, or nothing proves that it did.
@@ -80,15 +80,17 @@ pub(super) enum Verdict {
 
 /// A deadline that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Overdue {
-    /// The client sent no request, or did not end its fields.
+pub(in crate::listener) enum Overdue {
+    /// The client sent nothing.
     Request,
+    /// The client did not end its request's fields.
+    Fields,
     /// The client takes no byte of an answer.
     Write,
 }
 
 impl Watch {
-    pub(super) fn new(evidence: Evidence, now: Moment, config: &Config) -> Self {
+    pub(in crate::listener) fn new(evidence: Evidence, now: Moment, config: &Config) -> Self {
         Self {
             evidence,
             written: 0,
@@ -103,8 +105,20 @@ impl Watch {
         }
     }
 
+    /// Notes that hands are shaken: only now may a request come.
+    pub(in crate::listener) fn begin(&mut self, now: Moment, config: &Config) {
+        self.phase = Phase::Awaiting {
+            until: now + config.fields_timeout,
+        };
+    }
+
+    /// True if the first bytes that were read of the connection are so many.
+    pub(in crate::listener) const fn has_read_only(&self, count: usize) -> bool {
+        self.read == count as u64
+    }
+
     /// Notes that `count` bytes of the client were read; none is its orderly end.
-    pub(super) fn was_read(&mut self, count: usize, now: Moment, config: &Config) {
+    pub(in crate::listener) fn was_read(&mut self, count: usize, now: Moment, config: &Config) {
         self.read += count as u64;
         self.ended |= count == 0;
         if let (Phase::Awaiting { .. }, 1..) = (&self.phase, count) {
@@ -115,41 +129,41 @@ impl Watch {
     }
 
     /// Notes that `count` bytes went to the kernel.
-    pub(super) fn was_written(&mut self, count: usize) {
+    pub(in crate::listener) fn was_written(&mut self, count: usize) {
         self.written += count as u64;
         self.stalled = None;
     }
 
     /// Notes that the kernel has no room for what is to be written.
-    pub(super) fn write_stalled(&mut self, now: Moment) {
+    pub(in crate::listener) fn write_stalled(&mut self, now: Moment) {
         self.stalled.get_or_insert(now);
     }
 
-    pub(super) const fn is_stalled(&self) -> bool {
+    pub(in crate::listener) const fn is_stalled(&self) -> bool {
         self.stalled.is_some()
     }
 
     /// Notes that the connection is broken: a reset, or a peer that vanished.
-    pub(super) const fn broke(&mut self) {
+    pub(in crate::listener) const fn broke(&mut self) {
         self.failed = true;
     }
 
-    pub(super) const fn is_broken(&self) -> bool {
+    pub(in crate::listener) const fn is_broken(&self) -> bool {
         self.failed
     }
 
     /// True while more bytes of the client may come.
-    pub(super) const fn is_open(&self) -> bool {
+    pub(in crate::listener) const fn is_open(&self) -> bool {
         !self.ended && !self.failed
     }
 
     /// True while some answer waits for its verdict.
-    pub(super) const fn is_watching(&self) -> bool {
+    pub(in crate::listener) const fn is_watching(&self) -> bool {
         !self.answers.is_empty()
     }
 
     /// Notes that a request's fields are whole. Answers that it proves are decided by it.
-    pub(super) fn request_came(&mut self, progress: Option<Progress>) -> Vec<Receipt> {
+    pub(in crate::listener) fn request_came(&mut self, progress: Option<Progress>) -> Vec<Receipt> {
         self.phase = Phase::Serving;
         if self.failed {
             return Vec::new();
@@ -179,7 +193,7 @@ impl Watch {
     }
 
     /// Notes that an answer's last bytes are in hyper's buffer.
-    pub(super) fn answer_buffered(
+    pub(in crate::listener) fn answer_buffered(
         &mut self,
         receipt: Option<Receipt>,
         received: Option<u64>,
@@ -200,7 +214,7 @@ impl Watch {
 
     /// Notes that hyper is gone: no further request is awaited, and what it had not flushed by
     /// then never will be. Those answers are taken out.
-    pub(super) fn serves_no_more(&mut self) -> Vec<Receipt> {
+    pub(in crate::listener) fn serves_no_more(&mut self) -> Vec<Receipt> {
         self.phase = Phase::Serving;
         self.stalled = None;
         let cut = self
@@ -212,8 +226,38 @@ impl Watch {
         cut
     }
 
+    /// True while the goodbye of TLS has to wait. A client that is gone answers it with a reset,
+    /// which then says nothing of the answer before it. So it waits for the acknowledgement, and
+    /// longer if the client said its own goodbye after the answer: then nobody waits for ours.
+    pub(in crate::listener) fn holds_goodbye(&self) -> bool {
+        self.answers.iter().any(|answer| match &answer.stage {
+            Stage::Buffered(_) => false,
+            Stage::Sent(sent) => {
+                self.evidence == Evidence::Acknowledgement || self.ended && !sent.after.ended
+            }
+            Stage::Acknowledged { after, .. } => self.ended && !after.ended,
+        })
+    }
+
+    /// Notes that the goodbye is about to leave. What was acknowledged by then, with no reset, is
+    /// decided: nothing that comes later counts. Those answers are taken out.
+    pub(in crate::listener) fn parts(&mut self) -> Vec<Receipt> {
+        if self.failed {
+            return Vec::new();
+        }
+        let decided = self
+            .answers
+            .extract_if(.., |answer| {
+                matches!(answer.stage, Stage::Acknowledged { .. })
+            })
+            .map(|answer| answer.receipt)
+            .collect();
+        self.shrink();
+        decided
+    }
+
     /// True if a flush that reaches the socket now carries an answer's last byte.
-    pub(super) fn awaits_flush(&self) -> bool {
+    pub(in crate::listener) fn awaits_flush(&self) -> bool {
         self.answers
             .iter()
             .any(|answer| matches!(answer.stage, Stage::Buffered(_)))
@@ -222,7 +266,12 @@ impl Watch {
     /// Notes that everything hyper had was written: the count of written bytes is the end of the
     /// answers that were in its buffer. `progress` is the kernel's, `waiting` says for systems
     /// without it whether unread bytes or the client's end wait in the kernel.
-    pub(super) fn flushed(&mut self, now: Moment, progress: Option<Progress>, waiting: Waiting) {
+    pub(in crate::listener) fn flushed(
+        &mut self,
+        now: Moment,
+        progress: Option<Progress>,
+        waiting: Waiting,
+    ) {
         let after = After {
             received: match (progress, waiting) {
                 (Some(progress), _) => progress.received,
@@ -247,7 +296,7 @@ impl Watch {
     }
 
     /// True if the kernel's counters are worth asking for now.
-    pub(super) fn wants_progress(&self, now: Moment) -> bool {
+    pub(in crate::listener) fn wants_progress(&self, now: Moment) -> bool {
         self.evidence == Evidence::Acknowledgement
             && self.answers.iter().any(|answer| match &answer.stage {
                 Stage::Sent(sent) => sent.look <= now,
@@ -256,7 +305,12 @@ impl Watch {
     }
 
     /// Takes in the kernel's counters.
-    pub(super) fn progressed(&mut self, now: Moment, progress: Progress, config: &Config) {
+    pub(in crate::listener) fn progressed(
+        &mut self,
+        now: Moment,
+        progress: Progress,
+        config: &Config,
+    ) {
         for answer in &mut self.answers {
             let Stage::Sent(sent) = &mut answer.stage else {
                 continue;
@@ -278,7 +332,7 @@ impl Watch {
     }
 
     /// True if an answer would be called delivered now, unless the socket knows of a reset.
-    pub(super) fn is_quiet_over(&self, now: Moment, stopped: bool) -> bool {
+    pub(in crate::listener) fn is_quiet_over(&self, now: Moment, stopped: bool) -> bool {
         self.answers.iter().any(|answer| match &answer.stage {
             Stage::Acknowledged { quiet, .. } => stopped || *quiet <= now,
             Stage::Buffered(_) | Stage::Sent(_) => false,
@@ -287,7 +341,7 @@ impl Watch {
 
     /// Takes out one answer that is decided. `stopped`: the drain is over, so that an
     /// acknowledged answer counts without its quiet time.
-    pub(super) fn decided(
+    pub(in crate::listener) fn decided(
         &mut self,
         now: Moment,
         stopped: bool,
@@ -334,27 +388,25 @@ impl Watch {
     }
 
     /// Takes out the answers that stay undecided when the connection ends.
-    pub(super) fn abandoned(&mut self) -> Vec<Receipt> {
-        let undecided = std::mem::take(&mut self.answers);
-        undecided.into_iter().map(|answer| answer.receipt).collect()
+    pub(in crate::listener) fn abandoned(&mut self) -> Vec<Receipt> {
+        self.answers.drain(..).map(|it| it.receipt).collect()
     }
 
     /// The deadline that has passed, if any.
-    pub(super) fn overdue(&self, now: Moment, config: &Config) -> Option<Overdue> {
+    pub(in crate::listener) fn overdue(&self, now: Moment, config: &Config) -> Option<Overdue> {
         if let Some(since) = self.stalled {
             // While an answer cannot leave, the next request is not late.
             return (since + config.write_timeout <= now).then_some(Overdue::Write);
         }
         match self.phase {
-            Phase::Awaiting { until } | Phase::Fields { until } => {
-                (until <= now).then_some(Overdue::Request)
-            }
+            Phase::Awaiting { until } => (until <= now).then_some(Overdue::Request),
+            Phase::Fields { until } => (until <= now).then_some(Overdue::Fields),
             Phase::Serving => None,
         }
     }
 
     /// When to look again, if nothing happens before.
-    pub(super) fn wake(&self, config: &Config) -> Option<Moment> {
+    pub(in crate::listener) fn wake(&self, config: &Config) -> Option<Moment> {
         let request = match (self.stalled, &self.phase) {
             (Some(since), _) => Some(since + config.write_timeout),
             (None, Phase::Awaiting { until } | Phase::Fields { until }) => Some(*until),
@@ -381,120 +433,5 @@ impl Watch {
         if self.answers.is_empty() {
             self.answers = Vec::new();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(millis: u64) -> Moment {
-        Moment::after_start(Duration::from_millis(millis))
-    }
-
-    fn config() -> Config {
-        Config {
-            write_timeout: Duration::from_secs(30),
-            quiet: Duration::from_secs(1),
-            ..Config::default()
-        }
-    }
-
-    fn counted(acknowledged: u64, received: u64) -> Progress {
-        Progress {
-            acknowledged,
-            received,
-        }
-    }
-
-    /// A request of 10 bytes was read at 0 and its answer of 100 bytes was written at once.
-    fn answered() -> Watch {
-        let config = config();
-        let mut watch = Watch::new(Evidence::Acknowledgement, at(0), &config);
-        watch.was_read(10, at(0), &config);
-        assert!(watch.request_came(Some(counted(0, 10))).is_empty());
-        watch.answer_buffered(Some(Receipt::new(|_| ())), Some(10), at(0), &config);
-        watch.was_written(100);
-        watch.flushed(at(0), Some(counted(0, 10)), Waiting::Nothing);
-        watch
-    }
-
-    fn verdict(watch: &mut Watch, now: Moment) -> Option<Verdict> {
-        let decided = watch.decided(now, false, &config());
-        decided.map(|(_, verdict)| verdict)
-    }
-
-    #[test]
-    fn an_answer_counts_after_its_acknowledgement_and_its_quiet_time() {
-        let mut watch = answered();
-        watch.progressed(at(5), counted(99, 10), &config());
-        assert_eq!(verdict(&mut watch, at(2_000)), None);
-        watch.progressed(at(2_000), counted(100, 10), &config());
-        assert_eq!(verdict(&mut watch, at(2_999)), None);
-        assert_eq!(watch.wake(&config()), Some(at(3_000)));
-        assert_eq!(verdict(&mut watch, at(3_000)), Some(Verdict::Delivered));
-    }
-
-    #[test]
-    fn a_break_within_the_quiet_time_says_no_and_so_does_a_flush_that_never_came() {
-        let mut watch = answered();
-        watch.progressed(at(5), counted(100, 10), &config());
-        watch.answer_buffered(Some(Receipt::new(|_| ())), Some(10), at(6), &config());
-        watch.broke();
-        let missed = Some(Verdict::Missed(Why::Reset));
-        assert_eq!(verdict(&mut watch, at(6)), missed);
-        assert_eq!(verdict(&mut watch, at(6)), Some(Verdict::Missed(Why::Cut)));
-
-        let mut watch = answered();
-        watch.answer_buffered(Some(Receipt::new(|_| ())), Some(10), at(6), &config());
-        assert_eq!(watch.serves_no_more().len(), 1);
-        assert!(watch.is_watching(), "what was sent is watched on");
-    }
-
-    #[test]
-    fn without_progress_for_the_write_timeout_an_answer_is_given_up() {
-        let mut watch = answered();
-        watch.progressed(at(20_000), counted(50, 10), &config());
-        assert_eq!(verdict(&mut watch, at(49_999)), None);
-        watch.progressed(at(49_999), counted(50, 10), &config());
-        let missed = Some(Verdict::Missed(Why::Deadline));
-        assert_eq!(verdict(&mut watch, at(50_000)), missed);
-    }
-
-    #[test]
-    fn only_a_request_that_came_after_the_answer_proves_it() {
-        let mut watch = answered();
-        watch.progressed(at(5), counted(100, 10), &config());
-        // It was in hyper's buffer all the while.
-        assert!(watch.request_came(Some(counted(100, 10))).is_empty());
-        watch.was_read(10, at(6), &config());
-        assert_eq!(watch.request_came(Some(counted(100, 20))).len(), 1);
-
-        let mut unacknowledged = answered();
-        unacknowledged.was_read(10, at(6), &config());
-        assert!(
-            unacknowledged
-                .request_came(Some(counted(99, 20)))
-                .is_empty()
-        );
-    }
-
-    #[test]
-    fn a_request_is_late_by_its_first_byte_its_fields_or_its_turn() {
-        let config = config();
-        let mut watch = Watch::new(Evidence::Acknowledgement, at(0), &config);
-        assert_eq!(watch.wake(&config), Some(at(10_000)));
-        watch.was_read(1, at(9_000), &config);
-        watch.was_read(1, at(18_000), &config);
-        assert_eq!(watch.overdue(at(18_999), &config), None);
-        assert_eq!(watch.overdue(at(19_000), &config), Some(Overdue::Request));
-        watch.request_came(None);
-        assert_eq!(watch.overdue(at(90_000), &config), None);
-        watch.answer_buffered(None, None, at(90_000), &config);
-        assert_eq!(watch.wake(&config), Some(at(165_000)));
-        watch.write_stalled(at(91_000));
-        assert_eq!(watch.overdue(at(121_000), &config), Some(Overdue::Write));
-        watch.was_written(1);
-        assert_eq!(watch.overdue(at(121_000), &config), None);
     }
 }

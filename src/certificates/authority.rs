@@ -1,0 +1,251 @@
+//! A local authority, and certificates that it signs: for the first try, and for clients whose
+//! trust the operator decides alone.
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, date_time_ymd,
+};
+use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use zeroize::Zeroizing;
+
+use super::provider;
+
+/// How long a certificate is valid: some clients take no longer ones than 398 days, and scanners
+/// find fault with more than a year.
+const LEAF: Duration = Duration::from_hours(365 * 24);
+/// How long the authority is: to trust a new one means to touch every client.
+const AUTHORITY: Duration = Duration::from_hours(3650 * 24);
+/// How far behind a client's clock may be.
+const SKEW: Duration = Duration::from_hours(1);
+/// What a common name has room for (X.520). Nobody trusts what stands there.
+const LONGEST_NAME: usize = 64;
+/// No name in the network (RFC 6761 §6.4).
+const NOWHERE: &str = "invalid";
+
+/// Why nothing was made; completes "failed to …".
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// The library's own words.
+    #[error("make certificates")]
+    Making(#[from] rcgen::Error),
+    /// The authority that was there does not sign for these hosts.
+    #[error("sign for these hosts with the authority that is there: {0}")]
+    OtherHosts(rustls::Error),
+    /// The authority that was there is no PEM file.
+    #[error("read the authority that is there: {0}")]
+    Malformed(String),
+    /// A host is neither a name nor an address.
+    #[error("make a certificate for \"{0}\", which is neither a host name nor an address")]
+    Host(String),
+}
+
+/// An authority that signs for its hosts alone, so that its key, once stolen, is of no use for any
+/// other.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// A certificate and its key, as PEM.
+pub struct Signed {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: Zeroizing<String>,
+}
+
+impl Authority {
+    /// Makes an authority for these hosts, which begins at `now`.
+    pub fn new(hosts: &[String], now: SystemTime) -> Result<Self, AuthorityError> {
+        let key = KeyPair::generate()?;
+        let params = authority(hosts, now)?;
+        let pem = params.self_signed(&key)?.pem();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        })
+    }
+
+    /// Takes up an authority that was made for these hosts. Whether it was shows when it signs.
+    pub fn again(hosts: &[String], pem: String, key: &str) -> Result<Self, AuthorityError> {
+        // Of the parameters only the name and the key count for what it signs.
+        let params = authority(hosts, UNIX_EPOCH + SKEW)?;
+        Ok(Self {
+            issuer: Issuer::new(params, KeyPair::from_pem(key)?),
+            pem,
+        })
+    }
+
+    /// Its own certificate as PEM, for clients to trust.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Its key as PEM.
+    pub fn key(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.issuer.key().serialize_pem())
+    }
+
+    /// Signs a certificate for these hosts, which begins at `now`, and sees that a client would
+    /// take it.
+    pub fn sign(&self, hosts: &[String], now: SystemTime) -> Result<Signed, AuthorityError> {
+        let mut params = CertificateParams::new(hosts)?;
+        let first = hosts.first().map(String::as_str).unwrap_or_default();
+        let name: String = first.chars().take(LONGEST_NAME).collect();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        valid_for(&mut params, now, LEAF);
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer)?;
+        self.verify(certificate.der(), hosts, now)?;
+        Ok(Signed {
+            certificate: certificate.pem(),
+            key: Zeroizing::new(key.serialize_pem()),
+        })
+    }
+
+    fn verify(
+        &self,
+        certificate: &CertificateDer<'_>,
+        hosts: &[String],
+        now: SystemTime,
+    ) -> Result<(), AuthorityError> {
+        let own = CertificateDer::from_pem_slice(self.pem.as_bytes())
+            .map_err(|error| AuthorityError::Malformed(error.to_string()))?;
+        let mut roots = RootCertStore::empty();
+        roots.add(own).map_err(AuthorityError::OtherHosts)?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+            .build()
+            .map_err(|error| AuthorityError::Malformed(error.to_string()))?;
+        let now = UnixTime::since_unix_epoch(since_epoch(now));
+        for host in hosts {
+            let name = ServerName::try_from(host.as_str())
+                .map_err(|_| AuthorityError::Host(host.clone()))?;
+            verifier
+                .verify_server_cert(certificate, &[], &name, &[], now)
+                .map_err(AuthorityError::OtherHosts)?;
+        }
+        Ok(())
+    }
+}
+
+fn authority(hosts: &[String], now: SystemTime) -> Result<CertificateParams, AuthorityError> {
+    for host in hosts {
+        ServerName::try_from(host.as_str()).map_err(|_| AuthorityError::Host(host.clone()))?;
+    }
+    let mut params = CertificateParams::new(Vec::new())?;
+    let name = format!("holdline CA: {}", hosts.join(" "));
+    let name: String = name.chars().take(LONGEST_NAME).collect();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.name_constraints = Some(constraints(hosts));
+    valid_for(&mut params, now, AUTHORITY);
+    Ok(params)
+}
+
+/// Nothing but the hosts. A kind of name that is not spoken of would be free (RFC 5280 §4.2.1.10).
+fn constraints(hosts: &[String]) -> NameConstraints {
+    let mut permitted = Vec::new();
+    let mut excluded = Vec::new();
+    let addresses: Vec<IpAddr> = hosts.iter().filter_map(|host| host.parse().ok()).collect();
+    let names = || hosts.iter().filter(|host| host.parse::<IpAddr>().is_err());
+    permitted.extend(names().cloned().map(GeneralSubtree::DnsName));
+    if permitted.is_empty() {
+        permitted.push(GeneralSubtree::DnsName(NOWHERE.to_owned()));
+    }
+    for address in &addresses {
+        let all = if address.is_ipv4() { 32 } else { 128 };
+        let subnet = CidrSubnet::from_addr_prefix(*address, all);
+        permitted.push(GeneralSubtree::IpAddress(subnet));
+    }
+    if addresses.is_empty() {
+        let every = [
+            CidrSubnet::from_v4_prefix([0; 4], 0),
+            CidrSubnet::from_v6_prefix([0; 16], 0),
+        ];
+        excluded.extend(every.map(GeneralSubtree::IpAddress));
+    }
+    NameConstraints {
+        permitted_subtrees: permitted,
+        excluded_subtrees: excluded,
+    }
+}
+
+fn valid_for(params: &mut CertificateParams, now: SystemTime, span: Duration) {
+    // Certificates have whole seconds.
+    let begin = since_epoch(now).saturating_sub(SKEW).as_secs();
+    params.not_before = date_time_ymd(1970, 1, 1) + Duration::from_secs(begin);
+    params.not_after = params.not_before + span;
+}
+
+fn since_epoch(now: SystemTime) -> Duration {
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificates::Validity;
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+
+    fn hosts(hosts: &[&str]) -> Vec<String> {
+        hosts.iter().map(|&host| host.to_owned()).collect()
+    }
+
+    #[test]
+    fn an_authority_signs_for_its_hosts_and_for_no_others() {
+        for ours in [
+            hosts(&["gateway.example"]),
+            hosts(&["gateway.example", "127.0.0.1", "::1"]),
+            hosts(&["127.0.0.1"]),
+        ] {
+            let authority = Authority::new(&ours, now()).unwrap();
+            let signed = authority.sign(&ours, now()).unwrap();
+            let der = CertificateDer::from_pem_slice(signed.certificate.as_bytes()).unwrap();
+            let validity = Validity::of(&der).unwrap();
+            assert!(!validity.is_yet_to_come(now()));
+            assert_eq!(validity.left(now()), LEAF.checked_sub(SKEW));
+            for other in ["bank.example", "10.0.0.1", "fe80::1"] {
+                let refused = authority.sign(&hosts(&[other]), now()).err().unwrap();
+                assert!(
+                    matches!(refused, AuthorityError::OtherHosts(_)),
+                    "{refused}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_authority_is_taken_up_again_for_the_same_hosts_only() {
+        let ours = hosts(&["gateway.example"]);
+        let first = Authority::new(&ours, now()).unwrap();
+        let (pem, key) = (first.pem().to_owned(), first.key());
+        let later = now() + LEAF;
+        let again = Authority::again(&ours, pem.clone(), &key).unwrap();
+        assert!(again.sign(&ours, later).is_ok());
+        let others = hosts(&["other.example"]);
+        let again = Authority::again(&others, pem, &key).unwrap();
+        assert!(again.sign(&others, later).is_err());
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for host in ["", "a b", "https://gateway.example", "gateway.example:443"] {
+            let refused = Authority::new(&hosts(&[host]), now()).err().unwrap();
+            assert!(matches!(refused, AuthorityError::Host(_)), "{host}");
+        }
+    }
+}
