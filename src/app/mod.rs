@@ -1,7 +1,11 @@
 //! The process from its configuration to its end: built bottom-up, run, drained top-down.
+mod doors;
 mod keeping;
 mod metrics;
+mod reloading;
+mod rules;
 mod stopping;
 mod whole;
 
+pub use reloading::{Reload, Reloader};
 pub use whole::{App, Error};

@@ -4,26 +4,28 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use super::doors::{control_socket, doors, listen, site};
 use super::keeping::Keeping;
 use super::metrics::Metrics;
+use super::reloading::{Reloadable, Reloader};
+use super::rules::{policy, read_policy};
 use super::stopping::Stopping;
-use crate::config::{Config, Gateway};
+use crate::config::Config;
 use crate::control::{Desk, Socket};
 use crate::drain::Drain;
-use crate::exchange::machine::Policy;
-use crate::exchange::{self, Flights, NoRandom, ReadPolicy, Recovered};
+use crate::exchange::{self, Flights, NoRandom, Recovered};
 use crate::journal::{Journal, Writer};
-use crate::listener::{self, Evidence, Server, bind};
-use crate::polling::{Backoff, Schedule};
+use crate::listener::{self, Evidence, Server};
+use crate::live::Live;
 use crate::proxy::{self, Proxy, Site};
 use crate::results::Results;
+use crate::telemetry::Levels;
 use crate::timing::{Clock, Stamp, Stamps};
-use crate::upstream::{self, CaFileError, Client, Connector, PlatformRootsError, TlsConfig};
-use crate::{admin, control, journal, protocol};
+use crate::upstream::{CaFileError, PlatformRootsError};
+use crate::{admin, control, journal};
 
 /// Why holdline did not start.
 #[derive(Debug, thiserror::Error)]
@@ -69,81 +71,72 @@ pub enum Error {
 pub struct App {
     clock: Clock,
     drain: Drain,
-    drain_timeout: Duration,
     flights: Flights,
     proxies: Vec<(TcpListener, Proxy)>,
     admin: (TcpListener, admin::Service),
     journal: Option<(Journal, Writer)>,
     control: Option<(Socket, Desk)>,
-    listener: listener::Config,
     listener_metrics: listener::Metrics,
+    rooms: Reloadable,
+    reloader: Reloader,
+}
+
+/// What the rooms are built on.
+struct Ground<'a> {
+    config: &'a Config,
+    clock: Clock,
+    drain: Drain,
+    metrics: Metrics,
+    levels: Option<Levels>,
 }
 
 impl App {
-    /// Builds every room, reads the journal and binds every listener; nothing is served yet.
+    /// Builds every room, reads the journal and binds every listener; nothing is served yet. The
+    /// log is somebody else's.
     pub fn build(config: Config) -> Result<Self, Error> {
-        let clock = Clock::start();
-        let drain = Drain::new();
-        let metrics = Metrics::default();
+        Self::with_log(config, None)
+    }
+
+    /// The same, for a process whose log has `levels`: a reload changes them, and so does the
+    /// operator over the control socket.
+    pub fn with_log(config: Config, levels: Option<Levels>) -> Result<Self, Error> {
+        let ground = Ground {
+            config: &config,
+            clock: Clock::start(),
+            drain: Drain::new(),
+            metrics: Metrics::default(),
+            levels,
+        };
+        let (clock, metrics) = (ground.clock, &ground.metrics);
         let stamps = Stamps::new(clock, Stamp::of_this_system());
         let keeping = Keeping::open(&config, clock, stamps, &metrics.journal)?;
-        let policy = policy(&config, keeping.recorder.is_durable());
-        let read_policy = ReadPolicy {
-            schedule: policy.schedule,
-            backoff: policy.backoff,
-            unknown_grace: policy.unknown_grace,
-        };
-        let flights = Flights::new(exchange::Parts {
-            config: config.exchange.clone(),
-            policy,
-            hash_key: keeping.hash_key,
-            clock,
-            stamps,
-            drain: drain.clone(),
-            recorder: keeping.recorder,
-            results: Arc::new(Results::new(config.results.clone())),
-            metrics: metrics.exchange.clone(),
-        });
-        let shared = Arc::new(proxy::Parts {
-            config: config.proxy.clone(),
-            flights: flights.clone(),
-            read_policy,
-            clock,
-            metrics: metrics.proxy.clone(),
-        });
-        let mut sites: BTreeMap<SocketAddr, Vec<Site>> = BTreeMap::new();
-        for gateway in &config.gateways {
-            let site = site(gateway, &config.upstream, clock, &drain, &metrics.upstream)?;
-            sites.entry(gateway.listen).or_default().push(site);
-        }
+        let rooms = ground.rooms(&keeping, stamps);
+        let (sites, rooms) = ground.sites(rooms)?;
         let gateways: Vec<_> = sites.values().flatten().map(gateway_of).collect();
+        let flights = rooms.flights.clone();
         let recovered = flights.recover(keeping.past, &gateways);
         if recovered != Recovered::default() {
             tracing::info!(?recovered, "exchanges of before the start");
         }
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
-        let service = admin::Service::new(admin::Parts {
-            registry: metrics.registry(journal.is_some()),
-            flights: flights.clone(),
-            clock,
-            drain: drain.clone(),
-            journal: journal.clone(),
-        });
+        let service = ground.operators_service(&flights, journal.clone());
         // Clients come last: whoever is answered can also be asked about.
         let control = control_socket(&config)?
             .map(|socket| (socket, Desk::running(journal, flights.clone(), stamps)));
         let admin = (listen(config.admin.listen, "admin.listen")?, service);
+        let proxies = doors(sites, &rooms.proxy)?;
+        let reloads = metrics.reloads.clone();
         Ok(Self {
             clock,
-            drain,
-            drain_timeout: config.drain.timeout,
+            drain: ground.drain,
             flights,
             admin,
-            proxies: doors(sites, &shared)?,
+            proxies,
             journal: keeping.journal,
             control,
-            listener: config.listener,
-            listener_metrics: metrics.listener,
+            listener_metrics: ground.metrics.listener,
+            reloader: Reloader::new(rooms.clone(), reloads, config),
+            rooms,
         })
     }
 
@@ -163,6 +156,11 @@ impl App {
     /// The exchanges, for whoever runs holdline inside another program.
     pub fn flights(&self) -> &Flights {
         &self.flights
+    }
+
+    /// What takes a changed configuration over while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Serves until `stop` returns, then drains; `hurry` ends the drain before its time.
@@ -186,7 +184,7 @@ impl App {
             ..
         } = self;
         let server = |metrics: &listener::Metrics, drain: &Drain| Server {
-            config: self.listener.clone(),
+            config: self.rooms.listener.clone(),
             clock,
             drain: drain.clone(),
             metrics: metrics.clone(),
@@ -216,99 +214,75 @@ impl App {
             clients,
             journal,
         };
-        stopping.drain(self.drain_timeout, hurry).await;
+        let timeout = self.rooms.drain.now().timeout;
+        stopping.drain(timeout, hurry).await;
         last.begin(clock.now());
         last.end();
     }
 }
 
-fn policy(config: &Config, durable: bool) -> Policy {
-    Policy {
-        submit_start: config.exchange.submit_start,
-        submit_timeout: config.exchange.submit_timeout,
-        resubmits: config.exchange.resubmits,
-        unknown_grace: config.polling.unknown_grace,
-        retention: config.results.retention,
-        reclaim: config.exchange.reclaim,
-        poll_timeout: config.upstream.answer_timeout,
-        schedule: Schedule::new(&config.polling),
-        backoff: Backoff::new(&config.polling),
-        durable,
+impl Ground<'_> {
+    /// The rooms that exchanges go through, as yet without a gateway.
+    fn rooms(&self, keeping: &Keeping, stamps: Stamps) -> Reloadable {
+        let config = self.config;
+        let is_durable = keeping.recorder.is_durable();
+        let policy = policy(config, is_durable);
+        let flights = Flights::new(exchange::Parts {
+            config: config.exchange.clone(),
+            policy,
+            hash_key: keeping.hash_key.clone(),
+            clock: self.clock,
+            stamps,
+            drain: self.drain.clone(),
+            recorder: Arc::clone(&keeping.recorder),
+            results: Arc::new(Results::new(config.results.clone())),
+            metrics: self.metrics.exchange.clone(),
+        });
+        let proxy = proxy::Parts {
+            config: Live::new(config.proxy.clone()),
+            flights: flights.clone(),
+            read_policy: Live::new(read_policy(&policy)),
+            clock: self.clock,
+            metrics: self.metrics.proxy.clone(),
+        };
+        Reloadable {
+            flights,
+            proxy: Arc::new(proxy),
+            listener: Live::new(config.listener.clone()),
+            drain: Live::new(config.drain.clone()),
+            clients: Vec::new(),
+            levels: self.levels.clone(),
+            is_durable,
+        }
+    }
+
+    /// The gateways by the listener that they share, and the rooms with the way to each.
+    fn sites(
+        &self,
+        mut rooms: Reloadable,
+    ) -> Result<(BTreeMap<SocketAddr, Vec<Site>>, Reloadable), Error> {
+        let mut sites: BTreeMap<SocketAddr, Vec<Site>> = BTreeMap::new();
+        for gateway in &self.config.gateways {
+            let upstream = &self.config.upstream;
+            let metrics = &self.metrics.upstream;
+            let site = site(gateway, upstream, self.clock, &self.drain, metrics)?;
+            rooms.clients.push(site.gateway.client.clone());
+            sites.entry(gateway.listen).or_default().push(site);
+        }
+        Ok((sites, rooms))
+    }
+
+    fn operators_service(&self, flights: &Flights, journal: Option<Journal>) -> admin::Service {
+        admin::Service::new(admin::Parts {
+            registry: self.metrics.registry(journal.is_some()),
+            flights: flights.clone(),
+            clock: self.clock,
+            drain: self.drain.clone(),
+            journal,
+        })
     }
 }
 
 fn gateway_of(site: &Site) -> Arc<exchange::Gateway> {
     Arc::clone(&site.gateway)
-}
-
-fn site(
-    gateway: &Gateway,
-    config: &upstream::Config,
-    clock: Clock,
-    drain: &Drain,
-    metrics: &upstream::Metrics,
-) -> Result<Site, Error> {
-    let connector =
-        match &gateway.ca_file {
-            _ if !gateway.origin.is_tls() => Connector::network_without_tls(),
-            None => Connector::network(TlsConfig::platform()?),
-            Some(path) => Connector::network(TlsConfig::from_ca_file(path).map_err(|source| {
-                Error::CaFile {
-                    gateway: gateway.name.clone(),
-                    source,
-                }
-            })?),
-        };
-    let client = Client::new(
-        gateway.origin.clone(),
-        connector,
-        config.clone(),
-        clock,
-        drain.clone(),
-        metrics.clone(),
-    );
-    Ok(Site {
-        hosts: gateway
-            .hosts
-            .iter()
-            .map(|host| host.as_str().to_owned())
-            .collect(),
-        gateway: Arc::new(exchange::Gateway {
-            name: gateway.name.clone().into(),
-            profile: &protocol::BEGATEWAY,
-            client,
-        }),
-    })
-}
-
-fn doors(
-    sites: BTreeMap<SocketAddr, Vec<Site>>,
-    shared: &Arc<proxy::Parts>,
-) -> Result<Vec<(TcpListener, Proxy)>, Error> {
-    sites
-        .into_iter()
-        .map(|(address, sites)| {
-            let listener = listen(address, "gateway.listen")?;
-            Ok((listener, Proxy::new(Arc::clone(shared), sites.into())))
-        })
-        .collect()
-}
-
-fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, Error> {
-    bind(address).map_err(|source| Error::Bind {
-        address,
-        key,
-        source,
-    })
-}
-
-fn control_socket(config: &Config) -> Result<Option<Socket>, Error> {
-    let journal = (!config.journal.in_memory).then_some(config.journal.path.as_path());
-    let Some(path) = config.control.path(journal) else {
-        return Ok(None);
-    };
-    match Socket::bind(&path) {
-        Ok(socket) => Ok(Some(socket)),
-        Err(source) => Err(Error::Control { path, source }),
-    }
 }

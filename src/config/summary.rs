@@ -2,9 +2,10 @@
 use std::fmt::Write as _;
 
 use super::fault::Places;
-use super::gateway;
+use super::gateway::{self, Gateway};
 use super::keys::{self, Visitor};
 use super::kind::{Address, FilePath, Kind, Switch, quoted};
+use super::reload::needs_restart;
 use super::resolve::Resolved;
 
 /// The column of the notes behind the keys.
@@ -22,6 +23,22 @@ pub(super) fn toml(resolved: &Resolved) -> String {
     summary.text
 }
 
+/// The note behind a key that a reload does not change.
+const RESTART: &str = "restart";
+
+/// The keys of a gateway with their values as TOML.
+pub(super) fn of_gateway(gateway: &Gateway) -> [(&'static str, String); gateway::KEYS.len()] {
+    let hosts: Vec<String> = gateway.hosts.iter().map(quoted).collect();
+    [
+        ("name", quoted(&gateway.name)),
+        ("listen", Address.show(&gateway.listen)),
+        ("host", format!("[{}]", hosts.join(", "))),
+        ("upstream", quoted(&gateway.origin)),
+        ("insecure", Switch.show(&gateway.insecure)),
+        ("ca_file", FilePath.show(&gateway.ca_file)),
+    ]
+}
+
 struct Summary<'a> {
     places: &'a Places,
     section: &'static str,
@@ -32,17 +49,8 @@ impl Summary<'_> {
     fn gateways(&mut self, resolved: &Resolved) {
         let gateways = &resolved.config.gateways;
         for (index, gateway) in gateways.iter().enumerate() {
-            let hosts: Vec<String> = gateway.hosts.iter().map(quoted).collect();
-            let values = [
-                ("name", quoted(&gateway.name)),
-                ("listen", Address.show(&gateway.listen)),
-                ("host", format!("[{}]", hosts.join(", "))),
-                ("upstream", quoted(&gateway.origin)),
-                ("insecure", Switch.show(&gateway.insecure)),
-                ("ca_file", FilePath.show(&gateway.ca_file)),
-            ];
             let _ = writeln!(self.text, "[[gateway]]");
-            for (key, value) in values {
+            for (key, value) in of_gateway(gateway) {
                 self.line(&gateway::path(index, gateways.len(), key), key, &value);
             }
             let _ = writeln!(self.text);
@@ -51,9 +59,13 @@ impl Summary<'_> {
 
     fn line(&mut self, path: &str, key: &str, value: &str) {
         let written = format!("{key} = {value}");
-        let _ = match self.places.get(path) {
-            Some(place) => writeln!(self.text, "{written:NOTES$} # {place}"),
-            None => writeln!(self.text, "{written}"),
+        let place = self.places.get(path).map(ToString::to_string);
+        let restart = needs_restart(path).then(|| RESTART.to_owned());
+        let notes: Vec<String> = place.into_iter().chain(restart).collect();
+        let _ = if notes.is_empty() {
+            writeln!(self.text, "{written}")
+        } else {
+            writeln!(self.text, "{written:NOTES$} # {}", notes.join("; "))
         };
     }
 }

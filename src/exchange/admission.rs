@@ -191,7 +191,8 @@ impl Context {
     }
 
     fn may_start(&self, table: &mut Table, order: &Order, now: Moment) -> Result<(), Refusal> {
-        let limits = &self.config;
+        let rules = self.rules.now();
+        let limits = &rules.config;
         if self.drain.is_draining() {
             Err(Refusal::Draining)
         } else if !order.has_place {
@@ -213,7 +214,7 @@ impl Context {
         let (waiter, told) = self.waiter();
         let number = waiter.number;
         let (machine, first) = Machine::start(
-            self.policy,
+            self.rules.now().policy,
             order.key.explicit,
             order.facts.tracking_id.is_some(),
             order.read_at,

@@ -323,6 +323,7 @@ mod tests {
     use super::*;
     use crate::drain::Drain;
     use crate::listener::{Evidence, Metrics, Server};
+    use crate::live::Live;
     use crate::timing::Clock;
 
     /// Thousands of connections are held at once, each for minutes.
@@ -333,13 +334,13 @@ mod tests {
             .await
             .unwrap();
         let server = Server {
-            config: Config::default(),
+            config: Live::new(Config::default()),
             clock: Clock::start(),
             drain: Drain::new(),
             metrics: Metrics::default(),
             evidence: Evidence::Portable,
         };
-        let line = Line::open(stream, Arc::new(server.into_terms()));
+        let line = Line::open(stream, Arc::new(server.terms()));
         let peer = Peer(listener.local_addr().unwrap());
         let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
         let task = serve(line.wire(), Arc::clone(&line), peer, service);

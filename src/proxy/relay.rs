@@ -46,7 +46,7 @@ impl Proxy {
         request: Request<Body>,
         safe: bool,
     ) -> Response<Body> {
-        match gateway.client.relay(request, self.shared.config.hold).await {
+        match gateway.client.relay(request, self.config.hold).await {
             Ok(mut response) => {
                 let version = response.version();
                 respond::pass_on(response.headers_mut(), version);

@@ -19,6 +19,7 @@ use super::respond::{self, About, Given};
 use super::site::Sites;
 use crate::exchange::{Answer, Flights, Gateway, OnDisk, ReadPolicy, TaskAnswer};
 use crate::listener::Reply;
+use crate::live::Live;
 use crate::message::Body;
 use crate::protocol::{Conversion, Disposition, RequestId, Route};
 use crate::timing::{Clock, Moment};
@@ -26,11 +27,11 @@ use crate::timing::{Clock, Moment};
 /// What the proxy is built from.
 pub struct Parts {
     /// `[hold]`, `[routes]` and limits.
-    pub config: Config,
+    pub config: Live<Config>,
     /// The exchanges.
     pub flights: Flights,
     /// How reads poll.
-    pub read_policy: ReadPolicy,
+    pub read_policy: Live<ReadPolicy>,
     /// The process's clock.
     pub clock: Clock,
     /// What is counted.
@@ -42,6 +43,8 @@ pub struct Parts {
 pub struct Proxy {
     pub(super) shared: Arc<Parts>,
     sites: Sites,
+    /// What was in force when the request came that this clone serves.
+    pub(super) config: Arc<Config>,
 }
 
 /// A downstream request that has a gateway.
@@ -64,7 +67,12 @@ enum Way {
 impl Proxy {
     /// The service of a listener whose clients ask for `sites`.
     pub fn new(shared: Arc<Parts>, sites: Sites) -> Self {
-        Self { shared, sites }
+        let config = shared.config.now();
+        Self {
+            shared,
+            sites,
+            config,
+        }
     }
 
     async fn serve(self, request: Request<Incoming>) -> Reply {
@@ -101,7 +109,7 @@ impl Proxy {
         let path = head.uri.path();
         match gateway.profile.route(&head.method, path) {
             Route::Converted(conversion) => {
-                match self.shared.config.routes.disposition(conversion.operation) {
+                match self.config.routes.disposition(conversion.operation) {
                     Disposition::Convert if conversion.safe => Way::Read(conversion),
                     Disposition::Convert => Way::Exchange(conversion),
                     Disposition::Relay => Way::Relay,
@@ -174,7 +182,11 @@ impl Service<Request<Incoming>> for Proxy {
     type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let proxy = self.clone();
+        let proxy = Self {
+            shared: Arc::clone(&self.shared),
+            sites: self.sites.clone(),
+            config: self.shared.config.now(),
+        };
         Box::pin(async move { Ok(proxy.serve(request).await) })
     }
 }

@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 12] = [
     &["results", "journal"],
     &["upstream", "protocol", "polling", "listener"],
     &["drain", "message", "process", "telemetry"],
-    &["timing"],
+    &["live", "timing"],
     // Holds the list of the rooms and imports none.
     &["lib"],
 ];

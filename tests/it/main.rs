@@ -34,4 +34,6 @@ mod simulator;
 #[cfg(test)]
 mod source;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod upstream;
