@@ -36,26 +36,33 @@ pub(super) fn site(
     drain: &Drain,
     metrics: &upstream::Metrics,
 ) -> Result<Site, Error> {
-    let client = Client::new(
+    let hosts = gateway.hosts.iter();
+    Ok(Site {
+        hosts: hosts.map(|host| host.as_str().to_owned()).collect(),
+        gateway: Arc::new(exchange::Gateway {
+            name: gateway.name.clone().into(),
+            profile: &protocol::BEGATEWAY,
+            client: client(gateway, config, clock, drain, metrics)?,
+        }),
+    })
+}
+
+/// The calls to a gateway, as its configuration has them.
+pub fn client(
+    gateway: &Gateway,
+    config: &upstream::Config,
+    clock: Clock,
+    drain: &Drain,
+    metrics: &upstream::Metrics,
+) -> Result<Client, Error> {
+    Ok(Client::new(
         gateway.origin.clone(),
         connector(gateway)?,
         config.clone(),
         clock,
         drain.clone(),
         metrics.clone(),
-    );
-    Ok(Site {
-        hosts: gateway
-            .hosts
-            .iter()
-            .map(|host| host.as_str().to_owned())
-            .collect(),
-        gateway: Arc::new(exchange::Gateway {
-            name: gateway.name.clone().into(),
-            profile: &protocol::BEGATEWAY,
-            client,
-        }),
-    })
+    ))
 }
 
 /// The listeners for clients, bound, each with its service.

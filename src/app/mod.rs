@@ -7,5 +7,6 @@ mod rules;
 mod stopping;
 mod whole;
 
+pub use doors::client;
 pub use reloading::{Reload, Reloader};
 pub use whole::{App, Error};

@@ -243,6 +243,7 @@ handshake_timeout = "6s"
 answer_timeout = "11s"
 idle_timeout = "16s"
 connections = 257
+fail_fast = "6s"
 [polling]
 schedule = "exponential"
 interval = "600ms"

@@ -12,6 +12,7 @@ use super::connector::Connected;
 use super::http1::{Http1, Unanswered};
 use super::http2::{Http2, Stream};
 use super::lean::{self, Lean};
+use super::outage::Outage;
 use super::pool::{Lease, Pool, Pooled};
 use super::tls::Purpose;
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
@@ -32,6 +33,7 @@ struct Inner {
     drain: Drain,
     metrics: Metrics,
     pool: Arc<Pool>,
+    outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
     /// requests makes one and not many.
     opening: tokio::sync::Mutex<()>,
@@ -71,6 +73,12 @@ impl Client {
     ) -> Self {
         let config = Live::new(config);
         let pool = Pool::new(config.clone(), clock, drain.clone());
+        let outage = Outage::new(
+            origin.authority().to_string(),
+            config.clone(),
+            clock,
+            metrics.clone(),
+        );
         Self(Arc::new(Inner {
             origin: Arc::new(origin),
             connector: Live::new(connector),
@@ -79,6 +87,7 @@ impl Client {
             drain,
             metrics,
             pool,
+            outage,
             opening: tokio::sync::Mutex::default(),
         }))
     }
@@ -94,6 +103,12 @@ impl Client {
     /// The origin that is called, and no other.
     pub fn origin(&self) -> &Origin {
         &self.0.origin
+    }
+
+    /// Whether one more payment should try to connect: while the gateway accepts no connections only
+    /// one does now and then, which finds out. If not, why the last attempt failed.
+    pub fn may_try(&self) -> Result<(), Cause> {
+        self.0.outage.may_try()
     }
 
     /// Makes a connection for one submit. Nothing of a request is sent; every error says
@@ -378,9 +393,12 @@ impl Inner {
 
     async fn connected(&self, purpose: Purpose) -> Result<Connected, Error> {
         let (connector, config) = (self.connector.now(), self.config.now());
-        connector
+        let attempt = self.outage.attempt();
+        let connected = connector
             .connect(&self.origin, purpose, &config, &self.clock)
-            .await
+            .await;
+        attempt.ended(&connected);
+        connected
     }
 
     /// Waits for an answer until `deadline`. A process that stood still finds its time over before

@@ -16,6 +16,8 @@ mod documents;
 #[cfg(test)]
 mod downstream;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod journal;
@@ -25,6 +27,8 @@ mod killed;
 mod listener;
 #[cfg(test)]
 mod parking;
+#[cfg(test)]
+mod probe;
 #[cfg(test)]
 mod sidecar;
 #[cfg(test)]
