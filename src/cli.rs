@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use crate::commands::{
-    Exit, Source, check, demo, healthcheck, journal, probe, resolve, run, simulate,
+    Exit, Source, check, demo, healthcheck, journal, log, probe, resolve, run, simulate,
 };
 
 /// What `--help` says below the list of commands.
@@ -58,6 +58,12 @@ enum Command {
     /// No body, answer or credential is ever shown.
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Show or change the levels of a running holdline's log
+    ///
+    /// Over its control socket, and told in the log. They hold until SIGHUP or the next start, when
+    /// log.level counts again. Libraries are never heard below warnings, so no level shows a body or
+    /// a credential.
+    Log(log::Args),
     /// Say what became of an exchange that is in doubt
     ///
     /// After you have looked it up at the gateway. The verdict and its reason are recorded.
@@ -86,6 +92,7 @@ fn obey(command: &Command) -> io::Result<Exit> {
         Command::Probe(args) => block_on(probe::run(args, &mut out, &mut complaints)),
         Command::Check(source) => check::run(source, &mut out, &mut complaints),
         Command::Journal(command) => block_on(journal::run(command, &mut out, &mut complaints)),
+        Command::Log(args) => block_on(log::run(args, &mut out, &mut complaints)),
         Command::Resolve(args) => block_on(resolve::run(args, &mut out, &mut complaints)),
         Command::Healthcheck(args) => block_on(healthcheck::run(args, &mut out)),
     }

@@ -2,6 +2,7 @@
 mod doors;
 mod keeping;
 mod metrics;
+mod pillars;
 mod reloading;
 mod rules;
 mod stopping;
@@ -9,4 +10,4 @@ mod whole;
 
 pub use doors::client;
 pub use reloading::{Reload, Reloader};
-pub use whole::{App, Error};
+pub use whole::{App, Ending, Error};

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use super::doors::{control_socket, doors, listen, site};
 use super::keeping::Keeping;
 use super::metrics::Metrics;
+use super::pillars::Pillars;
 use super::reloading::{Reloadable, Reloader};
 use super::rules::{policy, read_policy};
 use super::stopping::Stopping;
@@ -22,7 +23,7 @@ use crate::listener::{self, Evidence, Server};
 use crate::live::Live;
 use crate::proxy::{self, Proxy, Site};
 use crate::results::Results;
-use crate::telemetry::Levels;
+use crate::telemetry::{Levels, Seldom};
 use crate::timing::{Clock, Stamp, Stamps};
 use crate::upstream::{CaFileError, PlatformRootsError};
 use crate::{admin, control, journal};
@@ -65,6 +66,15 @@ pub enum Error {
         /// Why it is not.
         source: control::SocketError,
     },
+}
+
+/// How a holdline ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was told to stop.
+    AsTold,
+    /// A part of it ended by itself, which should never be.
+    Fallen,
 }
 
 /// A holdline that listens.
@@ -121,8 +131,13 @@ impl App {
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
         let service = ground.operators_service(&flights, journal.clone());
         // Clients come last: whoever is answered can also be asked about.
-        let control = control_socket(&config)?
-            .map(|socket| (socket, Desk::running(journal, flights.clone(), stamps)));
+        let control = control_socket(&config)?.map(|socket| {
+            let levels = ground.levels.clone();
+            (
+                socket,
+                Desk::running(journal, flights.clone(), levels, stamps),
+            )
+        });
         let admin = (listen(config.admin.listen, "admin.listen")?, service);
         let proxies = doors(sites, &rooms.proxy)?;
         let reloads = metrics.reloads.clone();
@@ -163,12 +178,14 @@ impl App {
         self.reloader.clone()
     }
 
-    /// Serves until `stop` returns, then drains; `hurry` ends the drain before its time.
+    /// Serves until `stop` returns, then drains; `hurry` ends the drain before its time. Should a part
+    /// end before that without which nothing goes on, it drains as well: what is held may end, and
+    /// whoever started the process starts it anew.
     pub async fn run(
         self,
         stop: impl Future<Output = ()> + Send,
         hurry: impl Future<Output = ()> + Send,
-    ) {
+    ) -> Ending {
         let evidence = Evidence::of_this_system();
         for address in self.addresses() {
             tracing::info!(%address, "listening for clients");
@@ -192,25 +209,35 @@ impl App {
         };
         // Exchanges write until their end, and the operator may ask until the very last: what serves
         // both has a drain of its own.
-        let last = Drain::new();
+        let (last, mut pillars) = (Drain::new(), Pillars::default());
         let journal = self.journal.map(|(journal, writer)| {
-            last.spawn(writer.run());
+            pillars.add("the journal's writer", last.spawn(writer.run()));
             journal
         });
         for (listener, proxy) in self.proxies {
-            drain.spawn(server(&clients, &drain).run(listener, proxy));
+            let serving = server(&clients, &drain).run(listener, proxy);
+            pillars.add("the listener for clients", drain.spawn(serving));
         }
         // Who scrapes is no client, so its connections are counted nowhere.
         let (listener, service) = self.admin;
-        last.spawn(server(&listener::Metrics::default(), &last).run(listener, service));
+        let serving = server(&listener::Metrics::default(), &last).run(listener, service);
+        pillars.add("the listener for the operator", last.spawn(serving));
         if let Some((socket, desk)) = self.control {
-            last.spawn(control::serve(socket, desk, last.clone()));
+            let serving = control::serve(socket, desk, last.clone());
+            pillars.add("the control socket", last.spawn(serving));
         }
-        stop.await;
+        let ending = tokio::select! {
+            () = stop => Ending::AsTold,
+            part = pillars.fallen() => {
+                tracing::error!(part, "a part has ended without which nothing goes on: stopping");
+                Ending::Fallen
+            }
+        };
         let stopping = Stopping {
             clock,
             drain,
             flights,
+            held: self.rooms.proxy.metrics.clone(),
             clients,
             journal,
         };
@@ -218,6 +245,7 @@ impl App {
         stopping.drain(timeout, hurry).await;
         last.begin(clock.now());
         last.end();
+        ending
     }
 }
 
@@ -244,6 +272,7 @@ impl Ground<'_> {
             read_policy: Live::new(read_policy(&policy)),
             clock: self.clock,
             metrics: self.metrics.proxy.clone(),
+            relay_failures: Seldom::default(),
         };
         Reloadable {
             flights,

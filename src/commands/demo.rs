@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::{Exit, run};
-use crate::app::App;
+use crate::app::{App, Ending};
 use crate::config::{self, Flags, Resolved, Span};
 use crate::drain::Drain;
 use crate::process::{Notifier, Signals};
@@ -64,11 +64,14 @@ pub async fn run(
     out.flush()?;
     // No file was read, so nothing else can be read again.
     let read = move || Ok(resolved.clone());
-    run::serve(app, signals, &Notifier::default(), read).await;
+    let ending = run::serve(app, signals, &Notifier::default(), read).await;
     drain.begin(clock.now());
     drain.end();
     drain.finished().await;
-    Ok(Exit::Success)
+    Ok(match ending {
+        Ending::AsTold => Exit::Success,
+        Ending::Fallen => Exit::Failure,
+    })
 }
 
 /// holdline as its defaults are, before the simulated gateway.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use tokio::sync::Notify;
 
 use super::{Exit, Source};
-use crate::app::App;
+use crate::app::{App, Ending};
 use crate::config::{Faults, Resolved};
 use crate::process::{self, Asked, Notifier, Signals, State};
 use crate::telemetry;
@@ -37,8 +37,10 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
         Ok(app) => {
             let source = source.clone();
             let read = move || Ok(fitted(source.read()?, descriptors));
-            serve(app, signals, &notifier, read).await;
-            Ok(Exit::Success)
+            Ok(match serve(app, signals, &notifier, read).await {
+                Ending::AsTold => Exit::Success,
+                Ending::Fallen => Exit::Failure,
+            })
         }
         Err(error) => {
             tracing::error!(error = telemetry::with_causes(&error), "failed to start");
@@ -54,7 +56,7 @@ pub(super) async fn serve(
     mut signals: Signals,
     notifier: &Notifier,
     read: impl Fn() -> Result<Resolved, Faults> + Clone + Send + 'static,
-) {
+) -> Ending {
     let (stop, hurry, again) = (Notify::new(), Notify::new(), Notify::new());
     let (reloader, stopping) = (app.reloader(), Cell::new(false));
     let heed = async {
@@ -87,10 +89,9 @@ pub(super) async fn serve(
     };
     notifier.tell(State::Ready, &status(&app));
     tokio::select! {
-        () = app.run(stop.notified(), hurry.notified()) => {}
-        () = heed => {}
-        () = reload => {}
-        () = notifier.live(Clock::start()) => {}
+        ending = app.run(stop.notified(), hurry.notified()) => ending,
+        // None of these ends.
+        never = async { tokio::join!(heed, reload, notifier.live(Clock::start())).0 } => never,
     }
 }
 

@@ -243,6 +243,7 @@ impl Context {
             read_at: order.read_at,
         };
         let flight = Arc::new(Flight::new(subject, machine, Some(waiter)));
+        flight.core().trace = order.credentials.trace();
         let kindred = table.enter(&flight);
         for sharing in &kindred.key {
             sharing

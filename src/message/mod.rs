@@ -6,9 +6,11 @@ mod paced;
 mod prefer;
 pub mod proxy_status;
 mod stored;
+mod trace;
 
 pub use body::{Body, BodyError, collect, erasable};
 pub use encoded::NoResponse;
 pub use paced::Paced;
 pub use prefer::wait_preference;
 pub use stored::{StoredResponse, copied_value, erasable_value};
+pub use trace::TraceParent;

@@ -172,6 +172,8 @@ impl Proxy {
                     target: "holdline::exchange",
                     exchange = %held.flight.id(),
                     request_id = held.flight.ticket(),
+                    trace_id = held.flight.trace().map(|it| it.trace_id()),
+                    parent_id = held.flight.trace().map(|it| it.parent_id()),
                     "hold over"
                 );
                 Told::HoldOver

@@ -64,6 +64,11 @@ impl Metrics {
         self.hold_expired.inc();
     }
 
+    /// Requests held now.
+    pub fn held(&self) -> i64 {
+        self.held.get()
+    }
+
     /// A place among the held requests, if fewer than `limit` are taken.
     pub(super) fn place(&self, limit: usize) -> Option<Place> {
         let taken = self.places.fetch_add(1, Ordering::Relaxed);

@@ -58,7 +58,10 @@ impl Proxy {
                 response.map(|body| Body::streamed(Paced::new(body, patience)))
             }
             Err(error) => {
-                tracing::warn!(gateway = %gateway.name, %error, "a relayed request failed");
+                let now = self.shared.clock.now();
+                if let Some(untold) = self.shared.relay_failures.may_tell(now) {
+                    tracing::warn!(gateway = %gateway.name, %error, untold, "a relayed request failed");
+                }
                 self.refuse(Problem::Relay {
                     cause: error.cause,
                     sent: error.sent,

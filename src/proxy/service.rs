@@ -22,6 +22,7 @@ use crate::listener::Reply;
 use crate::live::Live;
 use crate::message::Body;
 use crate::protocol::{Conversion, Disposition, RequestId, Route};
+use crate::telemetry::Seldom;
 use crate::timing::{Clock, Moment};
 
 /// What the proxy is built from.
@@ -36,6 +37,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Metrics,
+    /// Lines about relayed requests that fail, which anybody may send.
+    pub relay_failures: Seldom,
 }
 
 /// The service of one listener. Cloning it is cheap; every connection has its own clone.

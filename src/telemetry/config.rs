@@ -31,6 +31,10 @@ impl Default for Config {
     }
 }
 
+/// What to write for levels.
+pub const HINT: &str = "write a level (off, error, warn, info, debug, trace), or several like \
+                        \"info,holdline::upstream=debug\"";
+
 /// The levels, from the quietest.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// What libraries may say at most: below it they may print what they send, credentials included.

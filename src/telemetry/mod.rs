@@ -2,9 +2,11 @@
 mod config;
 mod levels;
 mod log;
+mod seldom;
 mod text;
 
-pub use config::{Config, Format};
+pub use config::{Config, Format, HINT};
 pub use levels::{Filter, Levels};
 pub use log::{Error, install};
+pub use seldom::Seldom;
 pub use text::{Capped, with_causes};

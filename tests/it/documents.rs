@@ -252,6 +252,7 @@ fn every_command_of_the_readme_is_one() {
         "probe",
         "healthcheck",
         "journal ls",
+        "log",
         "resolve",
     ] {
         let shown = lines.iter().any(|line| line.starts_with(command));
