@@ -6,6 +6,9 @@ pub mod cli;
 pub mod commands;
 
 pub mod app;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub mod config;
 

@@ -8,14 +8,14 @@ use tokio::sync::Mutex;
 use super::Error;
 use super::doors::connector;
 use super::metrics::Reloads;
-use super::rules::{policy, read_policy};
+use super::rules::{about, policy, read_policy};
 use crate::config::{self, Change, Config, Faults, Reloaded, Resolved};
 use crate::exchange::Flights;
 use crate::live::Live;
 use crate::telemetry::{Capped, Filter, Levels, with_causes};
 use crate::timing::wall_clock;
 use crate::upstream::{Client, Connector};
-use crate::{drain, listener, proxy};
+use crate::{admin, drain, listener, proxy};
 
 /// Everything that takes other settings while it works. A room that is to be reloaded is named here,
 /// has its part of [`Prepared`] where reading it may fail, and takes it in [`Reloadable::take_over`].
@@ -25,6 +25,8 @@ pub(super) struct Reloadable {
     pub(super) proxy: Arc<proxy::Parts>,
     pub(super) listener: Live<listener::Config>,
     pub(super) drain: Live<drain::Config>,
+    /// What the operator's page shows.
+    pub(super) about: Live<admin::About>,
     /// The way to each gateway, in the order of the configuration.
     pub(super) clients: Vec<Client>,
     /// Absent where the log is somebody else's.
@@ -57,9 +59,11 @@ impl Reloadable {
         let policy = policy(config, self.is_durable);
         self.flights.reconfigure(config.exchange.clone(), policy);
         self.proxy.read_policy.replace(read_policy(&policy));
+        self.proxy.bodies.resize(config.proxy.bodies);
         self.proxy.config.replace(config.proxy.clone());
         self.listener.replace(config.listener.clone());
         self.drain.replace(config.drain.clone());
+        self.about.replace(about(config));
         for (client, connector) in self.clients.iter().zip(prepared.connectors) {
             client.reconfigure(config.upstream.clone(), connector);
         }

@@ -1,4 +1,5 @@
-//! The rules of an exchange and of a read, from the keys of several rooms.
+//! What one room is told of the keys of several.
+use crate::admin;
 use crate::config::Config;
 use crate::exchange::ReadPolicy;
 use crate::exchange::machine::Policy;
@@ -26,5 +27,17 @@ pub(super) const fn read_policy(policy: &Policy) -> ReadPolicy {
         schedule: policy.schedule,
         backoff: policy.backoff,
         unknown_grace: policy.unknown_grace,
+    }
+}
+
+/// What the operator's page says of the configuration.
+pub(super) fn about(config: &Config) -> admin::About {
+    admin::About {
+        config: config.to_toml(),
+        held: config.proxy.held,
+        running: config.exchange.running,
+        undelivered: config.exchange.undelivered,
+        hold: config.proxy.hold,
+        journal_bytes: config.journal.max_bytes,
     }
 }

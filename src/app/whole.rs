@@ -12,7 +12,7 @@ use super::keeping::Keeping;
 use super::metrics::Metrics;
 use super::pillars::Pillars;
 use super::reloading::{Reloadable, Reloader};
-use super::rules::{policy, read_policy};
+use super::rules::{about, policy, read_policy};
 use super::stopping::Stopping;
 use crate::config::Config;
 use crate::control::{Desk, Socket};
@@ -21,6 +21,7 @@ use crate::exchange::{self, Flights, NoRandom, Recovered};
 use crate::journal::{Journal, Writer};
 use crate::listener::{self, Evidence, Server};
 use crate::live::Live;
+use crate::message::Budget;
 use crate::proxy::{self, Proxy, Site};
 use crate::results::Results;
 use crate::telemetry::{Levels, Seldom};
@@ -84,6 +85,7 @@ pub struct App {
     flights: Flights,
     proxies: Vec<(TcpListener, Proxy)>,
     admin: (TcpListener, admin::Service),
+    accepting: admin::Listeners,
     journal: Option<(Journal, Writer)>,
     control: Option<(Socket, Desk)>,
     listener_metrics: listener::Metrics,
@@ -129,7 +131,8 @@ impl App {
             tracing::info!(?recovered, "exchanges of before the start");
         }
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
-        let service = ground.operators_service(&flights, journal.clone());
+        let accepting = admin::Listeners::default();
+        let service = ground.operators_service(&rooms, journal.clone(), accepting.clone());
         // Clients come last: whoever is answered can also be asked about.
         let control = control_socket(&config)?.map(|socket| {
             let levels = ground.levels.clone();
@@ -146,6 +149,7 @@ impl App {
             drain: ground.drain,
             flights,
             admin,
+            accepting,
             proxies,
             journal: keeping.journal,
             control,
@@ -214,12 +218,16 @@ impl App {
             pillars.add("the journal's writer", last.spawn(writer.run()));
             journal
         });
+        let mut accepting = Vec::new();
         for (listener, proxy) in self.proxies {
-            let serving = server(&clients, &drain).run(listener, proxy);
-            pillars.add("the listener for clients", drain.spawn(serving));
+            let serving = drain.spawn(server(&clients, &drain).run(listener, proxy));
+            accepting.push(serving.abort_handle());
+            pillars.add("the listener for clients", serving);
         }
+        self.accepting.are(accepting);
         // Who scrapes is no client, so its connections are counted nowhere.
         let (listener, service) = self.admin;
+        last.spawn(service.clone().watch(last.clone()));
         let serving = server(&listener::Metrics::default(), &last).run(listener, service);
         pillars.add("the listener for the operator", last.spawn(serving));
         if let Some((socket, desk)) = self.control {
@@ -273,12 +281,14 @@ impl Ground<'_> {
             clock: self.clock,
             metrics: self.metrics.proxy.clone(),
             relay_failures: Seldom::default(),
+            bodies: Budget::new(config.proxy.bodies),
         };
         Reloadable {
             flights,
             proxy: Arc::new(proxy),
             listener: Live::new(config.listener.clone()),
             drain: Live::new(config.drain.clone()),
+            about: Live::new(about(config)),
             clients: Vec::new(),
             levels: self.levels.clone(),
             is_durable,
@@ -301,13 +311,20 @@ impl Ground<'_> {
         Ok((sites, rooms))
     }
 
-    fn operators_service(&self, flights: &Flights, journal: Option<Journal>) -> admin::Service {
+    fn operators_service(
+        &self,
+        rooms: &Reloadable,
+        journal: Option<Journal>,
+        listeners: admin::Listeners,
+    ) -> admin::Service {
         admin::Service::new(admin::Parts {
             registry: self.metrics.registry(journal.is_some()),
-            flights: flights.clone(),
+            flights: rooms.flights.clone(),
             clock: self.clock,
             drain: self.drain.clone(),
             journal,
+            listeners,
+            about: rooms.about.clone(),
         })
     }
 }

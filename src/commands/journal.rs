@@ -69,7 +69,8 @@ pub async fn run(
                     }
                     line(out, &row)
                 }
-                Reply::Resolved(_)
+                Reply::Story(_)
+                | Reply::Resolved(_)
                 | Reply::Soundness(_)
                 | Reply::Levels(_)
                 | Reply::Done
@@ -81,7 +82,8 @@ pub async fn run(
             let mut print = |reply: Reply| match reply {
                 Reply::Exchange(row) if *json => json_line(out, &row),
                 Reply::Exchange(row) => paragraph(out, &row),
-                Reply::Resolved(_)
+                Reply::Story(_)
+                | Reply::Resolved(_)
                 | Reply::Soundness(_)
                 | Reply::Levels(_)
                 | Reply::Done
@@ -103,6 +105,7 @@ pub async fn run(
                     writeln!(out, "{verdict}: {exchanges} exchanges, {records} records")
                 }
                 Reply::Exchange(_)
+                | Reply::Story(_)
                 | Reply::Resolved(_)
                 | Reply::Levels(_)
                 | Reply::Done
@@ -169,10 +172,10 @@ fn json_line(out: &mut impl Write, row: &Row) -> io::Result<()> {
 }
 
 /// What stands where there is nothing.
-const ABSENT: &str = "-";
+pub(super) const ABSENT: &str = "-";
 
 /// A stranger's text, escaped.
-fn shown(text: Option<&String>) -> String {
+pub(super) fn shown(text: Option<&String>) -> String {
     text.map_or_else(|| ABSENT.to_owned(), |text| Capped(text).to_string())
 }
 

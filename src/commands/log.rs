@@ -30,6 +30,7 @@ pub async fn run(
     let mut print = |reply: Reply| match reply {
         Reply::Levels(in_force) => writeln!(out, "{in_force}"),
         Reply::Exchange(_)
+        | Reply::Story(_)
         | Reply::Resolved(_)
         | Reply::Soundness(_)
         | Reply::Done

@@ -45,6 +45,7 @@ pub async fn run(
     let mut print = |reply: Reply| match reply {
         Reply::Resolved(exchange) => writeln!(out, "{exchange} is settled as {says}"),
         Reply::Exchange(_)
+        | Reply::Story(_)
         | Reply::Soundness(_)
         | Reply::Levels(_)
         | Reply::Done

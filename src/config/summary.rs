@@ -6,20 +6,20 @@ use super::gateway::{self, Gateway};
 use super::keys::{self, Visitor};
 use super::kind::{Address, FilePath, Kind, Switch, quoted};
 use super::reload::needs_restart;
-use super::resolve::Resolved;
+use super::resolve::Config;
 
 /// The column of the notes behind the keys.
 const NOTES: usize = 40;
 
-/// The TOML of `resolved`; it reads back as the same configuration.
-pub(super) fn toml(resolved: &Resolved) -> String {
+/// The TOML of `config`; it reads back as the same configuration.
+pub(super) fn toml(config: &Config, places: &Places) -> String {
     let mut summary = Summary {
-        places: &resolved.places,
+        places,
         section: "",
         text: String::new(),
     };
-    summary.gateways(resolved);
-    keys::visit(&mut resolved.config.clone(), &mut summary);
+    summary.gateways(&config.gateways);
+    keys::visit(&mut config.clone(), &mut summary);
     summary.text
 }
 
@@ -46,8 +46,7 @@ struct Summary<'a> {
 }
 
 impl Summary<'_> {
-    fn gateways(&mut self, resolved: &Resolved) {
-        let gateways = &resolved.config.gateways;
+    fn gateways(&mut self, gateways: &[Gateway]) {
         for (index, gateway) in gateways.iter().enumerate() {
             let _ = writeln!(self.text, "[[gateway]]");
             for (key, value) in of_gateway(gateway) {

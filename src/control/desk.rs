@@ -17,9 +17,9 @@ pub(super) type Why = String;
 #[derive(Clone)]
 pub struct Desk {
     /// Absent where everything is in memory.
-    journal: Option<Journal>,
+    pub(super) journal: Option<Journal>,
     /// Absent where no process has the exchanges: then a verdict is written into the journal.
-    flights: Option<Flights>,
+    pub(super) flights: Option<Flights>,
     /// Absent where the log is somebody else's.
     levels: Option<Levels>,
     stamps: Stamps,
@@ -65,6 +65,7 @@ impl Desk {
         match ask {
             Ask::List { only } => self.listing()?.list(only, lines).await,
             Ask::Show { id } => self.listing()?.show(&id, lines).await,
+            Ask::Explain { id } => self.explain(&id, lines).await,
             Ask::Verify => self.verify(lines).await,
             Ask::Log { levels } => self.log(levels.as_deref(), lines).await,
             Ask::Resolve {

@@ -1,7 +1,10 @@
 //! The way of one downstream request: its route, its key, its exchange, its answer.
 mod config;
 mod convert;
+mod crowded;
 mod doubt;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod head;
 mod key;
 mod metrics;

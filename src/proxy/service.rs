@@ -20,7 +20,7 @@ use super::site::Sites;
 use crate::exchange::{Answer, Flights, Gateway, OnDisk, ReadPolicy, TaskAnswer};
 use crate::listener::Reply;
 use crate::live::Live;
-use crate::message::Body;
+use crate::message::{Body, Budget};
 use crate::protocol::{Conversion, Disposition, RequestId, Route};
 use crate::telemetry::Seldom;
 use crate::timing::{Clock, Moment};
@@ -31,6 +31,8 @@ pub struct Parts {
     pub config: Live<Config>,
     /// The exchanges.
     pub flights: Flights,
+    /// Room for the bodies of requests: `limits.bodies`.
+    pub bodies: Budget,
     /// How reads poll.
     pub read_policy: Live<ReadPolicy>,
     /// The process's clock.
