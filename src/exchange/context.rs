@@ -14,14 +14,20 @@ use super::recorder::Recorder;
 use super::story::Ended;
 use super::table::Table;
 use crate::drain::Drain;
+use crate::live::Live;
 use crate::protocol::RequestId;
 use crate::results::{ResultKey, Results};
 use crate::timing::{Clock, Moment, Stamps};
 
-/// What the flights share.
-pub(super) struct Context {
+/// What a new flight begins with; it keeps that to its end.
+pub(super) struct Rules {
     pub(super) config: Config,
     pub(super) policy: Policy,
+}
+
+/// What the flights share.
+pub(super) struct Context {
+    pub(super) rules: Live<Rules>,
     pub(super) hash_key: HashKey,
     pub(super) clock: Clock,
     pub(super) stamps: Stamps,
@@ -63,7 +69,7 @@ impl Context {
             self.results.forget(&result);
             return true;
         }
-        let expires_at = flight.read_at + self.policy.retention;
+        let expires_at = flight.read_at + self.rules.now().policy.retention;
         let fact = Fact::new(flight.id, result, place, expires_at);
         if let Some(on_disk) = fact.on_disk() {
             table.reads.insert(on_disk);

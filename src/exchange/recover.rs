@@ -101,7 +101,8 @@ impl Recovery<'_> {
             .purchase
             .is_some_and(|purchase| self.rivals.has_after(&purchase, subject.read_at));
         let now = context.clock.now();
-        let machine = Machine::restored(context.policy, restored, now, fastrand::u64(..));
+        let machine =
+            Machine::restored(context.rules.now().policy, restored, now, fastrand::u64(..));
         let flight = Arc::new(Flight::new(subject, machine, None));
         flight.handed_over.store(true, Ordering::Release);
         flight.note(What::Resumed, now);
@@ -162,7 +163,7 @@ impl Recovery<'_> {
             flight.core().result_key = Some(result);
             table.enter_task(result, flight);
             if let Some(step) = flight.core().answer_step {
-                let expires_at = flight.read_at + context.policy.retention;
+                let expires_at = flight.read_at + context.rules.now().policy.retention;
                 let place = Some(flight.place(step));
                 let fact = Fact::new(flight.id, result, place, expires_at);
                 fact.on_disk()

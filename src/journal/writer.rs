@@ -94,6 +94,7 @@ impl Writer {
 
     /// Writes until the journal is closed.
     pub async fn run(mut self) {
+        let _watch = Watch(Arc::clone(&self.shared));
         loop {
             match self.turn().await {
                 Turn::Write => self.write().await,
@@ -403,6 +404,24 @@ impl Writer {
         let_go.await;
         self.shared.metrics.is_up(false);
         self.shared.closed.cancel();
+    }
+}
+
+/// Looks whether the writer panics. Nobody may wait for it then: everything that is appended fails from
+/// now on, and the journal is down for good.
+struct Watch(Arc<Shared>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let shared = &self.0;
+        if !std::thread::panicking() {
+            return;
+        }
+        tracing::error!("the journal's writer panicked: nothing is durable any more");
+        shared.up.store(false, Ordering::Release);
+        shared.metrics.is_up(false);
+        shared.queue().close();
+        shared.closed.cancel();
     }
 }
 

@@ -18,9 +18,9 @@ impl Proxy {
         incomer: Incomer,
         conversion: &'static Conversion,
     ) -> Response<Body> {
-        let config = &self.shared.config;
-        let wait = wait_preference(&incomer.head.headers).unwrap_or(config.hold);
-        let until = incomer.arrived_at + wait.min(config.hold);
+        let hold = self.config.hold;
+        let wait = wait_preference(&incomer.head.headers).unwrap_or(hold);
+        let until = incomer.arrived_at + wait.min(hold);
         let Incomer {
             head,
             mut body,
@@ -53,8 +53,8 @@ impl Proxy {
                     request,
                     credentials,
                 };
-                let policy = self.shared.read_policy;
-                match read.run(policy, self.shared.clock).await {
+                let policy = self.shared.read_policy.now();
+                match read.run(*policy, self.shared.clock).await {
                     ReadOutcome::Answer(answer) => return self.give(&answer, arrived_at),
                     ReadOutcome::NotAsynchronous => {}
                     ReadOutcome::Failed => return self.refuse(Problem::Read),

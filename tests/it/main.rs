@@ -44,4 +44,6 @@ mod source;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod upstream;
