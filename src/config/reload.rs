@@ -283,6 +283,7 @@ answer = "5MiB"
 fields = 101
 fields_size = "33KiB"
 [listener]
+handshake_timeout = "11s"
 fields_timeout = "11s"
 body_timeout = "16s"
 write_timeout = "31s"
