@@ -26,6 +26,9 @@ use crate::timing::{Clock, Stamp, Stamps};
 use crate::upstream::{self, CaFileError, Client, Connector, PlatformRootsError, TlsConfig};
 use crate::{admin, control, journal, protocol};
 
+/// Connections of operators and scrapers at once: they may not take the clients' descriptors.
+const OPERATORS: usize = 64;
+
 /// Why holdline did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -206,7 +209,9 @@ impl App {
         }
         // Who scrapes is no client, so its connections are counted nowhere.
         let (listener, service) = self.admin;
-        last.spawn(server(&listener::Metrics::default(), &last).run(listener, service));
+        let mut operators = server(&listener::Metrics::default(), &last);
+        operators.config.connections = OPERATORS;
+        last.spawn(operators.run(listener, service));
         if let Some((socket, desk)) = self.control {
             last.spawn(control::serve(socket, desk, last.clone()));
         }

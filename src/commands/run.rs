@@ -1,4 +1,5 @@
 //! `holdline run`: the proxy, until it is told to stop.
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use tokio::sync::Notify;
@@ -27,7 +28,14 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
     let descriptors = process::harden();
     tell_start(&resolved, descriptors);
     let mut resolved = resolved;
-    keep_descriptors_back(&mut resolved.config.listener.connections, descriptors);
+    let addresses: BTreeSet<_> = resolved
+        .config
+        .gateways
+        .iter()
+        .map(|it| it.listen)
+        .collect();
+    let connections = &mut resolved.config.listener.connections;
+    keep_descriptors_back(connections, descriptors, addresses.len());
     match App::build(resolved.config) {
         Ok(app) => {
             serve(app, &mut stop).await;
@@ -57,15 +65,15 @@ pub(super) async fn serve(app: App, stop: &mut Stop) {
 }
 
 /// Leaves half of the descriptors to calls to the gateway: clients that take the last one would keep
-/// what is accepted already from being polled. Who finds no place waits unaccepted.
-fn keep_descriptors_back(connections: &mut usize, descriptors: u64) {
-    let most = usize::try_from(descriptors / 2)
-        .unwrap_or(usize::MAX)
-        .max(1);
+/// what is accepted already from being polled. The listeners share the other half evenly. Who finds
+/// no place waits unaccepted.
+fn keep_descriptors_back(connections: &mut usize, descriptors: u64, listeners: usize) {
+    let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
+    let most = (half / listeners.max(1)).max(1);
     if *connections > most {
         tracing::warn!(
             connections = most,
-            "limits.connections is reduced to half the descriptors"
+            "limits.connections is reduced: the listeners together have half the descriptors"
         );
         *connections = most;
     }
@@ -93,5 +101,23 @@ fn tell_start(resolved: &Resolved, descriptors: u64) {
             wanted,
             "the limit of descriptors is below limits.held and upstream.connections together"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listeners_together_leave_half_of_the_descriptors() {
+        let reduced = |descriptors, listeners| {
+            let mut connections = 16_384;
+            keep_descriptors_back(&mut connections, descriptors, listeners);
+            connections
+        };
+        assert_eq!(reduced(1 << 20, 4), 16_384);
+        assert_eq!(reduced(1024, 1), 512);
+        assert_eq!(reduced(1024, 4), 128);
+        assert_eq!(reduced(1, 3), 1);
     }
 }
