@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 use super::answer::{self, AnswerBody, Channel};
@@ -33,6 +33,9 @@ struct Inner {
     drain: Drain,
     metrics: Metrics,
     pool: Arc<Pool>,
+    /// Turns of relayed requests: half of the pooled connections are left to polls, so that requests
+    /// nobody vouches for cannot take the answers of payments with them.
+    turns: Arc<Semaphore>,
     outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
     /// requests makes one and not many.
@@ -77,6 +80,7 @@ impl Client {
             clock,
             drain.clone(),
         );
+        let turns = (config.connections / 2).clamp(1, Semaphore::MAX_PERMITS);
         let outage = Outage::new(
             origin.authority().to_string(),
             config.fail_fast,
@@ -91,6 +95,7 @@ impl Client {
             drain,
             metrics,
             pool,
+            turns: Arc::new(Semaphore::new(turns)),
             outage,
             opening: tokio::sync::Mutex::default(),
         }))
@@ -238,8 +243,15 @@ impl Inner {
         request: Request<Body>,
         deadline: Moment,
     ) -> Result<Response<AnswerBody>, Error> {
+        let exhausted = || Error::new(Cause::Exhausted, Sent::Never);
+        let turn = Arc::clone(&self.turns).acquire_owned();
+        let turn = timeout_at(self.clock.instant(deadline), turn)
+            .await
+            .map_err(|_| exhausted())?
+            .map_err(|_| exhausted())?;
         let way = self.way(Choice::Any, deadline).await?;
-        self.call(way, request, deadline).await
+        let answer = self.call(way, request, deadline).await?;
+        Ok(answer.map(|body| body.taking(turn)))
     }
 
     /// Sends a request by `way` and returns its answer's fields. A request that hyper
