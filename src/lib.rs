@@ -6,11 +6,15 @@ pub mod cli;
 pub mod commands;
 
 pub mod app;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub mod config;
 
 pub mod admin;
 pub mod control;
+pub mod probe;
 pub mod proxy;
 pub mod simulator;
 

@@ -77,6 +77,7 @@ pub struct App {
     flights: Flights,
     proxies: Vec<(TcpListener, Proxy)>,
     admin: (TcpListener, admin::Service),
+    accepting: admin::Listeners,
     journal: Option<(Journal, Writer)>,
     control: Option<(Socket, Desk)>,
     listener: listener::Config,
@@ -127,12 +128,15 @@ impl App {
             tracing::info!(?recovered, "exchanges of before the start");
         }
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
+        let accepting = admin::Listeners::default();
         let service = admin::Service::new(admin::Parts {
             registry: metrics.registry(journal.is_some()),
             flights: flights.clone(),
             clock,
             drain: drain.clone(),
             journal: journal.clone(),
+            listeners: accepting.clone(),
+            about: about(&config),
         });
         // Clients come last: whoever is answered can also be asked about.
         let control = control_socket(&config)?
@@ -144,6 +148,7 @@ impl App {
             drain_timeout: config.drain.timeout,
             flights,
             admin,
+            accepting,
             proxies: doors(sites, &shared)?,
             journal: keeping.journal,
             control,
@@ -204,11 +209,14 @@ impl App {
             last.spawn(writer.run());
             journal
         });
-        for (listener, proxy) in self.proxies {
-            drain.spawn(server(&clients, &drain).run(listener, proxy));
-        }
+        let doors = self.proxies.into_iter().map(|(listener, proxy)| {
+            let serving = drain.spawn(server(&clients, &drain).run(listener, proxy));
+            serving.abort_handle()
+        });
+        self.accepting.are(doors.collect());
         // Who scrapes is no client, so its connections are counted nowhere.
         let (listener, service) = self.admin;
+        last.spawn(service.clone().watch(last.clone()));
         let mut operators = server(&listener::Metrics::default(), &last);
         operators.config.connections = OPERATORS;
         last.spawn(operators.run(listener, service));
@@ -226,6 +234,18 @@ impl App {
         stopping.drain(self.drain_timeout, hurry).await;
         last.begin(clock.now());
         last.end();
+    }
+}
+
+/// What the operator's page says of the configuration.
+fn about(config: &Config) -> admin::About {
+    admin::About {
+        config: config.to_toml(),
+        held: config.proxy.held,
+        running: config.exchange.running,
+        undelivered: config.exchange.undelivered,
+        hold: config.proxy.hold,
+        journal_bytes: config.journal.max_bytes,
     }
 }
 
@@ -255,6 +275,28 @@ fn site(
     drain: &Drain,
     metrics: &upstream::Metrics,
 ) -> Result<Site, Error> {
+    Ok(Site {
+        hosts: gateway
+            .hosts
+            .iter()
+            .map(|host| host.as_str().to_owned())
+            .collect(),
+        gateway: Arc::new(exchange::Gateway {
+            name: gateway.name.clone().into(),
+            profile: &protocol::BEGATEWAY,
+            client: client(gateway, config, clock, drain, metrics)?,
+        }),
+    })
+}
+
+/// The calls to a gateway, as its configuration has them.
+pub fn client(
+    gateway: &Gateway,
+    config: &upstream::Config,
+    clock: Clock,
+    drain: &Drain,
+    metrics: &upstream::Metrics,
+) -> Result<Client, Error> {
     let connector =
         match &gateway.ca_file {
             _ if !gateway.origin.is_tls() => Connector::network_without_tls(),
@@ -266,26 +308,14 @@ fn site(
                 }
             })?),
         };
-    let client = Client::new(
+    Ok(Client::new(
         gateway.origin.clone(),
         connector,
         config.clone(),
         clock,
         drain.clone(),
         metrics.clone(),
-    );
-    Ok(Site {
-        hosts: gateway
-            .hosts
-            .iter()
-            .map(|host| host.as_str().to_owned())
-            .collect(),
-        gateway: Arc::new(exchange::Gateway {
-            name: gateway.name.clone().into(),
-            profile: &protocol::BEGATEWAY,
-            client,
-        }),
-    })
+    ))
 }
 
 fn doors(

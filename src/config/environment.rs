@@ -5,6 +5,7 @@ use super::fault::{Faults, Place};
 use super::kind::Problem;
 use super::reader::fault;
 use super::tree::{Node, Table, Value};
+use crate::telemetry::Capped;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "HOLDLINE_";
@@ -79,7 +80,7 @@ impl Variable {
         };
         let before = table.insert(key.clone(), word).map(|node| node.place);
         if let Some(Place::Environment(other)) = before {
-            let text = format!("sets the key that {other} sets too");
+            let text = format!("sets the key that {} sets too", Capped(&other));
             return Err(Problem::new(text, "keep one of them"));
         }
         Ok(())

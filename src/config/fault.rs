@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::telemetry::Capped;
+
 /// Where a value was written. The order is that of precedence, the weakest first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -23,7 +25,9 @@ impl fmt::Display for Place {
         match self {
             Self::File(name) => formatter.write_str(name),
             Self::Line(name, line) => write!(formatter, "{name} line {line}"),
-            Self::Environment(name) => write!(formatter, "environment variable {name}"),
+            Self::Environment(name) => {
+                write!(formatter, "environment variable {}", Capped(name))
+            }
             Self::Flag(name) => formatter.write_str(name),
             Self::Nowhere => formatter.write_str("command line"),
         }

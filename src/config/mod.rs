@@ -3,6 +3,8 @@ mod byte_size;
 mod checks;
 mod environment;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gateway;
 mod keys;
 mod kind;

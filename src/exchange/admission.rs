@@ -15,6 +15,7 @@ use super::machine::{Event, Joining, Machine};
 use super::order::{Identity, Order};
 use super::stored::{OnDisk, Stored};
 use super::table::Table;
+use super::trail::What;
 use crate::timing::Moment;
 use crate::upstream::Cause;
 
@@ -244,6 +245,7 @@ impl Context {
             read_at: order.read_at,
         };
         let flight = Arc::new(Flight::new(subject, machine, Some(waiter)));
+        flight.note(What::Began, order.read_at);
         let kindred = table.enter(&flight);
         for sharing in &kindred.key {
             sharing

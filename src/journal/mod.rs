@@ -6,6 +6,8 @@ mod disk;
 mod entry;
 mod error;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod handle;
 mod key;
 mod listing;

@@ -4,6 +4,8 @@ mod answer;
 mod config;
 mod connection;
 mod evidence;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod line;
 mod metrics;
 mod parking;

@@ -3,6 +3,8 @@ mod body;
 mod budget;
 mod encoded;
 pub mod fields;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod paced;
 mod prefer;
 pub mod proxy_status;

@@ -1,5 +1,7 @@
 //! The gateway's protocol as data: what converts, what an answer means, how a transaction is found.
 mod answer;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod lookup;
 mod operation;
 mod path;

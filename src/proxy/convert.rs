@@ -56,6 +56,25 @@ struct Holding {
     wait: Option<Duration>,
 }
 
+/// Sees a client that hangs up while it is held: its request's future is dropped then.
+struct Departure<'a> {
+    proxy: &'a Proxy,
+    flight: Arc<Flight>,
+    arrived_at: Moment,
+    is_answered: bool,
+}
+
+impl Drop for Departure<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            let shared = &self.proxy.shared;
+            let now = shared.clock.now();
+            shared.metrics.client_gone(now.since(self.arrived_at));
+            self.flight.client_left(now);
+        }
+    }
+}
+
 impl Proxy {
     pub(super) async fn exchange(self, incomer: Incomer, conversion: &'static Conversion) -> Reply {
         let (order, holding, body) = match self.order(incomer, conversion).await {
@@ -75,6 +94,12 @@ impl Proxy {
 
     /// All that is left of a held request: nothing of its head and its body.
     async fn wait(self, mut held: Held, holding: Holding, place: Option<Place>) -> Response<Body> {
+        let mut departure = Departure {
+            proxy: &self,
+            flight: Arc::clone(&held.flight),
+            arrived_at: holding.arrived_at,
+            is_answered: false,
+        };
         loop {
             let told = if place.is_some() {
                 self.told(&mut held, holding).await
@@ -84,11 +109,20 @@ impl Proxy {
             match (told, held.again.take()) {
                 (Told::Renew, Some(again)) => {
                     match Box::pin(self.shared.flights.request(*again).opened()).await {
-                        Admission::Held(renewed) => held = renewed,
-                        ended => return self.tell_ended(ended, holding),
+                        Admission::Held(renewed) => {
+                            departure.flight = Arc::clone(&renewed.flight);
+                            held = renewed;
+                        }
+                        ended => {
+                            departure.is_answered = true;
+                            return self.tell_ended(ended, holding);
+                        }
                     }
                 }
-                (told, _) => return self.tell_told(&held, told, holding),
+                (told, _) => {
+                    departure.is_answered = true;
+                    return self.tell_told(&held, told, holding);
+                }
             }
         }
     }
@@ -202,6 +236,7 @@ impl Proxy {
             Ok(Err(_)) => Told::InDoubt(Doubt::Driver),
             Err(_) => {
                 self.shared.metrics.hold_expired();
+                held.flight.hold_ended(self.shared.clock.now());
                 tracing::info!(
                     target: "holdline::exchange",
                     exchange = %held.flight.id(),

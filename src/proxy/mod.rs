@@ -3,6 +3,8 @@ mod config;
 mod convert;
 mod crowded;
 mod doubt;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod head;
 mod key;
 mod metrics;

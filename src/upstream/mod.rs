@@ -11,6 +11,8 @@ mod connector;
 mod diagnosis;
 mod error;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod http1;
 mod http2;
 mod lean;

@@ -12,6 +12,8 @@ mod control;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod downstream;
@@ -27,6 +29,8 @@ mod killed;
 mod listener;
 #[cfg(test)]
 mod parking;
+#[cfg(test)]
+mod probe;
 #[cfg(test)]
 mod sidecar;
 #[cfg(test)]

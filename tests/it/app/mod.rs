@@ -11,6 +11,7 @@ mod hosts;
 mod keys;
 mod ladder;
 mod operations;
+mod operator;
 mod poll_faults;
 mod process;
 mod reads;
