@@ -101,7 +101,7 @@ async fn every_path_that_a_probe_asks_for_is_answered() {
         let urls = text.text.split("http://127.0.0.1:9900").skip(1);
         for rest in urls {
             let path = rest
-                .split(|it: char| it.is_whitespace() || "\"`'),;".contains(it))
+                .split(|it: char| it.is_whitespace() || "\"`'),;>".contains(it))
                 .next()
                 .unwrap();
             seen += 1;
