@@ -29,6 +29,9 @@ use crate::telemetry::{Levels, Seldom};
 use crate::timing::{Clock, Stamp, Stamps};
 use crate::{admin, control, journal};
 
+/// Connections of operators and scrapers at once: they may not take the clients' descriptors.
+const OPERATORS: usize = 64;
+
 /// Why holdline did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -245,8 +248,12 @@ impl App {
         // Who scrapes is no client, so its connections are counted nowhere.
         let (listener, service) = self.admin;
         last.spawn(service.clone().watch(last.clone()));
-        let server = server(&listener::Metrics::default(), &last, None);
-        let serving = last.spawn(server.run(listener, service));
+        let mut operators = server(&listener::Metrics::default(), &last, None);
+        operators.config = Live::new(listener::Config {
+            connections: OPERATORS,
+            ..(*operators.config.now()).clone()
+        });
+        let serving = last.spawn(operators.run(listener, service));
         pillars.add("the listener for the operator", serving);
         if let Some((socket, desk)) = self.control {
             let serving = control::serve(socket, desk, last.clone());

@@ -1,5 +1,6 @@
 //! `holdline run`: the proxy, until it is told to stop.
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use tokio::sync::Notify;
@@ -103,20 +104,23 @@ fn status(app: &App) -> String {
 
 /// The configuration as this process can bear it.
 fn fitted(mut resolved: Resolved, descriptors: u64) -> Resolved {
-    keep_descriptors_back(&mut resolved.config.listener.connections, descriptors);
+    let gateways = resolved.config.gateways.iter();
+    let addresses: BTreeSet<_> = gateways.map(|it| it.listen).collect();
+    let connections = &mut resolved.config.listener.connections;
+    keep_descriptors_back(connections, descriptors, addresses.len());
     resolved
 }
 
 /// Leaves half of the descriptors to calls to the gateway: clients that take the last one would keep
-/// what is accepted already from being polled. Who finds no place waits unaccepted.
-fn keep_descriptors_back(connections: &mut usize, descriptors: u64) {
-    let most = usize::try_from(descriptors / 2)
-        .unwrap_or(usize::MAX)
-        .max(1);
+/// what is accepted already from being polled. The listeners share the other half evenly. Who finds
+/// no place waits unaccepted.
+fn keep_descriptors_back(connections: &mut usize, descriptors: u64, listeners: usize) {
+    let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
+    let most = (half / listeners.max(1)).max(1);
     if *connections > most {
         tracing::warn!(
             connections = most,
-            "limits.connections is reduced to half the descriptors"
+            "limits.connections is reduced: the listeners together have half the descriptors"
         );
         *connections = most;
     }
@@ -144,5 +148,23 @@ fn tell_start(resolved: &Resolved, descriptors: u64) {
             wanted,
             "the limit of descriptors is below limits.held and upstream.connections together"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listeners_together_leave_half_of_the_descriptors() {
+        let reduced = |descriptors, listeners| {
+            let mut connections = 16_384;
+            keep_descriptors_back(&mut connections, descriptors, listeners);
+            connections
+        };
+        assert_eq!(reduced(1 << 20, 4), 16_384);
+        assert_eq!(reduced(1024, 1), 512);
+        assert_eq!(reduced(1024, 4), 128);
+        assert_eq!(reduced(1, 3), 1);
     }
 }

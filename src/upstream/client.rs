@@ -17,7 +17,7 @@ use super::pool::{Lease, Pool, Pooled};
 use super::tls::Purpose;
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
 use crate::drain::Drain;
-use crate::live::{Live, Place};
+use crate::live::{Live, Place, Places};
 use crate::message::{Body, StoredResponse};
 use crate::timing::{Clock, Moment};
 
@@ -33,6 +33,9 @@ struct Inner {
     drain: Drain,
     metrics: Metrics,
     pool: Arc<Pool>,
+    /// Turns of relayed requests: half of the pooled connections are left to polls, so that requests
+    /// nobody vouches for cannot take the answers of payments with them.
+    turns: Places,
     outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
     /// requests makes one and not many.
@@ -61,6 +64,14 @@ enum Way<C> {
     Shared(Stream),
 }
 
+/// How many requests are relayed at once.
+const fn turns(config: &Config) -> usize {
+    if config.connections < 2 {
+        return 1;
+    }
+    config.connections / 2
+}
+
 impl Client {
     /// Calls to `origin`; nothing is connected yet.
     pub fn new(
@@ -71,6 +82,7 @@ impl Client {
         drain: Drain,
         metrics: Metrics,
     ) -> Self {
+        let turns = Places::new(turns(&config));
         let config = Live::new(config);
         let pool = Pool::new(config.clone(), clock, drain.clone());
         let outage = Outage::new(
@@ -87,6 +99,7 @@ impl Client {
             drain,
             metrics,
             pool,
+            turns,
             outage,
             opening: tokio::sync::Mutex::default(),
         }))
@@ -96,6 +109,7 @@ impl Client {
     /// connections that wait for their next request are used on.
     pub fn reconfigure(&self, config: Config, connector: Connector) {
         self.0.pool.places().resize(config.connections);
+        self.0.turns.resize(turns(&config));
         self.0.config.replace(config);
         self.0.connector.replace(connector);
     }
@@ -242,8 +256,12 @@ impl Inner {
         request: Request<Body>,
         deadline: Moment,
     ) -> Result<Response<AnswerBody>, Error> {
+        let exhausted = || Error::new(Cause::Exhausted, Sent::Never);
+        let turn = timeout_at(self.clock.instant(deadline), self.turns.take());
+        let turn = turn.await.map_err(|_| exhausted())?;
         let way = self.way(Choice::Any, deadline).await?;
-        self.call(way, request, deadline).await
+        let answer = self.call(way, request, deadline).await?;
+        Ok(answer.map(|body| body.taking(turn)))
     }
 
     /// Sends a request by `way` and returns its answer's fields. A request that hyper
