@@ -43,7 +43,7 @@ fn shown(document: &str) -> Vec<String> {
             continue;
         };
         for command in commands {
-            let ours = command.split(" && ").last().unwrap_or_default();
+            let ours = command.trim().split(" && ").last().unwrap_or_default();
             let ours = ours.split(" -- ").last().unwrap_or_default();
             let ours = ours.strip_prefix("docker compose ").map_or(ours, |it| {
                 it.split_once(" exec holdline ").map_or("", |(_, it)| it)
