@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use crate::commands::{
-    Exit, Source, check, demo, healthcheck, journal, probe, resolve, run, simulate,
+    Exit, Source, check, demo, explain, healthcheck, journal, probe, resolve, run, simulate,
 };
 
 /// What `--help` says below the list of commands.
@@ -58,6 +58,12 @@ enum Command {
     /// No body, answer or credential is ever shown.
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Tell what happened to one exchange, step by step, and why
+    ///
+    /// Why it began or was joined, when it was sent, what each poll brought, who was told, and
+    /// whether the answer arrived. Asks the running holdline, which knows every step of what runs or
+    /// ended a moment ago; of others the journal has the records.
+    Explain(explain::Args),
     /// Say what became of an exchange that is in doubt
     ///
     /// After you have looked it up at the gateway. The verdict and its reason are recorded.
@@ -86,6 +92,7 @@ fn obey(command: &Command) -> io::Result<Exit> {
         Command::Probe(args) => block_on(probe::run(args, &mut out, &mut complaints)),
         Command::Check(source) => check::run(source, &mut out, &mut complaints),
         Command::Journal(command) => block_on(journal::run(command, &mut out, &mut complaints)),
+        Command::Explain(args) => block_on(explain::run(args, &mut out, &mut complaints)),
         Command::Resolve(args) => block_on(resolve::run(args, &mut out, &mut complaints)),
         Command::Healthcheck(args) => block_on(healthcheck::run(args, &mut out)),
     }

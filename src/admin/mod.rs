@@ -1,7 +1,22 @@
-//! The operator's own listener: health, metrics and what runs. Read-only.
+//! The operator's own listener: health, metrics, what runs, and a page that shows it. Read-only.
+mod about;
 mod config;
+mod figures;
+mod health;
+mod html;
+mod overview;
+mod page;
+mod plot;
+mod policy;
+mod readiness;
+mod samples;
+mod scrape;
 mod service;
+mod tables;
+mod task;
 mod tasks;
 
+pub use about::About;
 pub use config::Config;
+pub use readiness::Listeners;
 pub use service::{Parts, Service};

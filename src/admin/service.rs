@@ -1,29 +1,43 @@
 //! The routes of the operator's listener.
 use std::convert::Infallible;
-use std::future::{Ready, ready};
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
-use super::tasks;
+use super::about::About;
+use super::page::{self, View};
+use super::policy::Policy;
+use super::readiness::{Listeners, Readiness};
+use super::samples::{self, Samples};
+use super::scrape::Scrape;
+use super::task;
+use super::tasks::{self, Census, Query};
 use crate::drain::Drain;
 use crate::exchange::Flights;
 use crate::journal::Journal;
 use crate::message::Body;
-use crate::timing::Clock;
+use crate::timing::{Clock, wall_clock};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
+const HTML: &str = "text/html; charset=utf-8";
+
+const JSON: &str = "application/json";
+
+const ROUTES: &str = "/ /livez /readyz /metrics /tasks /tasks/ID\n";
+
 /// The service of the operator's listener. It changes nothing and shows no body and no credential.
 #[derive(Clone)]
-pub struct Service(Arc<Parts>);
+pub struct Service(Arc<Shared>);
 
 /// What the operator is told of.
 pub struct Parts {
@@ -37,15 +51,63 @@ pub struct Parts {
     pub drain: Drain,
     /// Its journal, unless everything is in memory.
     pub journal: Option<Journal>,
+    /// Its clients' listeners.
+    pub listeners: Listeners,
+    /// Its configuration.
+    pub about: About,
+}
+
+struct Shared {
+    registry: Registry,
+    flights: Flights,
+    clock: Clock,
+    journal: Option<Journal>,
+    readiness: Readiness,
+    about: About,
+    policy: Policy,
+    samples: Mutex<Samples>,
+}
+
+impl Shared {
+    fn samples(&self) -> MutexGuard<'_, Samples> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Service {
     /// The service over the metrics and the exchanges of the process.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Shared {
+            registry: parts.registry,
+            flights: parts.flights,
+            clock: parts.clock,
+            journal: parts.journal.clone(),
+            readiness: Readiness::new(parts.drain, parts.listeners, parts.journal),
+            about: parts.about,
+            policy: Policy::of(page::STYLE, page::SCRIPT),
+            samples: Mutex::default(),
+        }))
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
+    /// Takes samples for the page's plots, and sees a change of readiness that no probe asks for,
+    /// until the drain is over.
+    pub async fn watch(self, drain: Drain) {
+        let shared = self.0;
+        loop {
+            let now = shared.clock.now();
+            shared.flights.observe();
+            let scrape = Scrape::of(&shared.registry);
+            shared.samples().take(now, &scrape);
+            // It is told in the log where it changed.
+            let _ = shared.readiness.fault();
+            tokio::select! {
+                () = shared.clock.sleep_until(now + samples::EVERY) => {}
+                () = drain.ended() => return,
+            }
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         if !is_local(request.headers()) {
             return text(
                 StatusCode::MISDIRECTED_REQUEST,
@@ -60,26 +122,74 @@ impl Service {
             return response;
         }
         match request.uri().path() {
+            "/" => self.page(),
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.readyz(),
             "/metrics" => self.metrics(),
-            "/tasks" => {
-                let json = tasks::json(&self.0.flights, self.0.clock.now());
-                content(StatusCode::OK, "application/json", json)
-            }
-            _ => text(StatusCode::NOT_FOUND, "/livez /readyz /metrics /tasks\n"),
+            "/tasks" => self.tasks(request.uri().query()),
+            path => match path.strip_prefix("/tasks/") {
+                Some(id) => self.task(id, task::wants_html(request.headers())).await,
+                None => text(StatusCode::NOT_FOUND, ROUTES),
+            },
         }
     }
 
+    async fn task(&self, id: &str, as_html: bool) -> Response<Body> {
+        let shared = &self.0;
+        let stories = task::stories(&shared.flights, shared.journal.as_ref(), id).await;
+        let mut response = if as_html {
+            self.document(task::page(id, &stories))
+        } else {
+            let json = serde_json::to_string(&stories).unwrap_or_default();
+            content(StatusCode::OK, JSON, json)
+        };
+        if stories.is_empty() {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+        }
+        let vary = HeaderValue::from_static("accept");
+        response.headers_mut().insert(header::VARY, vary);
+        response
+    }
+
+    fn page(&self) -> Response<Body> {
+        let shared = &self.0;
+        shared.flights.observe();
+        let view = View {
+            about: &shared.about,
+            scrape: Scrape::of(&shared.registry),
+            samples: &shared.samples(),
+            census: Census::take(&shared.flights, shared.clock.now()),
+            fault: shared.readiness.fault(),
+            time: wall_clock(),
+        };
+        self.document(page::overview(&view))
+    }
+
+    /// A document under the policy that lets in nothing but our own style and script.
+    fn document(&self, document: String) -> Response<Body> {
+        let mut response = content(StatusCode::OK, HTML, document);
+        self.0.policy.put_on(response.headers_mut());
+        response
+    }
+
     fn readyz(&self) -> Response<Body> {
-        if self.0.drain.is_draining() {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+        match self.0.readiness.fault() {
+            None => text(StatusCode::OK, "ok\n"),
+            Some(parts) => {
+                let parts = format!("{parts}\n");
+                content(StatusCode::SERVICE_UNAVAILABLE, PLAIN_TEXT, parts)
+            }
         }
-        if let Some(Err(why)) = self.0.journal.as_ref().map(Journal::may_start) {
-            let why = format!("{why}\n");
-            return content(StatusCode::SERVICE_UNAVAILABLE, PLAIN_TEXT, why);
+    }
+
+    fn tasks(&self, query: Option<&str>) -> Response<Body> {
+        match Query::read(query) {
+            Ok(query) => {
+                let census = Census::take(&self.0.flights, self.0.clock.now());
+                content(StatusCode::OK, JSON, tasks::json(&census, query))
+            }
+            Err(why) => content(StatusCode::BAD_REQUEST, PLAIN_TEXT, format!("{why}\n")),
         }
-        text(StatusCode::OK, "ok\n")
     }
 
     fn metrics(&self) -> Response<Body> {
@@ -128,16 +238,22 @@ fn content(status: StatusCode, kind: &'static str, content: String) -> Response<
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    // No other site's page may embed any of it.
+    fields.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
     response
 }
 
 impl hyper::service::Service<Request<Incoming>> for Service {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        ready(Ok(self.answer(&request)))
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request).await) })
     }
 }
 

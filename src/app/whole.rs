@@ -18,6 +18,7 @@ use crate::exchange::machine::Policy;
 use crate::exchange::{self, Flights, NoRandom, ReadPolicy, Recovered};
 use crate::journal::{Journal, Writer};
 use crate::listener::{self, Evidence, Server, bind};
+use crate::message::Budget;
 use crate::polling::{Backoff, Schedule};
 use crate::proxy::{self, Proxy, Site};
 use crate::results::Results;
@@ -73,6 +74,7 @@ pub struct App {
     flights: Flights,
     proxies: Vec<(TcpListener, Proxy)>,
     admin: (TcpListener, admin::Service),
+    accepting: admin::Listeners,
     journal: Option<(Journal, Writer)>,
     control: Option<(Socket, Desk)>,
     listener: listener::Config,
@@ -107,6 +109,7 @@ impl App {
         let shared = Arc::new(proxy::Parts {
             config: config.proxy.clone(),
             flights: flights.clone(),
+            bodies: Budget::new(config.proxy.bodies),
             read_policy,
             clock,
             metrics: metrics.proxy.clone(),
@@ -122,12 +125,15 @@ impl App {
             tracing::info!(?recovered, "exchanges of before the start");
         }
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
+        let accepting = admin::Listeners::default();
         let service = admin::Service::new(admin::Parts {
             registry: metrics.registry(journal.is_some()),
             flights: flights.clone(),
             clock,
             drain: drain.clone(),
             journal: journal.clone(),
+            listeners: accepting.clone(),
+            about: about(&config),
         });
         // Clients come last: whoever is answered can also be asked about.
         let control = control_socket(&config)?
@@ -139,6 +145,7 @@ impl App {
             drain_timeout: config.drain.timeout,
             flights,
             admin,
+            accepting,
             proxies: doors(sites, &shared)?,
             journal: keeping.journal,
             control,
@@ -199,11 +206,14 @@ impl App {
             last.spawn(writer.run());
             journal
         });
-        for (listener, proxy) in self.proxies {
-            drain.spawn(server(&clients, &drain).run(listener, proxy));
-        }
+        let doors = self.proxies.into_iter().map(|(listener, proxy)| {
+            let serving = drain.spawn(server(&clients, &drain).run(listener, proxy));
+            serving.abort_handle()
+        });
+        self.accepting.are(doors.collect());
         // Who scrapes is no client, so its connections are counted nowhere.
         let (listener, service) = self.admin;
+        last.spawn(service.clone().watch(last.clone()));
         last.spawn(server(&listener::Metrics::default(), &last).run(listener, service));
         if let Some((socket, desk)) = self.control {
             last.spawn(control::serve(socket, desk, last.clone()));
@@ -219,6 +229,18 @@ impl App {
         stopping.drain(self.drain_timeout, hurry).await;
         last.begin(clock.now());
         last.end();
+    }
+}
+
+/// What the operator's page says of the configuration.
+fn about(config: &Config) -> admin::About {
+    admin::About {
+        config: config.to_toml(),
+        held: config.proxy.held,
+        running: config.exchange.running,
+        undelivered: config.exchange.undelivered,
+        hold: config.proxy.hold,
+        journal_bytes: config.journal.max_bytes,
     }
 }
 

@@ -119,7 +119,9 @@ async fn on_file(
     }
     keep_panics_of_redb_quiet();
     match question {
-        Ask::List { .. } | Ask::Show { .. } | Ask::Verify => read(config, question, print).await,
+        Ask::List { .. } | Ask::Show { .. } | Ask::Explain { .. } | Ask::Verify => {
+            read(config, question, print).await
+        }
         Ask::Resolve { .. } => write(config, question, print).await,
     }
 }

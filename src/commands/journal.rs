@@ -69,7 +69,11 @@ pub async fn run(
                     }
                     line(out, &row)
                 }
-                Reply::Resolved(_) | Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+                Reply::Story(_)
+                | Reply::Resolved(_)
+                | Reply::Soundness(_)
+                | Reply::Done
+                | Reply::Failed(_) => Ok(()),
             };
             ask::ask(place, Ask::List { only }, &mut print, complaints).await
         }
@@ -77,7 +81,11 @@ pub async fn run(
             let mut print = |reply: Reply| match reply {
                 Reply::Exchange(row) if *json => json_line(out, &row),
                 Reply::Exchange(row) => paragraph(out, &row),
-                Reply::Resolved(_) | Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+                Reply::Story(_)
+                | Reply::Resolved(_)
+                | Reply::Soundness(_)
+                | Reply::Done
+                | Reply::Failed(_) => Ok(()),
             };
             let question = Ask::Show { id: id.clone() };
             ask::ask(place, question, &mut print, complaints).await
@@ -94,7 +102,11 @@ pub async fn run(
                     let verdict = if sound { "sound" } else { "damaged" };
                     writeln!(out, "{verdict}: {exchanges} exchanges, {records} records")
                 }
-                Reply::Exchange(_) | Reply::Resolved(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+                Reply::Exchange(_)
+                | Reply::Story(_)
+                | Reply::Resolved(_)
+                | Reply::Done
+                | Reply::Failed(_) => Ok(()),
             };
             let exit = ask::ask(place, Ask::Verify, &mut print, complaints).await?;
             Ok(if sound { exit } else { Exit::Failure })
@@ -157,10 +169,10 @@ fn json_line(out: &mut impl Write, row: &Row) -> io::Result<()> {
 }
 
 /// What stands where there is nothing.
-const ABSENT: &str = "-";
+pub(super) const ABSENT: &str = "-";
 
 /// A stranger's text, escaped.
-fn shown(text: Option<&String>) -> String {
+pub(super) fn shown(text: Option<&String>) -> String {
     text.map_or_else(|| ABSENT.to_owned(), |text| Capped(text).to_string())
 }
 

@@ -3,6 +3,7 @@ mod ask;
 pub mod check;
 pub mod demo;
 mod exit;
+pub mod explain;
 pub mod healthcheck;
 pub mod journal;
 pub mod probe;

@@ -44,7 +44,11 @@ pub async fn run(
     };
     let mut print = |reply: Reply| match reply {
         Reply::Resolved(exchange) => writeln!(out, "{exchange} is settled as {says}"),
-        Reply::Exchange(_) | Reply::Soundness(_) | Reply::Done | Reply::Failed(_) => Ok(()),
+        Reply::Exchange(_)
+        | Reply::Story(_)
+        | Reply::Soundness(_)
+        | Reply::Done
+        | Reply::Failed(_) => Ok(()),
     };
     ask::ask(&args.place, question, &mut print, complaints).await
 }

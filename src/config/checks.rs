@@ -2,6 +2,7 @@
 use std::fmt::Display;
 use std::net::SocketAddr;
 
+use super::byte_size::ByteSize;
 use super::fault::{Places, Warning};
 use super::gateway::{self, Gateway};
 use super::kind::Problem;
@@ -43,6 +44,12 @@ pub(super) fn faults(config: &Config, reader: &mut Reader) {
         ("limits.per_owner", config.exchange.per_owner),
         ("limits.running", config.exchange.running),
         "one shop's share would be over the whole",
+    );
+    ordered(
+        reader,
+        ("limits.body", ByteSize(config.proxy.max_body as u64)),
+        ("limits.bodies", ByteSize(config.proxy.bodies as u64)),
+        "the largest body would never find room",
     );
     admin_apart(config, reader);
 }

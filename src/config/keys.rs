@@ -219,6 +219,12 @@ fn limits(config: &mut Config, visitor: &mut impl Visitor) {
     );
     visitor.key(
         section,
+        "bodies",
+        &mut config.proxy.bodies,
+        &bytes(MIB, 1024 * 1024 * MIB),
+    );
+    visitor.key(
+        section,
         "answer",
         &mut config.upstream.max_answer,
         &bytes(KIB, 256 * MIB),
@@ -228,6 +234,12 @@ fn limits(config: &mut Config, visitor: &mut impl Visitor) {
         "fields",
         &mut config.listener.max_fields,
         &count(10, 1_000),
+    );
+    visitor.key(
+        section,
+        "answers",
+        &mut config.exchange.answers,
+        &bytes(MIB, 1024 * 1024 * MIB),
     );
     // hyper reads heads into a buffer of no less than 8 KiB.
     let head = bytes(8 * KIB, MIB);

@@ -50,6 +50,14 @@ pub struct Config {
     pub drain: drain::Config,
 }
 
+impl Config {
+    /// The configuration as TOML that reads back as the same. No secret is in it: a configuration
+    /// names files and addresses only.
+    pub fn to_toml(&self) -> String {
+        summary::toml(self, &Places::default())
+    }
+}
+
 /// A configuration without faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
@@ -65,7 +73,7 @@ impl Resolved {
     /// The configuration as TOML that reads back as the same, each key that was written with its
     /// place.
     pub fn to_toml(&self) -> String {
-        summary::toml(self)
+        summary::toml(&self.config, &self.places)
     }
 }
 

@@ -2,23 +2,23 @@
 use std::fmt::Write as _;
 
 use super::fault::Places;
-use super::gateway;
+use super::gateway::{self, Gateway};
 use super::keys::{self, Visitor};
 use super::kind::{Address, FilePath, Kind, Switch, quoted};
-use super::resolve::Resolved;
+use super::resolve::Config;
 
 /// The column of the notes behind the keys.
 const NOTES: usize = 40;
 
-/// The TOML of `resolved`; it reads back as the same configuration.
-pub(super) fn toml(resolved: &Resolved) -> String {
+/// The TOML of `config`; it reads back as the same configuration.
+pub(super) fn toml(config: &Config, places: &Places) -> String {
     let mut summary = Summary {
-        places: &resolved.places,
+        places,
         section: "",
         text: String::new(),
     };
-    summary.gateways(resolved);
-    keys::visit(&mut resolved.config.clone(), &mut summary);
+    summary.gateways(&config.gateways);
+    keys::visit(&mut config.clone(), &mut summary);
     summary.text
 }
 
@@ -29,8 +29,7 @@ struct Summary<'a> {
 }
 
 impl Summary<'_> {
-    fn gateways(&mut self, resolved: &Resolved) {
-        let gateways = &resolved.config.gateways;
+    fn gateways(&mut self, gateways: &[Gateway]) {
         for (index, gateway) in gateways.iter().enumerate() {
             let hosts: Vec<String> = gateway.hosts.iter().map(quoted).collect();
             let values = [

@@ -17,9 +17,9 @@ pub(super) type Why = String;
 #[derive(Clone)]
 pub struct Desk {
     /// Absent where everything is in memory.
-    journal: Option<Journal>,
+    pub(super) journal: Option<Journal>,
     /// Absent where no process has the exchanges: then a verdict is written into the journal.
-    flights: Option<Flights>,
+    pub(super) flights: Option<Flights>,
     stamps: Stamps,
 }
 
@@ -56,6 +56,7 @@ impl Desk {
         match ask {
             Ask::List { only } => self.listing()?.list(only, lines).await,
             Ask::Show { id } => self.listing()?.show(&id, lines).await,
+            Ask::Explain { id } => self.explain(&id, lines).await,
             Ask::Verify => self.verify(lines).await,
             Ask::Resolve {
                 id,

@@ -4,9 +4,9 @@ use tokio::sync::mpsc::Sender;
 
 use super::desk::Why;
 use super::doubts::Doubts;
-use super::{Ask, Only, Reply, Row, Soundness};
+use super::{Ask, Only, Reply, Row, Soundness, explain};
 use crate::exchange::machine::Doubt;
-use crate::journal::{Journal, Number, Page, ReadError, Reader, Remembered, Report};
+use crate::journal::{Entry, Journal, Number, Page, ReadError, Reader, Remembered, Report};
 use crate::telemetry::{Capped, with_causes};
 use crate::timing::Stamp;
 
@@ -28,6 +28,14 @@ impl<'a> Source<'a> {
         Pages {
             source: self,
             from: Some(Number(0)),
+        }
+    }
+
+    /// Every entry of one exchange.
+    pub(super) async fn entries(self, number: Number) -> Result<Vec<Entry>, ReadError> {
+        match self {
+            Self::Running(journal) => journal.entries(number).await,
+            Self::File(reader) => reader.entries(number),
         }
     }
 
@@ -108,6 +116,10 @@ pub async fn read(reader: &mut Reader, ask: Ask, now: Stamp, lines: &Sender<Repl
     let told = match ask {
         Ask::List { only } => unattended(reader, now).list(only, lines).await,
         Ask::Show { id } => unattended(reader, now).show(&id, lines).await,
+        Ask::Explain { id } => match explain::of_records(Source::File(reader), &id).await {
+            Ok(stories) => explain::tell(stories, &id, lines).await,
+            Err(why) => Err(why),
+        },
         Ask::Verify => {
             // Who asked may have gone, here and below.
             let _ = lines.send(Reply::Soundness(reader.verify().into())).await;

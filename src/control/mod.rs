@@ -3,6 +3,7 @@ mod client;
 mod config;
 mod desk;
 mod doubts;
+mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod listing;

@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Row;
-use crate::exchange::machine;
+use crate::exchange::{Story, machine};
 
 /// A question. One is asked on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,11 @@ pub enum Ask {
     /// The exchanges that an id names.
     Show {
         /// The exchange's own id, the key that it was sent with, or the task's id.
+        id: String,
+    },
+    /// What happened to the exchanges that an id names, step by step.
+    Explain {
+        /// As in `Show`.
         id: String,
     },
     /// Whether every record of the journal can be read and fits the others.
@@ -108,6 +113,8 @@ impl From<Verdict> for machine::Verdict {
 pub enum Reply {
     /// An exchange.
     Exchange(Box<Row>),
+    /// What happened to an exchange.
+    Story(Box<Story>),
     /// The exchange with this id of its own is settled.
     Resolved(String),
     /// What a check of the journal found.

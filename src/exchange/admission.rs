@@ -15,6 +15,7 @@ use super::machine::{Event, Joining, Machine};
 use super::order::{Identity, Order};
 use super::stored::{OnDisk, Stored};
 use super::table::Table;
+use super::trail::What;
 use crate::timing::Moment;
 use crate::upstream::Cause;
 
@@ -51,7 +52,7 @@ pub enum Refusal {
     Held,
     /// `limits.per_owner` is reached.
     Owner,
-    /// `limits.undelivered` is reached.
+    /// `limits.undelivered` or `limits.answers` is reached.
     Undelivered,
     /// `limits.facts` is reached.
     Facts,
@@ -202,7 +203,9 @@ impl Context {
             Err(Refusal::Held)
         } else if table.running() >= limits.running {
             Err(Refusal::Running)
-        } else if table.at_rest >= limits.undelivered {
+        } else if table.at_rest >= limits.undelivered
+            || self.results.pinned_bytes() >= limits.answers
+        {
             Err(Refusal::Undelivered)
         } else if table.owned_by(order.identity.owner) >= limits.per_owner {
             Err(Refusal::Owner)
@@ -242,6 +245,7 @@ impl Context {
             read_at: order.read_at,
         };
         let flight = Arc::new(Flight::new(subject, machine, Some(waiter)));
+        flight.note(What::Began, order.read_at);
         let kindred = table.enter(&flight);
         for sharing in &kindred.key {
             sharing

@@ -3,7 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::Request;
 use uuid::Uuid;
@@ -14,6 +14,7 @@ use super::machine::{Event, Polled, Submitted};
 use super::order::Credentials;
 use super::recorder::Appending;
 use super::stored::Unread;
+use super::trail::Heard;
 use crate::message::{Body, StoredResponse};
 use crate::protocol::{
     PollAnswer, RequestId, Search, SubmitAnswer, Transaction, classify_poll, classify_submit,
@@ -133,6 +134,7 @@ pub(super) fn await_answer(
             Ok(answer) => Event::SubmitAnswered(read_submit_answer(&context, &flight, &answer)),
             Err(error) => {
                 context.metrics.submit_lost();
+                flight.hear(Heard::Failed(error.cause));
                 tracing::debug!(exchange = %flight.id, %error, "the submit was not answered whole");
                 Event::SubmitLost
             }
@@ -148,6 +150,8 @@ fn read_submit_answer(
     let operation = flight.conversion.operation;
     let class = classify_submit(flight.profile(), operation, answer.status, &answer.body);
     context.metrics.submitted(&class);
+    flight.hear(Heard::Status(answer.status.as_u16()));
+    note_clock(context, flight, answer);
     match class {
         SubmitAnswer::Accepted(ticket) => {
             warn_of_foreign_url(flight, ticket.announced_url.as_deref());
@@ -178,6 +182,20 @@ fn read_submit_answer(
             Submitted::Unclear
         }
     }
+}
+
+/// Notes by how much the gateway's clock is ahead of ours. `Date` leaves the parts of a second out,
+/// half of one on average.
+fn note_clock(context: &Context, flight: &Flight, answer: &StoredResponse) {
+    let Some(theirs) = gateway_time(&answer.fields) else {
+        return;
+    };
+    let theirs = theirs + Duration::from_millis(500);
+    let ahead = match theirs.duration_since(wall_clock()) {
+        Ok(ahead) => ahead.as_secs_f64(),
+        Err(behind) => -behind.duration().as_secs_f64(),
+    };
+    context.metrics.clock_offset(flight.gateway_name(), ahead);
 }
 
 /// The gateway's own URL is never contacted; where it names another origin the operator is told.
@@ -227,6 +245,7 @@ pub(super) fn poll(
             Ok(answer) => Event::PollAnswered(read_poll_answer(&context, &flight, &id, &answer)),
             Err(error) => {
                 context.metrics.poll_lost();
+                flight.hear(Heard::Failed(error.cause));
                 tracing::debug!(exchange = %flight.id, %error, "a poll was not answered whole");
                 Event::PollLost
             }
@@ -260,6 +279,7 @@ fn read_poll_answer(
     let profile = flight.profile();
     let class = classify_poll(profile, operation, id, answer.status, &answer.body);
     context.metrics.polled(class);
+    flight.hear(Heard::Status(answer.status.as_u16()));
     let wait = || retry_after(&answer.fields, wall_clock());
     match class {
         PollAnswer::Pending => Polled::Pending {

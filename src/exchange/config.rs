@@ -17,6 +17,8 @@ pub struct Config {
     pub running: usize,
     /// `limits.undelivered`: answers and doubts that wait for their client.
     pub undelivered: usize,
+    /// `limits.answers`: bytes of all answers together that wait for their client.
+    pub answers: usize,
     /// `limits.per_owner`: running exchanges of one shop.
     pub per_owner: usize,
     /// `limits.facts`: delivered exchanges with a key that are remembered for their repeat.
@@ -32,6 +34,7 @@ impl Default for Config {
             reclaim: Duration::from_hours(24),
             running: 20_000,
             undelivered: 10_000,
+            answers: 256 * 1024 * 1024,
             per_owner: 9_000,
             facts: 1_000_000,
         }

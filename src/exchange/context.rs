@@ -11,6 +11,7 @@ use super::identity::{Digest, HashKey, Owner};
 use super::machine::{Policy, State};
 use super::metrics::Metrics;
 use super::recorder::Recorder;
+use super::story::Ended;
 use super::table::Table;
 use crate::drain::Drain;
 use crate::protocol::RequestId;
@@ -56,6 +57,7 @@ impl Context {
             (core.machine.state(), core.result_key, place)
         };
         table.leave(flight);
+        table.remember(Ended::of(flight));
         let Some(result) = result else { return true };
         if state != State::Delivered {
             self.results.forget(&result);

@@ -17,8 +17,9 @@ use super::flight::{Answer, Command, Entrance, Flight, Told};
 use super::machine::{Action, Actions, Event, Outcome, Record, RecordKind, State, Timer, Verdict};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
+use super::trail::{Heard, What};
 use super::verdict::{Ruling, VerdictError};
-use super::{calls, journey};
+use super::{calls, journey, noting};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 use crate::upstream::Sent;
@@ -216,6 +217,8 @@ impl Driver {
         let is_last = self.flight.core().last_joined == waiter;
         if delivered && is_last && self.state() == State::Undelivered {
             self.apply(Event::Acknowledged);
+        } else if !delivered {
+            self.flight.note(What::NotDelivered, self.now());
         }
     }
 
@@ -256,14 +259,8 @@ impl Driver {
     /// Another exchange's poll of our task was answered: as if our own poll had been due now.
     fn task_answered(&mut self, event: Event<Answer>) {
         if self.state() == State::Waiting {
-            let now = self.now();
             // The action is the poll that the other exchange has made for us.
-            drop(
-                self.flight
-                    .core()
-                    .machine
-                    .on(Event::Timer(Timer::Poll), now),
-            );
+            drop(self.context.feed(&self.flight, Event::Timer(Timer::Poll)));
         }
         if self.state() == State::Polling {
             self.apply(event);
@@ -285,12 +282,14 @@ impl Driver {
             }
             Report::ConnectFailed(error) => {
                 let passing = error.cause.is_passing();
-                self.flight.core().connect_failure = Some(error.cause);
+                let cause = error.cause;
+                self.flight.core().connect_failure = Some(cause);
                 tracing::debug!(exchange = %self.flight.id, %error, "no connection for the submit");
                 match error.sent {
                     Sent::Never => self.apply(Event::ConnectFailed { passing }),
                     Sent::Maybe => {
                         self.apply(Event::HandedOver);
+                        self.flight.hear(Heard::Failed(cause));
                         self.apply(Event::SubmitLost);
                     }
                 }
@@ -302,8 +301,7 @@ impl Driver {
 
     /// Feeds the machine with an event, and with those that follow at once from its actions.
     pub(super) fn apply(&mut self, event: Event<Answer>) {
-        let now = self.now();
-        let actions = self.flight.core().machine.on(event, now);
+        let actions = self.context.feed(&self.flight, event);
         self.enact(actions);
     }
 
@@ -428,6 +426,7 @@ impl Driver {
             Outcome::Expired => Told::Expired,
         };
         let is_first = self.flight.core().told.is_none();
+        self.flight.note_told(noting::ending(outcome), self.now());
         self.tell(told);
         if is_first {
             journey::count_outcome(&self.context, &self.flight, outcome);
@@ -457,6 +456,7 @@ impl Driver {
     }
 
     fn give(&mut self) {
+        self.flight.note_given(self.now());
         let mut core = self.flight.core();
         if let Some(told) = core.told.clone() {
             if matches!(told, Told::Answer { .. }) {

@@ -6,10 +6,12 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::gateway::Home;
+use super::identity::Credential;
 use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
 use super::order::{Credentials, Identity, Key, Submission};
+use super::trail::{Heard, Trail};
 use super::verdict::Ruling;
 use crate::journal::{Number, Place};
 use crate::message::StoredResponse;
@@ -79,6 +81,12 @@ pub(super) struct Core {
     pub(super) rests: bool,
     /// When the submit was answered, and when the outcome came.
     pub(super) submitted_at: Option<Moment>,
+    /// When the last poll was sent that found the task running.
+    pub(super) running_at: Option<Moment>,
+    /// What the next event was known by; its call says so just before.
+    pub(super) heard: Heard,
+    /// What has happened.
+    pub(super) trail: Trail,
 }
 
 /// A downstream request that waits.
@@ -177,6 +185,9 @@ impl Flight {
             looked_up: false,
             rests: false,
             submitted_at: None,
+            running_at: None,
+            heard: Heard::default(),
+            trail: Trail::default(),
         };
         Self {
             id: subject.id,
@@ -237,6 +248,11 @@ impl Flight {
     /// When its request was read.
     pub const fn read_at(&self) -> Moment {
         self.read_at
+    }
+
+    /// True for the credentials that it was begun with.
+    pub fn opens_with(&self, credential: Credential) -> bool {
+        self.identity.credential == credential
     }
 
     /// What is told of it while it has not ended, and why it is in doubt if it is.

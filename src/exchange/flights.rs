@@ -7,8 +7,8 @@ use super::admission::{Admission, TaskAnswer};
 use super::config::Config;
 use super::context::Context;
 use super::flight::{Command, Flight};
-use super::identity::{Credential, HashKey};
-use super::machine::{Event, Policy, State};
+use super::identity::{Credential, Fingerprint, HashKey};
+use super::machine::{Event, Policy};
 use super::metrics::Metrics;
 use super::order::Order;
 use super::recorder::Recorder;
@@ -73,6 +73,11 @@ impl Flights {
         self.0.admit(order)
     }
 
+    /// The flight of an equal request, if there is one.
+    pub fn equal(&self, fingerprint: &Fingerprint) -> Option<Arc<Flight>> {
+        self.0.table().find(fingerprint).cloned()
+    }
+
     /// The answer to a task, for these credentials: kept, or known to be on its way.
     pub fn task(&self, credential: Credential, id: &RequestId) -> TaskAnswer {
         let key = self.0.hash_key.result(credential, id.as_str());
@@ -120,34 +125,6 @@ impl Flights {
     /// How much is remembered of flights: all of it goes with the last of them.
     pub fn census(&self) -> Census {
         self.0.table().census()
-    }
-
-    /// Sets the gauges to what is true now.
-    pub fn observe(&self) {
-        let now = self.0.clock.now();
-        let (mut running, mut undelivered, mut in_doubt) = (0, 0, 0);
-        let mut oldest = now;
-        for flight in self.all() {
-            match flight.state() {
-                State::Undelivered => undelivered += 1,
-                State::Doubtful if flight.is_ruled() => {}
-                State::Doubtful => in_doubt += 1,
-                State::Recording(_)
-                | State::Connecting
-                | State::Submitting
-                | State::Waiting
-                | State::Polling
-                | State::Asking
-                | State::Delivered
-                | State::Ended => {
-                    running += 1;
-                    oldest = oldest.min(flight.read_at());
-                }
-            }
-        }
-        self.0
-            .metrics
-            .observe(running, undelivered, in_doubt, now.since(oldest));
     }
 
     /// Every flight, for the operator's eyes.

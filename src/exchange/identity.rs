@@ -95,6 +95,13 @@ pub struct FingerprintParts<'a> {
     pub body: &'a [u8],
 }
 
+impl<'a> FingerprintParts<'a> {
+    /// The same request with this body.
+    pub fn with_body(self, body: &'a [u8]) -> Self {
+        Self { body, ..self }
+    }
+}
+
 impl HashKey {
     /// A fresh key.
     pub fn random(random: &dyn SecureRandom) -> Result<Self, NoRandom> {
@@ -121,19 +128,25 @@ impl HashKey {
 
     /// The fingerprint of a request.
     pub fn fingerprint(&self, parts: FingerprintParts<'_>) -> Fingerprint {
-        let has_key = [u8::from(parts.key.is_some())];
-        Fingerprint(self.digest(
-            "fingerprint",
-            [
-                parts.owner.0.0.as_slice(),
-                parts.method,
-                parts.path,
-                parts.shape,
-                &has_key,
-                parts.key.unwrap_or_default(),
-                parts.body,
-            ],
-        ))
+        self.recogniser(parts, parts.body.len() as u64)
+            .fingerprint()
+    }
+
+    /// The fingerprint of a request whose body is not at hand as a whole: `parts` has its beginning,
+    /// and it is `length` bytes long.
+    pub fn recogniser(&self, parts: FingerprintParts<'_>, length: u64) -> Recogniser {
+        let before_body = [
+            parts.owner.0.0.as_slice(),
+            parts.method,
+            parts.path,
+            parts.shape,
+            &[u8::from(parts.key.is_some())],
+            parts.key.unwrap_or_default(),
+        ];
+        let mut hasher = self.hasher("fingerprint", before_body);
+        hasher.update(&length.to_le_bytes());
+        hasher.update(parts.body);
+        Recogniser(hasher)
     }
 
     /// The fingerprint of the n-th equal request that is meant to run beside the others.
@@ -170,14 +183,37 @@ impl HashKey {
         self.digest(purpose, std::iter::once(owner.0.0.as_slice()).chain(parts))
     }
 
-    /// Each part is hashed behind its length, so that no two lists of parts look alike.
     fn digest<'a>(&self, purpose: &'a str, parts: impl IntoIterator<Item = &'a [u8]>) -> Digest {
+        Digest(*self.hasher(purpose, parts).finalize().as_bytes())
+    }
+
+    /// Each part is hashed behind its length, so that no two lists of parts look alike.
+    fn hasher<'a>(
+        &self,
+        purpose: &'a str,
+        parts: impl IntoIterator<Item = &'a [u8]>,
+    ) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         for part in std::iter::once(purpose.as_bytes()).chain(parts) {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
-        Digest(*hasher.finalize().as_bytes())
+        hasher
+    }
+}
+
+/// A fingerprint in the making, while a body passes by.
+pub struct Recogniser(blake3::Hasher);
+
+impl Recogniser {
+    /// Takes the next bytes of the body.
+    pub fn read(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The fingerprint, once the body has passed.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(Digest(*self.0.finalize().as_bytes()))
     }
 }
 
@@ -243,6 +279,24 @@ mod tests {
         ] {
             assert_ne!(one, key.fingerprint(other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_body_that_passes_by_in_pieces_has_the_same_fingerprint() {
+        let key = key();
+        let whole = FingerprintParts {
+            key: Some(b"k"),
+            body: b"one two three",
+            ..parts(key.owner("g", b"361"))
+        };
+        let begun = FingerprintParts {
+            body: b"one",
+            ..whole
+        };
+        let mut recogniser = key.recogniser(begun, 13);
+        recogniser.read(b" two");
+        recogniser.read(b" three");
+        assert_eq!(recogniser.fingerprint(), key.fingerprint(whole));
     }
 
     #[test]

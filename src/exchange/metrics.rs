@@ -28,6 +28,11 @@ struct Refused {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    gateway: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Verdict {
     verdict: &'static str,
 }
@@ -45,7 +50,11 @@ pub struct Metrics {
     overlapping: Counter,
     unclassified: Counter,
     undelivered_expired: Counter,
+    late: Counter,
+    unexpected: Counter,
     seconds: Histogram,
+    detection_delay: Histogram,
+    clock_offset: Family<Asked, Gauge<f64, AtomicU64>>,
     running: Gauge,
     undelivered: Gauge,
     in_doubt: Gauge,
@@ -65,12 +74,19 @@ impl Default for Metrics {
             overlapping: Counter::default(),
             unclassified: Counter::default(),
             undelivered_expired: Counter::default(),
+            late: Counter::default(),
+            unexpected: Counter::default(),
+            clock_offset: Family::default(),
             running: Gauge::default(),
             undelivered: Gauge::default(),
             in_doubt: Gauge::default(),
             oldest: Gauge::default(),
             // From a quick decline to the longest hold.
             seconds: Histogram::new([0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0]),
+            // From an answer that was there before it was asked for to the longest backoff.
+            detection_delay: Histogram::new([
+                0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0,
+            ]),
         }
     }
 }
@@ -135,6 +151,45 @@ impl Metrics {
         registry.register_with_unit("oldest_running", oldest, Unit::Seconds, self.oldest.clone());
         let seconds = "From a request read whole to its outcome";
         registry.register_with_unit("exchange", seconds, Unit::Seconds, self.seconds.clone());
+        self.register_estimates(registry);
+    }
+
+    /// What is not counted but estimated, and what should stay at zero.
+    fn register_estimates(&self, registry: &mut Registry) {
+        let delay = "From the end of a task, estimated, to its answer at hand";
+        registry.register_with_unit(
+            "detection_delay",
+            delay,
+            Unit::Seconds,
+            self.detection_delay.clone(),
+        );
+        let offset = "By how much the gateway's clock is ahead of ours";
+        registry.register_with_unit(
+            "gateway_clock_offset",
+            offset,
+            Unit::Seconds,
+            self.clock_offset.clone(),
+        );
+        let late = "Answers to submits that came after the outcome";
+        registry.register("late_answers", late, self.late.clone());
+        let unexpected = "Events of exchanges that no rule expects";
+        registry.register("unexpected_events", unexpected, self.unexpected.clone());
+    }
+
+    pub(super) fn detected(&self, delay: Duration) {
+        self.detection_delay.observe(delay.as_secs_f64());
+    }
+
+    pub(super) fn clock_offset(&self, gateway: &str, seconds: f64) {
+        let asked = Asked {
+            gateway: gateway.to_owned(),
+        };
+        self.clock_offset.get_or_create(&asked).set(seconds);
+    }
+
+    pub(super) fn strays(&self, late: u32, unexpected: u32) {
+        self.late.inc_by(late.into());
+        self.unexpected.inc_by(unexpected.into());
     }
 
     pub(super) fn observe(&self, running: i64, undelivered: i64, in_doubt: i64, oldest: Duration) {

@@ -15,6 +15,7 @@ use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Restored, State, Stood};
 use super::order::{Identity, Key};
 use super::past::{Past, Rivals};
+use super::trail::What;
 use crate::journal::{Head, Remembered, Standing};
 use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Operation, RequestId};
 use crate::timing::Stamps;
@@ -103,6 +104,7 @@ impl Recovery<'_> {
         let machine = Machine::restored(context.policy, restored, now, fastrand::u64(..));
         let flight = Arc::new(Flight::new(subject, machine, None));
         flight.handed_over.store(true, Ordering::Release);
+        flight.note(What::Resumed, now);
         {
             let sealed = exchange.answer.or(exchange.candidate);
             let mut core = flight.core();

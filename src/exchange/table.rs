@@ -7,11 +7,16 @@ use super::flight::{Answer, Flight};
 use super::identity::{Digest, Fingerprint, Owner};
 use super::index::Index;
 use super::order::Identity;
+use super::story::Ended;
 use crate::results::ResultKey;
 
 /// Transactions of finished exchanges that are remembered by themselves, for a lookup that starts
 /// within the same second; a flight that overlaps another remembers the other's by its own.
 const RECENT_TRANSACTIONS: usize = 65_536;
+
+/// Exchanges that ended of which every step is remembered: about half a kilobyte each. What a client
+/// asks about was mostly a moment ago, and the journal has the rest.
+const MOST_ENDED: usize = 256;
 
 /// Every flight of the process, and the facts of those that ended.
 #[derive(Default)]
@@ -26,6 +31,8 @@ pub(super) struct Table {
     /// Answers on disk, by their task.
     pub(super) reads: Reads,
     pub(super) recent: Recent,
+    /// What happened to the last that ended, the oldest first.
+    pub(super) ended: VecDeque<Ended>,
     /// Flights that wait for a client or an operator only.
     pub(super) at_rest: usize,
 }
@@ -133,6 +140,14 @@ impl Table {
         if let Some(result) = result {
             self.leave_task(&result, flight);
         }
+    }
+
+    /// Remembers for a while what happened to one that ended.
+    pub(super) fn remember(&mut self, ended: Ended) {
+        if self.ended.len() >= MOST_ENDED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(ended);
     }
 
     /// The flight of a request.

@@ -50,15 +50,7 @@ impl Flights {
         verdict: Verdict,
         reason: Box<str>,
     ) -> Result<Uuid, VerdictError> {
-        let mut flights = self.all();
-        // A key is of a client's making, and may look like the id of another exchange.
-        let own = flights
-            .iter()
-            .position(|flight| flight.id().to_string() == id);
-        match own {
-            Some(index) => flights = vec![flights.swap_remove(index)],
-            None => flights.retain(|flight| flight.is_named(id)),
-        }
+        let mut flights = self.named(id);
         let flight = match (flights.pop(), flights.pop()) {
             (None, _) => return Err(VerdictError::Unknown),
             (Some(_), Some(_)) => return Err(VerdictError::Ambiguous),
@@ -78,7 +70,8 @@ impl Flights {
 }
 
 impl Flight {
-    fn is_named(&self, id: &str) -> bool {
+    /// True if an id of the client's or the gateway's making names it.
+    pub(super) fn is_named(&self, id: &str) -> bool {
         self.key().value.as_bytes() == id.as_bytes() || self.ticket().as_deref() == Some(id)
     }
 }

@@ -197,6 +197,19 @@ impl Journal {
         Ok(found.next().filter(|it| it.number == number))
     }
 
+    /// Every entry of one exchange, in their order; none where the journal does not have it.
+    pub async fn entries(&self, number: Number) -> Result<Vec<Entry>, ReadError> {
+        let shared = Arc::clone(&self.0);
+        let read = perform(&*self.0.site.disk, move || {
+            shared.with_store(|store| store.entries(number))
+        });
+        match read.await.flatten() {
+            Some(Ok(entries)) => Ok(entries),
+            Some(Err(error)) => Err(unreadable(&error)),
+            None => Err(ReadError::Down),
+        }
+    }
+
     /// Looks at every record while the journal is in use. The pages under them are looked at when
     /// nobody holds the file, by [`Reader::verify`](super::Reader::verify).
     pub async fn verify(&self) -> Result<Report, ReadError> {

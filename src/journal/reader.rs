@@ -10,7 +10,7 @@ use super::room::Room;
 use super::storage::Overlay;
 use super::store::{Site, Store};
 use super::work::contained;
-use super::{Config, Metrics, Number};
+use super::{Config, Entry, Metrics, Number};
 
 /// An open file. While this lives, no holdline can start on it.
 #[derive(Debug)]
@@ -61,6 +61,12 @@ impl Reader {
     pub fn remembered(&self, from: Number, limit: usize) -> Result<Page, ReadError> {
         let page = contained(|| Page::read(&self.store, from, limit)).ok_or(ReadError::Down)?;
         page.map_err(|error| error.told())
+    }
+
+    /// Every entry of one exchange, in their order. Blocks.
+    pub fn entries(&self, number: Number) -> Result<Vec<Entry>, ReadError> {
+        let entries = contained(|| self.store.entries(number)).ok_or(ReadError::Down)?;
+        entries.map_err(|error| error.told())
     }
 
     /// Looks at every page and every record. Blocks.

@@ -40,6 +40,17 @@ impl Store {
         Ok(weighed)
     }
 
+    /// The entries of one exchange, in their order.
+    pub(super) fn entries(&self, number: Number) -> Result<Vec<Entry>, StoreError> {
+        let records = self.database.begin_read()?.open_table(RECORDS)?;
+        let mut entries = Vec::new();
+        for record in records.range((number.0, 0)..=(number.0, u32::MAX))? {
+            let (key, value) = record?;
+            entries.push(self.read(place_of(key.value()), value.value())?);
+        }
+        Ok(entries)
+    }
+
     /// Reads every record and follows every exchange. A record is told as whether it begins an
     /// exchange, or as what is wrong with it.
     pub(super) fn each(

@@ -6,6 +6,8 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::budget::Share;
+
 type Streamed = Pin<Box<dyn HttpBody<Data = Bytes, Error = BodyError> + Send>>;
 
 /// A body that is whole in memory, or one that streams through.
@@ -28,6 +30,12 @@ pub enum BodyError {
     TooLarge {
         /// The limit, in bytes.
         limit: usize,
+    },
+    /// The budget that it is read within is spent.
+    #[error("there is no room for the body")]
+    NoRoom {
+        /// What was read of it.
+        read: Bytes,
     },
     /// The sender went away or broke the framing.
     #[error("the body ended early")]
@@ -116,8 +124,58 @@ pub fn erasable(bytes: Bytes) -> Bytes {
     erased
 }
 
+/// The same as [`erasable`], in memory that keeps its share of a budget.
+pub fn erasable_within(bytes: Bytes, share: Share) -> Bytes {
+    struct Kept(
+        Bytes,
+        #[expect(dead_code, reason = "held until the bytes go")] Share,
+    );
+    impl AsRef<[u8]> for Kept {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    let erased = erasable(bytes);
+    if share.is_empty() {
+        erased
+    } else {
+        Bytes::from_owner(Kept(erased, share))
+    }
+}
+
 /// Reads a body to its end, but no more than `limit` bytes.
-pub async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>
+pub async fn collect<B>(body: B, limit: usize) -> Result<Bytes, BodyError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    gather(body, limit, |_| true).await
+}
+
+/// Reads a body to its end, but no more than `limit` bytes, and no more than `free` without a share
+/// of a budget for the rest.
+pub async fn collect_within<B>(
+    body: B,
+    limit: usize,
+    free: usize,
+    share: &mut Share,
+) -> Result<Bytes, BodyError>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    gather(body, limit, |bytes| {
+        share.grow_to(bytes.saturating_sub(free))
+    })
+    .await
+}
+
+/// Reads a body; `has_room` is asked for each size that it grows to.
+async fn gather<B>(
+    mut body: B,
+    limit: usize,
+    mut has_room: impl FnMut(usize) -> bool,
+) -> Result<Bytes, BodyError>
 where
     B: HttpBody<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -131,9 +189,11 @@ where
         let Ok(data) = frame.map_err(BodyError::cut)?.into_data() else {
             continue;
         };
-        if first.len() + whole.len() + data.len() > limit {
+        let size = first.len() + whole.len() + data.len();
+        if size > limit {
             return Err(BodyError::TooLarge { limit });
         }
+        let has_room = has_room(size);
         match (first.is_empty(), whole.is_empty()) {
             (true, true) => first = data,
             (false, true) => {
@@ -143,10 +203,19 @@ where
             }
             (_, false) => whole.extend_from_slice(&data),
         }
+        if !has_room {
+            return Err(BodyError::NoRoom {
+                read: either(first, whole),
+            });
+        }
     }
-    Ok(if whole.is_empty() {
+    Ok(either(first, whole))
+}
+
+fn either(first: Bytes, whole: BytesMut) -> Bytes {
+    if whole.is_empty() {
         first
     } else {
         whole.freeze()
-    })
+    }
 }

@@ -1,5 +1,6 @@
 //! HTTP messages as values: fields, bodies, kept responses, and the field grammars that we speak.
 mod body;
+mod budget;
 mod encoded;
 pub mod fields;
 #[cfg(any(test, fuzzing))]
@@ -9,7 +10,8 @@ mod prefer;
 pub mod proxy_status;
 mod stored;
 
-pub use body::{Body, BodyError, collect, erasable};
+pub use body::{Body, BodyError, collect, collect_within, erasable, erasable_within};
+pub use budget::{Budget, Share};
 pub use encoded::NoResponse;
 pub use paced::Paced;
 pub use prefer::wait_preference;

@@ -18,6 +18,8 @@ pub struct Config {
     pub held: usize,
     /// `limits.body`: bytes of one converted request's body.
     pub max_body: usize,
+    /// `limits.bodies`: bytes of all bodies together that are being read or sent.
+    pub bodies: usize,
     /// `listener.body_timeout`: from the end of the fields to the end of the body; of a relayed
     /// body, from one piece to the next.
     pub body_timeout: Duration,
@@ -31,6 +33,7 @@ impl Default for Config {
             key_field: Some(HeaderName::from_static("idempotency-key")),
             held: 10_000,
             max_body: 1024 * 1024,
+            bodies: 256 * 1024 * 1024,
             body_timeout: Duration::from_secs(15),
         }
     }

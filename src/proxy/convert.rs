@@ -4,22 +4,48 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderName, HeaderValue};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue,
+};
+use http::request::Parts as Head;
 use hyper::body::Incoming;
 
+use super::crowded::unfinished;
 use super::key::{GivenKey, KeyFault, Requester};
 use super::metrics::Place;
 use super::problem::{BodyFault, Problem};
 use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy, path_of};
-use crate::exchange::machine::{Doubt, Standing};
+use crate::exchange::machine::Doubt;
 use crate::exchange::{
     Admission, Credentials, FingerprintParts, Flight, Held, Identity, Order, Submission, Told,
 };
 use crate::listener::{Receipt, Reply};
-use crate::message::{Body, BodyError, collect, erasable, wait_preference};
+use crate::message::{Body, BodyError, collect_within, erasable_within, wait_preference};
 use crate::protocol::{Conversion, MatchFacts};
 use crate::timing::{Moment, wall_clock};
+
+/// So much of a body needs no room in `limits.bodies`: an ordinary payment takes a tenth of it, and its
+/// repeat must be read whatever others send.
+const FREE_BODY: usize = 16 * 1024;
+
+/// Why a body was not read whole.
+pub(super) enum Unread {
+    Fault(BodyFault),
+    /// Its beginning is all that there is room for.
+    NoRoom {
+        read: Bytes,
+    },
+}
+
+impl From<Unread> for Problem {
+    fn from(unread: Unread) -> Self {
+        Self::Body(match unread {
+            Unread::Fault(fault) => fault,
+            Unread::NoRoom { .. } => BodyFault::NoRoom,
+        })
+    }
+}
 
 /// What an order leaves with the request that is held for it.
 #[derive(Clone, Copy)]
@@ -28,6 +54,25 @@ struct Holding {
     until: Moment,
     /// The preference of the client that shortened the hold.
     wait: Option<Duration>,
+}
+
+/// Sees a client that hangs up while it is held: its request's future is dropped then.
+struct Departure<'a> {
+    proxy: &'a Proxy,
+    flight: Arc<Flight>,
+    arrived_at: Moment,
+    is_answered: bool,
+}
+
+impl Drop for Departure<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            let shared = &self.proxy.shared;
+            let now = shared.clock.now();
+            shared.metrics.client_gone(now.since(self.arrived_at));
+            self.flight.client_left(now);
+        }
+    }
 }
 
 impl Proxy {
@@ -49,6 +94,12 @@ impl Proxy {
 
     /// All that is left of a held request: nothing of its head and its body.
     async fn wait(self, mut held: Held, holding: Holding, place: Option<Place>) -> Response<Body> {
+        let mut departure = Departure {
+            proxy: &self,
+            flight: Arc::clone(&held.flight),
+            arrived_at: holding.arrived_at,
+            is_answered: false,
+        };
         loop {
             let told = if place.is_some() {
                 self.told(&mut held, holding).await
@@ -58,11 +109,20 @@ impl Proxy {
             match (told, held.again.take()) {
                 (Told::Renew, Some(again)) => {
                     match Box::pin(self.shared.flights.request(*again).opened()).await {
-                        Admission::Held(renewed) => held = renewed,
-                        ended => return self.tell_ended(ended, holding),
+                        Admission::Held(renewed) => {
+                            departure.flight = Arc::clone(&renewed.flight);
+                            held = renewed;
+                        }
+                        ended => {
+                            departure.is_answered = true;
+                            return self.tell_ended(ended, holding);
+                        }
                     }
                 }
-                (told, _) => return self.tell_told(&held, told, holding),
+                (told, _) => {
+                    departure.is_answered = true;
+                    return self.tell_told(&held, told, holding);
+                }
             }
         }
     }
@@ -93,21 +153,27 @@ impl Proxy {
         let async_path = profile.async_path(&path).ok_or(Problem::Disguised)?;
         let credentials = Credentials::of(&head.headers, &profile.shape_fields)
             .ok_or(Problem::Key(KeyFault::NoCredentials))?;
-        let body = self.read_body(&mut incoming).await?;
-        let read_at = self.shared.clock.now();
-        let fingerprint = hash_key.fingerprint(FingerprintParts {
+        let parts = FingerprintParts {
             owner: requester.owner,
             method: head.method.as_str().as_bytes(),
             path: path.as_str().as_bytes(),
             shape: &credentials.shape(),
             key: given.bytes(),
-            body: &body,
-        });
+            body: &[],
+        };
+        let body = match self.read_body(&mut incoming).await {
+            Ok(body) => body,
+            Err(Unread::Fault(fault)) => return Err(Problem::Body(fault)),
+            Err(Unread::NoRoom { read }) => {
+                let (credential, fields) = (requester.credential, &head.headers);
+                let turned_away = self.turn_away(parts, credential, fields, read, &mut incoming);
+                return Err(Box::pin(turned_away).await);
+            }
+        };
+        let read_at = self.shared.clock.now();
+        let fingerprint = hash_key.fingerprint(parts.with_body(&body));
         let key = given.to_key(hash_key, requester.owner, path.as_str());
-        let mut fields = respond::upstream_fields(&head.headers, head.version);
-        fields.remove(HeaderName::from_static("prefer"));
-        // The answer's body must be read to know its class.
-        fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut fields = submit_fields(&head);
         fields.insert(profile.key_field.clone(), key.value.clone());
         fields.insert(AUTHORIZATION, credentials.authorization().clone());
         let (hold, wait) = self.hold(wait_preference(&head.headers));
@@ -140,16 +206,18 @@ impl Proxy {
     }
 
     /// Reads a body whole, into memory that is erased when it is let go.
-    pub(super) async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Problem> {
+    pub(super) async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Unread> {
         let config = &self.shared.config;
-        let read = tokio::time::timeout(config.body_timeout, collect(body, config.max_body)).await;
-        let fault = match read {
-            Ok(Ok(body)) => return Ok(erasable(body)),
+        let mut share = self.shared.bodies.share();
+        let whole = collect_within(body, config.max_body, FREE_BODY, &mut share);
+        let fault = match tokio::time::timeout(config.body_timeout, whole).await {
+            Ok(Ok(body)) => return Ok(erasable_within(body, share)),
+            Ok(Err(BodyError::NoRoom { read })) => return Err(Unread::NoRoom { read }),
             Ok(Err(BodyError::TooLarge { .. })) => BodyFault::TooLarge,
             Ok(Err(BodyError::Cut(_))) => BodyFault::Cut,
             Err(_) => BodyFault::TooSlow,
         };
-        Err(Problem::Body(fault))
+        Err(Unread::Fault(fault))
     }
 
     /// How long the request is held, and the preference that says so where it is the client's.
@@ -168,6 +236,7 @@ impl Proxy {
             Ok(Err(_)) => Told::InDoubt(Doubt::Driver),
             Err(_) => {
                 self.shared.metrics.hold_expired();
+                held.flight.hold_ended(self.shared.clock.now());
                 tracing::info!(
                     target: "holdline::exchange",
                     exchange = %held.flight.id(),
@@ -199,11 +268,7 @@ impl Proxy {
             Told::InDoubt(doubt) => Problem::InDoubt(doubt),
             Told::Expired => Problem::Expired,
             // A waiter without a request to renew has started its exchange itself.
-            Told::HoldOver | Told::Renew => match flight.standing() {
-                (Standing::InProgress, _) => Problem::InProgress,
-                // Without a doubt of its own it is in doubt because the process ends.
-                (Standing::InDoubt, doubt) => doubt.map_or(Problem::Stopped, Problem::InDoubt),
-            },
+            Told::HoldOver | Told::Renew => unfinished(flight),
         };
         self.tell(problem, &about)
     }
@@ -254,4 +319,13 @@ impl Proxy {
             polls,
         }
     }
+}
+
+/// The client's fields as its submit carries them, but its key and credentials.
+fn submit_fields(head: &Head) -> HeaderMap {
+    let mut fields = respond::upstream_fields(&head.headers, head.version);
+    fields.remove(HeaderName::from_static("prefer"));
+    // The answer's body must be read to know its class.
+    fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    fields
 }

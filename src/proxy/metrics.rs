@@ -1,12 +1,14 @@
 //! What the proxy counts.
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
 use super::problem::Problem;
 
@@ -17,14 +19,32 @@ struct Told {
 }
 
 /// The counts of every downstream request of the process.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Metrics {
     answers: Family<Told, Counter>,
     relayed: Counter,
     relayed_posts: Counter,
     hold_expired: Counter,
     held: Gauge,
+    client_gone: Histogram,
     places: Arc<AtomicUsize>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            answers: Family::default(),
+            relayed: Counter::default(),
+            relayed_posts: Counter::default(),
+            hold_expired: Counter::default(),
+            held: Gauge::default(),
+            // Around the time-outs that clients are known to have: 25 s, 30 s, a minute.
+            client_gone: Histogram::new([
+                1.0, 5.0, 10.0, 20.0, 24.0, 26.0, 29.0, 31.0, 45.0, 59.0, 61.0, 120.0, 300.0,
+            ]),
+            places: Arc::default(),
+        }
+    }
 }
 
 impl Metrics {
@@ -42,6 +62,8 @@ impl Metrics {
         let expired = "Holds that ended before their exchange";
         registry.register("hold_expired", expired, self.hold_expired.clone());
         registry.register("held", "Requests held now", self.held.clone());
+        let gone = "From a held request's head to its client's hanging up";
+        registry.register_with_unit("client_gone", gone, Unit::Seconds, self.client_gone.clone());
     }
 
     pub(super) fn told(&self, problem: Problem) {
@@ -62,6 +84,11 @@ impl Metrics {
 
     pub(super) fn hold_expired(&self) {
         self.hold_expired.inc();
+    }
+
+    /// A client hung up that had been held for so long.
+    pub(super) fn client_gone(&self, span: Duration) {
+        self.client_gone.observe(span.as_secs_f64());
     }
 
     /// A place among the held requests, if fewer than `limit` are taken.

@@ -1,6 +1,7 @@
 //! The way of one downstream request: its route, its key, its exchange, its answer.
 mod config;
 mod convert;
+mod crowded;
 mod doubt;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

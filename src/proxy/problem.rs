@@ -22,6 +22,8 @@ pub enum Problem {
     OtherSecret,
     /// The exchange was remembered for as long as it may be, and never ended.
     Expired,
+    /// Its body has no room and no declared length, so that an equal request would not be known.
+    Unrecognised,
     /// It was executed, and its answer is no longer kept.
     Spent,
     /// Nothing of it left.
@@ -64,13 +66,21 @@ pub enum BodyFault {
     TooSlow,
     /// It ended early.
     Cut,
+    /// `limits.bodies` is reached.
+    NoRoom,
     /// It has a content coding; its bytes could not be compared or forwarded as JSON.
     Coding,
 }
 
 impl BodyFault {
     /// Every fault, for the table of what is told.
-    pub const ALL: [Self; 4] = [Self::TooLarge, Self::TooSlow, Self::Cut, Self::Coding];
+    pub const ALL: [Self; 5] = [
+        Self::TooLarge,
+        Self::TooSlow,
+        Self::Cut,
+        Self::NoRoom,
+        Self::Coding,
+    ];
 }
 
 /// What became of the request.
@@ -150,6 +160,12 @@ impl Problem {
                 message: "The transaction may have been executed, and is no longer tracked: \
                           look it up before you repeat it.",
                 retry_after: None,
+                ..in_doubt(Doubt::Driver)
+            },
+            Self::Unrecognised => Words {
+                error: ProxyError::ConnectionLimitReached,
+                message: "There is no room for a body of this size, and an equal request may be \
+                          under way. Send it again with a Content-Length, by which it is known.",
                 ..in_doubt(Doubt::Driver)
             },
             Self::Spent => Words {
@@ -396,12 +412,20 @@ const fn body(fault: BodyFault) -> Words {
             "The request's body was not whole in time.",
         ),
         BodyFault::Cut => (StatusCode::BAD_REQUEST, "The request's body ended early."),
+        BodyFault::NoRoom => return no_room(),
         BodyFault::Coding => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The request's body has a content coding; send it plainly.",
         ),
     };
     wrong(status, message)
+}
+
+const fn no_room() -> Words {
+    Words {
+        message: "Too many large bodies are being read or sent. Nothing was submitted.",
+        ..refused(Refusal::Held)
+    }
 }
 
 const fn wrong(status: StatusCode, message: &'static str) -> Words {

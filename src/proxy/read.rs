@@ -29,7 +29,7 @@ impl Proxy {
         } = incomer;
         let body = match self.read_body(&mut body).await {
             Ok(body) => body,
-            Err(problem) => return self.refuse(problem),
+            Err(unread) => return self.refuse(unread.into()),
         };
         let path = path_of(&head);
         let mut plain = Request::new(Body::from(body.clone()));

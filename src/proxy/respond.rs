@@ -244,6 +244,7 @@ mod tests {
             Problem::Stopped,
             Problem::OtherSecret,
             Problem::Expired,
+            Problem::Unrecognised,
             Problem::Spent,
         ];
         problems.extend(Doubt::ALL.map(Problem::InDoubt));

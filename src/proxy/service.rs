@@ -19,7 +19,7 @@ use super::respond::{self, About, Given};
 use super::site::Sites;
 use crate::exchange::{Answer, Flights, Gateway, OnDisk, ReadPolicy, TaskAnswer};
 use crate::listener::Reply;
-use crate::message::Body;
+use crate::message::{Body, Budget};
 use crate::protocol::{Conversion, Disposition, RequestId, Route};
 use crate::timing::{Clock, Moment};
 
@@ -29,6 +29,8 @@ pub struct Parts {
     pub config: Config,
     /// The exchanges.
     pub flights: Flights,
+    /// Room for the bodies of requests: `limits.bodies`.
+    pub bodies: Budget,
     /// How reads poll.
     pub read_policy: ReadPolicy,
     /// The process's clock.

@@ -18,8 +18,30 @@ pub type ResultKey = [u8; 16];
 #[derive(Debug)]
 pub struct Results {
     config: Config,
-    pinned: Mutex<HashMap<ResultKey, Arc<StoredResponse>>>,
+    pinned: Mutex<Pinned>,
     delivered: Cache<ResultKey, Kept>,
+}
+
+/// Answers that stay, and what they weigh.
+#[derive(Debug, Default)]
+struct Pinned {
+    answers: HashMap<ResultKey, Arc<StoredResponse>>,
+    bytes: usize,
+}
+
+impl Pinned {
+    fn insert(&mut self, key: ResultKey, answer: Arc<StoredResponse>) {
+        self.bytes += answer.weight();
+        if let Some(before) = self.answers.insert(key, answer) {
+            self.bytes -= before.weight();
+        }
+    }
+
+    fn remove(&mut self, key: &ResultKey) -> Option<Arc<StoredResponse>> {
+        let answer = self.answers.remove(key)?;
+        self.bytes -= answer.weight();
+        Some(answer)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +94,7 @@ impl Results {
 
     /// The answer, if it is kept.
     pub fn find(&self, key: &ResultKey, now: Moment) -> Option<Arc<StoredResponse>> {
-        if let Some(answer) = self.pinned().get(key) {
+        if let Some(answer) = self.pinned().answers.get(key) {
             return Some(Arc::clone(answer));
         }
         self.delivered
@@ -83,10 +105,15 @@ impl Results {
 
     /// How many answers wait for their clients.
     pub fn pins(&self) -> usize {
-        self.pinned().len()
+        self.pinned().answers.len()
     }
 
-    fn pinned(&self) -> std::sync::MutexGuard<'_, HashMap<ResultKey, Arc<StoredResponse>>> {
+    /// What they weigh together, in bytes.
+    pub fn pinned_bytes(&self) -> usize {
+        self.pinned().bytes
+    }
+
+    fn pinned(&self) -> std::sync::MutexGuard<'_, Pinned> {
         self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

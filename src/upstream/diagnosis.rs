@@ -14,7 +14,9 @@ pub(super) fn of_hyper(error: &hyper::Error, sent: Sent) -> Error {
 /// sent, or there would be no answer.
 pub(super) fn of_body(error: &BodyError) -> Error {
     match error {
-        BodyError::TooLarge { .. } => Error::new(Cause::AnswerTooLarge, Sent::Maybe),
+        BodyError::TooLarge { .. } | BodyError::NoRoom { .. } => {
+            Error::new(Cause::AnswerTooLarge, Sent::Maybe)
+        }
         BodyError::Cut(_) => match find::<hyper::Error>(error) {
             Some(error) => of_hyper(error, Sent::Maybe),
             None => Error::new(Cause::Terminated, Sent::Maybe).because(in_words(error)),

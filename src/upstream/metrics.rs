@@ -1,6 +1,7 @@
 //! What calls to the gateway count, for the operator.
 use std::fmt;
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, UNIX_EPOCH};
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
@@ -10,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::{Cause, Error};
+use crate::timing::wall_clock;
 
 /// Bounds of the answer times, in seconds: from a poll in the same data centre to the default
 /// `upstream.answer_timeout`.
@@ -22,6 +24,7 @@ pub struct Metrics {
     connections_open: Gauge,
     outages: Gauge,
     errors: Family<Labels, Counter>,
+    last_error: Family<Labels, Gauge<f64, AtomicU64>>,
     answer_seconds: Histogram,
 }
 
@@ -53,6 +56,7 @@ impl Default for Metrics {
             connections_open: Gauge::default(),
             outages: Gauge::default(),
             errors: Family::default(),
+            last_error: Family::default(),
             answer_seconds: Histogram::new(ANSWER_SECONDS),
         }
     }
@@ -80,6 +84,12 @@ impl Metrics {
             "upstream_errors",
             "Calls to the gateway that failed, by cause",
             self.errors.clone(),
+        );
+        registry.register_with_unit(
+            "upstream_last_error_timestamp",
+            "When a call to the gateway failed last, by cause, since 1970",
+            Unit::Seconds,
+            self.last_error.clone(),
         );
         registry.register_with_unit(
             "upstream_answer",
@@ -110,6 +120,9 @@ impl Metrics {
     pub(super) fn failed(&self, error: &Error) {
         let cause = error.cause;
         self.errors.get_or_create(&Labels { cause }).inc();
+        let now = wall_clock().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let last = self.last_error.get_or_create(&Labels { cause });
+        last.set(now.as_secs_f64());
     }
 
     /// Notes how long a whole answer took.

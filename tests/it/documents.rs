@@ -98,13 +98,14 @@ fn exposed(text: &str) -> Exposed {
             let (labels, _) = labels.split_once('}').unwrap();
             for label in labels.split(',') {
                 let (label, value) = label.split_once('=').unwrap();
-                // The bounds of a histogram are its own, and a status speaks for itself.
+                // The bounds of a histogram are its own; a status and a configured name speak for
+                // themselves.
                 if label == "le" {
                     continue;
                 }
                 let metric = exposed.metrics.get_mut(&current).unwrap();
                 metric.labels.insert(label.to_owned());
-                if label != "status" {
+                if !matches!(label, "status" | "gateway") {
                     let value = value.trim_matches('"').to_owned();
                     exposed.values.insert((current.clone(), value));
                 }
@@ -185,6 +186,17 @@ async fn every_metric_is_described_as_it_is_exposed() {
         let told = described[name].1.contains(&format!("`{value}`"));
         assert!(told, "METRICS.md does not tell what {value} is in {name}");
     }
+    let (_, page) = get(sidecar.admin, "/", &[]).await;
+    let page = String::from_utf8(page.to_vec()).unwrap();
+    let shown = page.split("data-metric=\"").skip(1);
+    let shown: BTreeSet<&str> = shown.filter_map(|it| it.split('"').next()).collect();
+    assert!(
+        shown.contains("holdline_journal_commit_seconds"),
+        "{shown:?}"
+    );
+    for name in shown {
+        assert!(described.contains_key(name), "the page shows {name}");
+    }
 }
 
 #[test]
@@ -252,6 +264,7 @@ fn every_command_of_the_readme_is_one() {
         "probe",
         "healthcheck",
         "journal ls",
+        "explain",
         "resolve",
     ] {
         let shown = lines.iter().any(|line| line.starts_with(command));

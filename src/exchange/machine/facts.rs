@@ -226,6 +226,11 @@ impl<A: Whole> Machine<A> {
         self.first_sent
     }
 
+    /// When the gateway was last asked: by a poll or a lookup.
+    pub const fn asked_at(&self) -> Option<Moment> {
+        self.asked_at
+    }
+
     /// True while a submit may still be answered.
     pub const fn has_open_submit(&self) -> bool {
         self.open > 0

@@ -344,9 +344,12 @@ impl Bench {
 
     /// How many submits a scripted gateway heard.
     pub(crate) fn submits_heard(&self) -> Count {
+        Count(self.submits_heard_so_far(), "submits heard".to_owned())
+    }
+
+    pub(crate) fn submits_heard_so_far(&self) -> usize {
         let heard = self.heard();
-        let submits = heard.iter().filter(|it| it.is_submit()).count();
-        Count(submits, "submits heard".to_owned())
+        heard.iter().filter(|it| it.is_submit()).count()
     }
 
     /// How many exchanges run, and how many wait for their client only.

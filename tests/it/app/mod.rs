@@ -2,7 +2,7 @@
 pub(crate) mod asking;
 pub(crate) mod bench;
 mod invariants;
-mod scripted;
+pub(crate) mod scripted;
 
 mod bad_input;
 mod clients;
@@ -11,6 +11,7 @@ mod hosts;
 mod keys;
 mod ladder;
 mod operations;
+mod operator;
 mod poll_faults;
 mod process;
 mod reads;

@@ -3,4 +3,5 @@ mod desk;
 mod doubts;
 mod files;
 mod sockets;
+mod stories;
 mod texts;

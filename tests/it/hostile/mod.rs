@@ -2,5 +2,6 @@
 //! byte that the other side saw.
 mod framing;
 mod heads;
+mod scarce;
 mod slow;
 mod world;

@@ -1,0 +1,177 @@
+//! One exchange, step by step: as JSON for programs, as a timeline for browsers.
+use http::HeaderMap;
+use http::header::ACCEPT;
+
+use super::figures::Seconds;
+use super::html::Html;
+use super::page::document;
+use crate::exchange::{Flights, Story, ToldStep};
+use crate::journal::Journal;
+
+/// The stories of the exchanges that an id names, of those in memory: a search through the journal
+/// is for whoever may use the control socket.
+pub(super) async fn stories(flights: &Flights, journal: Option<&Journal>, id: &str) -> Vec<Story> {
+    let mut stories = Vec::new();
+    for flight in flights.named(id) {
+        let earlier = match (flight.earlier_number(), journal) {
+            // What cannot be read now is not told.
+            (Some(number), Some(journal)) => journal.entries(number).await.unwrap_or_default(),
+            (Some(_) | None, _) => Vec::new(),
+        };
+        stories.push(flights.story(&flight, &earlier));
+    }
+    stories.extend(flights.ended_stories(id));
+    stories
+}
+
+/// True if the request is a browser's: it names HTML, which no program does by default.
+pub(super) fn wants_html(fields: &HeaderMap) -> bool {
+    let mut lines = fields.get_all(ACCEPT).iter();
+    lines.any(|line| line.to_str().is_ok_and(|it| it.contains("text/html")))
+}
+
+/// The timeline.
+pub(super) fn page(id: &str, stories: &[Story]) -> String {
+    document("exchange · holdline", true, |html| {
+        html.plain("header", |html| {
+            html.plain("h1", |html| {
+                html.say("a", &[("href", &"/")], "holdline");
+            });
+        });
+        if stories.is_empty() {
+            html.element("section", &[("class", &"card")], |html| nothing(html, id));
+        }
+        for story in stories {
+            html.element("section", &[("class", &"card")], |html| about(html, story));
+            html.element("section", &[("class", &"card")], |html| steps(html, story));
+        }
+    })
+}
+
+/// Where else it may be asked for.
+fn nothing(html: &mut Html, id: &str) {
+    html.say("h2", &[], "Not in memory");
+    html.plain("p", |html| {
+        html.text("No exchange that is under way, or ended a moment ago, has the id ");
+        html.strangers(id);
+        html.text(". The journal may remember it: ");
+        html.say("code", &[("class", &"command")], "holdline explain ID");
+    });
+}
+
+fn about(html: &mut Html, story: &Story) {
+    html.plain("h2", |html| {
+        html.say("code", &[], &story.exchange);
+        html.text(" ");
+        let class = match story.state.as_str() {
+            "in-doubt" => "pill bad",
+            "undelivered" => "pill warn",
+            _ => "pill good",
+        };
+        html.say("span", &[("class", &class)], &story.state);
+    });
+    if let Some(now) = &story.now {
+        html.say("p", &[], now);
+    }
+    if story.state == "in-doubt" {
+        html.plain("p", |html| {
+            html.text("Once you know what became of it: ");
+            let id = &story.exchange;
+            let line = format!("holdline resolve {id} --as VERDICT --reason TEXT");
+            html.say("code", &[("class", &"command")], line);
+            html.text(" with executed or not-executed as VERDICT.");
+        });
+    }
+    let lines = [
+        ("Tracking id", story.tracking_id.as_ref()),
+        ("Amount", story.amount.as_ref()),
+        ("Currency", story.currency.as_ref()),
+        ("Key", Some(&story.idempotency_key)),
+        ("Task", story.request_id.as_ref()),
+        ("Gateway", Some(&story.gateway)),
+        ("Operation", Some(&story.operation)),
+        ("Began", Some(&story.began)),
+    ];
+    html.plain("dl", |html| {
+        for (name, value) in lines {
+            if let Some(value) = value {
+                html.plain("div", |html| {
+                    html.say("dt", &[], name);
+                    html.plain("dd", |html| html.strangers(value));
+                });
+            }
+        }
+    });
+}
+
+fn steps(html: &mut Html, story: &Story) {
+    html.say("h2", &[], "What happened");
+    html.element("table", &[("class", &"steps")], |html| {
+        html.plain("thead", |html| {
+            html.plain("tr", |html| {
+                for name in ["After", "What", "Why"] {
+                    html.say("th", &[("scope", &"col")], name);
+                }
+            });
+        });
+        html.plain("tbody", |html| {
+            for told in &story.steps {
+                html.plain("tr", |html| step(html, told));
+            }
+        });
+    });
+}
+
+fn step(html: &mut Html, told: &ToldStep) {
+    html.element("td", &[("data-label", &"After")], |html| {
+        html.element(
+            "time",
+            &[("datetime", &told.at), ("title", &told.at)],
+            |html| {
+                html.text(Seconds(told.after_seconds));
+            },
+        );
+    });
+    html.element("td", &[("data-label", &"What")], |html| {
+        if told.missing > 0 {
+            let words = format!("{} steps before this one are not kept. ", told.missing);
+            html.say("span", &[("class", &"quiet")], words);
+        }
+        html.text(&told.what);
+        if told.times > 1 {
+            let end = Seconds(told.after_seconds + told.span_seconds);
+            let every = Seconds(told.span_seconds / f64::from(told.times - 1));
+            let words = format!(" · {} times until {end}, every {every}", told.times);
+            html.say("span", &[("class", &"quiet")], words);
+        }
+    });
+    html.element(
+        "td",
+        &[("data-label", &"Why"), ("class", &"quiet")],
+        |html| {
+            html.text(told.why.as_deref().unwrap_or("–"));
+        },
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_browser_names_html_and_a_program_does_not() {
+        let wants = |accept: Option<&'static str>| {
+            let mut fields = HeaderMap::new();
+            if let Some(accept) = accept {
+                fields.insert(ACCEPT, HeaderValue::from_static(accept));
+            }
+            wants_html(&fields)
+        };
+        assert!(wants(Some("text/html,application/xhtml+xml,*/*;q=0.8")));
+        assert!(!wants(Some("*/*")));
+        assert!(!wants(Some("application/json")));
+        assert!(!wants(None));
+    }
+}

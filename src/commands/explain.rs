@@ -1,0 +1,91 @@
+//! `holdline explain`: what happened to an exchange, step by step, and why.
+use std::io::{self, Write};
+
+use super::{Exit, ask};
+use crate::control::{Ask, Reply};
+use crate::exchange::{Story, ToldStep};
+use crate::telemetry::Capped;
+
+/// Which exchange.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The exchange's own id, its `RequestID`, or the task's id at the gateway
+    id: String,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: ask::Place,
+}
+
+/// Asks, and prints the answer.
+pub async fn run(
+    args: &Args,
+    out: &mut impl Write,
+    complaints: &mut impl Write,
+) -> io::Result<Exit> {
+    let question = Ask::Explain {
+        id: args.id.clone(),
+    };
+    let mut print = |reply: Reply| match reply {
+        Reply::Story(story) if args.json => {
+            serde_json::to_writer(&mut *out, &story)?;
+            writeln!(out)
+        }
+        Reply::Story(story) => tell(out, &story),
+        Reply::Exchange(_)
+        | Reply::Resolved(_)
+        | Reply::Soundness(_)
+        | Reply::Done
+        | Reply::Failed(_) => Ok(()),
+    };
+    ask::ask(&args.place, question, &mut print, complaints).await
+}
+
+fn tell(out: &mut impl Write, story: &Story) -> io::Result<()> {
+    let lines = [
+        ("exchange", Some(&story.exchange)),
+        ("state", Some(&story.state)),
+        ("now", story.now.as_ref()),
+        ("key", Some(&story.idempotency_key)),
+        ("task", story.request_id.as_ref()),
+        ("tracking id", story.tracking_id.as_ref()),
+        ("amount", story.amount.as_ref()),
+        ("currency", story.currency.as_ref()),
+        ("operation", Some(&story.operation)),
+        ("gateway", Some(&story.gateway)),
+        ("began", Some(&story.began)),
+    ];
+    for (name, value) in lines {
+        if let Some(value) = value {
+            writeln!(out, "{name:12} {}", Capped(value))?;
+        }
+    }
+    writeln!(out)?;
+    for told in &story.steps {
+        if told.missing > 0 {
+            writeln!(out, "{:>10}  {} steps that are not kept", "…", told.missing)?;
+        }
+        step(out, told)?;
+    }
+    writeln!(out)
+}
+
+fn step(out: &mut impl Write, told: &ToldStep) -> io::Result<()> {
+    let after = format!("{:.3} s", told.after_seconds);
+    write!(out, "{after:>10}  {}", Capped(&told.what))?;
+    if told.times > 1 {
+        let gaps = f64::from(told.times - 1);
+        let every = told.span_seconds / gaps;
+        let end = told.after_seconds + told.span_seconds;
+        write!(
+            out,
+            ", {} times to {end:.3} s, every {every:.3} s",
+            told.times
+        )?;
+    }
+    if let Some(why) = &told.why {
+        write!(out, ": {}", Capped(why))?;
+    }
+    writeln!(out)
+}

@@ -1,0 +1,71 @@
+//! What happened to an exchange, step by step: of what runs or ended a moment ago by its trail, of
+//! all else by its records.
+use tokio::sync::mpsc::Sender;
+
+use super::desk::Why;
+use super::listing::{Source, is_named};
+use super::{Desk, Reply};
+use crate::exchange::{Flights, Story};
+use crate::telemetry::{Capped, with_causes};
+
+impl Desk {
+    /// Tells of every exchange that an id names.
+    pub(super) async fn explain(&self, id: &str, lines: &Sender<Reply>) -> Result<(), Why> {
+        let mut stories = match &self.flights {
+            Some(flights) => self.of_flights(flights, id).await?,
+            None => Vec::new(),
+        };
+        if stories.is_empty()
+            && let Some(journal) = &self.journal
+        {
+            stories = of_records(Source::Running(journal), id).await?;
+        }
+        tell(stories, id, lines).await
+    }
+
+    async fn of_flights(&self, flights: &Flights, id: &str) -> Result<Vec<Story>, Why> {
+        let mut stories = Vec::new();
+        for flight in flights.named(id) {
+            let earlier = match (flight.earlier_number(), &self.journal) {
+                (Some(number), Some(journal)) => journal
+                    .entries(number)
+                    .await
+                    .map_err(|error| with_causes(&error))?,
+                (Some(_) | None, _) => Vec::new(),
+            };
+            stories.push(flights.story(&flight, &earlier));
+        }
+        stories.extend(flights.ended_stories(id));
+        Ok(stories)
+    }
+}
+
+/// The stories of the exchanges of a journal that an id names.
+pub(super) async fn of_records(source: Source<'_>, id: &str) -> Result<Vec<Story>, Why> {
+    let (mut pages, mut stories) = (source.pages(), Vec::new());
+    while let Some(page) = pages.next().await? {
+        for exchange in page.iter().filter(|exchange| is_named(exchange, id)) {
+            let entries = source.entries(exchange.number).await;
+            let entries = entries.map_err(|error| with_causes(&error))?;
+            stories.push(Story::of_records(exchange, &entries));
+        }
+    }
+    Ok(stories)
+}
+
+/// Sends them; that there is none is why nothing is told.
+pub(super) async fn tell(stories: Vec<Story>, id: &str, lines: &Sender<Reply>) -> Result<(), Why> {
+    if stories.is_empty() {
+        return Err(format!(
+            "nothing is remembered of an exchange with the id {}",
+            Capped(id)
+        ));
+    }
+    for story in stories {
+        // Where nobody listens any more the rest is not told.
+        if lines.send(Reply::Story(Box::new(story))).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! What an exchange is at one moment, for the operator: read at once, so that its parts agree.
+use super::flight::Flight;
+use super::flights::Flights;
+use super::machine::{Doubt, Standing, State, Timer};
+use crate::timing::Moment;
+
+/// Where an exchange that has not ended counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    /// It may have been executed, and neither a search nor the operator has settled it.
+    InDoubt,
+    /// It has no outcome yet.
+    Running,
+    /// Its answer waits for its client.
+    Undelivered,
+    /// The operator has said that it was executed.
+    Settled,
+}
+
+impl Group {
+    /// Every group, the most urgent first.
+    pub const ALL: [Self; 4] = [
+        Self::InDoubt,
+        Self::Running,
+        Self::Undelivered,
+        Self::Settled,
+    ];
+
+    /// Its name for the operator.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InDoubt => "in-doubt",
+            Self::Running => "running",
+            Self::Undelivered => "undelivered",
+            Self::Settled => "settled",
+        }
+    }
+
+    /// The group of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|group| group.name() == name)
+    }
+}
+
+/// An exchange at one moment.
+#[derive(Clone, Debug)]
+pub struct Glance {
+    /// Where it counts.
+    pub group: Group,
+    /// What it awaits.
+    pub state: State,
+    /// What its clients are told.
+    pub standing: Standing,
+    /// Why it is in doubt, if anything raised a doubt.
+    pub doubt: Option<Doubt>,
+    /// The task's id at the gateway, once it is known.
+    pub ticket: Option<String>,
+    /// Requests that wait for it and have not hung up.
+    pub waiters: usize,
+    /// Polls that were answered "running".
+    pub polls: u32,
+    /// When it goes on by itself, and with what; `None` while an answer, a client or the operator
+    /// leads on.
+    pub next: Option<(Moment, Timer)>,
+}
+
+impl Flight {
+    /// What it is now.
+    pub fn glance(&self) -> Glance {
+        let core = self.core();
+        let machine = &core.machine;
+        let state = machine.state();
+        Glance {
+            group: group(state, machine.doubt()),
+            state,
+            standing: machine.standing(),
+            doubt: machine.doubt(),
+            ticket: machine.ticket().map(ToString::to_string),
+            waiters: core
+                .waiters
+                .iter()
+                .filter(|waiter| !waiter.tell.is_closed())
+                .count(),
+            polls: machine.polls(),
+            next: machine.timer(),
+        }
+    }
+}
+
+const fn group(state: State, doubt: Option<Doubt>) -> Group {
+    match state {
+        State::Undelivered => Group::Undelivered,
+        State::Doubtful if matches!(doubt, Some(Doubt::Executed)) => Group::Settled,
+        State::Doubtful => Group::InDoubt,
+        State::Recording(_)
+        | State::Connecting
+        | State::Submitting
+        | State::Waiting
+        | State::Polling
+        | State::Asking
+        | State::Delivered
+        | State::Ended => Group::Running,
+    }
+}
+
+impl Flights {
+    /// Sets the gauges to what is true now.
+    pub fn observe(&self) {
+        let now = self.0.clock.now();
+        let (mut running, mut undelivered, mut in_doubt) = (0, 0, 0);
+        let mut oldest = now;
+        for flight in self.all() {
+            let (state, doubt) = {
+                let core = flight.core();
+                (core.machine.state(), core.machine.doubt())
+            };
+            match group(state, doubt) {
+                Group::Undelivered => undelivered += 1,
+                Group::Settled => {}
+                Group::InDoubt => in_doubt += 1,
+                Group::Running => {
+                    running += 1;
+                    oldest = oldest.min(flight.read_at());
+                }
+            }
+        }
+        self.0
+            .metrics
+            .observe(running, undelivered, in_doubt, now.since(oldest));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_group_is_found_by_its_name() {
+        for group in Group::ALL {
+            assert_eq!(Group::of_name(group.name()), Some(group));
+        }
+        assert_eq!(Group::of_name("Running"), None);
+    }
+
+    #[test]
+    fn what_the_operator_has_settled_is_in_doubt_no_more() {
+        let doubtful = |doubt| group(State::Doubtful, doubt);
+        assert_eq!(doubtful(Some(Doubt::SubmitLost)), Group::InDoubt);
+        assert_eq!(doubtful(Some(Doubt::Executed)), Group::Settled);
+        assert_eq!(
+            group(State::Asking, Some(Doubt::SubmitLost)),
+            Group::Running
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! Feeds a flight's machine, and notes what happened: in its trail, and in what is counted of it.
+use std::time::Duration;
+
+use super::context::Context;
+use super::flight::{Answer, Core, Flight};
+use super::machine::{Actions, Event, Outcome, Polled, Submitted, Timer};
+use super::trail::{Answered, Ending, Heard, Trail, What};
+use crate::protocol::PollAnswer;
+use crate::timing::Moment;
+
+impl Context {
+    /// Gives the machine an event and says what is to be done.
+    pub(super) fn feed(&self, flight: &Flight, event: Event<Answer>) -> Actions<Answer> {
+        let now = self.clock.now();
+        let mut core = flight.core();
+        let heard = std::mem::take(&mut core.heard);
+        let what = what(&event, heard, &core);
+        if let Some(what) = what {
+            core.trail.note(what, now.since(flight.read_at));
+        }
+        if let Some(delay) = core.detection(what, now) {
+            self.metrics.detected(delay);
+        }
+        let strays = |core: &Core| {
+            let machine = &core.machine;
+            (machine.late_answers(), machine.unexpected_events())
+        };
+        let before = strays(&core);
+        let actions = core.machine.on(event, now);
+        let after = strays(&core);
+        if after != before {
+            self.metrics.strays(after.0 - before.0, after.1 - before.1);
+        }
+        actions
+    }
+}
+
+impl Core {
+    /// How many clients wait and have not hung up.
+    fn live_waiters(&self) -> u8 {
+        let waiters = self.waiters.iter();
+        let live = waiters.filter(|waiter| !waiter.tell.is_closed()).count();
+        u8::try_from(live).unwrap_or(u8::MAX)
+    }
+
+    /// How late a result is. The task ended between the last poll that found it running, or its
+    /// acceptance, and the poll that found the result: in the middle, on average.
+    fn detection(&mut self, what: Option<What>, now: Moment) -> Option<Duration> {
+        let asked = self.machine.asked_at()?;
+        let Some(What::Answered(Answered::Poll(answer), Heard::Status(_))) = what else {
+            return None;
+        };
+        if answer == PollAnswer::Pending {
+            self.running_at = Some(asked);
+        }
+        if answer != PollAnswer::Firm {
+            return None;
+        }
+        let running_at = self.running_at.or(self.submitted_at)?;
+        Some(now.since(asked) + asked.since(running_at) / 2)
+    }
+}
+
+impl Flight {
+    /// Notes a step that is no event of the machine.
+    pub(super) fn note(&self, what: What, now: Moment) {
+        self.core().trail.note(what, now.since(self.read_at));
+    }
+
+    /// Notes that whoever waits is told how it ended.
+    pub(super) fn note_told(&self, ending: Ending, now: Moment) {
+        let waiters = self.core().live_waiters();
+        self.note(What::Told(ending, waiters), now);
+    }
+
+    /// Notes that whoever waits is told what is kept.
+    pub(super) fn note_given(&self, now: Moment) {
+        let waiters = self.core().live_waiters();
+        self.note(What::Given(waiters), now);
+    }
+
+    /// A client that waits was told that the exchange goes on.
+    pub fn hold_ended(&self, now: Moment) {
+        self.note(What::HoldOver, now);
+    }
+
+    /// A client that waited hung up.
+    pub fn client_left(&self, now: Moment) {
+        self.note(What::ClientLeft, now);
+    }
+
+    /// What the next event was known by.
+    pub(super) fn hear(&self, heard: Heard) {
+        self.core().heard = heard;
+    }
+
+    /// Its steps so far.
+    pub fn trail(&self) -> Trail {
+        self.core().trail.clone()
+    }
+}
+
+/// The step that an event is; `None` where it only leads on.
+fn what(event: &Event<Answer>, heard: Heard, core: &Core) -> Option<What> {
+    Some(match event {
+        Event::Recorded(kind) => What::Recorded(*kind),
+        Event::RecordFailed(kind) => What::NotRecorded(*kind),
+        Event::HandedOver => What::HandedOver,
+        Event::ConnectFailed { .. } => What::NoConnection(core.connect_failure),
+        Event::SubmitAnswered(answer) => What::Answered(submitted(answer), heard),
+        Event::SubmitLost => What::Answered(Answered::SubmitLost, heard),
+        Event::Timer(Timer::Start) => What::StartPassed,
+        Event::Timer(Timer::Submit) => What::SubmitTimedOut,
+        Event::Timer(Timer::Asking) => What::AskingOver,
+        Event::Timer(Timer::Retention) => What::Expired,
+        Event::Timer(Timer::Connect | Timer::Poll | Timer::Lookup) => return None,
+        Event::PollAnswered(answer) => What::Answered(Answered::Poll(polled(answer)), heard),
+        Event::PollLost => What::Answered(Answered::PollLost, heard),
+        Event::LookedUp(found) => What::LookedUp(found.is_some()),
+        Event::Joined(_) => What::Joined,
+        Event::Acknowledged => What::Delivered,
+        Event::Draining { .. } => What::Draining,
+        Event::KeyShared => What::KeyShared,
+        Event::Resolved(verdict) => What::Resolved(*verdict),
+        Event::Opened(_) => What::Opened,
+        Event::SealBroken => What::SealBroken,
+        Event::DriverLost => What::DriverLost,
+    })
+}
+
+const fn submitted(answer: &Submitted<Answer>) -> Answered {
+    match answer {
+        Submitted::Accepted(_) => Answered::Accepted,
+        Submitted::Standard { .. } => Answered::AtOnce,
+        Submitted::Refused(_) => Answered::Refused,
+        Submitted::TooMany { .. } => Answered::TooMany,
+        Submitted::Unclear => Answered::Unclear,
+    }
+}
+
+const fn polled(answer: &Polled<Answer>) -> PollAnswer {
+    match answer {
+        Polled::Pending { .. } => PollAnswer::Pending,
+        Polled::Unknown => PollAnswer::Unknown,
+        Polled::Firm(_) => PollAnswer::Firm,
+        Polled::Soft(_) => PollAnswer::Soft,
+        Polled::Odd(_) => PollAnswer::Odd,
+        Polled::Transient { .. } => PollAnswer::Transient,
+    }
+}
+
+/// An outcome without its answer.
+pub(super) fn ending(outcome: &Outcome<Answer>) -> Ending {
+    match outcome {
+        Outcome::Completed(answer) => Ending::Completed(answer.status.as_u16()),
+        Outcome::Refused(answer) => Ending::Refused(answer.status.as_u16()),
+        Outcome::NotSubmitted(why) => Ending::NotSubmitted(*why),
+        Outcome::InDoubt(doubt) => Ending::InDoubt(*doubt),
+        Outcome::Expired => Ending::Expired,
+    }
+}

@@ -1,0 +1,270 @@
+//! An exchange told step by step, for whoever prints it: from its trail, from the journal, or both.
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::flight::Flight;
+use super::flights::Flights;
+use super::glance::Group;
+use super::machine::Doubt;
+use super::telling::{Words, of_change, of_step};
+use super::trail::{Step, Trail, What};
+use crate::journal::{Entry, Number, Remembered, Standing};
+use crate::timing::{Moment, Stamp, Stamps};
+
+/// An exchange and what happened to it. No body, answer or credential is part of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Story {
+    /// Its own id, as clients and logs were told it.
+    pub exchange: String,
+    /// in-doubt, running, undelivered, settled (by the operator), or ended.
+    pub state: String,
+    /// What it waits for, or why it is in doubt, in words.
+    pub now: Option<String>,
+    /// The key that every submit of it carries.
+    pub idempotency_key: String,
+    /// The task's id at the gateway.
+    pub request_id: Option<String>,
+    /// The merchant's own id.
+    pub tracking_id: Option<String>,
+    /// As the request wrote it, in minor units.
+    pub amount: Option<String>,
+    /// The currency's code.
+    pub currency: Option<String>,
+    /// The gateway's configured name.
+    pub gateway: String,
+    /// Like `payments`.
+    pub operation: String,
+    /// When its request was read, RFC 3339.
+    pub began: String,
+    /// What happened, the oldest first.
+    pub steps: Vec<Told>,
+}
+
+/// One step, or several like it in a row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// When it happened, or the first of them; RFC 3339.
+    pub at: String,
+    /// Seconds from the reading of the request.
+    pub after_seconds: f64,
+    /// Seconds from the first of them to the last.
+    pub span_seconds: f64,
+    /// How many there are.
+    pub times: u32,
+    /// What happened.
+    pub what: String,
+    /// Why, or how it is known.
+    pub why: Option<String>,
+    /// Steps before this one that are not kept.
+    pub missing: u32,
+}
+
+/// What is remembered for a while of an exchange that has ended.
+pub(super) struct Ended {
+    about: About,
+    trail: Trail,
+}
+
+/// Which exchange it is.
+struct About {
+    exchange: Uuid,
+    key: String,
+    ticket: Option<String>,
+    tracking_id: Option<String>,
+    amount: Option<String>,
+    currency: Option<String>,
+    gateway: String,
+    operation: String,
+    read_at: Moment,
+}
+
+impl About {
+    fn of(flight: &Flight) -> Self {
+        let facts = flight.facts();
+        let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        Self {
+            exchange: flight.id,
+            key: flight.key.value.to_str().unwrap_or_default().to_owned(),
+            ticket: flight.ticket(),
+            tracking_id: owned(&facts.tracking_id),
+            amount: owned(&facts.amount),
+            currency: owned(&facts.currency),
+            gateway: flight.gateway_name().to_owned(),
+            operation: flight.conversion.operation.name().to_owned(),
+            read_at: flight.read_at,
+        }
+    }
+
+    fn is_named(&self, id: &str) -> bool {
+        self.exchange.to_string() == id || self.key == id || self.ticket.as_deref() == Some(id)
+    }
+
+    fn story(self, state: &str, now: Option<String>, began: Stamp, steps: Vec<Told>) -> Story {
+        Story {
+            exchange: self.exchange.to_string(),
+            state: state.to_owned(),
+            now,
+            idempotency_key: self.key,
+            request_id: self.ticket,
+            tracking_id: self.tracking_id,
+            amount: self.amount,
+            currency: self.currency,
+            gateway: self.gateway,
+            operation: self.operation,
+            began: written(began),
+            steps,
+        }
+    }
+}
+
+impl Ended {
+    pub(super) fn of(flight: &Flight) -> Self {
+        Self {
+            about: About::of(flight),
+            trail: flight.trail(),
+        }
+    }
+}
+
+impl Flight {
+    /// Its number in the journal, where it was there before this process: its first steps stand in
+    /// the journal alone.
+    pub fn earlier_number(&self) -> Option<Number> {
+        let trail = self.trail();
+        let first = trail.steps().next()?.1.what;
+        (first == What::Resumed).then_some(self.number)
+    }
+}
+
+impl Flights {
+    /// The exchanges that have not ended and that an id names: its own, its key, or its task's. A key
+    /// is of a client's making, and may look like the id of another exchange.
+    pub fn named(&self, id: &str) -> Vec<Arc<Flight>> {
+        let mut flights = self.all();
+        if let Some(own) = flights.iter().position(|it| it.id().to_string() == id) {
+            return vec![flights.swap_remove(own)];
+        }
+        flights.retain(|flight| flight.is_named(id));
+        flights
+    }
+
+    /// Tells of one that has not ended. `earlier` are its entries in the journal, where it was there
+    /// before this process.
+    pub fn story(&self, flight: &Flight, earlier: &[Entry]) -> Story {
+        let (stamps, glance) = (self.0.stamps, flight.glance());
+        let trail = flight.trail();
+        let here = trail.steps().next().map_or(0, |(_, step)| step.first);
+        let began = stamps.of(flight.read_at);
+        let earlier = earlier.iter().filter(|entry| {
+            let after = entry.stamp.since(began);
+            after < Duration::from_millis(here.into())
+        });
+        let mut steps: Vec<Told> = earlier.map(|entry| of_entry(entry, began)).collect();
+        steps.extend(of_trail(&trail, flight.read_at, stamps));
+        let doubt = glance.doubt.filter(|_| match glance.group {
+            Group::InDoubt | Group::Settled => true,
+            Group::Running | Group::Undelivered => false,
+        });
+        let waits = || format!("it waits for {}", glance.awaits());
+        let now = doubt.map_or_else(waits, |doubt| doubt.words().to_owned());
+        About::of(flight).story(glance.group.name(), Some(now), began, steps)
+    }
+
+    /// Tells of those that ended a moment ago, while they are remembered.
+    pub fn ended_stories(&self, id: &str) -> Vec<Story> {
+        let stamps = self.0.stamps;
+        let table = self.0.table();
+        let named = table.ended.iter().filter(|ended| ended.about.is_named(id));
+        named
+            .map(|ended| {
+                let read_at = ended.about.read_at;
+                let about = About {
+                    key: ended.about.key.clone(),
+                    ticket: ended.about.ticket.clone(),
+                    tracking_id: ended.about.tracking_id.clone(),
+                    amount: ended.about.amount.clone(),
+                    currency: ended.about.currency.clone(),
+                    gateway: ended.about.gateway.clone(),
+                    operation: ended.about.operation.clone(),
+                    ..ended.about
+                };
+                let steps = of_trail(&ended.trail, read_at, stamps).collect();
+                about.story("ended", None, stamps.of(read_at), steps)
+            })
+            .collect()
+    }
+}
+
+impl Story {
+    /// Tells of an exchange by its records alone.
+    pub fn of_records(exchange: &Remembered, entries: &[Entry]) -> Self {
+        let head = &exchange.head;
+        let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
+        let about = About {
+            exchange: head.exchange,
+            key: head.key.to_string(),
+            ticket: owned(&exchange.ticket),
+            tracking_id: owned(&head.reference),
+            amount: owned(&head.amount),
+            currency: owned(&head.currency),
+            gateway: head.gateway.to_string(),
+            operation: head.operation.to_string(),
+            read_at: Moment::START,
+        };
+        let began = exchange.submitted;
+        let steps = entries.iter().map(|entry| of_entry(entry, began)).collect();
+        let (state, now) = match &exchange.standing {
+            Standing::Submitted => ("in-doubt", Some(Doubt::Restart.words())),
+            Standing::Accepted => ("running", Some("it waits for its client's repeat")),
+            Standing::Completed => ("undelivered", Some("it waits for its client")),
+            Standing::Delivered | Standing::Ended => ("ended", None),
+            Standing::InDoubt(doubt) => match Doubt::of_name(&doubt.cause) {
+                Some(doubt @ Doubt::Executed) => ("settled", Some(doubt.words())),
+                known => ("in-doubt", known.map(Doubt::words)),
+            },
+        };
+        about.story(state, now.map(str::to_owned), began, steps)
+    }
+}
+
+fn of_trail(trail: &Trail, read_at: Moment, stamps: Stamps) -> impl Iterator<Item = Told> {
+    trail.steps().map(move |(missing, step)| {
+        let Words(what, why) = of_step(step);
+        Told {
+            at: written(stamps.of(read_at + step.first())),
+            after_seconds: step.first().as_secs_f64(),
+            span_seconds: span(step).as_secs_f64(),
+            times: step.times,
+            what,
+            why,
+            missing,
+        }
+    })
+}
+
+fn span(step: &Step) -> Duration {
+    step.last().saturating_sub(step.first())
+}
+
+fn of_entry(entry: &Entry, began: Stamp) -> Told {
+    let Words(what, why) = of_change(&entry.change);
+    Told {
+        at: written(entry.stamp),
+        after_seconds: entry.stamp.since(began).as_secs_f64(),
+        span_seconds: 0.0,
+        times: 1,
+        what,
+        why,
+        missing: 0,
+    }
+}
+
+fn written(stamp: Stamp) -> String {
+    Timestamp::try_from(stamp.time_of_day())
+        .map(|time| format!("{time:.3}"))
+        .unwrap_or_default()
+}

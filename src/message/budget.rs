@@ -1,0 +1,87 @@
+//! Bytes that many share: who wants more than is left has to do without.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A number of bytes that may be taken at once. Clones are one budget.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Account>);
+
+#[derive(Debug)]
+struct Account {
+    limit: usize,
+    taken: AtomicUsize,
+}
+
+/// What one message has of it; given back when dropped.
+#[derive(Debug)]
+pub struct Share {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub fn new(limit: usize) -> Self {
+        let taken = AtomicUsize::new(0);
+        Self(Arc::new(Account { limit, taken }))
+    }
+
+    /// A share of nothing yet.
+    pub fn share(&self) -> Share {
+        Share {
+            budget: self.clone(),
+            bytes: 0,
+        }
+    }
+
+    /// How many bytes are taken.
+    pub fn taken(&self) -> usize {
+        self.0.taken.load(Ordering::Relaxed)
+    }
+}
+
+impl Share {
+    /// Makes it so many bytes large, if that many are left; else it stays as it was.
+    pub fn grow_to(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let account = &self.budget.0;
+        let grow = |taken: usize| taken.checked_add(more).filter(|it| *it <= account.limit);
+        let grown = account
+            .taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow)
+            .is_ok();
+        if grown {
+            self.bytes += more;
+        }
+        grown
+    }
+
+    /// True if it has nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.0.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_never_exceed_the_budget_and_come_back() {
+        let budget = Budget::new(100);
+        let (mut one, mut two) = (budget.share(), budget.share());
+        assert!(one.grow_to(60) && one.grow_to(50) && two.grow_to(40));
+        assert_eq!(budget.taken(), 100);
+        assert!(!two.grow_to(41) && !two.grow_to(usize::MAX));
+        drop(one);
+        assert!(two.grow_to(100));
+        drop(two);
+        assert_eq!(budget.taken(), 0);
+    }
+}

@@ -1,0 +1,90 @@
+//! What happened to an exchange, told by the running holdline, after its end, and from the file.
+use super::desk::{Desk, exchange};
+use crate::app::bench::until;
+
+/// The parts stand in the text in this order.
+#[track_caller]
+fn tells(text: &str, parts: &[&str]) {
+    let mut rest = text;
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else {
+            panic!("{part:?} is not told, or not there: {text}");
+        };
+        rest = after;
+    }
+}
+
+#[tokio::test]
+async fn a_payment_is_explained_from_its_request_to_its_delivery() {
+    let desk = Desk::open().await;
+    let payment = desk.payment().tracking("order").key("order-key");
+    let answer = payment.send().await;
+    answer.is_gateway(200);
+    let id = exchange(&answer);
+    let arrived = || desk.ask(&["explain", &id]).out.contains("the client has");
+    until("the answer is acknowledged", arrived).await;
+    let said = desk.ask(&["explain", &id]);
+    tells(
+        said.fine(),
+        &[
+            &id,
+            "ended",
+            "order-key",
+            "read the request: no equal one is under way",
+            "recorded that a submit may leave",
+            "sent the submit: from here on it may be executed",
+            "the gateway took the task: status 200",
+            "recorded that the gateway took the task",
+            "polled: the result: status 200",
+            "recorded the answer: before anybody is given it",
+            "completed: the gateway's answer, status 200: to the client that waited",
+            "the client has the answer",
+        ],
+    );
+    let rows = desk.ask(&["explain", "--json", "order-key"]).rows();
+    assert_eq!(rows[0]["exchange"], id.as_str());
+    assert_eq!(rows[0]["tracking_id"], "order");
+    let task = rows[0]["request_id"].as_str().unwrap();
+    assert_eq!(desk.ask(&["explain", task]).fine(), said.fine());
+}
+
+#[tokio::test]
+async fn after_a_kill_the_records_tell_what_is_left_to_tell() {
+    let mut desk = Desk::open().await;
+    let (_, id) = desk
+        .doubtful(desk.payment().key("order-key"), "swallow")
+        .await;
+    let told = [
+        "in-doubt",
+        "the connection ended before the submit was answered",
+        "recorded that a submit may leave",
+        "recorded that it is in doubt",
+    ];
+    tells(desk.ask(&["explain", &id]).fine(), &told);
+    desk.again().await;
+    let said = desk.ask(&["explain", &id]);
+    tells(said.fine(), &told);
+    tells(said.fine(), &["found in the journal by a new process"]);
+    desk.resolve(&id, "executed").fine();
+    let settled = ["settled", "the operator said: executed"];
+    tells(desk.ask(&["explain", &id]).fine(), &settled);
+    desk.holdline.kill();
+    let said = desk.ask(&["explain", &id]);
+    tells(
+        said.fine(),
+        &["settled", "the operator's reason: back office"],
+    );
+}
+
+#[tokio::test]
+async fn a_strangers_text_is_no_part_of_the_terminal() {
+    let desk = Desk::open().await;
+    let hostile = serde_json::to_string("\u{1b}[2J\u{202e}x\n").unwrap();
+    let payment = desk.payment().tracking(hostile.trim_matches('"'));
+    let (_, id) = desk.doubtful(payment, "bad-gateway").await;
+    let said = desk.ask(&["explain", &id]);
+    let strange = |it: char| it.is_control() && it != '\n' || it == '\u{202e}';
+    assert!(!said.fine().contains(strange), "{said:?}");
+    desk.ask(&["explain", "\u{1b}[2J"])
+        .fails(1, "nothing is remembered of an exchange with the id");
+}

@@ -1,0 +1,189 @@
+//! Room, descriptors and memory run out: what is new is refused before its intent, and what runs goes
+//! on.
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use holdline::simulator::{Gateway, Latency, Settings};
+use holdline::timing::Clock;
+use tokio::task::JoinSet;
+
+use crate::app::asking::Asking;
+use crate::app::bench::{Bench, holdline, ms, simulator, until};
+use crate::app::scripted::{accepted, json, processing, raw, script};
+use crate::killed::holdline::Holdline;
+use crate::killed::tap::Tap;
+
+/// A payment with a body of about 100 KiB.
+fn large(bench: &Bench, tracking_id: &str) -> Asking {
+    let note = format!("\"note\":\"{}\",", "x".repeat(100 * 1024));
+    bench.pay(tracking_id).members(&note)
+}
+
+fn chunked(asking: Asking) -> Asking {
+    let body = asking.body_bytes();
+    let size = format!("{:x}\r\n", body.len()).into_bytes();
+    let body = [&size, &body[..], b"\r\n0\r\n\r\n"].concat();
+    asking.field("Transfer-Encoding", "chunked").body(body)
+}
+
+#[tokio::test]
+async fn where_bodies_have_no_room_a_new_one_is_refused_and_a_repeat_is_known_all_the_same() {
+    let says = |heard: &crate::app::scripted::Heard| match heard.method.as_str() {
+        // The first payment's submit is never answered, so its body stays.
+        "POST" if heard.body.windows(9).any(|it| it == b"\"hanging\"") => raw("").hanging(),
+        "POST" => accepted(),
+        _ if heard.is_poll() => processing(),
+        _ => json(200, r#"{"transactions":[]}"#),
+    };
+    let setup = holdline().gateway(script(says));
+    let setup = setup.configure(|config| config.proxy.bodies = 150 * 1024);
+    let bench = setup.start().await;
+    // What the gateway has taken needs no room any more.
+    let mut lines = Vec::new();
+    for number in 1..=3 {
+        let asking = large(&bench, &format!("taken-{number}"));
+        lines.push(asking.open().await);
+        let polls = |bench: &Bench| bench.heard().iter().filter(|it| it.is_poll()).count();
+        let before = polls(&bench);
+        until("it is polled", || {
+            bench.submits_heard_so_far() == number && polls(&bench) > before
+        })
+        .await;
+    }
+    let _held = large(&bench, "hanging").open().await;
+    until("it is submitted", || bench.submits_heard_so_far() == 4).await;
+
+    for asking in [large(&bench, "new"), large(&bench, "new").key("k")] {
+        asking.send().await.is_refusal(503);
+    }
+    // What is known runs; what cannot be told apart may run.
+    let repeat = large(&bench, "hanging").send().await;
+    repeat.is_in_progress();
+    let rotated = large(&bench, "hanging").of_shop("361", crate::app::bench::ROTATED_KEY);
+    rotated.send().await.is_in_doubt();
+    chunked(large(&bench, "new")).send().await.is_in_doubt();
+    assert_eq!(bench.submits_heard_so_far(), 4, "nothing of them was sent");
+    // Ordinary bodies need no room, and their repeats join.
+    let _small = bench.pay("small").open().await;
+    let _again = bench.pay("small").open().await;
+    bench.metric("holdline_joined_total 1").await;
+    assert_eq!(bench.submits_heard_so_far(), 5);
+}
+
+#[tokio::test]
+async fn where_answers_wait_in_too_much_memory_a_new_payment_is_refused_and_a_repeat_is_not() {
+    let setup = holdline().gateway(simulator().latency(ms(50)));
+    let setup = setup.configure(|config| config.exchange.answers = 1);
+    let bench = setup.start().await;
+    bench.pay("left").open().await.reset();
+    bench.at_rest().await;
+    bench.pay("new").send().await.is_refusal(503);
+    bench.submits_of("new").is(0);
+    bench.pay("left").send().await.is_gateway(200);
+    bench.settled().await;
+    bench.pay("new").send().await.is_gateway(200);
+}
+
+/// A built holdline under limits of the system, before a simulated gateway.
+async fn limited_by(limit: &str) -> (Tap, Holdline) {
+    let clock = Clock::start();
+    let settings = Settings {
+        latency: Latency::Fixed(ms(300)),
+        duplicate_window: Duration::ZERO,
+        ..Settings::default()
+    };
+    let tap = Tap::before(Gateway::new(settings, clock), clock).await;
+    let mut holdline = Holdline::before(tap.address);
+    holdline.by = vec!["prlimit".to_owned(), limit.to_owned()];
+    holdline.keys.push(("HOLD__TIMEOUT", "10s".to_owned()));
+    holdline.keys.push(("SUBMIT__START", "5s".to_owned()));
+    holdline
+        .keys
+        .push(("UPSTREAM__CONNECT_TIMEOUT", "5s".to_owned()));
+    holdline.start().await;
+    (tap, holdline)
+}
+
+fn pay(address: SocketAddr, number: usize) -> Asking {
+    let asking = Asking::new(address, "POST", "/transactions/payments");
+    asking.tracking(&format!("number-{number}"))
+}
+
+/// Everybody is answered by the gateway, or told that nothing was sent and the ledger says so too.
+async fn all_at_once(tap: &Tap, asked: Vec<Asking>) -> usize {
+    let mut asking = JoinSet::new();
+    for (number, ask) in asked.into_iter().enumerate() {
+        asking.spawn(async move { (number, ask.send().await) });
+    }
+    let mut paid = 0;
+    while let Some(answered) = asking.join_next().await {
+        let (number, answer) = answered.unwrap();
+        let charges = tap
+            .gateway
+            .ledger()
+            .charges_of(&format!("number-{number}"))
+            .count();
+        match answer.status {
+            200 => assert_eq!(charges, 1, "{answer:?}"),
+            status => {
+                answer.is_refusal(status);
+                assert_eq!(charges, 0, "{answer:?}");
+            }
+        }
+        paid += usize::from(answer.status == 200);
+    }
+    paid
+}
+
+#[tokio::test]
+async fn with_64_descriptors_everybody_is_answered_or_refused_and_the_next_one_is_served() {
+    let (tap, holdline) = limited_by("--nofile=64:64").await;
+    let address = holdline.address();
+    let paid = all_at_once(&tap, (0..300).map(|it| pay(address, it)).collect()).await;
+    assert!(paid > 0);
+    pay(address, 1000).send().await.is_gateway(200);
+    assert!(
+        tap.gateway
+            .ledger()
+            .tasks
+            .iter()
+            .all(|it| it.overlapping_polls == 0)
+    );
+}
+
+/// The most memory that a process ever had, in KiB (proc(5)).
+fn peak(holdline: &Holdline) -> usize {
+    let status = fs::read_to_string(format!("/proc/{}/status", holdline.id())).unwrap();
+    let line = status.lines().find(|it| it.starts_with("VmHWM:")).unwrap();
+    line.split_ascii_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+/// 150 MiB come at once, and the gateway takes nothing from anybody.
+#[tokio::test]
+async fn large_bodies_at_once_take_no_more_memory_than_they_may() {
+    let gateway = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut holdline = Holdline::before(gateway.local_addr().unwrap());
+    holdline.keys.push(("LIMITS__BODIES", "8MiB".to_owned()));
+    holdline.start().await;
+    let address = holdline.address();
+    pay(address, 0).send().await.is_in_doubt();
+    let before = peak(&holdline);
+    let note = format!("\"note\":\"{}\",", "x".repeat(750 * 1024));
+    let mut asking = JoinSet::new();
+    for number in 1..=200 {
+        let ask = pay(address, number).members(&note);
+        asking.spawn(async move { ask.send().await.status });
+    }
+    let statuses = asking.join_all().await;
+    let count = |status: u16| statuses.iter().filter(|it| **it == status).count();
+    let (refused, in_time) = (count(503), count(504) + count(502));
+    assert_eq!(refused + in_time, 200, "{statuses:?}");
+    assert!(refused > 100 && count(504) > 0, "{statuses:?}");
+    let grown = peak(&holdline) - before;
+    assert!(grown < 80 * 1024, "{grown} KiB more than {before} KiB");
+}
