@@ -9,6 +9,7 @@ mod fault;
 mod handle;
 mod key;
 mod listing;
+mod log;
 mod mark;
 mod metrics;
 mod open;
@@ -18,6 +19,7 @@ mod room;
 #[cfg(test)]
 mod samples;
 mod seal;
+mod site;
 mod storage;
 mod store;
 #[cfg(test)]

@@ -7,11 +7,15 @@ use holdline::journal::{Change, Config, OpenError, Reader, Remembered, SystemDis
 use super::disk::{Crash, SimulatedDisk};
 use super::world::{DAY, all, answer, config, doubt, entry, path, start, start_with, submitted};
 
-/// A disk with a journal of some exchanges, and what it remembers.
+/// A disk with a journal of some exchanges, and what it remembers. Unless it was closed the last ones
+/// stand in the log, and the others in the file.
 pub(crate) async fn filled(closed: bool) -> (SimulatedDisk, Vec<Remembered>) {
     let disk = SimulatedDisk::default();
     let running = start(&disk).unwrap();
     for number in 1..12 {
+        if number == 9 {
+            assert_eq!(all(&running.journal).await.len(), 8);
+        }
         let changes = [
             submitted(number, true),
             Change::Accepted("task".into()),
@@ -26,7 +30,7 @@ pub(crate) async fn filled(closed: bool) -> (SimulatedDisk, Vec<Remembered>) {
                 .unwrap();
         }
     }
-    let found = all(&running.journal).await;
+    let found = all(&start(&disk.sure()).unwrap().journal).await;
     if closed {
         running.journal.close().await;
     }
