@@ -112,6 +112,11 @@ impl Holdline {
         self.directory().join("holdline.redb.last")
     }
 
+    /// What was made durable last, and is not in the journal yet.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.directory().join("holdline.redb.wal")
+    }
+
     fn config(&self) -> PathBuf {
         self.directory().join("holdline.toml")
     }
