@@ -318,3 +318,97 @@ fn entries(clear: &[u8]) -> Option<Vec<Entry>> {
     }
     Some(entries)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::disk::SystemDisk;
+    use super::super::samples::{entry, head};
+    use super::*;
+
+    /// A log over a file of its own, as it is read after so many commits.
+    fn log(room: &Path, commits: u64) -> Log {
+        let journal = room.join("a.redb");
+        let file = make(&SystemDisk, &journal).unwrap();
+        let key = FrameKey::new(&[1; 32], 7).unwrap();
+        Log::read(Some(file), &journal, key, commits).unwrap()
+    }
+
+    fn batch(numbers: std::ops::Range<u64>) -> Arc<Vec<Entry>> {
+        let submitted = |number| entry(number, 0, Change::Submitted(Box::new(head(1))));
+        Arc::new(numbers.map(submitted).collect())
+    }
+
+    fn numbers(log: &Log) -> Vec<u64> {
+        log.entries().map(|entry| entry.place.number.0).collect()
+    }
+
+    #[test]
+    fn frames_that_follow_the_file_are_read_and_no_others() {
+        let room = tempfile::tempdir().unwrap();
+        let mut written = log(room.path(), 5);
+        assert!(written.is_empty());
+        for first in [1, 2, 30] {
+            assert!(written.append(&batch(first..first + 1)).unwrap());
+        }
+        let read = |commits| log(room.path(), commits);
+        let all = read(5);
+        assert_eq!((numbers(&all), all.commits()), (vec![1, 2, 30], 8));
+        assert_eq!(all.weight(), written.weight());
+        let journal = room.path().join("a.redb");
+        for (commits, is_behind) in [(8, false), (7, false), (6, true), (4, true), (0, true)] {
+            let read = read(commits);
+            assert_eq!(numbers(&read), [0; 0], "{commits}");
+            assert_eq!(read.check(&journal).is_err(), is_behind, "{commits}");
+        }
+        // The file has taken them in: the next one takes the place of the first.
+        written.begin_anew(8);
+        assert!(written.append(&batch(40..80)).unwrap());
+        assert_eq!(numbers(&read(8)), (40..80).collect::<Vec<_>>());
+        assert!(read(8).check(&journal).is_ok());
+        assert!(read(5).check(&journal).is_err());
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_taken() {
+        let room = tempfile::tempdir().unwrap();
+        let mut written = log(room.path(), 0);
+        assert!(!written.append(&batch(0..9_000)).unwrap());
+        assert!(written.is_empty());
+        let mut frames = 0;
+        while written.append(&batch(frames..frames + 1)).unwrap() {
+            frames += 1;
+        }
+        assert_eq!(frames, (SIZE / PAGE) as u64);
+        assert_eq!(
+            numbers(&log(room.path(), 0)),
+            (0..frames).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn a_log_that_was_not_made_to_its_end_is() {
+        let room = tempfile::tempdir().unwrap();
+        let mut written = log(room.path(), 0);
+        assert!(written.append(&batch(1..2)).unwrap());
+        let path = path_of(&room.path().join("a.redb"));
+        let file = SystemDisk.open(&path).unwrap().unwrap();
+        file.set_length(PAGE as u64 + 1).unwrap();
+        assert_eq!(numbers(&log(room.path(), 0)), [1]);
+        assert_eq!(file.length().unwrap(), SIZE as u64);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_no_frame(bytes: Vec<u8>, at: prop::sample::Index, number: u64) {
+            let key = FrameKey::new(&[1; 32], 7).unwrap();
+            let log = Log::read(None, Path::new("a.redb"), key, 0).unwrap();
+            let at = at.index(bytes.len() + 1);
+            prop_assert!(log.frame(&bytes, at, number).is_none());
+            if let Some(entries) = entries(&bytes) {
+                prop_assert_eq!(&*clear(&entries), &bytes);
+            }
+        }
+    }
+}
