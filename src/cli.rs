@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
-use crate::commands::{Exit, Source, check, demo, healthcheck, journal, resolve, run, simulate};
+use crate::commands::{
+    Exit, Source, check, demo, healthcheck, journal, probe, resolve, run, simulate,
+};
 
 /// What `--help` says below the list of commands.
 const AFTER_HELP: &str = "\
@@ -34,6 +36,11 @@ enum Command {
     /// Show it at work: a simulated gateway, holdline before it, and a curl line that works
     Demo(demo::Args),
     Simulate(simulate::Args),
+    /// Find out what a gateway does where its documentation is silent, with a test shop
+    ///
+    /// Makes some eight payments and refunds, all marked as tests, and prints what came of them as a
+    /// configuration; its comments are the findings. Have the shop's test cards at hand.
+    Probe(probe::Args),
     /// Tell whether a configuration is sound: all faults at once, or what is in force
     ///
     /// Binds nothing and contacts nobody. The configuration in force goes to the standard output
@@ -76,6 +83,7 @@ fn obey(command: &Command) -> io::Result<Exit> {
         Command::Run(source) => block_on(run::run(source, &mut complaints)),
         Command::Demo(args) => block_on(demo::run(args, &mut out, &mut complaints)),
         Command::Simulate(args) => block_on(simulate::run(args, &mut out)),
+        Command::Probe(args) => block_on(probe::run(args, &mut out, &mut complaints)),
         Command::Check(source) => check::run(source, &mut out, &mut complaints),
         Command::Journal(command) => block_on(journal::run(command, &mut out, &mut complaints)),
         Command::Resolve(args) => block_on(resolve::run(args, &mut out, &mut complaints)),

@@ -11,6 +11,7 @@ pub mod config;
 
 pub mod admin;
 pub mod control;
+pub mod probe;
 pub mod proxy;
 pub mod simulator;
 

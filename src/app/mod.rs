@@ -4,4 +4,4 @@ mod metrics;
 mod stopping;
 mod whole;
 
-pub use whole::{App, Error};
+pub use whole::{App, Error, client};

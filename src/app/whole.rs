@@ -248,6 +248,28 @@ fn site(
     drain: &Drain,
     metrics: &upstream::Metrics,
 ) -> Result<Site, Error> {
+    Ok(Site {
+        hosts: gateway
+            .hosts
+            .iter()
+            .map(|host| host.as_str().to_owned())
+            .collect(),
+        gateway: Arc::new(exchange::Gateway {
+            name: gateway.name.clone().into(),
+            profile: &protocol::BEGATEWAY,
+            client: client(gateway, config, clock, drain, metrics)?,
+        }),
+    })
+}
+
+/// The calls to a gateway, as its configuration has them.
+pub fn client(
+    gateway: &Gateway,
+    config: &upstream::Config,
+    clock: Clock,
+    drain: &Drain,
+    metrics: &upstream::Metrics,
+) -> Result<Client, Error> {
     let connector =
         match &gateway.ca_file {
             _ if !gateway.origin.is_tls() => Connector::network_without_tls(),
@@ -259,26 +281,14 @@ fn site(
                 }
             })?),
         };
-    let client = Client::new(
+    Ok(Client::new(
         gateway.origin.clone(),
         connector,
         config.clone(),
         clock,
         drain.clone(),
         metrics.clone(),
-    );
-    Ok(Site {
-        hosts: gateway
-            .hosts
-            .iter()
-            .map(|host| host.as_str().to_owned())
-            .collect(),
-        gateway: Arc::new(exchange::Gateway {
-            name: gateway.name.clone().into(),
-            profile: &protocol::BEGATEWAY,
-            client,
-        }),
-    })
+    ))
 }
 
 fn doors(

@@ -5,6 +5,7 @@ pub mod demo;
 mod exit;
 pub mod healthcheck;
 pub mod journal;
+pub mod probe;
 pub mod resolve;
 pub mod run;
 pub mod simulate;

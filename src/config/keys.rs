@@ -120,6 +120,12 @@ fn upstream(config: &mut Config, visitor: &mut impl Visitor) {
     );
     visitor.key(
         section,
+        "fail_fast",
+        &mut upstream.fail_fast,
+        &Within(SECOND, DAY),
+    );
+    visitor.key(
+        section,
         "answer_timeout",
         &mut upstream.answer_timeout,
         &step,

@@ -16,6 +16,7 @@ use super::order::{Identity, Order};
 use super::stored::{OnDisk, Stored};
 use super::table::Table;
 use crate::timing::Moment;
+use crate::upstream::Cause;
 
 /// What becomes of a request that asks for an exchange.
 pub enum Admission {
@@ -60,11 +61,13 @@ pub enum Refusal {
     JournalFull,
     /// The process is stopping.
     Draining,
+    /// The gateway accepts no connections; this is why the last attempt failed.
+    Unreachable(Cause),
 }
 
 impl Refusal {
-    /// Every refusal, for the table of what is told.
-    pub const ALL: [Self; 8] = [
+    /// Every refusal, for the table of what is told; the causes have a table of their own.
+    pub const ALL: [Self; 9] = [
         Self::Running,
         Self::Held,
         Self::Owner,
@@ -73,6 +76,7 @@ impl Refusal {
         Self::JournalDown,
         Self::JournalFull,
         Self::Draining,
+        Self::Unreachable(Cause::Refused),
     ];
 }
 
@@ -205,7 +209,10 @@ impl Context {
         } else if order.key.explicit && table.facts.purge(now) >= limits.facts {
             Err(Refusal::Facts)
         } else {
-            self.recorder.may_start()
+            self.recorder.may_start()?;
+            // Last, because who may try is the one that finds out.
+            let client = &order.gateway.client;
+            client.may_try().map_err(Refusal::Unreachable)
         }
     }
 

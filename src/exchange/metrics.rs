@@ -200,6 +200,7 @@ impl Metrics {
             Refusal::JournalDown => "journal_down",
             Refusal::JournalFull => "journal_full",
             Refusal::Draining => "draining",
+            Refusal::Unreachable(_) => "unreachable",
         };
         self.refused.get_or_create(&Refused { why }).inc();
     }

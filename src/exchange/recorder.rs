@@ -18,8 +18,14 @@ pub struct RecordError;
 
 /// An answer could not be read from the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("failed to read an answer from the disk")]
-pub struct ReadError;
+pub enum ReadError {
+    /// Not now; a later try may succeed.
+    #[error("failed to read an answer from the disk")]
+    Down,
+    /// Its record is damaged: no later try succeeds.
+    #[error("the record of an answer is damaged")]
+    Damaged,
+}
 
 /// Takes the records of every exchange, in order.
 pub trait Recorder: Send + Sync {
@@ -85,15 +91,15 @@ impl Recorder for Journal {
             match reading.await {
                 Ok(sealed) => Ok(Some(sealed)),
                 Err(journal::ReadError::Absent(_)) => Ok(None),
-                // The room itself has told which it was; neither gives an answer.
-                Err(journal::ReadError::Down | journal::ReadError::Damaged(_)) => Err(ReadError),
+                Err(journal::ReadError::Down) => Err(ReadError::Down),
+                Err(journal::ReadError::Damaged(_)) => Err(ReadError::Damaged),
             }
         })
     }
 
     fn may_start(&self) -> Result<(), Refusal> {
         Self::may_start(self).map_err(|why| match why {
-            NoRoom::Down => Refusal::JournalDown,
+            NoRoom::Down | NoRoom::Hung => Refusal::JournalDown,
             NoRoom::Full => Refusal::JournalFull,
         })
     }

@@ -32,7 +32,7 @@ pub(super) enum Unread {
     Down,
     /// It was dropped.
     Gone,
-    /// Its seal does not open.
+    /// Its record is damaged, or its seal does not open.
     Broken,
 }
 
@@ -126,7 +126,8 @@ impl Context {
         let sealed = match self.recorder.answer(place).await {
             Ok(Some(sealed)) => sealed,
             Ok(None) => return Err(Unread::Gone),
-            Err(ReadError) => return Err(Unread::Down),
+            Err(ReadError::Down) => return Err(Unread::Down),
+            Err(ReadError::Damaged) => return Err(Unread::Broken),
         };
         let opened = key.open(exchange, place, &sealed);
         let answer = opened.map_or(None, |clear| StoredResponse::decode(&clear).ok());

@@ -128,6 +128,9 @@ pub enum NoRoom {
     /// The file cannot be written now.
     #[error("the journal is down")]
     Down,
+    /// The disk does not answer: a commit has been under way for seconds.
+    #[error("the journal waits for its disk")]
+    Hung,
     /// What may not be dropped fills the file.
     #[error("the journal is full")]
     Full,

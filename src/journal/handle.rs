@@ -3,6 +3,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,11 @@ use super::site::Site;
 use super::store::Store;
 use super::work::perform;
 use super::{Change, Entry, Number, Page, Place, Remembered, Report, Sealed};
-use crate::timing::Clock;
+use crate::timing::{Clock, Moment};
+
+/// A disk that has not done a piece of work for so long has hung: an exchange whose answer is at hand
+/// goes on without it, as it would if the disk had failed.
+const HUNG: Duration = Duration::from_secs(5);
 
 /// An entry on its way to the disk. It goes its way whether this is awaited or not.
 pub type Appending = Pin<Box<dyn Future<Output = Result<(), AppendError>> + Send>>;
@@ -38,6 +43,8 @@ pub(super) struct Shared {
     /// reopens it, takes it to write.
     pub(super) files: RwLock<Files>,
     pub(super) queue: Mutex<Queue>,
+    /// Since when the writer waits for the disk, if it does.
+    pub(super) at_work: Mutex<Option<Moment>>,
     /// Wakes the writer.
     pub(super) wake: Notify,
     pub(super) up: AtomicBool,
@@ -61,6 +68,16 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Says since when the writer waits for the disk.
+    pub(super) fn is_at_work(&self, since: Option<Moment>) {
+        *self.at_work.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn has_hung(&self) -> bool {
+        let since = *self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| self.clock.now().since(since) >= HUNG)
+    }
+
     /// Does something with the open file; `None` while it is down.
     pub(super) fn with_store<T>(&self, work: impl FnOnce(&Store) -> T) -> Option<T> {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
@@ -79,18 +96,37 @@ impl Journal {
     ///
     /// Where this fails the entry is owed: it is written before the journal is up again. An intent
     /// is not; for one that may have reached the disk its withdrawal is owed.
+    ///
+    /// What follows upon a gateway's answer also fails where the disk has hung. It stays in the queue,
+    /// and is written when the disk goes on. An intent is waited for: nothing may leave before it.
     pub fn append(&self, entry: Entry) -> Appending {
         let (done, durable) = oneshot::channel();
         let is_lazy = entry.change == Change::Delivered;
-        let queued = Queued {
-            entry,
-            done,
-            at: self.0.clock.now(),
+        let has_patience = match entry.change {
+            Change::Accepted(_) | Change::Candidate(_) | Change::Completed(_) => false,
+            Change::Submitted(_)
+            | Change::Resubmitted(_)
+            | Change::Delivered
+            | Change::InDoubt(_)
+            | Change::Withdrawn
+            | Change::Refused
+            | Change::Closed(_) => true,
         };
-        if self.0.queue().push(queued, is_lazy) {
+        let (clock, at) = (self.0.clock, self.0.clock.now());
+        if self.0.queue().push(Queued { entry, done, at }, is_lazy) {
             self.0.wake.notify_one();
         }
-        Box::pin(async move { durable.await.unwrap_or(Err(AppendError)) })
+        let durable = async { durable.await.unwrap_or(Err(AppendError)) };
+        if has_patience {
+            return Box::pin(durable);
+        }
+        Box::pin(async move {
+            tokio::select! {
+                biased;
+                written = durable => written,
+                () = clock.sleep_until(at + HUNG) => Err(AppendError),
+            }
+        })
     }
 
     /// The answer at a place, sealed as it was appended.
@@ -132,6 +168,8 @@ impl Journal {
     pub fn may_start(&self) -> Result<(), NoRoom> {
         if !self.is_up() {
             Err(NoRoom::Down)
+        } else if self.0.has_hung() {
+            Err(NoRoom::Hung)
         } else if self.0.full.load(Ordering::Acquire) {
             Err(NoRoom::Full)
         } else {

@@ -104,6 +104,7 @@ impl Claimed {
                 store: Some(store),
             }),
             queue: Mutex::new(Queue::default()),
+            at_work: Mutex::default(),
             wake: Notify::new(),
             up: AtomicBool::new(true),
             full: AtomicBool::new(false),

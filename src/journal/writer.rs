@@ -223,7 +223,10 @@ impl Writer {
     ) -> Result<T, String> {
         let shared = Arc::clone(&self.shared);
         let worked = perform(&*self.shared.site.disk, move || shared.with_store(work));
-        match worked.await {
+        self.shared.is_at_work(Some(self.shared.clock.now()));
+        let worked = worked.await;
+        self.shared.is_at_work(None);
+        match worked {
             Some(Some(Ok(done))) => Ok(done),
             Some(Some(Err(error))) => Err(with_causes(&error)),
             Some(None) => Err("it is not open".to_owned()),

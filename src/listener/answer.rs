@@ -16,6 +16,7 @@ use hyper::service::Service;
 use super::line::Line;
 use super::parking::{Manner, Place, Reply};
 use super::receipt::Receipt;
+use super::scrutiny::Scrutiny;
 use crate::message::{Body, BodyError};
 
 /// The client's address, in every request's extensions.
@@ -28,15 +29,23 @@ pub(super) struct Attended<S> {
     line: Arc<Line>,
     peer: Peer,
     place: Place,
+    scrutiny: Scrutiny,
 }
 
 impl<S> Attended<S> {
-    pub(super) const fn new(service: S, line: Arc<Line>, peer: Peer, place: Place) -> Self {
+    pub(super) const fn new(
+        service: S,
+        line: Arc<Line>,
+        peer: Peer,
+        place: Place,
+        scrutiny: Scrutiny,
+    ) -> Self {
         Self {
             service,
             line,
             peer,
             place,
+            scrutiny,
         }
     }
 }
@@ -55,6 +64,9 @@ where
             // Before the service sees this request: its sender may have read the answer before it.
             self.line.request_came();
             request.extensions_mut().insert(self.peer);
+            if let Err(malformed) = self.scrutiny.next_head() {
+                request.extensions_mut().insert(malformed);
+            }
             let manner = Manner::of(&request);
             Serving {
                 future: Box::pin(self.service.call(request)),

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Sleep, sleep_until};
 use tracing::debug;
 
@@ -22,6 +23,7 @@ use super::line::Line;
 use super::metrics::Why;
 use super::parking::{Manner, Place, Reply};
 use super::rewound::Rewound;
+use super::scrutiny::Scrutiny;
 use super::watch::Overdue;
 use crate::message::Body;
 use crate::timing::{Moment, on_grid};
@@ -33,6 +35,9 @@ const LINGER: Duration = Duration::from_secs(1);
 const LAST_WRITES: Duration = Duration::from_secs(2);
 /// The least that hyper allows for its buffers.
 const LEAST_BUFFER: usize = 8192;
+/// The answer to a head that took too long, as bare as hyper's own answers to broken ones.
+const LATE: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// How many fields hyper takes without an allocation for each request.
 const FIELDS_ON_STACK: usize = 100;
 
@@ -66,10 +71,7 @@ where
         last: None,
     };
     let place = Place::default();
-    let service = Attended::new(service, Arc::clone(&line), peer, place.clone());
-    // Boxed, so that it is gone while an answer is waited for or watched.
-    let io = TokioIo::new(Rewound::new(io));
-    let hyper = Box::pin(terms.http.serve_connection(io, service));
+    let hyper = begin(io, &line, peer, &place, service);
     let why = match speak(hyper, &place, attendant).await {
         End::Served(result) => {
             if let Err(error) = result {
@@ -77,7 +79,7 @@ where
             }
             attendant.linger().await
         }
-        End::Overdue(Overdue::Request) => attendant.linger().await,
+        End::Overdue(Overdue::Request | Overdue::Fields) => attendant.linger().await,
         End::Overdue(Overdue::Write) => {
             line.reset_on_close();
             Why::Deadline
@@ -89,6 +91,24 @@ where
         }
     };
     line.abandon(why);
+}
+
+/// hyper on a fresh connection. Boxed, so that it is gone while an answer is waited for or watched.
+fn begin<I, S>(
+    io: I,
+    line: &Arc<Line>,
+    peer: Peer,
+    place: &Place,
+    service: S,
+) -> Pin<Box<Hyper<I, S>>>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
+{
+    let scrutiny = Scrutiny::default();
+    let io = TokioIo::new(Rewound::new(io, scrutiny.clone()));
+    let service = Attended::new(service, Arc::clone(line), peer, place.clone(), scrutiny);
+    Box::pin(line.terms().http.serve_connection(io, service))
 }
 
 /// hyper's settings for one connection. Its own deadline for fields counts the idle time of a
@@ -122,7 +142,12 @@ where
     loop {
         let manner = match drive(hyper.as_mut(), place, attendant).await {
             Ok(manner) => manner,
-            Err(end) => return end,
+            Err(end) => {
+                if matches!(end, End::Overdue(Overdue::Fields)) {
+                    tell_late(&mut take_apart(hyper).0);
+                }
+                return end;
+            }
         };
         let (mut io, service) = take_apart(hyper);
         let counted = terms.metrics.parked();
@@ -134,6 +159,17 @@ where
         io.put_back(manner.head(terms.drain.is_draining()));
         hyper = Box::pin(terms.http.serve_connection(TokioIo::new(io), service));
     }
+}
+
+/// Tells a client that the fields of its request took too long, if there is room for the words: no
+/// answer is on its way while fields are read.
+fn tell_late(io: &mut (impl AsyncWrite + Unpin)) {
+    let told = async {
+        io.write_all(LATE).await?;
+        io.flush().await
+    };
+    // It is closed either way.
+    let _ = told.now_or_never();
 }
 
 /// Keeps of hyper the socket, and what the client sent beyond its request.
@@ -343,7 +379,7 @@ mod tests {
         let peer = Peer(listener.local_addr().unwrap());
         let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
         let task = serve(line.wire(), Arc::clone(&line), peer, service);
-        assert!(size_of_val(&task) <= 832, "{} bytes", size_of_val(&task));
+        assert!(size_of_val(&task) <= 848, "{} bytes", size_of_val(&task));
         assert!(size_of_val(&*line) <= 160, "{} bytes", size_of_val(&*line));
     }
 }

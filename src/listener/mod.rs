@@ -9,6 +9,7 @@ mod metrics;
 mod parking;
 mod receipt;
 mod rewound;
+mod scrutiny;
 mod server;
 mod watch;
 
@@ -18,4 +19,5 @@ pub use evidence::{Evidence, acknowledgement_works};
 pub use metrics::Metrics;
 pub use parking::{Later, Reply};
 pub use receipt::Receipt;
+pub use scrutiny::Malformed;
 pub use server::{Server, bind};

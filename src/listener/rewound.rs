@@ -1,20 +1,25 @@
-//! A stream to which bytes can be put back, to be read again before what it brings itself.
+//! A stream to which bytes can be put back, to be read again before what it brings itself. What it
+//! brings itself is scrutinised.
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::scrutiny::Scrutiny;
 
 /// The stream and what is read before it.
 pub(super) struct Rewound<I> {
     before: Box<[u8]>,
+    scrutiny: Scrutiny,
     io: I,
 }
 
 impl<I> Rewound<I> {
-    pub(super) fn new(io: I) -> Self {
+    pub(super) fn new(io: I, scrutiny: Scrutiny) -> Self {
         Self {
             before: Box::default(),
+            scrutiny,
             io,
         }
     }
@@ -33,7 +38,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Rewound<I> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.before.is_empty() {
-            return Pin::new(&mut self.io).poll_read(context, buffer);
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.io).poll_read(context, buffer))?;
+            let read = buffer.filled().get(before..).unwrap_or_default();
+            self.scrutiny.read(read);
+            return Poll::Ready(Ok(()));
         }
         let count = self.before.len().min(buffer.remaining());
         let (now, later) = self.before.split_at(count);
@@ -81,7 +90,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_put_back_last_is_read_first_and_all_of_it_before_the_stream() {
-        let mut rewound = Rewound::new(&b"stream"[..]);
+        let mut rewound = Rewound::new(&b"stream"[..], Scrutiny::default());
         rewound.put_back(b"second ");
         rewound.put_back(b"first ");
         let mut read = [0; 8];

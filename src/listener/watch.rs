@@ -81,8 +81,10 @@ pub(super) enum Verdict {
 /// A deadline that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overdue {
-    /// The client sent no request, or did not end its fields.
+    /// The client sent nothing.
     Request,
+    /// The client did not end its request's fields.
+    Fields,
     /// The client takes no byte of an answer.
     Write,
 }
@@ -335,8 +337,7 @@ impl Watch {
 
     /// Takes out the answers that stay undecided when the connection ends.
     pub(super) fn abandoned(&mut self) -> Vec<Receipt> {
-        let undecided = std::mem::take(&mut self.answers);
-        undecided.into_iter().map(|answer| answer.receipt).collect()
+        self.answers.drain(..).map(|it| it.receipt).collect()
     }
 
     /// The deadline that has passed, if any.
@@ -346,9 +347,8 @@ impl Watch {
             return (since + config.write_timeout <= now).then_some(Overdue::Write);
         }
         match self.phase {
-            Phase::Awaiting { until } | Phase::Fields { until } => {
-                (until <= now).then_some(Overdue::Request)
-            }
+            Phase::Awaiting { until } => (until <= now).then_some(Overdue::Request),
+            Phase::Fields { until } => (until <= now).then_some(Overdue::Fields),
             Phase::Serving => None,
         }
     }
@@ -487,7 +487,7 @@ mod tests {
         watch.was_read(1, at(9_000), &config);
         watch.was_read(1, at(18_000), &config);
         assert_eq!(watch.overdue(at(18_999), &config), None);
-        assert_eq!(watch.overdue(at(19_000), &config), Some(Overdue::Request));
+        assert_eq!(watch.overdue(at(19_000), &config), Some(Overdue::Fields));
         watch.request_came(None);
         assert_eq!(watch.overdue(at(90_000), &config), None);
         watch.answer_buffered(None, None, at(90_000), &config);

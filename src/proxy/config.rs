@@ -18,7 +18,8 @@ pub struct Config {
     pub held: usize,
     /// `limits.body`: bytes of one converted request's body.
     pub max_body: usize,
-    /// `listener.body_timeout`: from the end of the fields to the end of the body.
+    /// `listener.body_timeout`: from the end of the fields to the end of the body; of a relayed
+    /// body, from one piece to the next.
     pub body_timeout: Duration,
 }
 

@@ -6,6 +6,7 @@ use http::uri::Authority;
 use http::{Method, Version};
 
 use super::respond::VIA_NAME;
+use crate::listener::Malformed;
 use crate::message::fields::{elements, named_by_connection};
 use crate::protocol::Profile;
 
@@ -28,11 +29,17 @@ pub enum HeadFault {
     Expectation,
     /// The request has passed here before (RFC 9110 §7.6.3).
     Loop,
+    /// A line of the head ends in LF without CR.
+    LineEnd,
+    /// More than one length is declared (RFC 9112 §6.1).
+    Lengths,
+    /// Nobody can tell where the request begins.
+    Boundary,
 }
 
 impl HeadFault {
     /// Every fault, for the table of what is told.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Host,
         Self::Authority,
         Self::Method,
@@ -41,7 +48,20 @@ impl HeadFault {
         Self::TransferCoding,
         Self::Expectation,
         Self::Loop,
+        Self::LineEnd,
+        Self::Lengths,
+        Self::Boundary,
     ];
+}
+
+impl From<Malformed> for HeadFault {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::LineEnd => Self::LineEnd,
+            Malformed::Lengths => Self::Lengths,
+            Malformed::Boundary => Self::Boundary,
+        }
+    }
 }
 
 /// Fields that a client may not declare to be the connection's own: a proxy would drop them, and
@@ -57,6 +77,9 @@ const NEVER_HOP_BY_HOP: [HeaderName; 4] = [
 /// Checks a request's head as far as it is the same for every gateway, and says which host it asks
 /// for.
 pub(super) fn check(head: &Parts) -> Result<Authority, HeadFault> {
+    if let Some(malformed) = head.extensions.get::<Malformed>() {
+        return Err((*malformed).into());
+    }
     check_method(&head.method)?;
     let host = host(head)?;
     check_framing(head)?;
@@ -89,9 +112,11 @@ fn host(head: &Parts) -> Result<Authority, HeadFault> {
     if host.host().is_empty() || host.as_str().contains('@') {
         return Err(HeadFault::Host);
     }
-    match head.uri.authority() {
-        Some(target) if target.as_str() != host.as_str() => Err(HeadFault::Authority),
-        Some(_) | None => Ok(host),
+    match (head.uri.scheme(), head.uri.authority()) {
+        // The authority alone is CONNECT's target (RFC 9112 §3.2.3).
+        (None, Some(_)) => Err(HeadFault::Authority),
+        (_, Some(target)) if target.as_str() != host.as_str() => Err(HeadFault::Authority),
+        (_, _) => Ok(host),
     }
 }
 
@@ -109,11 +134,9 @@ pub(super) fn check_connection(fields: &HeaderMap, profile: &Profile) -> Result<
 
 fn check_framing(head: &Parts) -> Result<(), HeadFault> {
     let fields = &head.headers;
-    let mut codings = elements(fields, &header::TRANSFER_ENCODING);
-    if fields.contains_key(header::TRANSFER_ENCODING) {
-        let only_chunked = codings
-            .next()
-            .is_some_and(|it| it.eq_ignore_ascii_case("chunked"))
+    let mut codings = fields.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        let only_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked")
             && codings.next().is_none()
             && head.version == Version::HTTP_11;
         return only_chunked.then_some(()).ok_or(HeadFault::TransferCoding);

@@ -272,29 +272,44 @@ const fn unreachable_gateway(cause: Cause) -> (ProxyError, &'static str) {
 }
 
 const fn refused(refusal: Refusal) -> Words {
-    let message = match refusal {
-        Refusal::Running => "Too many exchanges are running. Nothing was submitted.",
-        Refusal::Held => "Too many requests are held. Nothing was submitted.",
-        Refusal::Owner => "This shop has too many exchanges running. Nothing was submitted.",
-        Refusal::Undelivered => "Too many answers wait for their clients. Nothing was submitted.",
-        Refusal::Facts => "Too many keys are remembered. Nothing was submitted.",
-        Refusal::JournalDown => "The journal cannot be written. Nothing was submitted.",
-        Refusal::JournalFull => "The journal is full. Nothing was submitted.",
-        Refusal::Draining => "holdline is stopping. Nothing was submitted.",
+    let limit = ProxyError::ConnectionLimitReached;
+    let (error, message) = match refusal {
+        Refusal::Unreachable(cause) => return not_submitted(Withdrawal::Connect, Some(cause)),
+        Refusal::Running => (
+            limit,
+            "Too many exchanges are running. Nothing was submitted.",
+        ),
+        Refusal::Held => (limit, "Too many requests are held. Nothing was submitted."),
+        Refusal::Owner => (
+            limit,
+            "This shop has too many exchanges running. Nothing was submitted.",
+        ),
+        Refusal::Undelivered => (
+            limit,
+            "Too many answers wait for their clients. Nothing was submitted.",
+        ),
+        Refusal::Facts => (
+            limit,
+            "Too many keys are remembered. Nothing was submitted.",
+        ),
+        Refusal::JournalDown => (
+            ProxyError::ProxyInternalError,
+            "The journal cannot be written. Nothing was submitted.",
+        ),
+        Refusal::JournalFull => (
+            ProxyError::ProxyInternalError,
+            "The journal is full. Nothing was submitted.",
+        ),
+        Refusal::Draining => (
+            ProxyError::DestinationUnavailable,
+            "holdline is stopping. Nothing was submitted.",
+        ),
     };
     Words {
         status: StatusCode::SERVICE_UNAVAILABLE,
         code: FAILED,
         fate: Fate::NotSubmitted,
-        error: match refusal {
-            Refusal::Draining => ProxyError::DestinationUnavailable,
-            Refusal::Running
-            | Refusal::Held
-            | Refusal::Owner
-            | Refusal::Undelivered
-            | Refusal::Facts => ProxyError::ConnectionLimitReached,
-            Refusal::JournalDown | Refusal::JournalFull => ProxyError::ProxyInternalError,
-        },
+        error,
         message,
         retry_after: SOON,
     }
@@ -337,6 +352,18 @@ const fn head(fault: HeadFault) -> Words {
                 "The request has passed this holdline before: its upstream leads back to it.",
             )
         },
+        HeadFault::LineEnd => wrong(
+            StatusCode::BAD_REQUEST,
+            "A line of the request's head ends in LF without CR.",
+        ),
+        HeadFault::Lengths => wrong(
+            StatusCode::BAD_REQUEST,
+            "The request declares more than one length; send one Content-Length, or chunks.",
+        ),
+        HeadFault::Boundary => wrong(
+            StatusCode::BAD_REQUEST,
+            "The body before this request was not framed properly.",
+        ),
     }
 }
 

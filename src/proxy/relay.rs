@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::respond;
 use super::service::{Incomer, Proxy};
 use crate::exchange::Gateway;
-use crate::message::{Body, BodyError};
+use crate::message::{Body, BodyError, Paced};
 
 impl Proxy {
     pub(super) async fn relay(self, incomer: Incomer) -> Response<Body> {
@@ -21,7 +21,10 @@ impl Proxy {
         let body = if http_body::Body::is_end_stream(&body) {
             Body::empty()
         } else {
-            Body::streamed(body.map_err(BodyError::cut))
+            Body::streamed(Paced::new(
+                body.map_err(BodyError::cut),
+                self.shared.config.body_timeout,
+            ))
         };
         let mut request = Request::new(body);
         *request.headers_mut() = respond::upstream_fields(&head.headers, head.version);
@@ -39,18 +42,20 @@ impl Proxy {
     }
 
     /// Sends a request as it is and gives the gateway's answer as it comes. A slow gateway may take
-    /// as long as a held request may. A `safe` one may be repeated freely.
+    /// as long as a held request may, and as long again for each piece of its answer. A `safe` one
+    /// may be repeated freely.
     pub(super) async fn forward(
         &self,
         gateway: &Arc<Gateway>,
         request: Request<Body>,
         safe: bool,
     ) -> Response<Body> {
-        match gateway.client.relay(request, self.shared.config.hold).await {
+        let patience = self.shared.config.hold;
+        match gateway.client.relay(request, patience).await {
             Ok(mut response) => {
                 let version = response.version();
                 respond::pass_on(response.headers_mut(), version);
-                response
+                response.map(|body| Body::streamed(Paced::new(body, patience)))
             }
             Err(error) => {
                 tracing::warn!(gateway = %gateway.name, %error, "a relayed request failed");

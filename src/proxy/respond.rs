@@ -187,6 +187,10 @@ pub(super) fn problem(problem: Problem, about: &About) -> Response<Body> {
         let challenge = HeaderValue::from_static("Basic realm=\"gateway\"");
         fields.insert(header::WWW_AUTHENTICATE, challenge);
     }
+    if matches!(problem, Problem::Head(_)) {
+        // What follows such a head may not be what it seems (RFC 9112 §11.2).
+        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     tell(fields, words.fate, about);
     response
 }

@@ -13,6 +13,7 @@ use super::connector::Connected;
 use super::http1::{Http1, Unanswered};
 use super::http2::{Http2, Stream};
 use super::lean::{self, Lean};
+use super::outage::Outage;
 use super::pool::{Lease, Pool, Pooled};
 use super::tls::Purpose;
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
@@ -32,6 +33,7 @@ struct Inner {
     drain: Drain,
     metrics: Metrics,
     pool: Arc<Pool>,
+    outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
     /// requests makes one and not many.
     opening: tokio::sync::Mutex<()>,
@@ -75,6 +77,12 @@ impl Client {
             clock,
             drain.clone(),
         );
+        let outage = Outage::new(
+            origin.authority().to_string(),
+            config.fail_fast,
+            clock,
+            metrics.clone(),
+        );
         Self(Arc::new(Inner {
             origin: Arc::new(origin),
             connector,
@@ -83,6 +91,7 @@ impl Client {
             drain,
             metrics,
             pool,
+            outage,
             opening: tokio::sync::Mutex::default(),
         }))
     }
@@ -90,6 +99,12 @@ impl Client {
     /// The origin that is called, and no other.
     pub fn origin(&self) -> &Origin {
         &self.0.origin
+    }
+
+    /// Whether one more payment should try to connect: while the gateway accepts no connections only
+    /// one does now and then, which finds out. If not, why the last attempt failed.
+    pub fn may_try(&self) -> Result<(), Cause> {
+        self.0.outage.may_try()
     }
 
     /// Makes a connection for one submit. Nothing of a request is sent; every error says
@@ -379,9 +394,13 @@ impl Inner {
     }
 
     async fn connected(&self, purpose: Purpose) -> Result<Connected, Error> {
-        self.connector
+        let attempt = self.outage.attempt();
+        let connected = self
+            .connector
             .connect(&self.origin, purpose, &self.config, &self.clock)
-            .await
+            .await;
+        attempt.ended(&connected);
+        connected
     }
 
     /// Waits for an answer until `deadline`. A process that stood still finds its time over before

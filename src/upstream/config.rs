@@ -8,6 +8,9 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// `upstream.handshake_timeout`: TLS handshake.
     pub handshake_timeout: Duration,
+    /// `upstream.fail_fast`: once every attempt to connect has failed for so long, new payments are
+    /// refused at once.
+    pub fail_fast: Duration,
     /// `upstream.answer_timeout`: a poll's or lookup's whole answer.
     pub answer_timeout: Duration,
     /// `upstream.idle_timeout`: how long a pooled connection may wait for its next use.
@@ -23,6 +26,7 @@ impl Default for Config {
         Self {
             connect_timeout: Duration::from_secs(3),
             handshake_timeout: Duration::from_secs(5),
+            fail_fast: Duration::from_secs(5),
             answer_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(15),
             connections: 256,

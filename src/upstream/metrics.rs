@@ -20,6 +20,7 @@ const ANSWER_SECONDS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 pub struct Metrics {
     connections: Counter,
     connections_open: Gauge,
+    outages: Gauge,
     errors: Family<Labels, Counter>,
     answer_seconds: Histogram,
 }
@@ -50,6 +51,7 @@ impl Default for Metrics {
         Self {
             connections: Counter::default(),
             connections_open: Gauge::default(),
+            outages: Gauge::default(),
             errors: Family::default(),
             answer_seconds: Histogram::new(ANSWER_SECONDS),
         }
@@ -70,6 +72,11 @@ impl Metrics {
             self.connections_open.clone(),
         );
         registry.register(
+            "upstream_outages",
+            "Gateways that accept no connections now",
+            self.outages.clone(),
+        );
+        registry.register(
             "upstream_errors",
             "Calls to the gateway that failed, by cause",
             self.errors.clone(),
@@ -87,6 +94,16 @@ impl Metrics {
         self.connections.inc();
         self.connections_open.inc();
         Open(self.connections_open.clone())
+    }
+
+    /// Counts a gateway that accepts no connections from now on.
+    pub(super) fn outage_began(&self) {
+        self.outages.inc();
+    }
+
+    /// Counts one of them no more.
+    pub(super) fn outage_ended(&self) {
+        self.outages.dec();
     }
 
     /// Counts a failed call.

@@ -17,6 +17,7 @@ mod lean;
 mod metered;
 mod metrics;
 mod origin;
+mod outage;
 mod pool;
 mod reply;
 mod submission;

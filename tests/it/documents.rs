@@ -249,6 +249,7 @@ fn every_command_of_the_readme_is_one() {
         "check",
         "demo",
         "simulate",
+        "probe",
         "healthcheck",
         "journal ls",
         "resolve",

@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 12] = [
     &["commands"],
     &["app"],
     &["config"],
-    &["proxy", "admin", "control", "simulator"],
+    &["proxy", "admin", "control", "probe", "simulator"],
     &["exchange"],
     &["results", "journal"],
     &["upstream", "protocol", "polling", "listener"],
@@ -48,9 +48,14 @@ const GATEWAY_NAMES: [&str; 12] = [
     "incomplete",
 ];
 
-/// Who speaks to the gateway: the protocol, the gateway that is simulated, and the demo, whose line
-/// for curl is a client's.
-const SPEAKERS: [&str; 3] = ["src/protocol/", "src/simulator/", "src/commands/demo.rs"];
+/// Who speaks to the gateway: the protocol, the gateway that is simulated, the probe, whose requests
+/// are a merchant's, and the demo, whose line for curl is a client's.
+const SPEAKERS: [&str; 4] = [
+    "src/protocol/",
+    "src/simulator/",
+    "src/probe/",
+    "src/commands/demo.rs",
+];
 
 /// A file of the house.
 struct File {

@@ -81,12 +81,16 @@ async fn a_silent_client_and_a_trickled_head_are_closed() {
     loop {
         tokio::select! {
             read = trickling.stream.read(&mut buffer) => {
-                assert_eq!(read.unwrap(), 0);
+                assert_eq!(read.unwrap(), 1);
                 break;
             }
             () = tokio::time::sleep(SHORT / 10) => trickling.send("x").await,
         }
     }
+    let mut rest = String::new();
+    trickling.stream.read_to_string(&mut rest).await.unwrap();
+    let answer = [str::from_utf8(&buffer).unwrap(), &rest].concat();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
 #[tokio::test]

@@ -12,9 +12,13 @@ mod control;
 #[cfg(test)]
 mod delivery;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod downstream;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
@@ -25,6 +29,8 @@ mod killed;
 mod listener;
 #[cfg(test)]
 mod parking;
+#[cfg(test)]
+mod probe;
 #[cfg(test)]
 mod sidecar;
 #[cfg(test)]

@@ -96,6 +96,10 @@ impl Simulator {
         self
     }
 
+    pub(crate) fn into_settings(self) -> Settings {
+        self.0
+    }
+
     pub(crate) fn latency(self, span: Duration) -> Self {
         self.with(|settings| settings.latency = Latency::Fixed(span))
     }

@@ -105,6 +105,30 @@ async fn a_relayed_request_that_is_never_answered_ends_with_the_hold() {
 }
 
 #[tokio::test]
+async fn a_relayed_body_that_pauses_too_long_is_broken_off_on_either_side() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let setup = holdline().gateway(origin.as_str()).hold(ms(150));
+    let setup = setup.configure(|config| config.proxy.body_timeout = ms(50));
+    let bench = setup.start().await;
+
+    let asking = bench.post("/reports").field("Content-Length", "10");
+    let mut client = asking.body("half").open().await;
+    let (mut gateway, _) = listener.accept().await.unwrap();
+    let mut seen = Vec::new();
+    gateway.read_to_end(&mut seen).await.ok();
+    assert!(seen.ends_with(b"half"), "{seen:?}");
+    client.answer().await.is_in_doubt();
+
+    let mut client = bench.get("/products").open().await;
+    let (mut gateway, _) = listener.accept().await.unwrap();
+    read_until(&mut gateway, b"\r\n\r\n").await;
+    let half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf";
+    gateway.write_all(half).await.unwrap();
+    assert!(client.read_to_end().await.ends_with(b"half"));
+}
+
+#[tokio::test]
 async fn hop_by_hop_fields_and_what_speaks_in_our_name_stay_behind() {
     let bench = holdline()
         .gateway(script(|_| {

@@ -37,6 +37,7 @@ pub(crate) enum Refusal {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SimulatedDisk {
     state: Arc<Mutex<State>>,
+    hung: tokio::sync::watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -111,9 +112,15 @@ impl SimulatedDisk {
         self.state().refusals.push((steps, refusal));
     }
 
+    /// The disk does nothing that it is asked for until it heals.
+    pub(crate) fn hangs(&self) {
+        self.hung.send_replace(true);
+    }
+
     /// The disk refuses nothing any more.
     pub(crate) fn heals(&self) {
         self.state().refusals.clear();
+        self.hung.send_replace(false);
     }
 
     /// From now on a file's sync does nothing and says that it did.
@@ -172,6 +179,7 @@ impl SimulatedDisk {
         };
         Self {
             state: Arc::new(Mutex::new(sure)),
+            hung: tokio::sync::watch::Sender::default(),
         }
     }
 
@@ -309,8 +317,15 @@ impl Disk for SimulatedDisk {
     }
 
     fn run(&self, work: Work) -> Working {
-        work();
-        Box::pin(std::future::ready(()))
+        if !*self.hung.borrow() {
+            work();
+            return Box::pin(std::future::ready(()));
+        }
+        let mut hung = self.hung.subscribe();
+        Box::pin(async move {
+            let _healed = hung.wait_for(|hung| !hung).await;
+            work();
+        })
     }
 }
 

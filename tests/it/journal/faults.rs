@@ -93,6 +93,33 @@ async fn whatever_step_the_disk_refuses_what_is_owed_is_written_when_it_is_back(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_holds_up_intents_and_no_answer() {
+    let disk = SimulatedDisk::default();
+    let running = start(&disk).unwrap();
+    let journal = &running.journal;
+    journal.append(path()[0].clone()).await.unwrap();
+    disk.hangs();
+    let accepted = journal.append(path()[1].clone());
+    let mut intent = journal.append(entry(2, 0, submitted(2, true)));
+    assert_eq!(journal.may_start(), Ok(()), "it may be slow only");
+    assert!(accepted.await.is_err());
+    assert!(futures_util::poll!(&mut intent).is_pending());
+    assert!(journal.is_up(), "nothing failed");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(journal.may_start(), Err(NoRoom::Hung));
+    assert!(journal.append(path()[4].clone()).await.is_err());
+    disk.heals();
+    intent.await.unwrap();
+    assert_eq!(journal.may_start(), Ok(()));
+    // What was not waited for is written all the same.
+    journal.append(path()[5].clone()).await.unwrap();
+    let found = all(journal).await;
+    assert_eq!(found[0].standing, Standing::Delivered);
+    assert_eq!(found[0].ticket.as_deref(), Some("task"));
+    assert_eq!(found[0].answer.map(|it| it.step), Some(4));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_journal_that_is_down_says_so_and_takes_no_new_exchange() {
     let disk = SimulatedDisk::default();
     let running = start(&disk).unwrap();

@@ -38,6 +38,8 @@ pub(crate) enum Reads {
     Work,
     /// The disk cannot be read.
     Fail,
+    /// The records are damaged.
+    Spoil,
     /// They bring something else.
     Lie,
     /// The answers were dropped.
@@ -330,7 +332,8 @@ impl Recorder for Journal {
         let sealed = entry.and_then(|entry| answer_of(&entry.written.change).cloned());
         let read = match self.state().reads {
             Reads::Work => Ok(sealed),
-            Reads::Fail => Err(ReadError),
+            Reads::Fail => Err(ReadError::Down),
+            Reads::Spoil => Err(ReadError::Damaged),
             Reads::Lie => Ok(sealed.map(|_| Sealed(Bytes::from_static(b"nothing")))),
             Reads::Drop => Ok(None),
         };

@@ -1,9 +1,11 @@
 //! Limits: a new exchange is refused before its intent, and a repeat never.
 use std::time::Duration;
 
-use holdline::exchange::Refusal;
 use holdline::exchange::machine::State;
+use holdline::exchange::{Admission, Refusal};
+use holdline::upstream::Cause;
 
+use super::network::Connect;
 use super::world::{Ask, Reply, Setting, World, until};
 
 fn limited(change: impl FnOnce(&mut holdline::exchange::Config)) -> World {
@@ -109,4 +111,70 @@ async fn a_journal_that_takes_no_intent_refuses_before_it_is_asked_for_one() {
         world.pay(&ask("b")).await.answer().settle(true);
         world.is_empty().await;
     }
+}
+
+/// By then who came before the outage has given up, and a second has passed.
+const SINCE_THE_LAST: Duration = Duration::from_secs(7);
+
+/// A gateway that refuses connections, and is known to; an exchange runs that has one.
+async fn in_an_outage() -> (World, Ask) {
+    let world = World::calm();
+    let running = Ask::of("a", 100, "delay=200000", |_| ());
+    let held = world.begin(&running);
+    until(&held.flight, State::Waiting).await;
+    world.network.plan(|| Connect::Refused);
+    // Whoever comes first waits for submit.start in vain.
+    for number in 0..100 {
+        let order = world.order(&ask(&format!("early-{number}")));
+        if matches!(world.flights.request(order), Admission::Refused(_)) {
+            assert!(number > 20, "it has not lasted");
+            return (world, running);
+        }
+        world.pass(Duration::from_millis(200)).await;
+    }
+    panic!("everybody waits");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_accepts_no_connections_is_told_at_once_and_one_at_a_time_tries() {
+    let (world, running) = in_an_outage().await;
+    let unreachable = Refusal::Unreachable(Cause::Refused);
+    refuses(&world, &ask("b"), unreachable, &running).await;
+    world.pass(SINCE_THE_LAST).await;
+    let probe = world.begin(&ask("b"));
+    assert!(!probe.joined, "one finds out");
+    refuses(&world, &ask("c"), unreachable, &running).await;
+    assert!(world.begin(&ask("b")).joined, "its repeat joins it");
+    until(&probe.flight, State::Ended).await;
+    assert_eq!(world.ledger().submits.len(), 1, "nothing was sent");
+
+    world.network.plan(|| Connect::Ready);
+    world.pass(Duration::from_secs(2)).await;
+    world.pay(&ask("b")).await.answer().settle(true);
+    let both = [world.begin(&ask("c")), world.begin(&ask("d"))];
+    assert!(both.iter().all(|held| !held.joined), "it is over");
+    world.pay(&running).await.answer().settle(true);
+    for name in ["c", "d"] {
+        world.pay(&ask(name)).await.answer().settle(true);
+    }
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_probe_itself_is_served_where_the_gateway_comes_back_in_time() {
+    let (world, _running) = in_an_outage().await;
+    world.pass(SINCE_THE_LAST).await;
+    let probe = world.begin(&ask("b"));
+    world.pass(Duration::from_secs(2)).await;
+    world.network.plan(|| Connect::Ready);
+    until(&probe.flight, State::Undelivered).await;
+    world.pay(&ask("b")).await.answer().settle(true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_is_over_before_anybody_comes_costs_nobody_his_payment() {
+    let (world, _running) = in_an_outage().await;
+    world.network.plan(|| Connect::Ready);
+    world.pass(Duration::from_secs(60)).await;
+    world.pay(&ask("b")).await.answer().settle(true);
 }

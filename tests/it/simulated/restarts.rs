@@ -271,7 +271,7 @@ async fn an_answer_that_cannot_be_read_is_in_progress_and_the_next_repeat_tries_
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_whose_seal_does_not_open_is_in_doubt_and_looked_up_by_the_next_repeat() {
-    for reads in [Reads::Lie, Reads::Drop] {
+    for reads in [Reads::Lie, Reads::Drop, Reads::Spoil] {
         let world = World::calm();
         let ask = Ask::payment("");
         let first = world.pay(&ask).await.answer();

@@ -1,0 +1,6 @@
+//! Clients and gateways that mean harm, or were written badly. What they achieve is judged by every
+//! byte that the other side saw.
+mod framing;
+mod heads;
+mod slow;
+mod world;
