@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::disk::{DiskFile, Work, Working};
 use super::key::KeyFile;
 use super::samples::{entry, head};
-use super::store::{Batch, Gone, Removal, Site, Store};
+use super::site::{Gone, Site};
+use super::store::{Removal, Store};
 use super::{
     Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Sealed, SystemDisk, open,
 };
@@ -57,15 +58,17 @@ fn compared(answer: usize, exchanges: u64, forgotten: u64) -> (u64, u64) {
         let numbers = first..first + side_by_side as u64;
         for which in 0..4 {
             let entries = step(numbers.clone(), which, answer);
-            store.commit(&Batch::of(entries)).unwrap();
+            store.append(&Arc::new(entries)).unwrap();
         }
         if let Some(old) = first.checked_sub(forgotten) {
-            let removals = (old..old + side_by_side as u64)
+            let removals: Vec<_> = (old..old + side_by_side as u64)
                 .map(|number| Removal::Exchange(Number(number)))
                 .collect();
-            store.commit(&Batch::removing(removals)).unwrap();
+            store.checkpoint().unwrap();
+            store.forget(&removals).unwrap();
         }
     }
+    store.checkpoint().unwrap();
     let weighed = site.taken.load(std::sync::atomic::Ordering::Relaxed);
     (weighed, store.allocated().unwrap())
 }

@@ -125,6 +125,11 @@ impl Holdline {
         self.directory().join("holdline.redb.last")
     }
 
+    /// What was made durable last, and is not in the journal yet.
+    pub(crate) fn wal(&self) -> PathBuf {
+        self.directory().join("holdline.redb.wal")
+    }
+
     /// Its configuration.
     pub(crate) fn config(&self) -> PathBuf {
         self.directory().join("holdline.toml")
