@@ -174,7 +174,7 @@ async fn a_file_that_others_may_read_is_told() {
         Holdline::journal,
         Holdline::key,
         Holdline::mark,
-        Holdline::log,
+        Holdline::wal,
     ] {
         let (_tap, mut holdline) = before_a_gateway().await;
         holdline.start().await;
