@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use crate::commands::{
-    Exit, Source, cert, check, demo, explain, healthcheck, journal, probe, resolve, run, simulate,
+    Exit, Source, cert, check, demo, explain, healthcheck, journal, log, probe, resolve, run,
+    simulate,
 };
 
 /// What `--help` says below the list of commands.
@@ -70,6 +71,12 @@ enum Command {
     /// whether the answer arrived. Asks the running holdline, which knows every step of what runs or
     /// ended a moment ago; of others the journal has the records.
     Explain(explain::Args),
+    /// Show or change the levels of a running holdline's log
+    ///
+    /// Over its control socket, and told in the log. They hold until SIGHUP or the next start, when
+    /// log.level counts again. Libraries are never heard below warnings, so no level shows a body or
+    /// a credential.
+    Log(log::Args),
     /// Say what became of an exchange that is in doubt
     ///
     /// After you have looked it up at the gateway. The verdict and its reason are recorded.
@@ -100,6 +107,7 @@ fn obey(command: &Command) -> io::Result<Exit> {
         Command::Cert(args) => cert::run(args, &mut out, &mut complaints),
         Command::Journal(command) => block_on(journal::run(command, &mut out, &mut complaints)),
         Command::Explain(args) => block_on(explain::run(args, &mut out, &mut complaints)),
+        Command::Log(args) => block_on(log::run(args, &mut out, &mut complaints)),
         Command::Resolve(args) => block_on(resolve::run(args, &mut out, &mut complaints)),
         Command::Healthcheck(args) => block_on(healthcheck::run(args, &mut out)),
     }

@@ -34,4 +34,5 @@ pub mod message;
 pub mod process;
 pub mod telemetry;
 
+pub mod live;
 pub mod timing;

@@ -22,6 +22,7 @@ use super::tasks::{self, Census, Query};
 use crate::drain::Drain;
 use crate::exchange::Flights;
 use crate::journal::Journal;
+use crate::live::Live;
 use crate::message::Body;
 use crate::timing::{Clock, wall_clock};
 
@@ -54,7 +55,7 @@ pub struct Parts {
     /// Its clients' listeners.
     pub listeners: Listeners,
     /// Its configuration.
-    pub about: About,
+    pub about: Live<About>,
 }
 
 struct Shared {
@@ -63,7 +64,7 @@ struct Shared {
     clock: Clock,
     journal: Option<Journal>,
     readiness: Readiness,
-    about: About,
+    about: Live<About>,
     policy: Policy,
     samples: Mutex<Samples>,
 }
@@ -154,8 +155,9 @@ impl Service {
     fn page(&self) -> Response<Body> {
         let shared = &self.0;
         shared.flights.observe();
+        let about = shared.about.now();
         let view = View {
-            about: &shared.about,
+            about: &about,
             scrape: Scrape::of(&shared.registry),
             samples: &shared.samples(),
             census: Census::take(&shared.flights, shared.clock.now()),

@@ -1,9 +1,15 @@
 //! The process from its configuration to its end: built bottom-up, run, drained top-down.
+mod doors;
 mod keeping;
 mod metrics;
+mod pillars;
+mod reloading;
+mod rules;
 mod stopping;
 mod tls;
 mod whole;
 
+pub use doors::client;
+pub use reloading::{Reload, Reloader};
 pub use tls::GatewayTlsError;
-pub use whole::{App, Error, client};
+pub use whole::{App, Ending, Error};

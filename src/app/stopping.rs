@@ -4,9 +4,9 @@ use std::time::Duration;
 use crate::drain::Drain;
 use crate::exchange::{Flight, Flights};
 use crate::journal::Journal;
-use crate::listener;
 use crate::telemetry::Capped;
 use crate::timing::{Clock, Moment};
+use crate::{listener, proxy};
 
 /// How long the last answers may take to leave once everything else has ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
@@ -23,6 +23,7 @@ pub(super) struct Stopping {
     pub(super) drain: Drain,
     pub(super) flights: Flights,
     pub(super) clients: listener::Metrics,
+    pub(super) held: proxy::Metrics,
     /// Closed at the end; absent where everything is in memory.
     pub(super) journal: Option<Journal>,
 }
@@ -31,10 +32,12 @@ impl Stopping {
     /// No new submits; what runs may end; then every waiter is let go and the last answers leave.
     /// All of it within the time-out, of which the last answers have their part.
     pub(super) async fn drain(self, timeout: Duration, hurry: impl Future<Output = ()>) {
-        let end = self.clock.now() + timeout;
-        let until = self.clock.now() + timeout.saturating_sub(LAST_ANSWERS.min(timeout / 10));
+        let begun = self.clock.now();
+        let end = begun + timeout;
+        let until = begun + timeout.saturating_sub(LAST_ANSWERS.min(timeout / 10));
         let (running, at_rest) = self.flights.count();
-        tracing::info!(running, at_rest, timeout = ?timeout, "draining");
+        let held = self.held.held();
+        tracing::info!(held, running, at_rest, timeout = ?timeout, "draining");
         self.drain.begin(until);
         self.flights.begin_drain(until);
         tokio::select! {
@@ -42,21 +45,40 @@ impl Stopping {
             () = self.clock.sleep_until(until) => {}
             () = hurry => tracing::warn!("told twice to stop: not waiting for what runs"),
         }
-        self.let_go(|flight| !flight.is_at_rest());
+        let mut left = self.let_go(|flight| !flight.is_at_rest());
+        let ended = running.saturating_sub(left);
         self.drain.end();
         tokio::select! {
             () = self.nothing_is_served() => {}
             () = self.clock.sleep_until(end) => {}
         }
-        self.let_go(|_| true);
+        left += self.let_go(|_| true);
         tokio::select! {
             () = self.drain.finished() => {}
             () = self.clock.sleep_until(end + DRAIN_LOOK) => {
-                tracing::warn!(tasks = self.drain.tasks(), "stopping with tasks that did not end");
+                self.tell_tasks();
             }
         }
         self.close_journal().await;
-        tracing::info!("stopped");
+        let seconds = self.clock.now().since(begun).as_secs_f64();
+        if self.journal.is_some() {
+            tracing::info!(ended, for_the_successor = left, seconds, "stopped");
+        } else {
+            tracing::info!(ended, forgotten = left, seconds, "stopped");
+        }
+    }
+
+    /// A client that keeps its connection open is a task too, and nobody waits for that.
+    fn tell_tasks(&self) {
+        let (tasks, clients) = (self.drain.tasks(), self.clients.open());
+        if tasks > usize::try_from(clients).unwrap_or_default() {
+            tracing::warn!(tasks, clients, "stopping with tasks that did not end");
+        } else {
+            tracing::info!(
+                clients,
+                "clients keep their connections open: not waiting for them"
+            );
+        }
     }
 
     /// What was written last is on disk, unless the disk hangs.
@@ -89,16 +111,17 @@ impl Stopping {
         self.clock.sleep_until(next).await;
     }
 
-    /// Lets go of flights. Without a journal they end with the process; whoever reads the log must
+    /// Lets go of flights, and says of how many. Without a journal they end with the process; whoever reads the log must
     /// know which.
-    fn let_go(&self, which: impl Fn(&Flight) -> bool) {
+    fn let_go(&self, which: impl Fn(&Flight) -> bool) -> usize {
         let flights = self.flights.stop(which);
+        let count = flights.len();
         if self.journal.is_some() {
             if !flights.is_empty() {
                 let exchanges = flights.len();
                 tracing::info!(exchanges, "kept in the journal for their clients' repeats");
             }
-            return;
+            return count;
         }
         for flight in flights {
             tracing::warn!(
@@ -111,5 +134,6 @@ impl Stopping {
                 "forgotten at the stop: its answer was not acknowledged, and nothing is on disk"
             );
         }
+        count
     }
 }

@@ -6,7 +6,7 @@ use rustls::pki_types::ServerName;
 use super::Error;
 use crate::certificates::{FileError, issuers};
 use crate::config::{Config, Gateway};
-use crate::listener::{self, Keyring, Tls};
+use crate::listener::{self, Certificates, Keyring, Tls};
 use crate::upstream::{Connector, PlatformRootsError, TlsConfig};
 
 /// Why TLS to a gateway cannot be set up; completes "failed to …".
@@ -23,8 +23,15 @@ pub enum GatewayTlsError {
     Tls(#[from] rustls::Error),
 }
 
-/// How a gateway is reached.
-pub(super) fn connector(gateway: &Gateway) -> Result<Connector, GatewayTlsError> {
+/// How a gateway is reached; its files are read.
+pub(super) fn connector(gateway: &Gateway) -> Result<Connector, Error> {
+    prepared(gateway).map_err(|source| Error::GatewayTls {
+        gateway: gateway.name.clone(),
+        source: Box::new(source),
+    })
+}
+
+fn prepared(gateway: &Gateway) -> Result<Connector, GatewayTlsError> {
     let reach = gateway.address.clone();
     if !gateway.origin.is_tls() {
         return Ok(Connector::network_without_tls().by_way_of(reach));
@@ -57,14 +64,33 @@ pub(super) fn keyring(
         return Ok(None);
     };
     let keyring = Keyring::load(tls, metrics);
-    keyring.map(Some).map_err(|source| Error::Certificates {
+    keyring
+        .map(Some)
+        .map_err(|source| unusable(address, source))
+}
+
+/// The same, read again for a listener that has one.
+pub(super) fn renewed(
+    config: &Config,
+    address: SocketAddr,
+) -> Result<Option<(SocketAddr, Certificates)>, Error> {
+    let Some(tls) = listener_tls(config, address) else {
+        return Ok(None);
+    };
+    let read = Certificates::read(tls);
+    let read = read.map_err(|source| unusable(address, source))?;
+    Ok(Some((address, read)))
+}
+
+fn unusable(address: SocketAddr, source: listener::Error) -> Error {
+    Error::Certificates {
         address,
         source: Box::new(source),
-    })
+    }
 }
 
 /// What the gateways of a listener show together; each file once.
-pub(super) fn listener_tls(config: &Config, address: SocketAddr) -> Option<Tls> {
+fn listener_tls(config: &Config, address: SocketAddr) -> Option<Tls> {
     let gateways = config.gateways.iter();
     let here = gateways.filter(|gateway| gateway.listen == address);
     here.filter_map(|gateway| gateway.tls.clone())

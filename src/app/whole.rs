@@ -4,28 +4,34 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use super::doors::{Door, control_socket, doors, listen, site};
 use super::keeping::Keeping;
 use super::metrics::Metrics;
+use super::pillars::Pillars;
+use super::reloading::{Reloadable, Reloader};
+use super::rules::{about, policy, read_policy};
 use super::stopping::Stopping;
-use super::tls::{self, GatewayTlsError};
-use crate::config::{Config, Gateway};
+use super::tls::GatewayTlsError;
+use crate::config::Config;
 use crate::control::{Desk, Socket};
 use crate::drain::Drain;
-use crate::exchange::machine::Policy;
-use crate::exchange::{self, Flights, NoRandom, ReadPolicy, Recovered};
+use crate::exchange::{self, Flights, NoRandom, Recovered};
 use crate::journal::{Journal, Writer};
-use crate::listener::{self, Evidence, Keyring, Server, bind};
+use crate::listener::{self, Evidence, Server};
+use crate::live::Live;
 use crate::message::Budget;
-use crate::polling::{Backoff, Schedule, Schedules};
-use crate::proxy::{self, Proxy, Site};
+use crate::polling::Schedules;
+use crate::proxy::{self, Site};
 use crate::results::Results;
+use crate::telemetry::{Levels, Seldom};
 use crate::timing::{Clock, Stamp, Stamps};
-use crate::upstream::{self, Client};
-use crate::{admin, control, journal, protocol};
+use crate::{admin, control, journal};
+
+/// Connections of operators and scrapers at once: they may not take the clients' descriptors.
+const OPERATORS: usize = 64;
 
 /// Why holdline did not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,101 +78,97 @@ pub enum Error {
     },
 }
 
-/// Where the clients of one address come in.
-struct Door {
-    listener: TcpListener,
-    keyring: Option<Keyring>,
-    proxy: Proxy,
+/// How a holdline ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It was told to stop.
+    AsTold,
+    /// A part of it ended by itself, which should never be.
+    Fallen,
 }
 
 /// A holdline that listens.
 pub struct App {
     clock: Clock,
     drain: Drain,
-    drain_timeout: Duration,
     flights: Flights,
     proxies: Vec<Door>,
     admin: (TcpListener, admin::Service),
     accepting: admin::Listeners,
     journal: Option<(Journal, Writer)>,
     control: Option<(Socket, Desk)>,
-    listener: listener::Config,
     listener_metrics: listener::Metrics,
+    rooms: Reloadable,
+    reloader: Reloader,
+}
+
+/// What the rooms are built on.
+struct Ground<'a> {
+    config: &'a Config,
+    clock: Clock,
+    drain: Drain,
+    metrics: Metrics,
+    levels: Option<Levels>,
 }
 
 impl App {
-    /// Builds every room, reads the journal and binds every listener; nothing is served yet.
+    /// Builds every room, reads the journal and binds every listener; nothing is served yet. The
+    /// log is somebody else's.
     pub fn build(config: Config) -> Result<Self, Error> {
-        let clock = Clock::start();
-        let drain = Drain::new();
-        let metrics = Metrics::default();
+        Self::with_log(config, None)
+    }
+
+    /// The same, for a process whose log has `levels`: a reload changes them, and so does the
+    /// operator over the control socket.
+    pub fn with_log(config: Config, levels: Option<Levels>) -> Result<Self, Error> {
+        let ground = Ground {
+            config: &config,
+            clock: Clock::start(),
+            drain: Drain::new(),
+            metrics: Metrics::default(),
+            levels,
+        };
+        let (clock, metrics) = (ground.clock, &ground.metrics);
         let stamps = Stamps::new(clock, Stamp::of_this_system());
         let keeping = Keeping::open(&config, clock, stamps, &metrics.journal)?;
-        let policy = policy(&config, keeping.recorder.is_durable());
-        let polling = config.polling.clone();
-        let schedules = Schedules::new(polling, config.proxy.hold, metrics.polling.clone());
-        let read_policy = ReadPolicy {
-            schedules: schedules.clone(),
-            backoff: policy.backoff,
-            unknown_grace: policy.unknown_grace,
-        };
-        let flights = Flights::new(exchange::Parts {
-            config: config.exchange.clone(),
-            policy,
-            hash_key: keeping.hash_key,
-            clock,
-            stamps,
-            drain: drain.clone(),
-            recorder: keeping.recorder,
-            results: Arc::new(Results::new(config.results.clone())),
-            metrics: metrics.exchange.clone(),
-            schedules,
-        });
-        let shared = Arc::new(proxy::Parts {
-            config: config.proxy.clone(),
-            flights: flights.clone(),
-            bodies: Budget::new(config.proxy.bodies),
-            read_policy,
-            clock,
-            metrics: metrics.proxy.clone(),
-        });
-        let mut sites: BTreeMap<SocketAddr, Vec<Site>> = BTreeMap::new();
-        for gateway in &config.gateways {
-            let site = site(gateway, &config.upstream, clock, &drain, &metrics.upstream)?;
-            sites.entry(gateway.listen).or_default().push(site);
-        }
+        let rooms = ground.rooms(&keeping, stamps);
+        let (sites, rooms) = ground.sites(rooms)?;
         let gateways: Vec<_> = sites.values().flatten().map(gateway_of).collect();
+        let flights = rooms.flights.clone();
         let recovered = flights.recover(keeping.past, &gateways);
         if recovered != Recovered::default() {
             tracing::info!(?recovered, "exchanges of before the start");
         }
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
         let accepting = admin::Listeners::default();
-        let service = admin::Service::new(admin::Parts {
-            registry: metrics.registry(journal.is_some()),
-            flights: flights.clone(),
-            clock,
-            drain: drain.clone(),
-            journal: journal.clone(),
-            listeners: accepting.clone(),
-            about: about(&config),
-        });
+        let service = ground.operators_service(&rooms, journal.clone(), accepting.clone());
         // Clients come last: whoever is answered can also be asked about.
-        let control = control_socket(&config)?
-            .map(|socket| (socket, Desk::running(journal, flights.clone(), stamps)));
+        let control = control_socket(&config)?.map(|socket| {
+            let levels = ground.levels.clone();
+            (
+                socket,
+                Desk::running(journal, flights.clone(), levels, stamps),
+            )
+        });
         let admin = (listen(config.admin.listen, "admin.listen")?, service);
+        let proxies = doors(sites, &rooms.proxy, &config, &metrics.listener)?;
+        let rooms = Reloadable {
+            keyrings: proxies.iter().filter_map(Door::keyring).collect(),
+            ..rooms
+        };
+        let reloads = metrics.reloads.clone();
         Ok(Self {
             clock,
-            drain,
-            drain_timeout: config.drain.timeout,
+            drain: ground.drain,
             flights,
             admin,
             accepting,
-            proxies: doors(sites, &shared, &config, &metrics.listener)?,
+            proxies,
             journal: keeping.journal,
             control,
-            listener: config.listener,
-            listener_metrics: metrics.listener,
+            listener_metrics: ground.metrics.listener,
+            reloader: Reloader::new(rooms.clone(), reloads, config),
+            rooms,
         })
     }
 
@@ -188,12 +190,19 @@ impl App {
         &self.flights
     }
 
-    /// Serves until `stop` returns, then drains; `hurry` ends the drain before its time.
+    /// What takes a changed configuration over while it runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
+    }
+
+    /// Serves until `stop` returns, then drains; `hurry` ends the drain before its time. Should a part
+    /// end before that without which nothing goes on, it drains as well: what is held may end, and
+    /// whoever started the process starts it anew.
     pub async fn run(
         self,
         stop: impl Future<Output = ()> + Send,
         hurry: impl Future<Output = ()> + Send,
-    ) {
+    ) -> Ending {
         let evidence = Evidence::of_this_system();
         for door in &self.proxies {
             let (address, tls) = (door.listener.local_addr(), door.keyring.is_some());
@@ -212,7 +221,7 @@ impl App {
             ..
         } = self;
         let server = |metrics: &listener::Metrics, drain: &Drain, tls| Server {
-            config: self.listener.clone(),
+            config: self.rooms.listener.clone(),
             clock,
             drain: drain.clone(),
             metrics: metrics.clone(),
@@ -221,148 +230,138 @@ impl App {
         };
         // Exchanges write until their end, and the operator may ask until the very last: what serves
         // both has a drain of its own.
-        let last = Drain::new();
+        let (last, mut pillars) = (Drain::new(), Pillars::default());
         let journal = self.journal.map(|(journal, writer)| {
-            last.spawn(writer.run());
+            pillars.add("the journal's writer", last.spawn(writer.run()));
             journal
         });
-        let doors = self.proxies.into_iter().map(|door| {
+        let mut accepting = Vec::new();
+        for door in self.proxies {
             if let Some(keyring) = door.keyring.clone() {
                 drain.spawn(keyring.follow(clock, drain.clone()));
             }
             let server = server(&clients, &drain, door.keyring);
             let serving = drain.spawn(server.run(door.listener, door.proxy));
-            serving.abort_handle()
-        });
-        self.accepting.are(doors.collect());
+            accepting.push(serving.abort_handle());
+            pillars.add("the listener for clients", serving);
+        }
+        self.accepting.are(accepting);
         // Who scrapes is no client, so its connections are counted nowhere.
         let (listener, service) = self.admin;
         last.spawn(service.clone().watch(last.clone()));
-        last.spawn(server(&listener::Metrics::default(), &last, None).run(listener, service));
+        let mut operators = server(&listener::Metrics::default(), &last, None);
+        operators.config = Live::new(listener::Config {
+            connections: OPERATORS,
+            ..(*operators.config.now()).clone()
+        });
+        let serving = last.spawn(operators.run(listener, service));
+        pillars.add("the listener for the operator", serving);
         if let Some((socket, desk)) = self.control {
-            last.spawn(control::serve(socket, desk, last.clone()));
+            let serving = control::serve(socket, desk, last.clone());
+            pillars.add("the control socket", last.spawn(serving));
         }
-        stop.await;
+        let ending = tokio::select! {
+            () = stop => Ending::AsTold,
+            part = pillars.fallen() => {
+                tracing::error!(part, "a part has ended without which nothing goes on: stopping");
+                Ending::Fallen
+            }
+        };
         let stopping = Stopping {
             clock,
             drain,
             flights,
+            held: self.rooms.proxy.metrics.clone(),
             clients,
             journal,
         };
-        stopping.drain(self.drain_timeout, hurry).await;
+        let timeout = self.rooms.drain.now().timeout;
+        stopping.drain(timeout, hurry).await;
         last.begin(clock.now());
         last.end();
+        ending
     }
 }
 
-/// What the operator's page says of the configuration.
-fn about(config: &Config) -> admin::About {
-    admin::About {
-        config: config.to_toml(),
-        held: config.proxy.held,
-        running: config.exchange.running,
-        undelivered: config.exchange.undelivered,
-        hold: config.proxy.hold,
-        journal_bytes: config.journal.max_bytes,
+impl Ground<'_> {
+    /// The rooms that exchanges go through, as yet without a gateway.
+    fn rooms(&self, keeping: &Keeping, stamps: Stamps) -> Reloadable {
+        let config = self.config;
+        let is_durable = keeping.recorder.is_durable();
+        let policy = policy(config, is_durable);
+        let polling = config.polling.clone();
+        let metrics = self.metrics.polling.clone();
+        let schedules = Schedules::new(polling, config.proxy.hold, metrics);
+        let read_policy = read_policy(&policy, &schedules);
+        let flights = Flights::new(exchange::Parts {
+            config: config.exchange.clone(),
+            policy,
+            hash_key: keeping.hash_key.clone(),
+            clock: self.clock,
+            stamps,
+            drain: self.drain.clone(),
+            recorder: Arc::clone(&keeping.recorder),
+            results: Arc::new(Results::new(config.results.clone())),
+            metrics: self.metrics.exchange.clone(),
+            schedules: schedules.clone(),
+        });
+        let proxy = proxy::Parts {
+            config: Live::new(config.proxy.clone()),
+            flights: flights.clone(),
+            read_policy: Live::new(read_policy),
+            clock: self.clock,
+            metrics: self.metrics.proxy.clone(),
+            relay_failures: Seldom::default(),
+            bodies: Budget::new(config.proxy.bodies),
+        };
+        Reloadable {
+            flights,
+            schedules,
+            proxy: Arc::new(proxy),
+            listener: Live::new(config.listener.clone()),
+            drain: Live::new(config.drain.clone()),
+            about: Live::new(about(config)),
+            clients: Vec::new(),
+            keyrings: Vec::new(),
+            levels: self.levels.clone(),
+            is_durable,
+        }
     }
-}
 
-fn policy(config: &Config, durable: bool) -> Policy {
-    Policy {
-        submit_start: config.exchange.submit_start,
-        submit_timeout: config.exchange.submit_timeout,
-        resubmits: config.exchange.resubmits,
-        unknown_grace: config.polling.unknown_grace,
-        retention: config.results.retention,
-        reclaim: config.exchange.reclaim,
-        poll_timeout: config.upstream.answer_timeout,
-        schedule: Schedule::fixed(&config.polling),
-        backoff: Backoff::new(&config.polling),
-        durable,
+    /// The gateways by the listener that they share, and the rooms with the way to each.
+    fn sites(
+        &self,
+        mut rooms: Reloadable,
+    ) -> Result<(BTreeMap<SocketAddr, Vec<Site>>, Reloadable), Error> {
+        let mut sites: BTreeMap<SocketAddr, Vec<Site>> = BTreeMap::new();
+        for gateway in &self.config.gateways {
+            let upstream = &self.config.upstream;
+            let metrics = &self.metrics.upstream;
+            let site = site(gateway, upstream, self.clock, &self.drain, metrics)?;
+            rooms.clients.push(site.gateway.client.clone());
+            sites.entry(gateway.listen).or_default().push(site);
+        }
+        Ok((sites, rooms))
+    }
+
+    fn operators_service(
+        &self,
+        rooms: &Reloadable,
+        journal: Option<Journal>,
+        listeners: admin::Listeners,
+    ) -> admin::Service {
+        admin::Service::new(admin::Parts {
+            registry: self.metrics.registry(journal.is_some()),
+            flights: rooms.flights.clone(),
+            clock: self.clock,
+            drain: self.drain.clone(),
+            journal,
+            listeners,
+            about: rooms.about.clone(),
+        })
     }
 }
 
 fn gateway_of(site: &Site) -> Arc<exchange::Gateway> {
     Arc::clone(&site.gateway)
-}
-
-fn site(
-    gateway: &Gateway,
-    config: &upstream::Config,
-    clock: Clock,
-    drain: &Drain,
-    metrics: &upstream::Metrics,
-) -> Result<Site, Error> {
-    Ok(Site {
-        hosts: gateway
-            .hosts
-            .iter()
-            .map(|host| host.as_str().to_owned())
-            .collect(),
-        gateway: Arc::new(exchange::Gateway {
-            name: gateway.name.clone().into(),
-            profile: &protocol::BEGATEWAY,
-            client: client(gateway, config, clock, drain, metrics)?,
-        }),
-    })
-}
-
-/// The calls to a gateway, as its configuration has them.
-pub fn client(
-    gateway: &Gateway,
-    config: &upstream::Config,
-    clock: Clock,
-    drain: &Drain,
-    metrics: &upstream::Metrics,
-) -> Result<Client, Error> {
-    let connector = tls::connector(gateway).map_err(|source| Error::GatewayTls {
-        gateway: gateway.name.clone(),
-        source: Box::new(source),
-    })?;
-    Ok(Client::new(
-        gateway.origin.clone(),
-        connector,
-        config.clone(),
-        clock,
-        drain.clone(),
-        metrics.clone(),
-    ))
-}
-
-fn doors(
-    sites: BTreeMap<SocketAddr, Vec<Site>>,
-    shared: &Arc<proxy::Parts>,
-    config: &Config,
-    metrics: &listener::Metrics,
-) -> Result<Vec<Door>, Error> {
-    sites
-        .into_iter()
-        .map(|(address, sites)| {
-            Ok(Door {
-                keyring: tls::keyring(config, address, metrics)?,
-                listener: listen(address, "gateway.listen")?,
-                proxy: Proxy::new(Arc::clone(shared), sites.into()),
-            })
-        })
-        .collect()
-}
-
-fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListener, Error> {
-    bind(address).map_err(|source| Error::Bind {
-        address,
-        key,
-        source,
-    })
-}
-
-fn control_socket(config: &Config) -> Result<Option<Socket>, Error> {
-    let journal = (!config.journal.in_memory).then_some(config.journal.path.as_path());
-    let Some(path) = config.control.path(journal) else {
-        return Ok(None);
-    };
-    match Socket::bind(&path) {
-        Ok(socket) => Ok(Some(socket)),
-        Err(source) => Err(Error::Control { path, source }),
-    }
 }

@@ -29,6 +29,10 @@ pub struct Place {
 /// Takes one line of an answer.
 pub(super) type Print<'a> = dyn FnMut(Reply) -> io::Result<()> + 'a;
 
+/// Why nothing is known of a log.
+const NOBODY: &str =
+    "no holdline listens at the control socket: log.level counts from its next start on";
+
 /// Lines of an answer that are ready before the one that is printed.
 const AN_ANSWER: usize = 8;
 
@@ -106,6 +110,9 @@ async fn on_file(
     question: Ask,
     print: &mut Print<'_>,
 ) -> io::Result<Result<(), String>> {
+    if matches!(question, Ask::Log { .. }) {
+        return Ok(Err(NOBODY.to_owned()));
+    }
     if config.in_memory {
         let nothing = "this configuration keeps nothing on disk, and no holdline listens at its control socket";
         return Ok(Err(nothing.to_owned()));
@@ -123,6 +130,7 @@ async fn on_file(
             read(config, question, print).await
         }
         Ask::Resolve { .. } => write(config, question, print).await,
+        Ask::Log { .. } => Ok(Err(NOBODY.to_owned())),
     }
 }
 

@@ -5,7 +5,9 @@ use super::{Exit, Source};
 use crate::config::{Faults, Resolved};
 
 /// What stands above the configuration in force.
-const HEADING: &str = "# In force. A key without a note has its default.";
+const HEADING: &str = "\
+# In force. A key without a place has its default. SIGHUP puts a changed file in force but for the
+# keys marked \"restart\".";
 
 /// Reads the configuration and tells what is in force, or every fault. It binds nothing and
 /// contacts nobody.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::{Exit, run};
-use crate::app::App;
-use crate::config::{self, Flags, Span};
+use crate::app::{App, Ending};
+use crate::config::{self, Flags, Resolved, Span};
 use crate::drain::Drain;
-use crate::process::Stop;
+use crate::process::{Notifier, Signals};
 use crate::simulator::{Gateway, Latency, Settings};
 use crate::telemetry;
 use crate::timing::Clock;
@@ -31,7 +31,7 @@ pub async fn run(
     out: &mut impl Write,
     complaints: &mut impl Write,
 ) -> io::Result<Exit> {
-    let mut stop = Stop::listen()?;
+    let signals = Signals::listen()?;
     let clock = Clock::start();
     let settings = Settings {
         latency: Latency::Fixed(args.delay.0),
@@ -48,8 +48,8 @@ pub async fn run(
         let drain = drain.clone();
         async move { gateway.serve(listener, drain).await }
     });
-    let app = match holdline(args.listen, simulated) {
-        Ok(app) => app,
+    let (app, resolved) = match holdline(args.listen, simulated) {
+        Ok(holdline) => holdline,
         Err(why) => {
             writeln!(complaints, "holdline: {why}")?;
             return Ok(Exit::Failure);
@@ -62,30 +62,41 @@ pub async fn run(
         instructions(address, simulated, app.admin_address())
     )?;
     out.flush()?;
-    run::serve(app, &mut stop).await;
+    // No file was read, so nothing else can be read again.
+    let read = move || Ok(resolved.clone());
+    let ending = run::serve(app, signals, &Notifier::default(), read).await;
     drain.begin(clock.now());
     drain.end();
     drain.finished().await;
-    Ok(Exit::Success)
+    Ok(match ending {
+        Ending::AsTold => Exit::Success,
+        Ending::Fallen => Exit::Failure,
+    })
 }
 
 /// holdline as its defaults are, before the simulated gateway.
-fn holdline(listen: SocketAddr, upstream: SocketAddr) -> Result<App, String> {
+fn holdline(listen: SocketAddr, upstream: SocketAddr) -> Result<(App, Resolved), String> {
     let flags = Flags {
         listen: Some(listen.to_string()),
         upstream: Some(format!("http://{upstream}")),
         name: Some("demo".to_owned()),
         in_memory: true,
     };
-    let resolved = config::resolve(None, [], &flags).map_err(|faults| faults.to_string())?;
-    let mut config = resolved.config;
+    let mut resolved = config::resolve(None, [], &flags).map_err(|faults| faults.to_string())?;
+    let config = &mut resolved.config;
     config.admin.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     config.log.format = telemetry::Format::Text;
-    telemetry::install(&config.log).map_err(|error| error.to_string())?;
-    App::build(config).map_err(|error| match std::error::Error::source(&error) {
-        Some(source) => format!("{error}: {source}; --listen 127.0.0.1:0 takes a free port"),
-        None => error.to_string(),
-    })
+    let levels = telemetry::install(&config.log).map_err(|error| error.to_string())?;
+    let app =
+        App::with_log(config.clone(), Some(levels)).map_err(
+            |error| match std::error::Error::source(&error) {
+                Some(source) => {
+                    format!("{error}: {source}; --listen 127.0.0.1:0 takes a free port")
+                }
+                None => error.to_string(),
+            },
+        )?;
+    Ok((app, resolved))
 }
 
 fn instructions(address: SocketAddr, gateway: SocketAddr, admin: Option<SocketAddr>) -> String {

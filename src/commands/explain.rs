@@ -34,6 +34,7 @@ pub async fn run(
         }
         Reply::Story(story) => tell(out, &story),
         Reply::Exchange(_)
+        | Reply::Levels(_)
         | Reply::Resolved(_)
         | Reply::Soundness(_)
         | Reply::Done

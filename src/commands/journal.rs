@@ -72,6 +72,7 @@ pub async fn run(
                 Reply::Story(_)
                 | Reply::Resolved(_)
                 | Reply::Soundness(_)
+                | Reply::Levels(_)
                 | Reply::Done
                 | Reply::Failed(_) => Ok(()),
             };
@@ -84,6 +85,7 @@ pub async fn run(
                 Reply::Story(_)
                 | Reply::Resolved(_)
                 | Reply::Soundness(_)
+                | Reply::Levels(_)
                 | Reply::Done
                 | Reply::Failed(_) => Ok(()),
             };
@@ -105,6 +107,7 @@ pub async fn run(
                 Reply::Exchange(_)
                 | Reply::Story(_)
                 | Reply::Resolved(_)
+                | Reply::Levels(_)
                 | Reply::Done
                 | Reply::Failed(_) => Ok(()),
             };

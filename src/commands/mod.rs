@@ -7,6 +7,7 @@ mod exit;
 pub mod explain;
 pub mod healthcheck;
 pub mod journal;
+pub mod log;
 pub mod probe;
 pub mod resolve;
 pub mod run;

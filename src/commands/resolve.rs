@@ -47,6 +47,7 @@ pub async fn run(
         Reply::Exchange(_)
         | Reply::Story(_)
         | Reply::Soundness(_)
+        | Reply::Levels(_)
         | Reply::Done
         | Reply::Failed(_) => Ok(()),
     };

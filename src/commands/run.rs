@@ -1,16 +1,19 @@
 //! `holdline run`: the proxy, until it is told to stop.
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use tokio::sync::Notify;
 
 use super::{Exit, Source};
-use crate::app::App;
-use crate::config::Resolved;
-use crate::process::{self, Stop};
+use crate::app::{App, Ending};
+use crate::config::{Faults, Resolved};
+use crate::process::{self, Asked, Notifier, Signals, State};
 use crate::telemetry;
+use crate::timing::Clock;
 
 /// Reads the configuration, serves, and drains at SIGTERM or SIGINT; a second signal ends the
-/// drain at once.
+/// drain at once. At SIGHUP the configuration is read again.
 pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exit> {
     let resolved = match source.read() {
         Ok(resolved) => resolved,
@@ -19,19 +22,26 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
             return Ok(Exit::Config);
         }
     };
-    if let Err(error) = telemetry::install(&resolved.config.log) {
-        writeln!(complaints, "holdline: {error}")?;
-        return Ok(Exit::Failure);
-    }
-    let mut stop = Stop::listen()?;
+    let levels = match telemetry::install(&resolved.config.log) {
+        Ok(levels) => levels,
+        Err(error) => {
+            writeln!(complaints, "holdline: {error}")?;
+            return Ok(Exit::Failure);
+        }
+    };
+    let signals = Signals::listen()?;
+    let notifier = Notifier::of_environment();
     let descriptors = process::harden();
     tell_start(&resolved, descriptors);
-    let mut resolved = resolved;
-    keep_descriptors_back(&mut resolved.config.listener.connections, descriptors);
-    match App::build(resolved.config) {
+    let resolved = fitted(resolved, descriptors);
+    match App::with_log(resolved.config, Some(levels)) {
         Ok(app) => {
-            serve(app, &mut stop).await;
-            Ok(Exit::Success)
+            let source = source.clone();
+            let read = move || Ok(fitted(source.read()?, descriptors));
+            Ok(match serve(app, signals, &notifier, read).await {
+                Ending::AsTold => Exit::Success,
+                Ending::Fallen => Exit::Failure,
+            })
         }
         Err(error) => {
             tracing::error!(error = telemetry::with_causes(&error), "failed to start");
@@ -40,32 +50,77 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
     }
 }
 
-/// Serves until the first signal and drains until the second.
-pub(super) async fn serve(app: App, stop: &mut Stop) {
-    let (first, second) = (Notify::new(), Notify::new());
-    let signals = async {
-        stop.signalled().await;
-        first.notify_one();
-        stop.signalled().await;
-        second.notify_one();
-        std::future::pending::<()>().await;
+/// Serves until the first signal to stop and drains until the second, and puts what `read` gives in
+/// force at each SIGHUP.
+pub(super) async fn serve(
+    app: App,
+    mut signals: Signals,
+    notifier: &Notifier,
+    read: impl Fn() -> Result<Resolved, Faults> + Clone + Send + 'static,
+) -> Ending {
+    let (stop, hurry, again) = (Notify::new(), Notify::new(), Notify::new());
+    let (reloader, stopping) = (app.reloader(), Cell::new(false));
+    let heed = async {
+        loop {
+            match (signals.next().await, stopping.replace(true)) {
+                (Asked::Stop, true) => hurry.notify_one(),
+                (Asked::Stop, false) => {
+                    notifier.tell(State::Stopping, "draining: what is held may end");
+                    stop.notify_one();
+                }
+                (Asked::Reload, true) => {
+                    tracing::warn!("SIGHUP changes nothing any more: holdline stops");
+                }
+                (Asked::Reload, false) => {
+                    stopping.set(false);
+                    again.notify_one();
+                }
+            }
+        }
     };
+    let reload = async {
+        loop {
+            again.notified().await;
+            notifier.tell(State::Reloading, "reading the configuration again");
+            let reload = reloader.reload(read.clone()).await;
+            if !stopping.get() {
+                notifier.tell(State::Ready, &reload.to_string());
+            }
+        }
+    };
+    notifier.tell(State::Ready, &status(&app));
     tokio::select! {
-        () = app.run(first.notified(), second.notified()) => {}
-        () = signals => {}
+        ending = app.run(stop.notified(), hurry.notified()) => ending,
+        // None of these ends.
+        never = async { tokio::join!(heed, reload, notifier.live(Clock::start())).0 } => never,
     }
 }
 
+/// What `systemctl status` shows.
+fn status(app: &App) -> String {
+    let addresses: Vec<String> = app.addresses().iter().map(ToString::to_string).collect();
+    format!("listening on {}", addresses.join(", "))
+}
+
+/// The configuration as this process can bear it.
+fn fitted(mut resolved: Resolved, descriptors: u64) -> Resolved {
+    let gateways = resolved.config.gateways.iter();
+    let addresses: BTreeSet<_> = gateways.map(|it| it.listen).collect();
+    let connections = &mut resolved.config.listener.connections;
+    keep_descriptors_back(connections, descriptors, addresses.len());
+    resolved
+}
+
 /// Leaves half of the descriptors to calls to the gateway: clients that take the last one would keep
-/// what is accepted already from being polled. Who finds no place waits unaccepted.
-fn keep_descriptors_back(connections: &mut usize, descriptors: u64) {
-    let most = usize::try_from(descriptors / 2)
-        .unwrap_or(usize::MAX)
-        .max(1);
+/// what is accepted already from being polled. The listeners share the other half evenly. Who finds
+/// no place waits unaccepted.
+fn keep_descriptors_back(connections: &mut usize, descriptors: u64, listeners: usize) {
+    let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
+    let most = (half / listeners.max(1)).max(1);
     if *connections > most {
         tracing::warn!(
             connections = most,
-            "limits.connections is reduced to half the descriptors"
+            "limits.connections is reduced: the listeners together have half the descriptors"
         );
         *connections = most;
     }
@@ -93,5 +148,23 @@ fn tell_start(resolved: &Resolved, descriptors: u64) {
             wanted,
             "the limit of descriptors is below limits.held and upstream.connections together"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listeners_together_leave_half_of_the_descriptors() {
+        let reduced = |descriptors, listeners| {
+            let mut connections = 16_384;
+            keep_descriptors_back(&mut connections, descriptors, listeners);
+            connections
+        };
+        assert_eq!(reduced(1 << 20, 4), 16_384);
+        assert_eq!(reduced(1024, 1), 512);
+        assert_eq!(reduced(1024, 4), 128);
+        assert_eq!(reduced(1, 3), 1);
     }
 }

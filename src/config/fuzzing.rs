@@ -14,7 +14,9 @@ pub(crate) fn config(data: &[u8]) -> bool {
     };
     let (text, variables) = text.split_once('\0').unwrap_or((text, ""));
     // A file that is named is opened, whatever it is; another test does that.
-    if text.contains("_file") || variables.contains("_FILE") {
+    let named = ["_file", "tls_", "client_"];
+    let whole = [text, variables].join("\n").to_lowercase();
+    if named.iter().any(|it| whole.contains(it)) {
         return false;
     }
     let variables = variables.lines().filter_map(|line| line.split_once('='));

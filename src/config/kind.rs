@@ -302,8 +302,7 @@ impl Kind for Level {
     type Value = String;
 
     fn read(&self, value: &Value) -> Result<String, Problem> {
-        let hint = "write a level (off, error, warn, info, debug, trace), or several like \
-                    \"info,holdline::upstream=debug\"";
+        let hint = telemetry::HINT;
         let level = text(value, hint)?.to_owned();
         let config = telemetry::Config {
             level,

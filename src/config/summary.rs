@@ -6,6 +6,7 @@ use super::fault::Places;
 use super::gateway::{self, Gateway, Host};
 use super::keys::{self, Visitor};
 use super::kind::{Address, FilePath, FilePaths, Kind, Switch, quoted};
+use super::reload::needs_restart;
 use super::resolve::Config;
 use crate::listener::Clients;
 
@@ -24,6 +25,9 @@ pub(super) fn toml(config: &Config, places: &Places) -> String {
     summary.text
 }
 
+/// The note behind a key that a reload does not change.
+const RESTART: &str = "restart";
+
 struct Summary<'a> {
     places: &'a Places,
     section: &'static str,
@@ -34,7 +38,7 @@ impl Summary<'_> {
     fn gateways(&mut self, gateways: &[Gateway]) {
         for (index, gateway) in gateways.iter().enumerate() {
             let _ = writeln!(self.text, "[[gateway]]");
-            for (key, value) in values(gateway) {
+            for (key, value) in of_gateway(gateway) {
                 self.line(&gateway::path(index, gateways.len(), key), key, &value);
             }
             let _ = writeln!(self.text);
@@ -43,15 +47,19 @@ impl Summary<'_> {
 
     fn line(&mut self, path: &str, key: &str, value: &str) {
         let written = format!("{key} = {value}");
-        let _ = match self.places.get(path) {
-            Some(place) => writeln!(self.text, "{written:NOTES$} # {place}"),
-            None => writeln!(self.text, "{written}"),
+        let place = self.places.get(path).map(ToString::to_string);
+        let restart = needs_restart(path).then(|| RESTART.to_owned());
+        let notes: Vec<String> = place.into_iter().chain(restart).collect();
+        let _ = if notes.is_empty() {
+            writeln!(self.text, "{written}")
+        } else {
+            writeln!(self.text, "{written:NOTES$} # {}", notes.join("; "))
         };
     }
 }
 
-/// The keys of a gateway, in their order.
-fn values(gateway: &Gateway) -> [(&'static str, String); 14] {
+/// The keys of a gateway with their values as TOML.
+pub(super) fn of_gateway(gateway: &Gateway) -> [(&'static str, String); gateway::KEYS.len()] {
     let hosts: Vec<String> = gateway.hosts.iter().map(quoted).collect();
     let pairs = || gateway.tls.iter().flat_map(|tls| &tls.pairs);
     let shown = pairs().map(|pair| pair.certificate.clone()).collect();

@@ -7,7 +7,7 @@ use super::listing::{Listing, Source, is_named, unknown};
 use super::{Ask, Reason, Reply, Verdict};
 use crate::exchange::{Flights, machine};
 use crate::journal::{Change, Doubt, Entry, Journal, Place, Remembered, Standing};
-use crate::telemetry::{Capped, with_causes};
+use crate::telemetry::{Capped, Filter, HINT, Levels, with_causes};
 use crate::timing::Stamps;
 
 /// Why a question has no answer, in words.
@@ -20,15 +20,23 @@ pub struct Desk {
     pub(super) journal: Option<Journal>,
     /// Absent where no process has the exchanges: then a verdict is written into the journal.
     pub(super) flights: Option<Flights>,
+    /// Absent where the log is somebody else's.
+    levels: Option<Levels>,
     stamps: Stamps,
 }
 
 impl Desk {
     /// The desk of a running holdline.
-    pub const fn running(journal: Option<Journal>, flights: Flights, stamps: Stamps) -> Self {
+    pub const fn running(
+        journal: Option<Journal>,
+        flights: Flights,
+        levels: Option<Levels>,
+        stamps: Stamps,
+    ) -> Self {
         Self {
             journal,
             flights: Some(flights),
+            levels,
             stamps,
         }
     }
@@ -38,6 +46,7 @@ impl Desk {
         Self {
             journal: Some(journal),
             flights: None,
+            levels: None,
             stamps,
         }
     }
@@ -58,6 +67,7 @@ impl Desk {
             Ask::Show { id } => self.listing()?.show(&id, lines).await,
             Ask::Explain { id } => self.explain(&id, lines).await,
             Ask::Verify => self.verify(lines).await,
+            Ask::Log { levels } => self.log(levels.as_deref(), lines).await,
             Ask::Resolve {
                 id,
                 verdict,
@@ -85,6 +95,21 @@ impl Desk {
         let report = self.journal()?.verify().await;
         let found = report.map_err(|error| with_causes(&error))?.into();
         let _ = lines.send(Reply::Soundness(found)).await;
+        Ok(())
+    }
+
+    /// Changes the levels of the log where others are given, and tells those in force.
+    async fn log(&self, written: Option<&str>, lines: &Sender<Reply>) -> Result<(), Why> {
+        let none = "this process does not write a log of its own";
+        let levels = self.levels.as_ref().ok_or(none)?;
+        if let Some(written) = written {
+            let filter = Filter::parse(written).map_err(|why| {
+                let still = levels.in_force();
+                format!("{why}; {HINT}. The levels are still {still}")
+            })?;
+            levels.change(filter)?;
+        }
+        let _ = lines.send(Reply::Levels(levels.in_force())).await;
         Ok(())
     }
 

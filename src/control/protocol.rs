@@ -25,6 +25,11 @@ pub enum Ask {
     },
     /// Whether every record of the journal can be read and fits the others.
     Verify,
+    /// The levels of the log, and others where some are given.
+    Log {
+        /// As `log.level` takes them.
+        levels: Option<String>,
+    },
     /// Says what became of an exchange in doubt.
     Resolve {
         /// As in `Show`.
@@ -117,6 +122,8 @@ pub enum Reply {
     Story(Box<Story>),
     /// The exchange with this id of its own is settled.
     Resolved(String),
+    /// The levels of the log that are in force.
+    Levels(String),
     /// What a check of the journal found.
     Soundness(Soundness),
     /// Nothing more comes.

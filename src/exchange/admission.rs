@@ -196,7 +196,8 @@ impl Context {
     }
 
     fn may_start(&self, table: &mut Table, order: &Order, now: Moment) -> Result<(), Refusal> {
-        let limits = &self.config;
+        let rules = self.rules.now();
+        let limits = &rules.config;
         if self.drain.is_draining() {
             Err(Refusal::Draining)
         } else if !order.has_place {
@@ -245,6 +246,7 @@ impl Context {
             read_at: order.read_at,
         };
         let flight = Arc::new(Flight::new(subject, machine, Some(waiter)));
+        flight.core().trace = order.credentials.trace();
         flight.note(What::Began, order.read_at);
         let kindred = table.enter(&flight);
         for sharing in &kindred.key {

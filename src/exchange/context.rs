@@ -14,15 +14,21 @@ use super::recorder::Recorder;
 use super::story::Ended;
 use super::table::Table;
 use crate::drain::Drain;
+use crate::live::Live;
 use crate::polling::Schedules;
 use crate::protocol::{Operation, RequestId};
 use crate::results::{ResultKey, Results};
 use crate::timing::{Clock, Moment, Stamps};
 
-/// What the flights share.
-pub(super) struct Context {
+/// What a new flight begins with; it keeps that to its end.
+pub(super) struct Rules {
     pub(super) config: Config,
     pub(super) policy: Policy,
+}
+
+/// What the flights share.
+pub(super) struct Context {
+    pub(super) rules: Live<Rules>,
     pub(super) hash_key: HashKey,
     pub(super) clock: Clock,
     pub(super) stamps: Stamps,
@@ -44,7 +50,7 @@ impl Context {
     pub(super) fn policy(&self, gateway: &str, operation: Operation) -> Policy {
         Policy {
             schedule: self.schedules.of(gateway, operation.name()),
-            ..self.policy.clone()
+            ..self.rules.now().policy.clone()
         }
     }
 
@@ -73,7 +79,7 @@ impl Context {
             self.results.forget(&result);
             return true;
         }
-        let expires_at = flight.read_at + self.policy.retention;
+        let expires_at = flight.read_at + self.rules.now().policy.retention;
         let fact = Fact::new(flight.id, result, place, expires_at);
         if let Some(on_disk) = fact.on_disk() {
             table.reads.insert(on_disk);

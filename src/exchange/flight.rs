@@ -14,7 +14,7 @@ use super::order::{Credentials, Identity, Key, Submission};
 use super::trail::{Heard, Trail};
 use super::verdict::Ruling;
 use crate::journal::{Number, Place};
-use crate::message::StoredResponse;
+use crate::message::{StoredResponse, TraceParent};
 use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Profile};
 use crate::results::ResultKey;
 use crate::timing::Moment;
@@ -79,6 +79,8 @@ pub(super) struct Core {
     pub(super) looked_up: bool,
     /// True while it is counted as at rest.
     pub(super) rests: bool,
+    /// The trace of the request whose credentials it goes on with.
+    pub(super) trace: Option<TraceParent>,
     /// When the submit was answered, and when the outcome came.
     pub(super) submitted_at: Option<Moment>,
     /// When the last poll was sent that found the task running.
@@ -184,6 +186,7 @@ impl Flight {
             reason: None,
             looked_up: false,
             rests: false,
+            trace: None,
             submitted_at: None,
             running_at: None,
             heard: Heard::default(),
@@ -259,6 +262,11 @@ impl Flight {
     pub fn standing(&self) -> (Standing, Option<Doubt>) {
         let core = self.core();
         (core.machine.standing(), core.machine.doubt())
+    }
+
+    /// The trace of which it is a part, as its last request said.
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.core().trace
     }
 
     /// What the exchange awaits.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::admission::{Admission, TaskAnswer};
 use super::config::Config;
-use super::context::Context;
+use super::context::{Context, Rules};
 use super::flight::{Command, Flight};
 use super::identity::{Credential, Fingerprint, HashKey};
 use super::machine::{Event, Policy};
@@ -14,6 +14,7 @@ use super::order::Order;
 use super::recorder::Recorder;
 use super::table::Census;
 use crate::drain::Drain;
+use crate::live::Live;
 use crate::polling::Schedules;
 use crate::protocol::RequestId;
 use crate::results::Results;
@@ -51,8 +52,10 @@ impl Flights {
     /// No flights yet.
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(Context {
-            config: parts.config,
-            policy: parts.policy,
+            rules: Live::new(Rules {
+                config: parts.config,
+                policy: parts.policy,
+            }),
             hash_key: parts.hash_key,
             clock: parts.clock,
             stamps: parts.stamps,
@@ -64,6 +67,11 @@ impl Flights {
             table: Mutex::default(),
             next_waiter: AtomicU64::new(1),
         }))
+    }
+
+    /// Puts other bounds and rules in force for exchanges that begin from now on.
+    pub fn reconfigure(&self, config: Config, policy: Policy) {
+        self.0.rules.replace(Rules { config, policy });
     }
 
     /// The key of every hash of what clients send.

@@ -143,7 +143,7 @@ impl HashKey {
             &[u8::from(parts.key.is_some())],
             parts.key.unwrap_or_default(),
         ];
-        let mut hasher = self.hasher("fingerprint", before_body);
+        let mut hasher = Box::new(self.hasher("fingerprint", before_body));
         hasher.update(&length.to_le_bytes());
         hasher.update(parts.body);
         Recogniser(hasher)
@@ -202,8 +202,9 @@ impl HashKey {
     }
 }
 
-/// A fingerprint in the making, while a body passes by.
-pub struct Recogniser(blake3::Hasher);
+/// A fingerprint in the making, while a body passes by. The hasher keeps the body's last bytes, so it
+/// stays in one place of the heap, which is erased with it, and is not copied from frame to frame.
+pub struct Recogniser(Box<blake3::Hasher>);
 
 impl Recogniser {
     /// Takes the next bytes of the body.

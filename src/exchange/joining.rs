@@ -4,7 +4,7 @@ use super::calls;
 use super::driver::Driver;
 use super::flight::{Answer, Entrance, Join, Told};
 use super::machine::{Event, Joining, State};
-use super::order::Submission;
+use super::order::{Credentials, Submission};
 use super::stored::Unread;
 
 impl Driver {
@@ -77,9 +77,9 @@ impl Driver {
         match self.state() {
             State::Asking | State::Doubtful => {
                 self.submission = Some(self.under_our_key(submission));
-                self.credentials = Some(credentials);
+                self.go_on_with(credentials);
             }
-            State::Waiting => self.credentials = Some(credentials),
+            State::Waiting => self.go_on_with(credentials),
             State::Recording(_)
             | State::Connecting
             | State::Submitting
@@ -89,6 +89,11 @@ impl Driver {
             | State::Ended => {}
         }
         self.apply(Event::Joined(Joining { hold_until }));
+    }
+
+    fn go_on_with(&mut self, credentials: Box<Credentials>) {
+        self.flight.core().trace = credentials.trace();
+        self.credentials = Some(credentials);
     }
 
     /// The submission of a repeat under this exchange's own key. A client that gives none has a fresh

@@ -49,6 +49,8 @@ pub(super) fn tell_accepted(flight: &Flight, id: &RequestId) {
         request_id = %id,
         gateway = %flight.gateway_name(),
         operation = flight.conversion.operation.name(),
+        trace_id = flight.trace().map(|it| it.trace_id()),
+        parent_id = flight.trace().map(|it| it.parent_id()),
         "accepted"
     );
 }
@@ -112,6 +114,8 @@ pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome
                 cause = cause(outcome).as_deref(),
                 seconds = seconds.as_secs_f64(),
                 polls = core.machine.polls(),
+                trace_id = core.trace.map(|it| it.trace_id()),
+                parent_id = core.trace.map(|it| it.parent_id()),
                 "ended"
             )
         };

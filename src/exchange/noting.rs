@@ -18,8 +18,12 @@ impl Context {
         if let Some(what) = what {
             core.trail.note(what, now.since(flight.read_at));
         }
-        if let Some(delay) = core.detection(what, now) {
-            self.metrics.detected(delay);
+        if let Some((after, by)) = core.detection(what) {
+            let route = flight.conversion.operation.name();
+            let name = flight.gateway_name();
+            let waited = self.schedules.delay(name, route, after, by);
+            let asked = core.machine.asked_at().unwrap_or(now);
+            self.metrics.detected(waited + now.since(asked));
         }
         let strays = |core: &Core| {
             let machine = &core.machine;
@@ -43,9 +47,10 @@ impl Core {
         u8::try_from(live).unwrap_or(u8::MAX)
     }
 
-    /// How late a result is. The task ended between the last poll that found it running, or its
-    /// acceptance, and the poll that found the result: in the middle, on average.
-    fn detection(&mut self, what: Option<What>, now: Moment) -> Option<Duration> {
+    /// What tells how late a result is: the task ended between the last poll that found it running,
+    /// or its acceptance, and the poll that found the result, both as the time since
+    /// the acceptance.
+    fn detection(&mut self, what: Option<What>) -> Option<(Duration, Duration)> {
         let asked = self.machine.asked_at()?;
         let Some(What::Answered(Answered::Poll(answer), Heard::Status(_))) = what else {
             return None;
@@ -57,7 +62,8 @@ impl Core {
             return None;
         }
         let running_at = self.running_at.or(self.submitted_at)?;
-        Some(now.since(asked) + asked.since(running_at) / 2)
+        let watch = self.machine.watch();
+        Some((watch.since(running_at), watch.since(asked)))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::gateway::Gateway;
 use super::identity::{Credential, Fingerprint, HashKey, Owner};
 use crate::journal::AnswerKey;
-use crate::message::{Body, copied_value, erasable_value};
+use crate::message::{Body, TraceParent, copied_value, erasable_value};
 use crate::protocol::{Conversion, MatchFacts};
 use crate::timing::Moment;
 
@@ -79,12 +79,13 @@ impl Submission {
     }
 }
 
-/// The fields that every poll and lookup carries: the client's credentials, and what shapes the
-/// answer. No idempotency key: a poll is another request.
+/// The fields that every poll and lookup carries: the client's credentials, what shapes the answer,
+/// and the trace of its request. No idempotency key: a poll is another request.
 #[derive(Clone)]
 pub struct Credentials {
     authorization: HeaderValue,
     shape: Vec<(HeaderName, HeaderValue)>,
+    trace: Option<TraceParent>,
 }
 
 impl Credentials {
@@ -103,12 +104,18 @@ impl Credentials {
         Some(Self {
             authorization,
             shape,
+            trace: TraceParent::of(fields),
         })
     }
 
     /// The client's own `Authorization`.
     pub const fn authorization(&self) -> &HeaderValue {
         &self.authorization
+    }
+
+    /// The trace of the request that brought them.
+    pub(super) const fn trace(&self) -> Option<TraceParent> {
+        self.trace
     }
 
     /// The key of what is kept for them.
@@ -130,7 +137,7 @@ impl Credentials {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = path.into();
         let fields = request.headers_mut();
-        fields.reserve(3 + self.shape.len());
+        fields.reserve(4 + self.shape.len());
         fields.insert(AUTHORIZATION, self.authorization.clone());
         fields.insert(
             http::header::ACCEPT,
@@ -138,6 +145,9 @@ impl Credentials {
         );
         for (name, value) in &self.shape {
             fields.append(name, value.clone());
+        }
+        if let Some(trace) = self.trace {
+            fields.insert(TraceParent::name(), trace.to_value());
         }
         request
     }

@@ -163,7 +163,7 @@ impl Recovery<'_> {
             flight.core().result_key = Some(result);
             table.enter_task(result, flight);
             if let Some(step) = flight.core().answer_step {
-                let expires_at = flight.read_at + context.policy.retention;
+                let expires_at = flight.read_at + context.rules.now().policy.retention;
                 let place = Some(flight.place(step));
                 let fact = Fact::new(flight.id, result, place, expires_at);
                 fact.on_disk()

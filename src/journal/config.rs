@@ -6,10 +6,11 @@ use std::path::PathBuf;
 pub struct Config {
     /// `journal.in_memory`: no journal at all, so that a restart forgets.
     pub in_memory: bool,
-    /// `journal.path`: the file; its key stands beside it, with `.key` behind the name.
+    /// `journal.path`: the file; its log, its key and its mark stand beside it, with `.wal`, `.key` and
+    /// `.last` behind the name.
     pub path: PathBuf,
     /// `journal.max_bytes`: what the file never grows beyond. It doubles when it grows, so it stays
-    /// at the last doubling below this.
+    /// at the last doubling below this. The log does not count: it has a megabyte, always.
     pub max_bytes: u64,
 }
 

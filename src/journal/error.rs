@@ -3,7 +3,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Place;
-use super::mark::path_of;
+use super::{log, mark};
 
 /// Why the journal was not opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum OpenError {
     #[error(
         "{} has no key: {} is gone, and without it nothing in the journal can be read; \
          bring the key file back, or move the journal and {} away to begin an empty one, which \
-         forgets every exchange", journal.display(), key.display(), path_of(journal).display()
+         forgets every exchange", journal.display(), key.display(), mark::path_of(journal).display()
     )]
     KeyGone {
         /// The journal.
@@ -55,18 +55,19 @@ pub enum OpenError {
         /// The mark.
         mark: PathBuf,
     },
-    /// The journal has fewer commits than its mark tells of.
+    /// The journal has fewer commits than its mark or its log tells of.
     #[error(
         "the newest records of {} are gone: {} tells of later ones; the file was damaged, or an \
-         older copy was put back. Bring the right file back; or, after the payments of that time \
-         were looked up at the gateway, go on without them by moving the mark away",
-        journal.display(), mark.display()
+         older copy was put back. Bring the right files back; or, after the payments of that time \
+         were looked up at the gateway, go on without them by moving {} and {} away",
+        journal.display(), witness.display(), mark::path_of(journal).display(),
+        log::path_of(journal).display()
     )]
     Behind {
         /// The journal.
         journal: PathBuf,
-        /// The mark.
-        mark: PathBuf,
+        /// The mark, or the log.
+        witness: PathBuf,
     },
     /// The key file does not have the form of one.
     #[error("{} is not a key file of this version, or is damaged: bring the right one back", path.display())]
@@ -95,8 +96,8 @@ pub enum OpenError {
     /// What is in the file cannot be trusted.
     #[error(
         "{} is damaged ({what}): look up at the gateway what was paid in the last day, then move the \
-         journal away, with its key and its mark, to begin an empty one; no older copy may take \
-         its place", path.display()
+         journal away, with its key, its log and its mark, to begin an empty one; no older copy may \
+         take its place", path.display()
     )]
     Damaged {
         /// The journal.

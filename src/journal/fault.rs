@@ -10,6 +10,12 @@ pub(super) enum StoreError {
     /// redb, or the disk under it.
     #[error(transparent)]
     File(Box<redb::Error>),
+    /// The log, or the disk under it.
+    #[error("failed to write the log")]
+    Log(#[source] std::io::Error),
+    /// A frame of the log could not be sealed.
+    #[error("failed to seal a frame of the log")]
+    Frame(#[source] SealError),
     /// A record's seal.
     #[error("record {}/{}: {cause}", place.number.0, place.step)]
     Seal {
@@ -46,10 +52,18 @@ from_redb!(
 );
 
 impl StoreError {
+    /// True if a record is what is wrong, and the file can be used.
+    pub(super) const fn is_of_a_record(&self) -> bool {
+        match self {
+            Self::File(_) | Self::Log(_) | Self::Frame(_) => false,
+            Self::Seal { .. } | Self::Malformed(_) | Self::Broken(_) => true,
+        }
+    }
+
     /// The fault as one who reads is told.
     pub(super) fn told(&self) -> ReadError {
         match self {
-            Self::File(_) => ReadError::Down,
+            Self::File(_) | Self::Log(_) | Self::Frame(_) => ReadError::Down,
             Self::Seal { place, .. } | Self::Malformed(place) => ReadError::Damaged(*place),
             Self::Broken(broken) => ReadError::Damaged(broken.place()),
         }

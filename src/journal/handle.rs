@@ -13,7 +13,8 @@ use super::fault::StoreError;
 use super::key::KeyFile;
 use super::metrics::Metrics;
 use super::queue::{Queue, Queued};
-use super::store::{Site, Store};
+use super::site::Site;
+use super::store::Store;
 use super::work::perform;
 use super::{Change, Entry, Number, Page, Place, Remembered, Report, Sealed};
 use crate::timing::{Clock, Moment};
@@ -181,7 +182,10 @@ impl Journal {
     pub async fn remembered(&self, from: Number, limit: usize) -> Result<Page, ReadError> {
         let shared = Arc::clone(&self.0);
         let listed = perform(&*self.0.site.disk, move || {
-            shared.with_store(|store| Page::read(store, from, limit))
+            shared.with_store(|store| {
+                store.checkpoint()?;
+                Page::read(store, from, limit)
+            })
         });
         match listed.await.flatten() {
             Some(Ok(page)) => Ok(page),

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::disk::{Disk, DiskFile, Lock, beside};
 use super::error::OpenError;
-use super::seal::RecordKey;
+use super::seal::{FrameKey, RecordKey};
 
 const TITLE: &str = "holdline journal key 1\n";
 
@@ -119,6 +119,15 @@ impl KeyFile {
             &*self.bytes,
         ));
         RecordKey::new(&key, self.id()).map_err(|_| OpenError::Random)
+    }
+
+    /// The key of the frames in the log.
+    pub(super) fn log_key(&self) -> Result<FrameKey, OpenError> {
+        let key = Zeroizing::new(blake3::derive_key(
+            "holdline 2026 journal: log key",
+            &*self.bytes,
+        ));
+        FrameKey::new(&key, self.id()).map_err(|_| OpenError::Random)
     }
 }
 

@@ -47,6 +47,7 @@ impl Report {
     /// Reads every record; a bad one does not hide the next.
     pub(super) fn of(store: &Store) -> Self {
         let mut report = Self::default();
+        let taken_in = store.checkpoint();
         let read = store.each(|entry| match entry {
             Ok(begins) => {
                 report.records += 1;
@@ -54,6 +55,7 @@ impl Report {
             }
             Err(error) => report.fault(&error.to_string()),
         });
+        let read = taken_in.and(read);
         if let Err(error) = read {
             report.fault(&error.to_string());
         }

@@ -1,4 +1,4 @@
-//! The mark: a small file beside the journal that says how many commits it has.
+//! The mark: a small file beside the journal that says how many commits it and its log have.
 //!
 //! ```text
 //! two slots, one behind the other; the n-th commit is told in slot n % 2
@@ -8,9 +8,9 @@
 //!
 //! After an unclean stop redb cannot tell damage in its newest commit from one that was never whole,
 //! and goes back to the one before. What was acknowledged in between would be forgotten, and its
-//! repeat would be a second charge. So each commit counts itself in the journal, and once it is
-//! durable, and before anybody is told so, the count is written here too. A journal that counts less
-//! than its mark lost something.
+//! repeat would be a second charge; and so would what a log lost that was damaged or moved away. So each
+//! commit counts itself, in the log or in the journal, and once it is durable, and before anybody is
+//! told so, the count is written here too. A journal that counts less than its mark lost something.
 //!
 //! The mark is never ahead of a sound journal, and it is not synced: after the power failed it may be
 //! behind, torn or empty, and then proves nothing. A write that is torn leaves the other slot, which
@@ -116,7 +116,7 @@ impl Mark {
         if told.is_some_and(|told| told > commits) {
             return Err(OpenError::Behind {
                 journal: journal.to_owned(),
-                mark: self.path.clone(),
+                witness: self.path.clone(),
             });
         }
         Ok(())

@@ -11,6 +11,7 @@ pub mod fuzzing;
 mod handle;
 mod key;
 mod listing;
+mod log;
 mod mark;
 mod metrics;
 mod open;
@@ -20,6 +21,7 @@ mod room;
 #[cfg(test)]
 mod samples;
 mod seal;
+mod site;
 mod storage;
 mod store;
 #[cfg(test)]

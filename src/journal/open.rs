@@ -14,7 +14,8 @@ use super::key::KeyFile;
 use super::mark;
 use super::metrics::Metrics;
 use super::queue::Queue;
-use super::store::{Gone, Site, Store};
+use super::site::{Gone, Site};
+use super::store::Store;
 use super::work::contained;
 use super::writer::Writer;
 use super::{Config, Number, Remembered};
@@ -132,6 +133,9 @@ fn looked_at(
             what: "pages of it were mended, and what was on them may be lost".to_owned(),
         });
     }
+    // Not before the check: what is written over a page that is damaged has a sound checksum again.
+    store.upgrade().map_err(told)?;
+    store.checkpoint().map_err(told)?;
     if store.compact().map_err(told)? {
         drop(store);
         store = site.open(key, Gone::Fail)?;

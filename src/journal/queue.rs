@@ -73,11 +73,10 @@ impl Queue {
     }
 
     /// The batch failed, and whether it reached the disk is not known; what came after it fails too.
-    pub(super) fn fail(&mut self, batch: Vec<Queued>) {
+    pub(super) fn fail(&mut self, batch: &[Entry]) {
         self.state = State::Down;
-        for queued in batch {
-            self.owe(queued.entry, true);
-            fail(queued.done);
+        for entry in batch {
+            self.owe(entry.clone(), true);
         }
         for queued in self.take() {
             self.owe(queued.entry, false);

@@ -5,10 +5,12 @@ use super::disk::Disk;
 use super::error::{OpenError, ReadError};
 use super::key::KeyFile;
 use super::listing::{Page, Report};
+use super::log;
 use super::mark::{self, Mark};
 use super::room::Room;
+use super::site::{Beside, Site};
 use super::storage::Overlay;
-use super::store::{Site, Store};
+use super::store::Store;
 use super::work::contained;
 use super::{Config, Entry, Metrics, Number};
 
@@ -32,7 +34,10 @@ impl Reader {
         let key = KeyFile::open_existing(&*disk, &path)?;
         let file = disk.open(&path).map_err(failed)?;
         let file = file.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-        let mark = Mark::open_existing(&*disk, &path, &key)?;
+        let beside = Beside {
+            mark: Mark::open_existing(&*disk, &path, &key)?,
+            log: log::open(&*disk, &path)?,
+        };
         let storage = Overlay::new(file).map_err(failed)?;
         let site = Site {
             disk,
@@ -43,7 +48,7 @@ impl Reader {
             taken: Arc::default(),
         };
         let room = Room::new(0, u64::MAX, Arc::default());
-        let store = contained(|| site.opened(storage, &key, room, mark));
+        let store = contained(|| site.opened(storage, &key, room, beside));
         let store = store.unwrap_or_else(|| {
             Err(OpenError::Damaged {
                 path,
@@ -59,7 +64,11 @@ impl Reader {
 
     /// What is remembered of at most `limit` exchanges from a number on. Blocks.
     pub fn remembered(&self, from: Number, limit: usize) -> Result<Page, ReadError> {
-        let page = contained(|| Page::read(&self.store, from, limit)).ok_or(ReadError::Down)?;
+        let read = || {
+            self.store.checkpoint()?;
+            Page::read(&self.store, from, limit)
+        };
+        let page = contained(read).ok_or(ReadError::Down)?;
         page.map_err(|error| error.told())
     }
 
@@ -82,7 +91,7 @@ impl Reader {
             Some(Err(error)) => report.fault(&error.to_string()),
             None => report.fault("redb panicked over a page"),
         }
-        if let Some(Err(error)) = contained(|| self.store.check_mark(&self.site)) {
+        if let Some(Err(error)) = contained(|| self.store.check_newest(&self.site)) {
             report.fault(&error.to_string());
         }
         report

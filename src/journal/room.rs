@@ -40,6 +40,8 @@ pub(super) struct Room {
     /// What was dropped from pages that stay. redb joins two pages only when one is less than a third
     /// full, so it is counted as taken until the pages are counted.
     loose: Arc<AtomicU64>,
+    /// What the log holds, and will take.
+    pending: Arc<AtomicU64>,
     length: u64,
     capacity: u64,
 }
@@ -51,6 +53,7 @@ impl Room {
         Self {
             taken,
             loose: Arc::default(),
+            pending: Arc::default(),
             length,
             capacity: capacity(length, max_bytes),
         }
@@ -90,14 +93,25 @@ impl Room {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
+    /// So much will be taken by what the log holds.
+    pub(super) fn pends(&self, bytes: u64) {
+        self.pending.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What is taken, or will be.
+    fn sum(&self) -> u64 {
+        let pending = self.pending.load(Ordering::Relaxed);
+        self.taken.load(Ordering::Relaxed).saturating_add(pending)
+    }
+
     /// True if something has to go.
     pub(super) fn is_short(&self) -> bool {
-        self.taken.load(Ordering::Relaxed) > self.capacity / 16 * 13
+        self.sum() > self.capacity / 16 * 13
     }
 
     /// True if nothing new may come, whatever may still be found to go.
     pub(super) fn is_spent(&self) -> bool {
-        self.taken.load(Ordering::Relaxed) > self.capacity / 8 * 7
+        self.sum() > self.capacity / 8 * 7
     }
 
     /// How many exchanges may be removed in one commit: the pages that they stood in are written
@@ -109,7 +123,7 @@ impl Room {
 
     /// True if enough has gone.
     pub(super) fn is_ample(&self) -> bool {
-        self.taken.load(Ordering::Relaxed) <= self.capacity / 16 * 11
+        self.sum() <= self.capacity / 16 * 11
     }
 }
 

@@ -5,8 +5,9 @@
 //! | version | nonce    |                            | tag      |
 //! ```
 //!
-//! AES-256-GCM-SIV (RFC 8452) with a random nonce. What is sealed is bound to its place: the place,
-//! the version and the key's id are associated data, so a seal that was moved does not open.
+//! AES-256-GCM-SIV (RFC 8452) with a random nonce. What is sealed is bound to its place: the place (of
+//! a frame in the log its number), the version and the key's id are associated data, so a seal that
+//! was moved does not open.
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use bytes::Bytes;
 use uuid::Uuid;
@@ -97,6 +98,40 @@ impl RecordKey {
 
     fn record_place(&self, place: Place) -> Vec<u8> {
         bound("record", &[&place_bytes(place), &self.id.to_be_bytes()])
+    }
+}
+
+/// The key of the frames of one log.
+pub(super) struct FrameKey(RecordKey);
+
+impl std::fmt::Debug for FrameKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("FrameKey(…)")
+    }
+}
+
+impl FrameKey {
+    pub(super) fn new(bytes: &[u8; 32], id: u64) -> Result<Self, SealError> {
+        RecordKey::new(bytes, id).map(Self)
+    }
+
+    pub(super) fn seal(&self, sequence: u64, clear: &[u8]) -> Result<Vec<u8>, SealError> {
+        seal(&self.0.key, &self.frame_place(sequence), clear)
+    }
+
+    pub(super) fn open(
+        &self,
+        sequence: u64,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        open(&self.0.key, &self.frame_place(sequence), sealed)
+    }
+
+    fn frame_place(&self, sequence: u64) -> Vec<u8> {
+        bound(
+            "frame",
+            &[&sequence.to_be_bytes(), &self.0.id.to_be_bytes()],
+        )
     }
 }
 

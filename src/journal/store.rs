@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! redb table "meta": text → number             redb table "records": (number, step) → seal
-//!   "format"   1                                 (7, 0)  Submitted   ┐
+//!   "format"   2                                 (7, 0)  Submitted   ┐
 //!   "key"      id of the key file's key          (7, 1)  Accepted    │ exchange 7
 //!   "next"     no exchange has this number       (7, 2)  Completed   │
 //!              or a higher one                   (7, 3)  Delivered   ┘
@@ -12,31 +12,29 @@
 //! All records of an exchange stand together, and exchanges in the order in which they began. A step
 //! may be missing: a soft answer is removed when another takes its place. What a record is, is told
 //! in `codec.rs`; how it is sealed, in `seal.rs`.
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+//!
+//! What was appended last stands in the log (`log.rs`) and not here yet. Its frames count as commits:
+//! "commits" is the number of the last one that is in the file. Format 1 is the same without a log.
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::codec::{decode, encode};
-use super::disk::{Disk, Lock, beside};
 use super::error::OpenError;
 use super::fault::StoreError;
-use super::key::{KeyFile, check_mode};
+use super::log::Log;
 use super::mark::Mark;
 use super::room::{Room, weight};
 use super::seal::RecordKey;
-use super::storage::Bounded;
-use super::{Change, Entry, Metrics, Number, Place};
+use super::site::Site;
+use super::{Change, Entry, Number, Place};
 
-/// The format of the tables; what a record is has its own version (`seal::VERSION`).
-const FORMAT: u64 = 1;
+/// The format of the files; what a record is has its own version (`seal::VERSION`).
+pub(super) const FORMAT: u64 = 2;
 
 pub(super) const RECORDS: TableDefinition<'static, (u64, u32), &[u8]> =
     TableDefinition::new("records");
-const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
-
-/// What redb may keep in memory. The part of the file in use is small, and Linux caches the rest.
-const CACHE_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 /// A file that is no longer than this is not compacted, however empty it is.
 const WORTH_COMPACTING: u64 = 64 * 1024 * 1024;
@@ -45,33 +43,12 @@ const WORTH_COMPACTING: u64 = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) database: Database,
-    key: RecordKey,
-    room: Room,
+    pub(super) key: RecordKey,
+    pub(super) room: Room,
     /// Where there is one; a file that is looked at only may have none.
-    mark: Option<Mark>,
-}
-
-/// What is written in one transaction.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) entries: Vec<Entry>,
-    pub(super) removals: Vec<Removal>,
-}
-
-impl Batch {
-    pub(super) const fn of(entries: Vec<Entry>) -> Self {
-        Self {
-            entries,
-            removals: Vec::new(),
-        }
-    }
-
-    pub(super) const fn removing(removals: Vec<Removal>) -> Self {
-        Self {
-            entries: Vec::new(),
-            removals,
-        }
-    }
+    pub(super) mark: Option<Mark>,
+    /// Held by whoever writes.
+    pub(super) log: Mutex<Log>,
 }
 
 /// What makes room.
@@ -83,197 +60,17 @@ pub(super) enum Removal {
     Answer(Place),
 }
 
-/// The file of a journal: where it is, and under which limits it is opened.
-#[derive(Clone, Debug)]
-pub(super) struct Site {
-    pub(super) disk: Arc<dyn Disk>,
-    pub(super) path: std::path::PathBuf,
-    pub(super) max_bytes: u64,
-    pub(super) metrics: Metrics,
-    /// Set when the file would have grown beyond its limit.
-    pub(super) refused: Arc<AtomicBool>,
-    /// What the records in the file weigh.
-    pub(super) taken: Arc<AtomicU64>,
-}
-
-/// What is done where there is no file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gone {
-    /// It is made: nothing was ever written.
-    Make,
-    /// It was there before.
-    Fail,
-}
-
-impl Site {
-    /// Opens the file; `gone` says what is done where there is none.
-    pub(super) fn open(&self, key: &KeyFile, gone: Gone) -> Result<Store, OpenError> {
-        let failed = |source| OpenError::File {
-            path: self.path.clone(),
-            source,
-        };
-        let file = match self.disk.open(&self.path).map_err(failed)? {
-            Some(file) => file,
-            None => match gone {
-                Gone::Make => self.create(key)?,
-                Gone::Fail => return Err(failed(std::io::ErrorKind::NotFound.into())),
-            },
-        };
-        check_mode(&*file, &self.path)?;
-        self.lock(&*file)?;
-        let length = file.length().map_err(failed)?;
-        self.metrics.length(length);
-        let room = Room::new(length, self.max_bytes, Arc::clone(&self.taken));
-        // At each start: the one before may have died between the file and its name.
-        self.disk.sync_directory(&self.path).map_err(failed)?;
-        let mark = Mark::open(&*self.disk, &self.path, key)?;
-        let store = self.opened(self.bounded(file), key, room, Some(mark))?;
-        store.check_mark(self)?;
-        Ok(store)
-    }
-
-    /// The key file is locked already, but it may have been replaced under the same name.
-    fn lock(&self, file: &dyn super::DiskFile) -> Result<(), OpenError> {
-        let path = || self.path.clone();
-        match file.lock() {
-            Ok(Lock::Ours) => Ok(()),
-            Ok(Lock::Held(by)) => Err(OpenError::Held { path: path(), by }),
-            Err(source) => Err(OpenError::File {
-                path: path(),
-                source,
-            }),
-        }
-    }
-
-    /// A file comes under its name when it is whole, so that no start ever sees half of one.
-    fn create(&self, key: &KeyFile) -> Result<Arc<dyn super::DiskFile>, OpenError> {
-        let fresh = beside(&self.path, ".new");
-        let failed = |source| OpenError::File {
-            path: self.path.clone(),
-            source,
-        };
-        if self.disk.open(&fresh).map_err(failed)?.is_some() {
-            self.disk.remove(&fresh).map_err(failed)?;
-        }
-        let file = self.disk.create(&fresh).map_err(failed)?;
-        let filled = fill(self.bounded(file), key.id());
-        filled.map_err(|error| self.told(&error))?;
-        self.disk.rename(&fresh, &self.path).map_err(failed)?;
-        self.disk.sync_directory(&self.path).map_err(failed)?;
-        let made = self.disk.open(&self.path).map_err(failed)?;
-        made.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
-    }
-
-    fn bounded(&self, file: Arc<dyn super::DiskFile>) -> Bounded {
-        Bounded {
-            file,
-            max_bytes: self.max_bytes,
-            metrics: self.metrics.clone(),
-            refused: Arc::clone(&self.refused),
-        }
-    }
-
-    /// The database in `storage`, if it is of this format and under this key.
-    pub(super) fn opened(
-        &self,
-        storage: impl StorageBackend,
-        key: &KeyFile,
-        room: Room,
-        mark: Option<Mark>,
-    ) -> Result<Store, OpenError> {
-        let opened = database(storage).and_then(|database| {
-            let read = database.begin_read()?;
-            let meta = read.open_table(META)?;
-            let value = |name| Ok::<_, StoreError>(meta.get(name)?.map(|it| it.value()));
-            let (format, id) = (value("format")?, value("key")?);
-            drop((meta, read));
-            Ok((database, format.unwrap_or_default(), id.unwrap_or_default()))
-        });
-        let (database, format, id) = opened.map_err(|error| self.told(&error))?;
-        if format != FORMAT {
-            return Err(OpenError::Format {
-                path: self.path.clone(),
-                found: format,
-                known: FORMAT,
-            });
-        }
-        if id != key.id() {
-            return Err(OpenError::KeyForeign {
-                path: key.path().to_owned(),
-            });
-        }
-        Ok(Store {
-            database,
-            key: key.record_key()?,
-            room,
-            mark,
-        })
-    }
-
-    /// A fault of the file in the operator's words: what the disk refuses is not damage.
-    pub(super) fn told(&self, error: &StoreError) -> OpenError {
-        let path = self.path.clone();
-        match error {
-            StoreError::File(cause) => match &**cause {
-                redb::Error::Io(source) if source.kind() != std::io::ErrorKind::InvalidData => {
-                    let source = std::io::Error::new(source.kind(), source.to_string());
-                    OpenError::File { path, source }
-                }
-                other => OpenError::Damaged {
-                    path,
-                    what: other.to_string(),
-                },
-            },
-            StoreError::Seal { .. } | StoreError::Malformed(_) | StoreError::Broken(_) => {
-                OpenError::Damaged {
-                    path,
-                    what: error.to_string(),
-                }
-            }
-        }
-    }
-}
-
-fn database(storage: impl StorageBackend) -> Result<Database, StoreError> {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    builder.set_repair_callback(|session| {
-        // redb tells 0.3 when the newest commit was not whole (its `do_repair`).
-        if (session.progress() - 0.3).abs() < 0.01 {
-            tracing::warn!("the journal's last commit was not whole, and is not used");
-        }
-    });
-    Ok(builder.create_with_backend(storage)?)
-}
-
-/// Writes into the table of the format what a batch changes there: how many commits there are now,
-/// which is returned, and which number is free.
-fn count(write: &redb::WriteTransaction, batch: &Batch) -> Result<u64, StoreError> {
+/// Writes into the table of the format what entries change there: how many commits there are now,
+/// and which number is free.
+fn count(write: &WriteTransaction, commits: u64, highest: Option<u64>) -> Result<(), StoreError> {
     let mut meta = write.open_table(META)?;
-    let commits = meta.get("commits")?.map_or(0, |commits| commits.value());
-    let commits = commits.saturating_add(1);
     meta.insert("commits", commits)?;
-    let highest = batch.entries.iter().map(|entry| entry.place.number.0).max();
     if let Some(highest) = highest {
         let next = meta.get("next")?.map_or(0, |next| next.value());
         if highest >= next {
             meta.insert("next", highest.saturating_add(1))?;
         }
     }
-    Ok(commits)
-}
-
-/// Makes the tables of an empty journal.
-fn fill(storage: impl StorageBackend, key: u64) -> Result<(), StoreError> {
-    let write = database(storage)?.begin_write()?;
-    {
-        let mut meta = write.open_table(META)?;
-        meta.insert("format", FORMAT)?;
-        meta.insert("key", key)?;
-        meta.insert("next", 1)?;
-        write.open_table(RECORDS)?;
-    }
-    write.commit()?;
     Ok(())
 }
 
@@ -314,39 +111,88 @@ impl Store {
         Ok(meta.get("next")?.map_or(1, |next| next.value()))
     }
 
-    /// Refuses a file that lacks commits of which its mark tells.
-    pub(super) fn check_mark(&self, site: &Site) -> Result<(), OpenError> {
-        let Some(mark) = &self.mark else {
+    /// Refuses a journal that lacks commits of which its mark or its log tells.
+    pub(super) fn check_newest(&self, site: &Site) -> Result<(), OpenError> {
+        let log = self.log();
+        if let Some(mark) = &self.mark {
+            mark.check(&site.path, log.commits())?;
+        }
+        log.check(&site.path)
+    }
+
+    /// Takes a file of an older format for one of this: a program that knows no log would pass over
+    /// what is in it.
+    pub(super) fn upgrade(&self) -> Result<(), StoreError> {
+        let read = self.database.begin_read()?.open_table(META)?;
+        if read
+            .get("format")?
+            .is_some_and(|format| format.value() == FORMAT)
+        {
             return Ok(());
-        };
-        let commits = self.commits().map_err(|error| site.told(&error))?;
-        mark.check(&site.path, commits)
+        }
+        let write = self.database.begin_write()?;
+        write.open_table(META)?.insert("format", FORMAT)?;
+        Ok(write.commit()?)
     }
 
-    /// How many commits there were. Those of before they were counted are none.
-    fn commits(&self) -> Result<u64, StoreError> {
-        let meta = self.database.begin_read()?.open_table(META)?;
-        Ok(meta.get("commits")?.map_or(0, |commits| commits.value()))
+    /// Makes entries durable: in the log, or in the file itself where the log has no room for them.
+    /// The mark tells of them when this returns.
+    pub(super) fn append(&self, entries: &Arc<Vec<Entry>>) -> Result<(), StoreError> {
+        let mut log = self.log();
+        if log.append(entries)? {
+            self.room.pends(log.weight());
+        } else {
+            self.take_in(&mut log, entries)?;
+        }
+        if let Some(mark) = &self.mark {
+            mark.set(log.commits());
+        }
+        Ok(())
     }
 
-    /// Writes a batch; it is durable, and the mark tells of it, when this returns.
-    pub(super) fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+    /// Takes in what the log holds, which begins anew.
+    pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
+        let mut log = self.log();
+        if log.is_empty() {
+            return Ok(());
+        }
+        self.take_in(&mut log, &[])
+    }
+
+    /// Writes what the log holds and `more` into the file; it is durable when this returns.
+    fn take_in(&self, log: &mut Log, more: &[Entry]) -> Result<(), StoreError> {
+        let commits = log.commits().saturating_add(u64::from(!more.is_empty()));
+        let write = self.database.begin_write()?;
+        let mut highest = None;
+        {
+            let mut records = write.open_table(RECORDS)?;
+            for entry in log.entries().chain(more) {
+                self.put(&mut records, entry)?;
+                highest = highest.max(Some(entry.place.number.0));
+            }
+        }
+        count(&write, commits, highest)?;
+        write.commit()?;
+        log.begin_anew(commits);
+        self.room.pends(0);
+        Ok(())
+    }
+
+    /// Forgets. It is no commit that the mark counts: where it is lost, it is only done again.
+    pub(super) fn forget(&self, removals: &[Removal]) -> Result<(), StoreError> {
+        let _alone = self.log();
         let write = self.database.begin_write()?;
         {
             let mut records = write.open_table(RECORDS)?;
-            for entry in &batch.entries {
-                self.put(&mut records, entry)?;
-            }
-            for removal in &batch.removals {
+            for removal in removals {
                 self.remove(&mut records, *removal)?;
             }
         }
-        let commits = count(&write, batch)?;
-        write.commit()?;
-        if let Some(mark) = &self.mark {
-            mark.set(commits);
-        }
-        Ok(())
+        Ok(write.commit()?)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn put(&self, records: &mut Records<'_>, entry: &Entry) -> Result<(), StoreError> {
@@ -417,8 +263,15 @@ impl Store {
         &self.room
     }
 
-    /// The entry at a place.
+    /// The entry at a place. What the log holds of its exchange is taken in before.
     pub(super) fn find(&self, place: Place) -> Result<Option<Entry>, StoreError> {
+        let is_pending = self
+            .log()
+            .entries()
+            .any(|entry| entry.place.number == place.number);
+        if is_pending {
+            self.checkpoint()?;
+        }
         let records = self.database.begin_read()?.open_table(RECORDS)?;
         self.find_in(&records, place)
     }

@@ -1,13 +1,20 @@
 //! The file itself: what it takes, and what it is read as.
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::disk::{DiskFile, Work, Working};
 use super::key::KeyFile;
 use super::samples::{entry, head};
-use super::store::{Batch, Gone, Removal, Site, Store};
-use super::{Change, Entry, Metrics, Number, Sealed, SystemDisk};
+use super::site::{Gone, Site};
+use super::store::{Removal, Store};
+use super::{
+    Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Sealed, SystemDisk, open,
+};
+use crate::drain::Drain;
+use crate::timing::{Clock, Stamp, Stamps};
 
 /// A directory in memory where there is one: nothing here is about its being durable.
 fn directory() -> tempfile::TempDir {
@@ -51,15 +58,17 @@ fn compared(answer: usize, exchanges: u64, forgotten: u64) -> (u64, u64) {
         let numbers = first..first + side_by_side as u64;
         for which in 0..4 {
             let entries = step(numbers.clone(), which, answer);
-            store.commit(&Batch::of(entries)).unwrap();
+            store.append(&Arc::new(entries)).unwrap();
         }
         if let Some(old) = first.checked_sub(forgotten) {
-            let removals = (old..old + side_by_side as u64)
+            let removals: Vec<_> = (old..old + side_by_side as u64)
                 .map(|number| Removal::Exchange(Number(number)))
                 .collect();
-            store.commit(&Batch::removing(removals)).unwrap();
+            store.checkpoint().unwrap();
+            store.forget(&removals).unwrap();
         }
     }
+    store.checkpoint().unwrap();
     let weighed = site.taken.load(std::sync::atomic::Ordering::Relaxed);
     (weighed, store.allocated().unwrap())
 }
@@ -79,4 +88,60 @@ fn records_take_about_what_they_are_weighed_at() {
         let percent = taken * 100 / weighed;
         assert!((45..=115).contains(&percent), "{answer} bytes: {percent} %");
     }
+}
+
+/// A disk that panics where the writer asks for it.
+#[derive(Debug)]
+struct Panics;
+
+impl Disk for Panics {
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        SystemDisk.open(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        SystemDisk.create(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        SystemDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        SystemDisk.remove(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        SystemDisk.sync_directory(path)
+    }
+
+    fn run(&self, _work: Work) -> Working {
+        panic!("a fault of ours")
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_lets_nobody_wait_and_the_journal_is_down() {
+    let room = directory();
+    let clock = Clock::start();
+    let parts = Parts {
+        config: Config {
+            path: room.path().join("a.redb"),
+            ..Config::default()
+        },
+        retention: std::time::Duration::MAX,
+        disk: Arc::new(Panics),
+        clock,
+        stamps: Stamps::new(clock, Stamp::of_this_system()),
+        metrics: Metrics::default(),
+    };
+    let opened = open(parts, drop).unwrap();
+    let intent = |number| entry(number, 0, Change::Submitted(Box::new(head(1))));
+    let under_way = opened.journal.append(intent(1));
+    let writing = Drain::new().spawn(opened.writer.run());
+    assert!(under_way.await.is_err());
+    assert!(writing.await.unwrap_err().is_panic());
+    assert_eq!(opened.journal.may_start(), Err(NoRoom::Down));
+    assert!(opened.journal.append(intent(2)).await.is_err());
+    opened.journal.close().await;
 }

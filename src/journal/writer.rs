@@ -5,10 +5,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use super::error::AppendError;
 use super::fault::StoreError;
 use super::handle::Shared;
-use super::queue::{Queued, State};
-use super::store::{Batch, Gone, Store};
+use super::queue::State;
+use super::site::Gone;
+use super::store::Store;
 use super::tidy::{Found, Goal, look};
 use super::work::perform;
 use super::{Entry, Number, Place};
@@ -25,6 +27,10 @@ const ALONE: Duration = Duration::from_millis(40);
 
 /// How long an entry that nobody waits for may wait for company.
 const LAZY: Duration = Duration::from_millis(100);
+
+/// How long an entry stands in the log before the file takes it in. What has come together by then
+/// stands on few pages.
+const CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// How often a journal that is down is opened again.
 const REOPEN: Duration = Duration::from_secs(2);
@@ -46,6 +52,8 @@ pub struct Writer {
     retention: Duration,
     last_commit: Option<Moment>,
     reopen_at: Moment,
+    /// Set while the log may hold what the file does not.
+    checkpoint_at: Option<Moment>,
     sweep: Pass,
     /// Under way while room is short.
     eviction: Option<Pass>,
@@ -72,6 +80,7 @@ impl Pass {
 
 enum Turn {
     Write,
+    Checkpoint,
     Sweep,
     Evict,
     Reopen,
@@ -87,6 +96,7 @@ impl Writer {
             retention,
             last_commit: None,
             reopen_at: Moment::START,
+            checkpoint_at: None,
             sweep,
             eviction: None,
         }
@@ -94,9 +104,11 @@ impl Writer {
 
     /// Writes until the journal is closed.
     pub async fn run(mut self) {
+        let _watch = Watch(Arc::clone(&self.shared));
         loop {
             match self.turn().await {
                 Turn::Write => self.write().await,
+                Turn::Checkpoint => self.checkpoint().await,
                 Turn::Sweep => self.sweep().await,
                 Turn::Evict => self.evict().await,
                 Turn::Reopen => self.reopen().await,
@@ -131,22 +143,25 @@ impl Writer {
         if queue.state() == State::Down {
             return (Turn::Reopen, self.reopen_at);
         }
-        let tidy = match &self.eviction {
-            Some(pass) if pass.at < self.sweep.at => (Turn::Evict, pass.at),
-            Some(_) | None => (Turn::Sweep, self.sweep.at),
+        let mut due = (Turn::Sweep, self.sweep.at);
+        let mut or = |turn, at| {
+            if at <= due.1 {
+                due = (turn, at);
+            }
         };
-        let Some((since, urgent)) = queue.waits() else {
-            return tidy;
-        };
-        let lazily = since + LAZY;
-        let write = urgent.map_or(lazily, |since| {
-            together(since, self.last_commit).min(lazily)
-        });
-        if write <= tidy.1 {
-            (Turn::Write, write)
-        } else {
-            tidy
+        if let Some(pass) = &self.eviction {
+            or(Turn::Evict, pass.at);
         }
+        if let Some((since, urgent)) = queue.waits() {
+            let lazily = since + LAZY;
+            let write = urgent.map_or(lazily, |since| {
+                together(since, self.last_commit).min(lazily)
+            });
+            or(Turn::Write, write);
+        } else if let Some(at) = self.checkpoint_at {
+            or(Turn::Checkpoint, at);
+        }
+        due
     }
 
     async fn write(&mut self) {
@@ -155,23 +170,51 @@ impl Writer {
             return;
         }
         self.last_commit = Some(self.shared.clock.now());
-        let entries = queued.iter().map(|it| it.entry.clone()).collect();
-        match self.commit(Batch::of(entries)).await {
-            Ok(()) => {
-                queued.into_iter().for_each(durable);
-                self.weigh();
-            }
-            Err(error) => self.fall(&error, queued),
+        let (entries, waiting): (Vec<_>, Vec<_>) =
+            queued.into_iter().map(|it| (it.entry, it.done)).unzip();
+        let entries = Arc::new(entries);
+        let appended = self.append(&entries).await;
+        match &appended {
+            Ok(()) => self.weigh(),
+            Err(error) => self.fall(error, &entries),
+        }
+        for done in waiting {
+            // Who asked may have gone.
+            let _ = done.send(appended.as_ref().map_err(|_| AppendError).copied());
+        }
+        if self.is_time_to_checkpoint() {
+            self.checkpoint().await;
         }
     }
 
-    /// Commits a batch where that may block.
-    async fn commit(&self, batch: Batch) -> Result<(), String> {
-        let (began, records) = (self.shared.clock.now(), batch.entries.len());
-        self.with_store(move |store| store.commit(&batch)).await?;
+    /// Makes entries durable where that may block.
+    async fn append(&mut self, entries: &Arc<Vec<Entry>>) -> Result<(), String> {
+        let began = self.shared.clock.now();
+        self.checkpoint_at.get_or_insert(began + CHECKPOINT);
+        let appended = Arc::clone(entries);
+        self.with_store(move |store| store.append(&appended))
+            .await?;
         let span = self.shared.clock.now().since(began);
-        self.shared.metrics.committed(records, span);
+        self.shared.metrics.committed(entries.len(), span);
         Ok(())
+    }
+
+    /// Right behind a commit the next one is farthest away, and is kept waiting least.
+    fn is_time_to_checkpoint(&self) -> bool {
+        let now = self.shared.clock.now();
+        self.checkpoint_at.is_some_and(|at| at <= now)
+    }
+
+    /// Has the file take in what the log holds.
+    async fn checkpoint(&mut self) {
+        self.checkpoint_at = None;
+        if self.shared.queue().state() == State::Down {
+            return;
+        }
+        if let Err(error) = self.with_store(Store::checkpoint).await {
+            self.fall(&error, &[]);
+        }
+        self.weigh();
     }
 
     /// Does something with the open file where that may block.
@@ -272,16 +315,17 @@ impl Writer {
             Ok(())
         });
         if let Err(error) = measured.await {
-            self.fall(&error, Vec::new());
+            self.fall(&error, &[]);
         }
     }
 
     /// One piece of tidying; `None` if the journal went down over it.
     async fn tidy(&mut self, goal: Goal, from: Number) -> Option<Found> {
         let tidied = self.with_store(move |store| {
+            store.checkpoint()?;
             let found = match look(store, goal, from) {
                 Ok(found) => found,
-                Err(error @ StoreError::File(_)) => return Err(error),
+                Err(error) if !error.is_of_a_record() => return Err(error),
                 // Nothing is forgotten, and nothing else is the worse for it.
                 Err(error) => {
                     tracing::error!(%error, "the journal is damaged");
@@ -289,24 +333,24 @@ impl Writer {
                 }
             };
             if !found.removals.is_empty() {
-                store.commit(&Batch::removing(found.removals.clone()))?;
+                store.forget(&found.removals)?;
             }
             Ok(found)
         });
         match tidied.await {
             Ok(found) => Some(found),
             Err(error) => {
-                self.fall(&error, Vec::new());
+                self.fall(&error, &[]);
                 None
             }
         }
     }
 
     /// The journal is down: what was on its way is owed.
-    fn fall(&mut self, error: &str, queued: Vec<Queued>) {
+    fn fall(&mut self, error: &str, under_way: &[Entry]) {
         let mut queue = self.shared.queue();
         self.shared.up.store(false, Ordering::Release);
-        queue.fail(queued);
+        queue.fail(under_way);
         let owed = queue.owed();
         drop(queue);
         self.shared.metrics.is_up(false);
@@ -351,10 +395,11 @@ impl Writer {
             if shared.site.refused.swap(false, Ordering::Relaxed) {
                 let found =
                     look(&store, Goal::Room, Number(0)).map_err(|error| with_causes(&error))?;
-                let removed = store.commit(&Batch::removing(found.removals));
+                let removed = store.forget(&found.removals);
                 removed.map_err(|error| with_causes(&error))?;
                 store.measure().map_err(|error| with_causes(&error))?;
             }
+            store.checkpoint().map_err(|error| with_causes(&error))?;
             files.store = Some(store);
             Ok::<_, String>(())
         });
@@ -362,10 +407,10 @@ impl Writer {
     }
 
     /// Writes what is owed until nothing is.
-    async fn settle(&self) -> Result<(), String> {
+    async fn settle(&mut self) -> Result<(), String> {
         while let Some(owed) = self.rise() {
             let written: HashSet<Place> = owed.iter().map(|entry| entry.place).collect();
-            self.commit(Batch::of(owed)).await?;
+            self.append(&Arc::new(owed)).await?;
             self.shared.queue().settle(&written);
         }
         Ok(())
@@ -382,6 +427,7 @@ impl Writer {
     /// Writes what waits, and once more tries to write what is owed; then the file is let go.
     async fn close(mut self) {
         self.write().await;
+        self.checkpoint().await;
         if self.shared.queue().state() == State::Down {
             self.reopen().await;
         }
@@ -406,15 +452,28 @@ impl Writer {
     }
 }
 
+/// Looks whether the writer panics. Nobody may wait for it then: everything that is appended fails from
+/// now on, and the journal is down for good.
+struct Watch(Arc<Shared>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let shared = &self.0;
+        if !std::thread::panicking() {
+            return;
+        }
+        tracing::error!("the journal's writer panicked: nothing is durable any more");
+        shared.up.store(false, Ordering::Release);
+        shared.metrics.is_up(false);
+        shared.queue().close();
+        shared.closed.cancel();
+    }
+}
+
 /// When entries are committed of which the first came at `since`.
 fn together(since: Moment, last_commit: Option<Moment>) -> Moment {
     if last_commit.is_none_or(|last| since.since(last) > ALONE) {
         return since;
     }
     on_grid(since - AFTER_GRID) + AFTER_GRID
-}
-
-/// Who asked may have gone.
-fn durable(queued: Queued) {
-    let _ = queued.done.send(Ok(()));
 }

@@ -413,6 +413,7 @@ mod tests {
     use super::*;
     use crate::drain::Drain;
     use crate::listener::{Evidence, Metrics, Server};
+    use crate::live::Live;
     use crate::timing::Clock;
 
     /// Thousands of connections are held at once, each for minutes.
@@ -423,7 +424,7 @@ mod tests {
             .await
             .unwrap();
         let server = Server {
-            config: Config::default(),
+            config: Live::new(Config::default()),
             clock: Clock::start(),
             drain: Drain::new(),
             metrics: Metrics::default(),
@@ -431,7 +432,7 @@ mod tests {
             tls: None,
         };
         let peer = Peer(listener.local_addr().unwrap());
-        let line = Line::open(stream, peer.0, Arc::new(server.into_terms()));
+        let line = Line::open(stream, peer.0, Arc::new(server.terms(&Arc::default())));
         let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
         let task = serve(line.wire(), Arc::clone(&line), peer, service);
         assert!(size_of_val(&task) <= 872, "{} bytes", size_of_val(&task));

@@ -15,7 +15,6 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{error, warn};
 
 use super::answer::Peer;
@@ -25,9 +24,10 @@ use super::evidence::{Evidence, bound_silence};
 use super::line::Line;
 use super::metrics::Metrics;
 use super::parking::Reply;
-use super::seldom::Seldom;
 use super::tls::{self, Failure, FailureLog, Keyring};
 use crate::drain::Drain;
+use crate::live::{Live, Place, Places};
+use crate::telemetry::Seldom;
 use crate::timing::Clock;
 
 /// Connections that the kernel finishes before we accept them: bursts of thousands come at once.
@@ -52,8 +52,8 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// A downstream listener.
 pub struct Server {
-    /// What bounds its connections.
-    pub config: Config,
+    /// What bounds its connections, each by what is in force when it begins.
+    pub config: Live<Config>,
     /// The process's clock.
     pub clock: Clock,
     /// The process's stop; the connections' tasks are spawned on it.
@@ -66,15 +66,15 @@ pub struct Server {
     pub tls: Option<Keyring>,
 }
 
-/// What every connection of a listener shares.
+/// What the connections share that began under one configuration.
 pub(super) struct Terms {
-    pub(super) config: Config,
+    pub(super) config: Arc<Config>,
     pub(super) clock: Clock,
     pub(super) drain: Drain,
     pub(super) metrics: Metrics,
     pub(super) evidence: Evidence,
     pub(super) tls: Option<Keyring>,
-    pub(super) failures: FailureLog,
+    pub(super) failures: Arc<FailureLog>,
     pub(super) http: http1::Builder,
 }
 
@@ -96,19 +96,24 @@ impl Server {
         S: Clone + Send + 'static,
         S::Future: Send,
     {
-        if let Err(error) = tune(&listener, &self.config) {
-            warn!(%error, "failed to set the options of a listening socket");
-        }
-        let places = Arc::new(Semaphore::new(
-            self.config.connections.min(Semaphore::MAX_PERMITS),
-        ));
-        let terms = Arc::new(self.into_terms());
-        let mut begun = pin!(terms.drain.begun());
-        let mut refusals = Seldom::default();
+        let mut changes = self.config.changes();
+        let failures = Arc::default();
+        let mut terms = Arc::new(self.terms(&failures));
+        tune(&listener, &terms.config);
+        let places = Places::new(terms.config.connections);
+        let mut begun = pin!(self.drain.begun());
+        let refusals = Seldom::default();
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = &mut begun => return,
+                // `self` has the other end, so there is always a next one.
+                _ = changes.changed() => {
+                    terms = Arc::new(self.terms(&failures));
+                    tune(&listener, &terms.config);
+                    places.resize(terms.config.connections);
+                    continue;
+                }
                 accepted = accept(&listener, &places) => accepted,
             };
             match accepted {
@@ -128,48 +133,47 @@ impl Server {
         }
     }
 
-    pub(super) fn into_terms(self) -> Terms {
+    /// What a connection is served by that begins now.
+    pub(super) fn terms(&self, failures: &Arc<FailureLog>) -> Terms {
+        let config = self.config.now();
         Terms {
-            http: connection::http(&self.config),
-            config: self.config,
+            http: connection::http(&config),
+            config,
             clock: self.clock,
-            drain: self.drain,
-            metrics: self.metrics,
+            drain: self.drain.clone(),
+            metrics: self.metrics.clone(),
             evidence: self.evidence,
-            tls: self.tls,
-            failures: FailureLog::default(),
+            tls: self.tls.clone(),
+            failures: Arc::clone(failures),
         }
     }
 }
 
 /// Sets on the listening socket what every accepted one inherits.
-fn tune(listener: &TcpListener, config: &Config) -> io::Result<()> {
-    setsockopt(listener, sockopt::TcpNoDelay, &true)?;
-    setsockopt(listener, sockopt::KeepAlive, &true)?;
-    bound_silence(listener, KEEPALIVE, config.write_timeout)?;
-    Ok(())
+fn tune(listener: &TcpListener, config: &Config) {
+    let set = || -> io::Result<()> {
+        setsockopt(listener, sockopt::TcpNoDelay, &true)?;
+        setsockopt(listener, sockopt::KeepAlive, &true)?;
+        bound_silence(listener, KEEPALIVE, config.write_timeout)?;
+        Ok(())
+    };
+    if let Err(error) = set() {
+        warn!(%error, "failed to set the options of a listening socket");
+    }
 }
 
 /// Waits for a place first: a client without one stays in the backlog and costs nothing.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+    places: &Places,
+) -> io::Result<(TcpStream, SocketAddr, Place)> {
+    let place = places.take().await;
     let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, place))
 }
 
-fn begin<S>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: OwnedSemaphorePermit,
-    terms: &Arc<Terms>,
-    service: S,
-) where
+fn begin<S>(stream: TcpStream, peer: SocketAddr, place: Place, terms: &Arc<Terms>, service: S)
+where
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
     S: Send + 'static,
     S::Future: Send,

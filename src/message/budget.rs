@@ -8,7 +8,7 @@ pub struct Budget(Arc<Account>);
 
 #[derive(Debug)]
 struct Account {
-    limit: usize,
+    limit: AtomicUsize,
     taken: AtomicUsize,
 }
 
@@ -22,8 +22,13 @@ pub struct Share {
 impl Budget {
     /// A budget of so many bytes.
     pub fn new(limit: usize) -> Self {
-        let taken = AtomicUsize::new(0);
+        let (limit, taken) = (AtomicUsize::new(limit), AtomicUsize::new(0));
         Self(Arc::new(Account { limit, taken }))
+    }
+
+    /// Moves the limit. What is taken beyond it stays taken until it is given back.
+    pub fn resize(&self, limit: usize) {
+        self.0.limit.store(limit, Ordering::Relaxed);
     }
 
     /// A share of nothing yet.
@@ -45,7 +50,8 @@ impl Share {
     pub fn grow_to(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         let account = &self.budget.0;
-        let grow = |taken: usize| taken.checked_add(more).filter(|it| *it <= account.limit);
+        let limit = account.limit.load(Ordering::Relaxed);
+        let grow = |taken: usize| taken.checked_add(more).filter(|it| *it <= limit);
         let grown = account
             .taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow)
@@ -81,7 +87,10 @@ mod tests {
         assert!(!two.grow_to(41) && !two.grow_to(usize::MAX));
         drop(one);
         assert!(two.grow_to(100));
+        budget.resize(50);
+        assert!(!two.grow_to(101));
         drop(two);
         assert_eq!(budget.taken(), 0);
+        assert!(!budget.share().grow_to(51) && budget.share().grow_to(50));
     }
 }

@@ -9,6 +9,7 @@ mod paced;
 mod prefer;
 pub mod proxy_status;
 mod stored;
+mod trace;
 
 pub use body::{Body, BodyError, collect, collect_within, erasable, erasable_within};
 pub use budget::{Budget, Share};
@@ -16,3 +17,4 @@ pub use encoded::NoResponse;
 pub use paced::Paced;
 pub use prefer::wait_preference;
 pub use stored::{StoredResponse, copied_value, erasable_value};
+pub use trace::TraceParent;

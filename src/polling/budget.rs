@@ -42,11 +42,20 @@ impl Budget {
     /// A budget of so many polls a second; 0 is none.
     pub(super) fn new(max_per_second: u32) -> Self {
         Self {
-            limit: (max_per_second > 0).then(|| f64::from(max_per_second)),
+            limit: bound(max_per_second),
             rate: 0.0,
             over: 0.0,
             pushed: 0.0,
             changed: Moment::START,
+        }
+    }
+
+    /// Puts another limit in force. What the one before has raised falls as the rate allows, and at
+    /// once where there is none now.
+    pub(super) fn limit(&mut self, max_per_second: u32) {
+        self.limit = bound(max_per_second);
+        if self.limit.is_none() {
+            self.over = 0.0;
         }
     }
 
@@ -85,6 +94,10 @@ impl Budget {
     pub(super) fn used(&self) -> Option<f64> {
         self.limit.map(|limit| self.rate / limit)
     }
+}
+
+fn bound(max_per_second: u32) -> Option<f64> {
+    (max_per_second > 0).then(|| f64::from(max_per_second))
 }
 
 #[cfg(test)]

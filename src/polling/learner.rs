@@ -184,6 +184,23 @@ impl Learner {
         }
     }
 
+    /// Follows other rules from now on, at the price in force. What it knows stays.
+    pub(super) fn follow(&mut self, rules: Rules, price: Duration) {
+        if rules == self.rules && price == self.price {
+            return;
+        }
+        if rules.horizon != self.rules.horizon {
+            let axis = Axis::new(rules.horizon);
+            self.outcomes.move_to(&self.axis, &axis);
+            self.prior = Law::prior(&axis);
+            self.law = self.outcomes.law(&self.prior, &self.prior, ROUNDS_ANEW);
+            self.drift = Drift::default();
+            self.axis = axis;
+        }
+        (self.rules, self.price) = (rules, price);
+        self.make_plan();
+    }
+
     fn replan(&mut self) {
         self.unplanned = 0;
         let known = self.outcomes.len();

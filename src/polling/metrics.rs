@@ -26,7 +26,6 @@ struct On {
 /// The metrics of all gateways' polls. Clones count into the same numbers.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    delay: Histogram,
     polls: Histogram,
     price: Numbers<At>,
     budget_used: Numbers<At>,
@@ -36,8 +35,6 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
-            // From one step of the polling grid to the longest wait.
-            delay: Histogram::new([0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.5, 10.0]),
             polls: Histogram::new([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0, 50.0]),
             price: Family::default(),
             budget_used: Family::default(),
@@ -49,8 +46,6 @@ impl Default for Metrics {
 impl Metrics {
     /// Registers every metric of this room.
     pub fn register(&self, registry: &mut Registry) {
-        let delay = "Estimated time between a result and the poll that found it";
-        registry.register_with_unit("detection_delay", delay, Unit::Seconds, self.delay.clone());
         registry.register(
             "polls_per_exchange",
             "Polls of an exchange",
@@ -64,13 +59,16 @@ impl Metrics {
         registry.register("polling_over_limit", over, self.over_limit.clone());
     }
 
-    /// An exchange's task was found done, so late, after so many polls that found it running; or it
-    /// was never found done.
-    pub(super) fn found(&self, delay: Option<Duration>, pending: u32) {
-        if let Some(delay) = delay {
-            self.delay.observe(delay.as_secs_f64());
-            self.polls.observe(f64::from(pending) + 1.0);
-        }
+    /// An exchange's task was found done after so many polls that found it running.
+    pub(super) fn found(&self, pending: u32) {
+        self.polls.observe(f64::from(pending) + 1.0);
+    }
+
+    /// Forgets what is told of each gateway and route.
+    pub(super) fn forget(&self) {
+        self.price.clear();
+        self.budget_used.clear();
+        self.over_limit.clear();
     }
 
     pub(super) fn priced(&self, gateway: &str, price: Duration, used: Option<f64>) {

@@ -74,6 +74,18 @@ impl Outcomes {
         self.latest.truncate(newest);
     }
 
+    /// Tells all of them on another axis.
+    pub(super) fn move_to(&mut self, from: &Axis, to: &Axis) {
+        let time = |edge: u16| {
+            let seconds = from.edges().get(usize::from(edge))?;
+            Some(Duration::from_secs_f64(*seconds))
+        };
+        for observed in &mut self.latest {
+            let after = time(observed.after).unwrap_or_default();
+            *observed = Observed::new(to, after, time(observed.by));
+        }
+    }
+
     fn weight(&self) -> f64 {
         weights().take(self.latest.len()).sum()
     }

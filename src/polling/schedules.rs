@@ -17,11 +17,16 @@ pub struct Schedules(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    metrics: Metrics,
+    /// Held for a look-up, or for the making of plans, each of which takes well under a millisecond.
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
     config: Config,
     horizon: Duration,
-    metrics: Metrics,
-    /// Held for a look-up, or for the making of a plan, which takes well under a millisecond.
-    gateways: Mutex<BTreeMap<Box<str>, Gateway>>,
+    gateways: BTreeMap<Box<str>, Gateway>,
 }
 
 #[derive(Debug)]
@@ -45,22 +50,47 @@ pub struct Took {
 impl Schedules {
     /// The schedules of a configuration, for clients that wait as long as `hold`.
     pub fn new(config: Config, hold: Duration, metrics: Metrics) -> Self {
-        Self(Arc::new(Shared {
+        let state = State {
             config,
             horizon: hold,
+            gateways: BTreeMap::new(),
+        };
+        Self(Arc::new(Shared {
             metrics,
-            gateways: Mutex::default(),
+            state: Mutex::new(state),
         }))
+    }
+
+    /// Puts other rules in force for exchanges that begin from now on. What was learned stays, also
+    /// while nothing is asked of it.
+    pub fn reconfigure(&self, config: Config, hold: Duration) {
+        let mut state = self.state();
+        if state.config == config && state.horizon == hold {
+            return;
+        }
+        (state.config, state.horizon) = (config, hold);
+        let limit = state.config.max_per_second;
+        let rules = state.rules();
+        for gateway in state.gateways.values_mut() {
+            gateway.budget.limit(limit);
+            let price = gateway.budget.price(rules.price);
+            for learner in gateway.routes.values_mut() {
+                learner.follow(rules, price);
+            }
+        }
+        // What no longer is in force would stand there as if it were; the rest is told again soon.
+        self.0.metrics.forget();
     }
 
     /// The schedule of one exchange of a gateway and a route.
     pub fn of(&self, gateway: &str, route: &str) -> Schedule {
-        match self.0.config.schedule {
-            ScheduleKind::Fixed => Schedule::fixed(&self.0.config),
-            ScheduleKind::Exponential => Schedule::exponential(&self.0.config),
+        let mut state = self.state();
+        match state.config.schedule {
+            ScheduleKind::Fixed => Schedule::fixed(&state.config),
+            ScheduleKind::Exponential => Schedule::exponential(&state.config),
             ScheduleKind::Learned => Schedule::Planned {
-                steps: self.with_learner(gateway, route, |learner, _| learner.steps()),
-                longest: self.0.config.max_interval,
+                steps: state.learner(gateway, route).steps(),
+                longest: state.config.max_interval,
             },
         }
     }
@@ -68,17 +98,27 @@ impl Schedules {
     /// Takes what an exchange tells.
     pub fn learn(&self, gateway: &str, route: &str, took: Took) {
         let Took { after, by, pending } = took;
-        match self.0.config.schedule {
-            // What a fixed schedule finds is late by half of its last wait, on average.
-            ScheduleKind::Fixed | ScheduleKind::Exponential => {
-                let delay = by.map(|by| by.saturating_sub(after) / 2);
-                self.0.metrics.found(delay, pending);
-            }
-            ScheduleKind::Learned => self.with_learner(gateway, route, |learner, metrics| {
-                metrics.found(by.map(|by| learner.delay(after, by)), pending);
+        if by.is_some() {
+            self.0.metrics.found(pending);
+        }
+        let mut state = self.state();
+        match state.config.schedule {
+            ScheduleKind::Fixed | ScheduleKind::Exponential => {}
+            ScheduleKind::Learned => {
+                let learner = state.learner(gateway, route);
                 learner.observe(after, by);
-                metrics.planned(gateway, route, learner);
-            }),
+                self.0.metrics.planned(gateway, route, learner);
+            }
+        }
+    }
+
+    /// How long a result waited, on average, that came after a poll and was found by another, or by
+    /// a first one after an acceptance: by what was learned, or half of the time between them.
+    pub fn delay(&self, gateway: &str, route: &str, after: Duration, by: Duration) -> Duration {
+        let mut state = self.state();
+        match state.config.schedule {
+            ScheduleKind::Fixed | ScheduleKind::Exponential => by.saturating_sub(after) / 2,
+            ScheduleKind::Learned => state.learner(gateway, route).delay(after, by),
         }
     }
 
@@ -93,55 +133,50 @@ impl Schedules {
     }
 
     fn with_budget(&self, name: &str, change: impl FnOnce(&mut Budget)) {
-        if self.0.config.schedule != ScheduleKind::Learned {
+        let mut state = self.state();
+        if state.config.schedule != ScheduleKind::Learned {
             return;
         }
-        let mut gateways = self.gateways();
-        let budget = &mut self.gateway(&mut gateways, name).budget;
+        let configured = state.config.price;
+        let budget = &mut state.gateway(name).budget;
         change(budget);
-        let price = budget.price(self.0.config.price);
+        let price = budget.price(configured);
         self.0.metrics.priced(name, price, budget.used());
     }
 
-    fn with_learner<T>(
-        &self,
-        gateway: &str,
-        route: &str,
-        change: impl FnOnce(&mut Learner, &Metrics) -> T,
-    ) -> T {
-        let mut gateways = self.gateways();
-        let gateway = self.gateway(&mut gateways, gateway);
-        let price = gateway.budget.price(self.0.config.price);
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The learner of a route, at the price in force.
+    fn learner(&mut self, gateway: &str, route: &str) -> &mut Learner {
+        let rules = self.rules();
+        let gateway = self.gateway(gateway);
+        let price = gateway.budget.price(rules.price);
         let learner = gateway.routes.entry(route.into());
-        let learner = learner.or_insert_with(|| Learner::new(self.rules()));
+        let learner = learner.or_insert_with(|| Learner::new(rules));
         learner.set_price(price);
-        change(learner, &self.0.metrics)
+        learner
     }
 
-    fn gateway<'a>(
-        &self,
-        gateways: &'a mut BTreeMap<Box<str>, Gateway>,
-        name: &str,
-    ) -> &'a mut Gateway {
-        gateways.entry(name.into()).or_insert_with(|| Gateway {
-            budget: Budget::new(self.0.config.max_per_second),
+    fn gateway(&mut self, name: &str) -> &mut Gateway {
+        let limit = self.config.max_per_second;
+        let gateway = self.gateways.entry(name.into());
+        gateway.or_insert_with(|| Gateway {
+            budget: Budget::new(limit),
             routes: BTreeMap::new(),
         })
     }
 
     fn rules(&self) -> Rules {
-        let config = &self.0.config;
         Rules {
-            price: config.price,
-            min_interval: config.min_interval,
-            max_interval: config.max_interval,
-            horizon: self.0.horizon,
+            price: self.config.price,
+            min_interval: self.config.min_interval,
+            max_interval: self.config.max_interval,
+            horizon: self.horizon,
         }
-    }
-
-    fn gateways(&self) -> MutexGuard<'_, BTreeMap<Box<str>, Gateway>> {
-        let gateways = self.0.gateways.lock();
-        gateways.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -207,5 +242,68 @@ mod tests {
             schedules.polled("one", now);
         }
         assert!(steps(&schedules) * 3 < before * 2, "{before}");
+    }
+    #[test]
+    fn a_reload_changes_what_begins_and_keeps_what_was_learned() {
+        let schedules = learned(0);
+        for _ in 0..50 {
+            schedules.learn("one", "payments", THREE_SECONDS);
+        }
+        let fixed = Config::default();
+        schedules.reconfigure(fixed.clone(), Duration::from_mins(5));
+        let schedule = schedules.of("one", "payments");
+        assert!(matches!(schedule, Schedule::Fixed { interval } if interval == fixed.interval));
+        let dearer = Config {
+            schedule: ScheduleKind::Learned,
+            price: Duration::from_millis(100),
+            max_interval: Duration::from_secs(4),
+            ..fixed
+        };
+        schedules.reconfigure(dearer, Duration::from_secs(20));
+        schedules.of("one", "payments");
+        let Schedule::Planned { steps, longest } = schedules.of("one", "payments") else {
+            panic!("no plan");
+        };
+        assert_eq!(longest, Duration::from_secs(4));
+        assert!(
+            steps[0].at > Duration::from_secs(2),
+            "it still knows: {steps:?}"
+        );
+        let last = steps.last().unwrap().at;
+        assert!(
+            last.abs_diff(Duration::from_secs(20)) < Duration::from_micros(1),
+            "{last:?}"
+        );
+    }
+
+    #[test]
+    fn a_reload_puts_a_budget_in_force_and_takes_it_away() {
+        let schedules = learned(0);
+        let poll = |from: u64| {
+            for poll in from..from + 1000 {
+                let now = Moment::after_start(Duration::from_millis(10 * poll));
+                schedules.polled("one", now);
+            }
+        };
+        let price = || {
+            let mut state = schedules.state();
+            let configured = state.config.price;
+            state.gateway("one").budget.price(configured)
+        };
+        let config = Config {
+            schedule: ScheduleKind::Learned,
+            ..Config::default()
+        };
+        poll(0);
+        assert_eq!(price(), config.price);
+        let bound = Config {
+            max_per_second: 1,
+            ..config.clone()
+        };
+        schedules.reconfigure(bound, Duration::from_mins(5));
+        poll(1000);
+        assert!(price() > config.price * 2, "{:?}", price());
+        schedules.reconfigure(config.clone(), Duration::from_mins(5));
+        assert_eq!(price(), config.price);
     }
 }

@@ -81,7 +81,7 @@ impl Proxy {
             Ok(ordered) => ordered,
             Err(problem) => return self.refuse(problem).into(),
         };
-        let place = self.shared.metrics.place(self.shared.config.held);
+        let place = self.shared.metrics.place(self.config.held);
         let order = Order {
             has_place: place.is_some(),
             ..order
@@ -143,7 +143,7 @@ impl Proxy {
         let profile = gateway.profile;
         let requester =
             Requester::of(hash_key, &gateway.name, &head.headers).map_err(Problem::Key)?;
-        let foreign = self.shared.config.key_field.as_ref();
+        let foreign = self.config.key_field.as_ref();
         let given =
             GivenKey::of(&head.headers, &profile.key_field, foreign).map_err(Problem::Key)?;
         if head.headers.contains_key(CONTENT_ENCODING) {
@@ -207,7 +207,7 @@ impl Proxy {
 
     /// Reads a body whole, into memory that is erased when it is let go.
     pub(super) async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Unread> {
-        let config = &self.shared.config;
+        let config = &self.config;
         let mut share = self.shared.bodies.share();
         let whole = collect_within(body, config.max_body, FREE_BODY, &mut share);
         let fault = match tokio::time::timeout(config.body_timeout, whole).await {
@@ -222,7 +222,7 @@ impl Proxy {
 
     /// How long the request is held, and the preference that says so where it is the client's.
     fn hold(&self, preference: Option<Duration>) -> (Duration, Option<Duration>) {
-        let longest = self.shared.config.hold;
+        let longest = self.config.hold;
         match preference {
             Some(wait) if wait < longest => (wait, Some(wait)),
             Some(_) | None => (longest, None),
@@ -241,6 +241,8 @@ impl Proxy {
                     target: "holdline::exchange",
                     exchange = %held.flight.id(),
                     request_id = held.flight.ticket(),
+                    trace_id = held.flight.trace().map(|it| it.trace_id()),
+                    parent_id = held.flight.trace().map(|it| it.parent_id()),
                     "hold over"
                 );
                 Told::HoldOver

@@ -32,7 +32,7 @@ impl Proxy {
             .recogniser(parts.with_body(&read), length);
         // It has no share of the room any more.
         drop(read);
-        let limit = self.shared.config.body_timeout;
+        let limit = self.config.body_timeout;
         match tokio::time::timeout(limit, recognise(recogniser, rest)).await {
             Ok(Some(fingerprint)) => match flights.equal(&fingerprint) {
                 None => Problem::Body(BodyFault::NoRoom),

@@ -86,6 +86,11 @@ impl Metrics {
         self.hold_expired.inc();
     }
 
+    /// Requests held now.
+    pub fn held(&self) -> i64 {
+        self.held.get()
+    }
+
     /// A client hung up that had been held for so long.
     pub(super) fn client_gone(&self, span: Duration) {
         self.client_gone.observe(span.as_secs_f64());

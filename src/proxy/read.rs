@@ -7,7 +7,7 @@ use http::{Request, Response};
 use super::problem::Problem;
 use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy, path_of};
-use crate::exchange::{Credentials, Read, ReadOutcome};
+use crate::exchange::{Credentials, Read, ReadOutcome, ReadPolicy};
 use crate::message::{Body, StoredResponse, wait_preference};
 use crate::protocol::Conversion;
 use crate::timing::Moment;
@@ -18,9 +18,9 @@ impl Proxy {
         incomer: Incomer,
         conversion: &'static Conversion,
     ) -> Response<Body> {
-        let config = &self.shared.config;
-        let wait = wait_preference(&incomer.head.headers).unwrap_or(config.hold);
-        let until = incomer.arrived_at + wait.min(config.hold);
+        let hold = self.config.hold;
+        let wait = wait_preference(&incomer.head.headers).unwrap_or(hold);
+        let until = incomer.arrived_at + wait.min(hold);
         let Incomer {
             head,
             mut body,
@@ -54,7 +54,7 @@ impl Proxy {
                     credentials,
                     held_until: until,
                 };
-                let policy = self.shared.read_policy.clone();
+                let policy = ReadPolicy::clone(&self.shared.read_policy.now());
                 match read.run(policy, self.shared.clock).await {
                     ReadOutcome::Answer(answer) => return self.give(&answer, arrived_at),
                     ReadOutcome::NotAsynchronous => {}

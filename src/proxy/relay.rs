@@ -23,7 +23,7 @@ impl Proxy {
         } else {
             Body::streamed(Paced::new(
                 body.map_err(BodyError::cut),
-                self.shared.config.body_timeout,
+                self.config.body_timeout,
             ))
         };
         let mut request = Request::new(body);
@@ -50,7 +50,7 @@ impl Proxy {
         request: Request<Body>,
         safe: bool,
     ) -> Response<Body> {
-        let patience = self.shared.config.hold;
+        let patience = self.config.hold;
         match gateway.client.relay(request, patience).await {
             Ok(mut response) => {
                 let version = response.version();
@@ -58,7 +58,10 @@ impl Proxy {
                 response.map(|body| Body::streamed(Paced::new(body, patience)))
             }
             Err(error) => {
-                tracing::warn!(gateway = %gateway.name, %error, "a relayed request failed");
+                let now = self.shared.clock.now();
+                if let Some(untold) = self.shared.relay_failures.may_tell(now) {
+                    tracing::warn!(gateway = %gateway.name, %error, untold, "a relayed request failed");
+                }
                 self.refuse(Problem::Relay {
                     cause: error.cause,
                     sent: error.sent,

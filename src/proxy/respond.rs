@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::problem::{Fate, Problem};
-use crate::message::{Body, StoredResponse, fields};
+use crate::message::{Body, StoredResponse, TraceParent, fields};
 
 /// Our name in `Via`.
 pub(super) const VIA_NAME: &str = "holdline";
@@ -224,6 +224,7 @@ pub(super) fn upstream_fields(received: &HeaderMap, version: Version) -> HeaderM
     ] {
         sent.remove(name);
     }
+    TraceParent::settle(&mut sent);
     add_via(&mut sent, version);
     sent
 }

@@ -19,24 +19,28 @@ use super::respond::{self, About, Given};
 use super::site::Sites;
 use crate::exchange::{Answer, Flights, Gateway, OnDisk, ReadPolicy, TaskAnswer};
 use crate::listener::Reply;
+use crate::live::Live;
 use crate::message::{Body, Budget};
 use crate::protocol::{Conversion, Disposition, RequestId, Route};
+use crate::telemetry::Seldom;
 use crate::timing::{Clock, Moment};
 
 /// What the proxy is built from.
 pub struct Parts {
     /// `[hold]`, `[routes]` and limits.
-    pub config: Config,
+    pub config: Live<Config>,
     /// The exchanges.
     pub flights: Flights,
     /// Room for the bodies of requests: `limits.bodies`.
     pub bodies: Budget,
     /// How reads poll.
-    pub read_policy: ReadPolicy,
+    pub read_policy: Live<ReadPolicy>,
     /// The process's clock.
     pub clock: Clock,
     /// What is counted.
     pub metrics: Metrics,
+    /// Lines about relayed requests that fail, which anybody may send.
+    pub relay_failures: Seldom,
 }
 
 /// The service of one listener. Cloning it is cheap; every connection has its own clone.
@@ -44,6 +48,8 @@ pub struct Parts {
 pub struct Proxy {
     pub(super) shared: Arc<Parts>,
     sites: Sites,
+    /// What was in force when the request came that this clone serves.
+    pub(super) config: Arc<Config>,
 }
 
 /// A downstream request that has a gateway.
@@ -66,7 +72,12 @@ enum Way {
 impl Proxy {
     /// The service of a listener whose clients ask for `sites`.
     pub fn new(shared: Arc<Parts>, sites: Sites) -> Self {
-        Self { shared, sites }
+        let config = shared.config.now();
+        Self {
+            shared,
+            sites,
+            config,
+        }
     }
 
     async fn serve(self, request: Request<Incoming>) -> Reply {
@@ -103,7 +114,7 @@ impl Proxy {
         let path = head.uri.path();
         match gateway.profile.route(&head.method, path) {
             Route::Converted(conversion) => {
-                match self.shared.config.routes.disposition(conversion.operation) {
+                match self.config.routes.disposition(conversion.operation) {
                     Disposition::Convert if conversion.safe => Way::Read(conversion),
                     Disposition::Convert => Way::Exchange(conversion),
                     Disposition::Relay => Way::Relay,
@@ -176,7 +187,11 @@ impl Service<Request<Incoming>> for Proxy {
     type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let proxy = self.clone();
+        let proxy = Self {
+            shared: Arc::clone(&self.shared),
+            sites: self.sites.clone(),
+            config: self.shared.config.now(),
+        };
         Box::pin(async move { Ok(proxy.serve(request).await) })
     }
 }

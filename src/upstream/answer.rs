@@ -11,6 +11,7 @@ use super::http1::Http1;
 use super::http2::Stream;
 use super::pool::Lease;
 use super::{Cause, Error, Sent, diagnosis, framing};
+use crate::live::Place;
 use crate::message::{BodyError, StoredResponse, collect};
 
 /// What an answer comes on.
@@ -31,6 +32,8 @@ pub(super) struct AnswerBody {
     incoming: Incoming,
     /// `None` after the body's end.
     channel: Option<Channel>,
+    /// A relayed answer's turn, over when the body goes.
+    _turn: Option<Place>,
 }
 
 /// Joins an answer with its channel; an answer whose framing cannot be believed is an error.
@@ -43,6 +46,7 @@ pub(super) fn join(
         let mut body = AnswerBody {
             incoming,
             channel: Some(channel),
+            _turn: None,
         };
         if body.incoming.is_end_stream() {
             body.finish();
@@ -80,6 +84,14 @@ impl AnswerBody {
         match self.channel.take() {
             Some(Channel::Leased(lease)) => lease.give_back(),
             Some(Channel::Own(_) | Channel::Shared { .. }) | None => {}
+        }
+    }
+
+    /// The same body, which keeps a turn for as long as it lives.
+    pub(super) fn taking(self, turn: Place) -> Self {
+        Self {
+            _turn: Some(turn),
+            ..self
         }
     }
 

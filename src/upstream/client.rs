@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 
 use super::answer::{self, AnswerBody, Channel};
@@ -18,6 +17,7 @@ use super::pool::{Lease, Pool, Pooled};
 use super::tls::Purpose;
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
 use crate::drain::Drain;
+use crate::live::{Live, Place, Places};
 use crate::message::{Body, StoredResponse};
 use crate::timing::{Clock, Moment};
 
@@ -27,12 +27,15 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     origin: Arc<Origin>,
-    connector: Connector,
-    config: Config,
+    connector: Live<Connector>,
+    config: Live<Config>,
     clock: Clock,
     drain: Drain,
     metrics: Metrics,
     pool: Arc<Pool>,
+    /// Turns of relayed requests: half of the pooled connections are left to polls, so that requests
+    /// nobody vouches for cannot take the answers of payments with them.
+    turns: Places,
     outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
     /// requests makes one and not many.
@@ -61,6 +64,14 @@ enum Way<C> {
     Shared(Stream),
 }
 
+/// How many requests are relayed at once.
+const fn turns(config: &Config) -> usize {
+    if config.connections < 2 {
+        return 1;
+    }
+    config.connections / 2
+}
+
 impl Client {
     /// Calls to `origin`; nothing is connected yet.
     pub fn new(
@@ -71,29 +82,36 @@ impl Client {
         drain: Drain,
         metrics: Metrics,
     ) -> Self {
-        let pool = Pool::new(
-            config.connections,
-            config.idle_timeout,
-            clock,
-            drain.clone(),
-        );
+        let turns = Places::new(turns(&config));
+        let config = Live::new(config);
+        let pool = Pool::new(config.clone(), clock, drain.clone());
         let outage = Outage::new(
             origin.authority().to_string(),
-            config.fail_fast,
+            config.clone(),
             clock,
             metrics.clone(),
         );
         Self(Arc::new(Inner {
             origin: Arc::new(origin),
-            connector,
+            connector: Live::new(connector),
             config,
             clock,
             drain,
             metrics,
             pool,
+            turns,
             outage,
             opening: tokio::sync::Mutex::default(),
         }))
+    }
+
+    /// Puts other bounds and another way of connecting in force. Calls under way keep theirs, and
+    /// connections that wait for their next request are used on.
+    pub fn reconfigure(&self, config: Config, connector: Connector) {
+        self.0.pool.places().resize(config.connections);
+        self.0.turns.resize(turns(&config));
+        self.0.config.replace(config);
+        self.0.connector.replace(connector);
     }
 
     /// The origin that is called, and no other.
@@ -165,7 +183,7 @@ impl Inner {
             http1,
             Arc::clone(&self.origin),
             self.metrics.clone(),
-            self.config.max_answer,
+            self.config.now().max_answer,
         ))
     }
 
@@ -202,7 +220,7 @@ impl Inner {
     async fn ask(&self, mut lease: Lease<Lean>, deadline: Moment) -> Result<StoredResponse, Error> {
         self.in_time(deadline)?;
         let lean = lease.connection();
-        let asked = lean.ask(self.config.max_answer);
+        let asked = lean.ask(self.config.now().max_answer);
         let Ok(answer) = self.until(deadline, asked).await else {
             return Err(Error::new(Cause::AnswerTimeout, lean.sent()));
         };
@@ -228,7 +246,7 @@ impl Inner {
         deadline: Moment,
     ) -> Result<StoredResponse, Error> {
         let answer = self.call(way, request, deadline).await?;
-        let whole = answer::read_whole(answer, self.config.max_answer);
+        let whole = answer::read_whole(answer, self.config.now().max_answer);
         let answer = self.until(deadline, whole).await;
         answer.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
     }
@@ -238,8 +256,12 @@ impl Inner {
         request: Request<Body>,
         deadline: Moment,
     ) -> Result<Response<AnswerBody>, Error> {
+        let exhausted = || Error::new(Cause::Exhausted, Sent::Never);
+        let turn = timeout_at(self.clock.instant(deadline), self.turns.take());
+        let turn = turn.await.map_err(|_| exhausted())?;
         let way = self.way(Choice::Any, deadline).await?;
-        self.call(way, request, deadline).await
+        let answer = self.call(way, request, deadline).await?;
+        Ok(answer.map(|body| body.taking(turn)))
     }
 
     /// Sends a request by `way` and returns its answer's fields. A request that hyper
@@ -316,21 +338,21 @@ impl Inner {
         if let Some(stream) = self.pool.stream() {
             return Ok(Way::Shared(stream));
         }
-        let permit = self.permit(deadline).await?;
+        let place = self.place(deadline).await?;
         if let Some(connection) = self.waiting(choice) {
-            return Ok(self.leased(connection, permit));
+            return Ok(self.leased(connection, place));
         }
         if !self.origin.is_tls() || self.pool.speaks_http1() {
-            return Box::pin(self.open(permit, deadline)).await;
+            return Box::pin(self.open(place, deadline)).await;
         }
-        Box::pin(self.open_in_turn(choice, permit, deadline)).await
+        Box::pin(self.open_in_turn(choice, place, deadline)).await
     }
 
     /// Opens a connection that may turn out to be a shared one, after those who were first.
     async fn open_in_turn<C: Pooled>(
         &self,
         choice: Choice,
-        permit: OwnedSemaphorePermit,
+        place: Place,
         deadline: Moment,
     ) -> Result<Way<C>, Error> {
         let patience = self.clock.instant(self.patience(deadline));
@@ -344,9 +366,9 @@ impl Inner {
             return Ok(Way::Shared(stream));
         }
         if let Some(connection) = self.waiting(choice) {
-            return Ok(self.leased(connection, permit));
+            return Ok(self.leased(connection, place));
         }
-        self.open(permit, deadline).await
+        self.open(place, deadline).await
     }
 
     fn waiting<C: Pooled>(&self, choice: Choice) -> Option<Box<C>> {
@@ -356,23 +378,17 @@ impl Inner {
         }
     }
 
-    async fn permit(&self, deadline: Moment) -> Result<OwnedSemaphorePermit, Error> {
-        let exhausted = || Error::new(Cause::Exhausted, Sent::Never);
-        let free = self.pool.permits().acquire_owned();
-        let permit = timeout_at(self.clock.instant(deadline), free)
+    async fn place(&self, deadline: Moment) -> Result<Place, Error> {
+        let free = self.pool.places().take();
+        let place = timeout_at(self.clock.instant(deadline), free)
             .await
-            .map_err(|_| exhausted())?
-            .map_err(|_| exhausted())?;
+            .map_err(|_| Error::new(Cause::Exhausted, Sent::Never))?;
         // A place that becomes free with the deadline is of no use any more.
         self.in_time(deadline)?;
-        Ok(permit)
+        Ok(place)
     }
 
-    async fn open<C: Pooled>(
-        &self,
-        permit: OwnedSemaphorePermit,
-        deadline: Moment,
-    ) -> Result<Way<C>, Error> {
+    async fn open<C: Pooled>(&self, place: Place, deadline: Moment) -> Result<Way<C>, Error> {
         self.pool.make_room();
         let connected = timeout_at(
             self.clock.instant(deadline),
@@ -386,18 +402,18 @@ impl Inner {
             return Ok(Way::Shared(self.pool.share(http2)));
         }
         self.pool.note_http1();
-        Ok(self.leased(C::open(connected, open).await?, permit))
+        Ok(self.leased(C::open(connected, open).await?, place))
     }
 
-    fn leased<C: Pooled>(&self, connection: Box<C>, permit: OwnedSemaphorePermit) -> Way<C> {
-        Way::Leased(Lease::new(connection, Arc::clone(&self.pool), permit))
+    fn leased<C: Pooled>(&self, connection: Box<C>, place: Place) -> Way<C> {
+        Way::Leased(Lease::new(connection, Arc::clone(&self.pool), place))
     }
 
     async fn connected(&self, purpose: Purpose) -> Result<Connected, Error> {
+        let (connector, config) = (self.connector.now(), self.config.now());
         let attempt = self.outage.attempt();
-        let connected = self
-            .connector
-            .connect(&self.origin, purpose, &self.config, &self.clock)
+        let connected = connector
+            .connect(&self.origin, purpose, &config, &self.clock)
             .await;
         attempt.ended(&connected);
         connected
@@ -422,7 +438,7 @@ impl Inner {
         if late < STOOD_STILL {
             return Err(Elapsed);
         }
-        let more = now + late.min(self.config.answer_timeout);
+        let more = now + late.min(self.config.now().answer_timeout);
         let in_time = timeout_at(self.clock.instant(more), answer).await;
         in_time.map_err(|_| Elapsed)
     }
@@ -438,12 +454,13 @@ impl Inner {
     }
 
     fn deadline(&self) -> Moment {
-        self.clock.now() + self.config.answer_timeout
+        self.clock.now() + self.config.now().answer_timeout
     }
 
     /// Until when another request's connecting is waited for.
     fn patience(&self, deadline: Moment) -> Moment {
-        let connecting = self.config.connect_timeout + self.config.handshake_timeout;
+        let config = self.config.now();
+        let connecting = config.connect_timeout + config.handshake_timeout;
         deadline.min(self.clock.now() + connecting)
     }
 }

@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Cause, Error, Metrics};
+use super::{Cause, Config, Error, Metrics};
+use crate::live::Live;
 use crate::timing::{Clock, Moment};
 
 /// So many failures in a row, at least: one or two say nothing of the next.
@@ -16,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Outage {
     /// The origin, for the log.
     origin: String,
-    fail_fast: Duration,
+    config: Live<Config>,
     clock: Clock,
     metrics: Metrics,
     record: Mutex<Record>,
@@ -48,17 +49,21 @@ struct Failing {
 impl Outage {
     pub(super) fn new(
         origin: String,
-        fail_fast: Duration,
+        config: Live<Config>,
         clock: Clock,
         metrics: Metrics,
     ) -> Arc<Self> {
         Arc::new(Self {
             origin,
-            fail_fast,
+            config,
             clock,
             metrics,
             record: Mutex::default(),
         })
+    }
+
+    fn fail_fast(&self) -> Duration {
+        self.config.now().fail_fast
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
@@ -78,7 +83,7 @@ impl Outage {
     pub(super) fn may_try(&self) -> Result<(), Cause> {
         let now = self.clock.now();
         let mut record = self.record();
-        let begins = record.begins(now, self.fail_fast);
+        let begins = record.begins(now, self.fail_fast());
         let may_try = record.may_try(now);
         drop(record);
         self.tell(begins);
@@ -114,8 +119,8 @@ impl Attempt<'_> {
             Err(error) if !is_the_gateways(error.cause) => {}
             Err(error) => {
                 let mut record = outage.record();
-                record.failed(self.begun, now, error.cause, outage.fail_fast);
-                let begins = record.begins(now, outage.fail_fast);
+                record.failed(self.begun, now, error.cause, outage.fail_fast());
+                let begins = record.begins(now, outage.fail_fast());
                 drop(record);
                 outage.tell(begins);
             }

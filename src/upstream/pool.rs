@@ -2,15 +2,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use super::Error;
 use super::connector::Connected;
 use super::http1::Http1;
 use super::http2::{Http2, Stream};
 use super::lean::Lean;
 use super::metrics::Open;
+use super::{Config, Error};
 use crate::drain::Drain;
+use crate::live::{Live, Place, Places};
 use crate::timing::{Clock, Moment};
 
 /// Shared connections at once. One carries a hundred requests, and the second what is over that.
@@ -18,8 +17,8 @@ const MAX_SHARED: usize = 2;
 
 /// The connections of one origin that may be used again.
 pub(super) struct Pool {
-    permits: Arc<Semaphore>,
-    idle_timeout: Duration,
+    places: Places,
+    config: Live<Config>,
     clock: Clock,
     drain: Drain,
     state: Mutex<State>,
@@ -74,37 +73,36 @@ pub(super) trait Pooled: Sized + Send {
 pub(super) struct Lease<C> {
     connection: Box<C>,
     pool: Arc<Pool>,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Pool {
-    pub(super) fn new(
-        connections: usize,
-        idle_timeout: Duration,
-        clock: Clock,
-        drain: Drain,
-    ) -> Arc<Self> {
+    pub(super) fn new(config: Live<Config>, clock: Clock, drain: Drain) -> Arc<Self> {
         Arc::new(Self {
-            permits: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
-            idle_timeout,
+            places: Places::new(config.now().connections),
+            config,
             clock,
             drain,
             state: Mutex::default(),
         })
     }
 
-    /// The permits of connections in use. Connections that wait hold none.
-    pub(super) fn permits(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.permits)
+    /// The places of connections in use. Connections that wait hold none.
+    pub(super) const fn places(&self) -> &Places {
+        &self.places
+    }
+
+    fn idle_timeout(&self) -> Duration {
+        self.config.now().idle_timeout
     }
 
     /// A waiting connection of a kind that is alive.
     pub(super) fn take<C: Pooled>(&self) -> Option<Box<C>> {
-        let now = self.clock.now();
+        let (now, idle_timeout) = (self.clock.now(), self.idle_timeout());
         loop {
             let idle = self.pop::<C>()?;
             let mut connection = C::from_waiting(idle.connection)?;
-            if now.since(idle.since) < self.idle_timeout && connection.is_ready() {
+            if now.since(idle.since) < idle_timeout && connection.is_ready() {
                 return Some(connection);
             }
         }
@@ -118,9 +116,9 @@ impl Pool {
     }
 
     /// Ends the connections that waited longest until those that wait and those in use, the one
-    /// to be opened among them, are no more than allowed. Its permit is held already.
+    /// to be opened among them, are no more than allowed. Its place is held already.
     pub(super) fn make_room(&self) {
-        let room = self.permits.available_permits();
+        let room = self.places.free();
         let mut state = self.state();
         let surplus = state.idle.len().saturating_sub(room);
         let ended: Vec<Idle> = state.idle.drain(..surplus).collect();
@@ -174,16 +172,13 @@ impl Pool {
 
     /// Ends the connections that waited too long; says when the next one will have.
     fn prune(&self) -> Option<Moment> {
-        let now = self.clock.now();
+        let (now, idle_timeout) = (self.clock.now(), self.idle_timeout());
         let mut state = self.state();
         let overdue = state
             .idle
-            .partition_point(|idle| now.since(idle.since) >= self.idle_timeout);
+            .partition_point(|idle| now.since(idle.since) >= idle_timeout);
         state.idle.drain(..overdue);
-        let next = state
-            .idle
-            .first()
-            .map(|idle| idle.since + self.idle_timeout);
+        let next = state.idle.first().map(|idle| idle.since + idle_timeout);
         state.is_reaping = next.is_some();
         next
     }
@@ -210,11 +205,11 @@ async fn reap(pool: Weak<Pool>) {
 }
 
 impl<C: Pooled> Lease<C> {
-    pub(super) fn new(connection: Box<C>, pool: Arc<Pool>, permit: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(connection: Box<C>, pool: Arc<Pool>, place: Place) -> Self {
         Self {
             connection,
             pool,
-            _permit: permit,
+            _place: place,
         }
     }
 

@@ -55,9 +55,9 @@ fn a_sound_file_shows_what_is_in_force_and_where_it_comes_from() {
             .find(|line| line.starts_with(key))
             .unwrap()
     };
-    assert!(line("listen = \"127.0.0.1:8081\"").ends_with(" # --listen"));
+    assert!(line("listen = \"127.0.0.1:8081\"").ends_with(" # --listen; restart"));
     assert!(line("timeout = \"24s\"").ends_with(" # environment variable HOLDLINE_HOLD__TIMEOUT"));
-    assert!(line("name = \"bepaid\"").ends_with("holdline.toml line 2"));
+    assert!(line("name = \"bepaid\"").ends_with("holdline.toml line 2; restart"));
 }
 
 #[test]

@@ -287,6 +287,7 @@ fn every_command_of_the_readme_is_one() {
         "probe",
         "healthcheck",
         "journal ls",
+        "log",
         "explain",
         "resolve",
         "cert",

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdline::drain::Drain;
 use holdline::listener::{Config, Evidence, Keyring, Metrics, Peer, Receipt, Reply, Server, bind};
+use holdline::live::Live;
 use holdline::message::{self, Body, BodyError};
 use holdline::timing::Clock;
 use http::{Request, Response};
@@ -161,7 +162,7 @@ impl Setup {
         let gate = Arc::new(Semaphore::new(if self.open { 1 << 20 } else { 0 }));
         let (tell, events) = mpsc::unbounded_channel();
         let server = Server {
-            config: self.config,
+            config: Live::new(self.config),
             clock,
             drain: drain.clone(),
             metrics: metrics.clone(),

@@ -46,4 +46,6 @@ mod source;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod upstream;

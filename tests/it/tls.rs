@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use holdline::certificates::PairFiles;
-use holdline::listener::{Clients, Keyring, Metrics, Tls};
+use holdline::listener::{Certificates, Clients, Keyring, Metrics, Tls};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -283,7 +283,7 @@ async fn a_reload_shows_the_new_certificate_and_keeps_the_old_one_if_it_is_broke
     let old = shown(&before);
 
     std::fs::write(&tls.pairs[0].certificate, "half of it").unwrap();
-    let broken = keyring.reload(tls.clone()).unwrap_err().to_string();
+    let broken = Certificates::read(tls.clone()).err().unwrap().to_string();
     assert!(
         broken.contains("which has no certificate in it"),
         "{broken}"
@@ -294,7 +294,7 @@ async fn a_reload_shows_the_new_certificate_and_keeps_the_old_one_if_it_is_broke
     // The same authority signs a new one; only its files are other ones.
     let new = authority.pair("new.example");
     replace(&tls.pairs[0], &new);
-    keyring.reload(tls).unwrap();
+    keyring.replace(Certificates::read(tls).unwrap());
     let after = reach(&downstream, client(), "new.example").await.unwrap();
     assert_eq!(shown(&after), certificate(&new));
     assert_eq!(asks(&mut before).await.unwrap(), "HTTP/1.1 200 OK");

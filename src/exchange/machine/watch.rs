@@ -44,7 +44,7 @@ impl Watch {
     }
 
     /// How long ago the task was accepted.
-    pub(super) fn since(&self, now: Moment) -> Duration {
+    pub fn since(&self, now: Moment) -> Duration {
         self.accepted_at
             .map_or(Duration::ZERO, |then| now.since(then))
     }

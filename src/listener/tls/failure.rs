@@ -9,8 +9,7 @@ use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use rustls::{AlertDescription as Alert, Error as TlsError, PeerIncompatible};
 use tracing::warn;
 
-use crate::listener::seldom::Seldom;
-use crate::telemetry::Capped;
+use crate::telemetry::{Capped, Seldom};
 use crate::timing::Moment;
 
 /// The kind of a failure.

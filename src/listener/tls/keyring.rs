@@ -50,10 +50,11 @@ pub struct Keyring(Arc<Inner>);
 
 struct Inner {
     metrics: Metrics,
-    state: Mutex<State>,
+    state: Mutex<Certificates>,
 }
 
-struct State {
+/// Certificates as they were read, ready to be shown.
+pub struct Certificates {
     files: Tls,
     /// What the files looked like when they were read.
     seen: Vec<Look>,
@@ -70,7 +71,7 @@ impl Keyring {
     /// Takes the certificates from their files.
     pub fn load(files: Tls, metrics: &Metrics) -> Result<Self, Error> {
         let inner = Inner {
-            state: Mutex::new(State::read(files)?),
+            state: Mutex::new(Certificates::read(files)?),
             metrics: metrics.clone(),
         };
         let keyring = Self(Arc::new(inner));
@@ -78,17 +79,14 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// Takes the certificates from these files, for connections from now on; the files may be the
-    /// same as before. If one of them cannot be used, everything stays as it was.
-    pub fn reload(&self, files: Tls) -> Result<(), Error> {
-        let state = State::read(files)?;
+    /// Shows these certificates to connections from now on, whatever their files.
+    pub fn replace(&self, certificates: Certificates) {
         for (file, _) in &self.state().expiries {
             self.0.metrics.certificate_is_gone(file);
         }
-        *self.state() = state;
+        *self.state() = certificates;
         self.expose();
         info!("the certificates of a listener were read again");
-        Ok(())
     }
 
     /// Looks at the files until the drain begins, and takes them again where they changed. Two
@@ -120,9 +118,12 @@ impl Keyring {
 
     /// Takes changed files. A broken one is told once: it is tried again when it changes.
     async fn retry(&self) {
-        let (keyring, files) = (self.clone(), self.state().files.clone());
-        match off_the_thread(move || keyring.reload(files)).await {
-            Some(Ok(())) => self.remind(wall_clock()),
+        let files = self.state().files.clone();
+        match off_the_thread(move || Certificates::read(files)).await {
+            Some(Ok(certificates)) => {
+                self.replace(certificates);
+                self.remind(wall_clock());
+            }
             Some(Err(error)) => warn!(
                 error = with_causes(&error),
                 "failed to take certificates that changed: those of before stay in force"
@@ -136,7 +137,7 @@ impl Keyring {
         Arc::clone(&self.state().config)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Certificates> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -162,8 +163,9 @@ impl Keyring {
     }
 }
 
-impl State {
-    fn read(files: Tls) -> Result<Self, Error> {
+impl Certificates {
+    /// Reads the files.
+    pub fn read(files: Tls) -> Result<Self, Error> {
         // Before the reading: what changes in between is seen as a change later.
         let seen = looks(&files);
         let mut pairs = Vec::new();

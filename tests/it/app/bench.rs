@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdline::app::App;
+use holdline::app::{App, Ending};
 use holdline::config::{self, Config, File, Flags};
 use holdline::drain::Drain;
 use holdline::exchange::Flights;
@@ -263,7 +263,10 @@ impl Bench {
         self.admin = app.admin_address().unwrap();
         self.flights = Some(app.flights().clone());
         let (stop, hurry) = (Arc::clone(&self.stop), Arc::clone(&self.hurry));
-        let served = async move { app.run(stop.notified(), hurry.notified()).await };
+        let served = async move {
+            let ending = app.run(stop.notified(), hurry.notified()).await;
+            assert_eq!(ending, Ending::AsTold);
+        };
         self.stopped = Some(self.drain.spawn(served));
     }
 

@@ -43,7 +43,7 @@ fn shown(document: &str) -> Vec<String> {
             continue;
         };
         for command in commands {
-            let ours = command.split(" && ").last().unwrap_or_default();
+            let ours = command.trim().split(" && ").last().unwrap_or_default();
             let ours = ours.split(" -- ").last().unwrap_or_default();
             let ours = ours.strip_prefix("docker compose ").map_or(ours, |it| {
                 it.split_once(" exec holdline ").map_or("", |(_, it)| it)
@@ -100,10 +100,13 @@ async fn every_path_that_a_probe_asks_for_is_answered() {
     for text in texts() {
         let urls = text.text.split("http://127.0.0.1:9900").skip(1);
         for rest in urls {
-            let path = rest
-                .split(|it: char| it.is_whitespace() || "\"`'),;>".contains(it))
-                .next()
-                .unwrap();
+            let is_part = |it: char| it.is_ascii_lowercase() || it == '/';
+            let end = rest.find(|it| !is_part(it)).unwrap_or(rest.len());
+            // The address alone, or the path of one exchange.
+            let path = &rest[..end];
+            if path.is_empty() || path.ends_with('/') {
+                continue;
+            }
             seen += 1;
             let (status, _) = get(sidecar.admin, path, &[]).await;
             assert_eq!(status, 200, "{} asks for {path}", text.path);

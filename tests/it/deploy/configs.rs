@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdline::config::{Config, File, Flags, resolve};
 
-use super::texts::{blocks, read, seconds, texts, words};
+use super::texts::{blocks, read, root, seconds, texts, words};
 
 fn sound(text: &str) -> Config {
     let file = File {
@@ -51,6 +51,42 @@ fn every_configuration_is_sound_and_its_process_has_time_to_drain() {
             "{granted}\n{config}"
         );
     }
+}
+
+#[test]
+fn every_configuration_of_a_document_is_sound() {
+    let mut seen = 0;
+    for text in texts().iter().filter(|text| text.is("md")) {
+        for block in text.text.split("```toml\n").skip(1) {
+            seen += 1;
+            sound(block.split("```").next().unwrap());
+        }
+    }
+    assert!(seen >= 3, "{seen} were found");
+}
+
+#[test]
+fn every_file_that_a_document_leads_to_is_there() {
+    let mut seen = 0;
+    for text in texts().iter().filter(|text| text.is("md")) {
+        let folder = root().join(&text.path);
+        let links = text.text.split("](").skip(1);
+        for link in links.map(|rest| rest.split(')').next().unwrap()) {
+            let (file, part) = link.split_once('#').unwrap_or((link, ""));
+            if file.contains("://") {
+                continue;
+            }
+            seen += 1;
+            let found = folder.parent().unwrap().join(file);
+            let is_there = file.is_empty() || found.exists();
+            assert!(is_there, "{} leads to {file}", text.path);
+            if part.starts_with("holdline") {
+                let runbook = read("docs/runbook.md").to_lowercase();
+                assert!(runbook.contains(&format!("\n## {part}\n")), "{part}");
+            }
+        }
+    }
+    assert!(seen > 20, "{seen} were found");
 }
 
 #[test]

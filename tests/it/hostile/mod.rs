@@ -2,6 +2,7 @@
 //! byte that the other side saw.
 mod framing;
 mod heads;
+mod json;
 mod scarce;
 mod slow;
 mod world;

@@ -72,6 +72,31 @@ async fn where_bodies_have_no_room_a_new_one_is_refused_and_a_repeat_is_known_al
 }
 
 #[tokio::test]
+async fn relayed_requests_that_hang_leave_connections_to_the_polls_of_payments() {
+    let gateway = script(|heard| match heard.method.as_str() {
+        "POST" if heard.is_submit() => accepted(),
+        _ if heard.is_poll() => json(200, r#"{"transaction":{"uid":"u","status":"successful"}}"#),
+        _ => raw("").hanging(),
+    });
+    let setup = holdline().gateway(gateway);
+    let setup = setup.configure(|config| config.upstream.connections = 4);
+    let bench = setup.start().await;
+    let mut hanging = Vec::new();
+    for _ in 0..8 {
+        hanging.push(bench.get("/products").open().await);
+    }
+    until("half of the connections hang", || bench.heard().len() == 2).await;
+    bench.pay("a").send().await.is_gateway(200);
+    bench.settled().await;
+    let relayed = bench
+        .heard()
+        .iter()
+        .filter(|it| it.path == "/products")
+        .count();
+    assert_eq!(relayed, 2);
+}
+
+#[tokio::test]
 async fn where_answers_wait_in_too_much_memory_a_new_payment_is_refused_and_a_repeat_is_not() {
     let setup = holdline().gateway(simulator().latency(ms(50)));
     let setup = setup.configure(|config| config.exchange.answers = 1);

@@ -1,17 +1,27 @@
 //! A file that was changed behind the journal's back, or is another version's: never quietly less.
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use holdline::journal::{Change, Config, OpenError, Reader, Remembered, SystemDisk};
+use holdline::journal::{
+    Change, Config, Metrics, OpenError, Parts, Reader, Remembered, SystemDisk, open,
+};
+use holdline::timing::{Clock, Stamps};
 
 use super::disk::{Crash, SimulatedDisk};
-use super::world::{DAY, all, answer, config, doubt, entry, path, start, start_with, submitted};
+use super::world::{
+    DAY, PATH, all, answer, config, doubt, entry, path, stamp, start, start_with, submitted,
+};
 
-/// A disk with a journal of some exchanges, and what it remembers.
+/// A disk with a journal of some exchanges, and what it remembers. Unless it was closed the last ones
+/// stand in the log, and the others in the file.
 pub(crate) async fn filled(closed: bool) -> (SimulatedDisk, Vec<Remembered>) {
     let disk = SimulatedDisk::default();
     let running = start(&disk).unwrap();
     for number in 1..12 {
+        if number == 9 {
+            assert_eq!(all(&running.journal).await.len(), 8);
+        }
         let changes = [
             submitted(number, true),
             Change::Accepted("task".into()),
@@ -26,7 +36,7 @@ pub(crate) async fn filled(closed: bool) -> (SimulatedDisk, Vec<Remembered>) {
                 .unwrap();
         }
     }
-    let found = all(&running.journal).await;
+    let found = all(&start(&disk.sure()).unwrap().journal).await;
     if closed {
         running.journal.close().await;
     }
@@ -141,41 +151,88 @@ async fn an_exchange_is_forgotten_after_the_retention_and_its_late_entries_with_
     assert_eq!(start(&disk).unwrap().found, found);
 }
 
-/// What version 1 wrote; every later version reads it. To make a fixture of a new version, run the
-/// ignored test below with the version that writes it.
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/journal/version-1.redb")
+/// What each version wrote; every later one reads it. To make those of a new version, run the ignored
+/// test below with the version that writes them.
+fn fixture(name: &str) -> PathBuf {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/journal");
+    fixtures.join(name)
+}
+
+/// A copy of what a version wrote.
+fn copied(version: u32, suffixes: &[&str]) -> (tempfile::TempDir, Config) {
+    let room = tempfile::tempdir().unwrap();
+    for suffix in suffixes {
+        let name = format!("version-{version}.redb{suffix}");
+        let copy = room.path().join(&name);
+        std::fs::copy(fixture(&name), &copy).unwrap();
+        let owner_only = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(copy, owner_only).unwrap();
+    }
+    let config = Config {
+        path: room.path().join(format!("version-{version}.redb")),
+        ..Config::default()
+    };
+    (room, config)
+}
+
+fn is_read(config: &Config, whole: &[Remembered]) {
+    let mut reader = Reader::open(config, Arc::new(SystemDisk)).unwrap();
+    let report = reader.verify();
+    assert!(report.is_sound(), "{report:?}");
+    let found = reader.remembered(whole[0].number, 99).unwrap();
+    assert_eq!((found.exchanges.as_slice(), found.next), (whole, None));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_version_1_wrote_is_read() {
-    use std::os::unix::fs::PermissionsExt;
-    let room = tempfile::tempdir().unwrap();
-    let journal = room.path().join("version-1.redb");
-    for suffix in ["", ".key"] {
-        let named = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
-        std::fs::copy(named(&fixture()), named(&journal)).unwrap();
-        let owner_only = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(named(&journal), owner_only).unwrap();
-    }
-    let config = Config {
-        path: journal,
-        ..Config::default()
-    };
-    let mut reader = Reader::open(&config, Arc::new(SystemDisk)).unwrap();
-    let report = reader.verify();
-    assert!(report.is_sound(), "{report:?}");
+async fn what_version_1_wrote_is_read_and_becomes_one_of_the_present_version() {
     let (_, whole) = filled(true).await;
-    let found = reader.remembered(whole[0].number, 99).unwrap();
-    assert_eq!((found.exchanges, found.next), (whole, None));
+    let (_room, config) = copied(1, &["", ".key"]);
+    is_read(&config, &whole);
+    let clock = Clock::start();
+    let parts = Parts {
+        config: config.clone(),
+        retention: DAY,
+        disk: Arc::new(SystemDisk),
+        clock,
+        stamps: Stamps::new(clock, stamp(0)),
+        metrics: Metrics::default(),
+    };
+    let mut found = Vec::new();
+    drop(open(parts, |remembered| found.push(remembered)).unwrap());
+    assert_eq!(found, whole);
+    is_read(&config, &whole);
+    let log = std::fs::metadata(format!("{}.wal", config.path.display()));
+    assert_eq!(log.unwrap().len(), 1024 * 1024);
+}
+
+/// Its process was killed: the newest exchanges stand in the log.
+#[tokio::test(start_paused = true)]
+async fn what_version_2_wrote_is_read() {
+    let (_, whole) = filled(false).await;
+    let (_room, config) = copied(2, &["", ".key", ".wal", ".last"]);
+    is_read(&config, &whole);
+    std::fs::remove_file(format!("{}.wal", config.path.display())).unwrap();
+    let mut reader = Reader::open(&config, Arc::new(SystemDisk)).unwrap();
+    assert!(!reader.verify().is_sound(), "it is needed");
 }
 
 #[tokio::test(start_paused = true)]
 #[ignore = "writes the fixture of the present version"]
 async fn write_a_fixture() {
-    let (disk, _) = filled(true).await;
-    for suffix in ["", ".key"] {
-        let named = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
-        std::fs::write(named(&fixture()), disk.read(&named(path())).unwrap()).unwrap();
+    let (disk, _) = filled(false).await;
+    for suffix in ["", ".key", ".wal", ".last"] {
+        let written = disk.read(Path::new(&format!("{PATH}{suffix}"))).unwrap();
+        // The log's zeros are no part of it.
+        let used = written.len() - written.iter().rev().take_while(|byte| **byte == 0).count();
+        let length = if suffix == ".wal" {
+            used
+        } else {
+            written.len()
+        };
+        std::fs::write(
+            fixture(&format!("version-2.redb{suffix}")),
+            &written[..length],
+        )
+        .unwrap();
     }
 }

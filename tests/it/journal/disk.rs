@@ -53,6 +53,7 @@ struct State {
     refusals: Vec<(std::ops::Range<u64>, Refusal)>,
     lies_about_files: bool,
     lies_about_names: bool,
+    lies_about: Option<PathBuf>,
     /// Handles of an earlier life are dead.
     life: u64,
 }
@@ -125,6 +126,11 @@ impl SimulatedDisk {
     /// From now on a file's sync does nothing and says that it did.
     pub(crate) fn lies_about_files(&self) {
         self.state().lies_about_files = true;
+    }
+
+    /// From now on the sync of this one file does nothing and says that it did.
+    pub(crate) fn lies_about(&self, path: &Path) {
+        self.state().lies_about = Some(path.to_owned());
     }
 
     /// From now on a directory's sync does nothing and says that it did.
@@ -342,7 +348,9 @@ impl SimulatedFile {
             return Err(io::Error::other("the process has died"));
         }
         state.step(needs_room)?;
-        let lies = state.lies_about_files;
+        let lied_about = state.lies_about.as_ref();
+        let lied_about = lied_about.and_then(|path| state.names.get(path).copied());
+        let lies = state.lies_about_files || lied_about == Some(self.file);
         work(&mut state.files[self.file], lies)
     }
 

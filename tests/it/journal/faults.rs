@@ -4,7 +4,7 @@ use std::time::Duration;
 use holdline::journal::{Change, Entry, NoRoom, Number, Place, ReadError, Remembered, Standing};
 
 use super::disk::{Crash, Refusal, SimulatedDisk};
-use super::world::{Running, all, answer, doubt, entry, start, submitted};
+use super::world::{CHECKPOINT, Running, all, answer, doubt, entry, start, submitted};
 
 /// One exchange from its submit to its delivery, with a doubt between.
 fn path() -> Vec<Entry> {
@@ -28,6 +28,8 @@ async fn play(running: &Running) -> Vec<bool> {
             break;
         }
     }
+    // The file takes in what the log holds.
+    tokio::time::sleep(CHECKPOINT).await;
     results
 }
 

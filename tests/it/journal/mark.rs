@@ -7,11 +7,26 @@ use holdline::journal::{Change, Disk, OpenError, Reader};
 
 use super::damage::filled;
 use super::disk::{Crash, SimulatedDisk};
-use super::world::{all, config, entry, mark, path, start, start_with, submitted};
+use super::world::{all, config, entry, log, mark, path, start, start_with, submitted};
 
 /// A file in another's place: what a flip is undone with.
-fn put(disk: &SimulatedDisk, path: &Path, bytes: &[u8]) {
+pub(super) fn put(disk: &SimulatedDisk, path: &Path, bytes: &[u8]) {
     disk.alter(path, |file| bytes.clone_into(file));
+}
+
+/// Takes a file away.
+fn taken(disk: &SimulatedDisk, path: &Path) -> Vec<u8> {
+    let bytes = disk.read(path).unwrap();
+    disk.remove(path).unwrap();
+    bytes
+}
+
+/// Brings a file back that was taken away.
+fn put_back(disk: &SimulatedDisk, path: &Path, bytes: &[u8]) {
+    if disk.read(path).is_none() {
+        disk.create(path).unwrap();
+    }
+    put(disk, path, bytes);
 }
 
 /// Bytes all over the file: the head, every so many of those that are used, and some that are not.
@@ -43,21 +58,24 @@ async fn a_bit_that_flips_after_a_kill_is_told_or_changes_nothing() {
     }
     assert!(damaged > 10, "only {damaged} were damage");
     assert!(behind.len() > 10, "only {} were behind", behind.len());
-    // It is the mark that tells of these: without it redb goes back a commit and says nothing.
-    disk.remove(&mark()).unwrap();
-    let mut lost = 0;
-    for at in behind.iter().copied() {
-        disk.alter(path(), |file| file[at] ^= 1 << (at % 8));
-        if let Ok(running) = start(&disk) {
-            lost += usize::from(all(&running.journal).await != whole);
+    // The log tells of these too, since its frames do not follow. It is the two that do: without them
+    // redb goes back a commit and says nothing.
+    for (gone, many) in [(vec![mark()], false), (vec![mark(), log()], true)] {
+        let mut lost = 0;
+        for at in behind.iter().copied() {
+            disk.alter(path(), |file| file[at] ^= 1 << (at % 8));
+            let put_away: Vec<_> = gone.iter().map(|path| (path, taken(&disk, path))).collect();
+            if let Ok(running) = start(&disk) {
+                lost += usize::from(all(&running.journal).await != whole);
+            }
+            disk.crash(Crash::Kill);
+            put(&disk, path(), &bytes);
+            for (path, bytes) in put_away {
+                put_back(&disk, path, &bytes);
+            }
         }
-        disk.crash(Crash::Kill);
-        put(&disk, path(), &bytes);
-        if disk.read(&mark()).is_some() {
-            disk.remove(&mark()).unwrap();
-        }
+        assert_eq!(lost > 10, many, "{lost} of {} are lost", behind.len());
     }
-    assert!(lost > 10, "only {lost} of {} are lost", behind.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,8 +83,12 @@ async fn an_older_copy_is_told_and_verify_tells_it_too() {
     let (disk, whole) = filled(true).await;
     let older = disk.read(path()).unwrap();
     let running = start(&disk).unwrap();
-    let late = entry(20, 0, submitted(20, true));
-    running.journal.append(late).await.unwrap();
+    for late in [20, 21] {
+        let late = entry(late, 0, submitted(late, true));
+        running.journal.append(late).await.unwrap();
+        // The first is overwritten in the log by the second.
+        assert!(all(&running.journal).await.len() > whole.len());
+    }
     running.journal.close().await;
     drop(running);
     disk.crash(Crash::Kill);
@@ -81,8 +103,18 @@ async fn an_older_copy_is_told_and_verify_tells_it_too() {
     let report = reader.verify();
     assert_eq!(report.faults, [words]);
     drop(reader);
-    // Who knows what was lost moves the mark away.
+    // Who knows what was lost moves the mark and the log away.
     disk.remove(&mark()).unwrap();
+    let Err(error @ OpenError::Behind { .. }) = start(&disk).map(|_| ()) else {
+        panic!("the log does not tell")
+    };
+    assert!(
+        error.to_string().contains("holdline.redb.wal tells"),
+        "{error}"
+    );
+    disk.crash(Crash::Kill);
+    disk.remove(&mark()).unwrap();
+    disk.remove(&log()).unwrap();
     let running = start(&disk).unwrap();
     assert_eq!(all(&running.journal).await, whole);
 }

@@ -4,5 +4,6 @@ pub(crate) mod damage;
 pub(crate) mod disk;
 mod faults;
 mod growth;
+mod log;
 mod mark;
 pub(crate) mod world;

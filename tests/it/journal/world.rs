@@ -79,6 +79,14 @@ pub(crate) fn mark() -> PathBuf {
     PathBuf::from(format!("{PATH}.last"))
 }
 
+/// The journal's log.
+pub(crate) fn log() -> PathBuf {
+    PathBuf::from(format!("{PATH}.wal"))
+}
+
+/// Longer than anything stands in the log that the file has not taken in.
+pub(crate) const CHECKPOINT: Duration = Duration::from_secs(2);
+
 pub(crate) const fn stamp(millis: u64) -> Stamp {
     Stamp {
         wall: 1_700_000_000_000 + millis,

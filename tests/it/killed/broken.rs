@@ -49,6 +49,7 @@ async fn an_operator_who_begins_the_journal_anew_has_charges_made_twice() {
         fs::remove_file(holdline.journal()).unwrap();
         fs::remove_file(holdline.key()).unwrap();
         fs::remove_file(holdline.mark()).unwrap();
+        fs::remove_file(holdline.wal()).unwrap();
     }
     let change = Change {
         operator: begins_anew,
@@ -65,8 +66,9 @@ async fn an_operator_who_brings_an_old_journal_back_has_charges_made_twice() {
             fs::copy(holdline.journal(), old).unwrap();
         } else {
             fs::copy(old, holdline.journal()).unwrap();
-            // With its mark it would be told.
+            // With its mark or its log it would be told.
             fs::remove_file(holdline.mark()).unwrap();
+            fs::remove_file(holdline.wal()).unwrap();
         }
     }
     let change = Change {

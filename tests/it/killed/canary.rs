@@ -201,7 +201,6 @@ async fn before_a_gateway() -> (Tap, Holdline) {
     let clock = Clock::start();
     let tap = Tap::before(Gateway::new(settings, clock), clock).await;
     let mut holdline = Holdline::before(tap.address);
-    holdline.keys.push(("LOG__LEVEL", "trace".to_owned()));
     // The search takes its time, and the gateway waits for it.
     for key in [
         "HOLD__TIMEOUT",
@@ -210,8 +209,15 @@ async fn before_a_gateway() -> (Tap, Holdline) {
     ] {
         holdline.keys.push((key, "5s".to_owned()));
     }
-    holdline.start().await;
+    starts(&mut holdline).await;
     (tap, holdline)
+}
+
+/// Starts, and is told over the control socket to tell everything.
+async fn starts(holdline: &mut Holdline) {
+    holdline.start().await;
+    let told = holdline.command(&["log", "trace"]).output().unwrap();
+    assert_eq!(told.stdout, b"trace\n", "{told:?}");
 }
 
 /// Payments that end in every way, reads, relayed requests, and requests that are refused.
@@ -266,7 +272,7 @@ async fn dies_in_between(holdline: &mut Holdline) {
     tokio::time::sleep(ms(150)).await;
     holdline.kill();
     assert_eq!(held.try_answer().await, None);
-    holdline.start().await;
+    starts(holdline).await;
     asking.send().await.is_gateway(200);
 }
 

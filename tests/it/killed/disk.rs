@@ -48,12 +48,18 @@ async fn until_ready(holdline: &Holdline, is_ready: bool) {
     in_time.unwrap_or_else(|_| panic!("it is never ready ({is_ready}): {}", holdline.said()));
 }
 
+/// The journal and its log cannot be used from now on.
+async fn failing(holdline: &Holdline, calls: &str, error: &str) -> Tracer {
+    let files = [holdline.journal(), holdline.wal()];
+    Tracer::fail(holdline.id(), &files, calls, error).await
+}
+
 /// I10.
 async fn a_failing_disk_lets_nothing_out(calls: &str, error: &str) {
     let (tap, mut holdline) = before_a_gateway().await;
     holdline.start().await;
     payment(&holdline, "before").send().await.is_gateway(200);
-    let tracer = Tracer::fail(holdline.id(), &holdline.journal(), calls, error).await;
+    let tracer = failing(&holdline, calls, error).await;
     for number in 0..3 {
         let tracking_id = format!("meanwhile-{number}");
         let refused = payment(&holdline, &tracking_id).send().await;
@@ -106,7 +112,7 @@ async fn the_client_is_answered_from_memory(words: &str, tasks: usize) {
     };
     crate::app::bench::until("the submit has left", left).await;
     let calls = format!("{WRITES},{SYNCS}");
-    let tracer = Tracer::fail(holdline.id(), &holdline.journal(), &calls, "EIO").await;
+    let tracer = failing(&holdline, &calls, "EIO").await;
     let answer = line.answer().await;
     answer.is_gateway(200);
     until_ready(&holdline, false).await;
@@ -164,7 +170,12 @@ async fn a_journal_without_its_directory_is_told() {
 
 #[tokio::test]
 async fn a_file_that_others_may_read_is_told() {
-    for file in [Holdline::journal, Holdline::key, Holdline::mark] {
+    for file in [
+        Holdline::journal,
+        Holdline::key,
+        Holdline::mark,
+        Holdline::wal,
+    ] {
         let (_tap, mut holdline) = before_a_gateway().await;
         holdline.start().await;
         holdline.kill();
@@ -177,7 +188,12 @@ async fn a_file_that_others_may_read_is_told() {
 
 /// The path is on a disk that is mounted read-only.
 fn on_a_read_only_disk(holdline: &mut Holdline) {
-    let paths = [holdline.journal(), holdline.key(), holdline.mark()];
+    let paths = [
+        holdline.journal(),
+        holdline.key(),
+        holdline.mark(),
+        holdline.wal(),
+    ];
     let paths = paths.map(|path| path.to_str().unwrap().to_owned());
     let inject = "inject=openat,open:error=EROFS";
     let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", inject];
@@ -242,19 +258,22 @@ async fn an_older_copy_of_the_journal_does_not_start() {
     holdline.kill();
     let copy = holdline.directory().join("copy");
     fs::copy(holdline.journal(), &copy).unwrap();
-    holdline.start().await;
-    payment(&holdline, "second").send().await.is_gateway(200);
-    holdline.kill();
+    for tracking_id in ["second", "third"] {
+        // At each start the journal takes in what the log holds.
+        holdline.start().await;
+        payment(&holdline, tracking_id).send().await.is_gateway(200);
+        holdline.kill();
+    }
     fs::copy(&copy, holdline.journal()).unwrap();
     does_not_start(holdline, "the newest records of").await;
-    assert_eq!(tap.gateway.ledger().submits.len(), 2);
+    assert_eq!(tap.gateway.ledger().submits.len(), 3);
 }
 
 #[tokio::test]
 async fn the_files_are_for_their_owner_alone() {
     let (_tap, mut holdline) = before_a_gateway().await;
     holdline.start().await;
-    for suffix in ["", ".key", ".last", ".sock"] {
+    for suffix in ["", ".key", ".last", ".wal", ".sock"] {
         let name = format!("holdline.redb{suffix}");
         let file = fs::metadata(holdline.directory().join(&name)).unwrap();
         assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
@@ -268,7 +287,7 @@ async fn beyond_the_limit_of_a_files_size_nothing_is_sent_and_the_process_lives(
     holdline.keys.push(("LOG__LEVEL", "off".to_owned()));
     holdline.start().await;
     payment(&holdline, "before").send().await.is_gateway(200);
-    limit_files(&holdline, "4096");
+    limit_files(&holdline, "1024");
     for number in 0..3 {
         let tracking_id = format!("meanwhile-{number}");
         payment(&holdline, &tracking_id)

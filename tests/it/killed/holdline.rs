@@ -57,6 +57,7 @@ pub(crate) struct Holdline {
     pub(crate) arguments: Vec<String>,
     /// Keys of the configuration that the environment sets, such as `SUBMIT__RESUBMITS`.
     pub(crate) keys: Vec<(&'static str, String)>,
+    gateway: SocketAddr,
     child: Option<Child>,
 }
 
@@ -70,16 +71,28 @@ impl Holdline {
             by: Vec::new(),
             arguments: Vec::new(),
             keys: Vec::new(),
+            gateway,
             child: None,
         };
-        let (clients, operator) = (holdline.address(), holdline.operator());
+        holdline.write(SPANS);
+        holdline
+    }
+
+    /// Writes its configuration: where everything is, and `more`.
+    pub(crate) fn write(&self, more: &str) {
+        let (clients, operator) = (self.address(), self.operator());
+        let (gateway, journal) = (self.gateway, self.journal());
         let text = format!(
             "[[gateway]]\nname = \"test\"\nlisten = \"{clients}\"\nupstream = \"http://{gateway}\"\n\
-             [admin]\nlisten = \"{operator}\"\n[journal]\npath = \"{}\"\n{SPANS}",
-            holdline.journal().display()
+             [admin]\nlisten = \"{operator}\"\n[journal]\npath = \"{}\"\n{more}",
+            journal.display()
         );
-        fs::write(holdline.config(), text).unwrap();
-        holdline
+        fs::write(self.config(), text).unwrap();
+    }
+
+    /// Its configuration as it is written.
+    pub(crate) fn configured(&self) -> String {
+        fs::read_to_string(self.config()).unwrap()
     }
 
     /// Where clients connect to.
@@ -112,7 +125,13 @@ impl Holdline {
         self.directory().join("holdline.redb.last")
     }
 
-    fn config(&self) -> PathBuf {
+    /// What was made durable last, and is not in the journal yet.
+    pub(crate) fn wal(&self) -> PathBuf {
+        self.directory().join("holdline.redb.wal")
+    }
+
+    /// Its configuration.
+    pub(crate) fn config(&self) -> PathBuf {
         self.directory().join("holdline.toml")
     }
 
@@ -120,6 +139,13 @@ impl Holdline {
     pub(crate) fn said(&self) -> String {
         let said = fs::read(self.directory().join("said")).unwrap_or_default();
         String::from_utf8_lossy(&said).into_owned()
+    }
+
+    /// The lines of its log, of which the last may not be whole yet.
+    pub(crate) fn log(&self) -> Vec<serde_json::Value> {
+        let said = self.said();
+        let lines = said.lines().map(serde_json::from_str);
+        lines.map_while(Result::ok).collect()
     }
 
     fn output(&self) -> File {

@@ -1,6 +1,6 @@
 //! strace, which fails the system calls of a process, or kills it at one of them.
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::app::bench::until;
@@ -22,11 +22,11 @@ pub(super) struct Tracer {
 }
 
 impl Tracer {
-    /// From now on these calls on the file fail with this error.
-    pub(super) async fn fail(traced: u32, file: &Path, calls: &str, error: &str) -> Self {
+    /// From now on these calls on the files fail with this error.
+    pub(super) async fn fail(traced: u32, files: &[PathBuf], calls: &str, error: &str) -> Self {
         let child = Command::new("strace")
             .args(["-f", "-qq", "-o", "/dev/null", "-p", &traced.to_string()])
-            .args(["-P", file.to_str().unwrap()])
+            .args(files.iter().flat_map(|file| [Path::new("-P"), file]))
             .args(["-e", &format!("trace={calls}")])
             .args(["-e", &format!("inject={calls}:error={error}")])
             .stdin(Stdio::null())

@@ -1,0 +1,44 @@
+//! What one room is told of the keys of several.
+use crate::admin;
+use crate::config::Config;
+use crate::exchange::ReadPolicy;
+use crate::exchange::machine::Policy;
+use crate::polling::{Backoff, Schedule, Schedules};
+
+/// What every new exchange follows to its end; `durable` if records outlive the process. The schedule
+/// in it gives way to that of the exchange's gateway and route when it begins.
+pub(super) fn policy(config: &Config, durable: bool) -> Policy {
+    Policy {
+        submit_start: config.exchange.submit_start,
+        submit_timeout: config.exchange.submit_timeout,
+        resubmits: config.exchange.resubmits,
+        unknown_grace: config.polling.unknown_grace,
+        retention: config.results.retention,
+        reclaim: config.exchange.reclaim,
+        poll_timeout: config.upstream.answer_timeout,
+        schedule: Schedule::fixed(&config.polling),
+        backoff: Backoff::new(&config.polling),
+        durable,
+    }
+}
+
+/// The part of it that a read follows.
+pub(super) fn read_policy(policy: &Policy, schedules: &Schedules) -> ReadPolicy {
+    ReadPolicy {
+        schedules: schedules.clone(),
+        backoff: policy.backoff,
+        unknown_grace: policy.unknown_grace,
+    }
+}
+
+/// What the operator's page says of the configuration.
+pub(super) fn about(config: &Config) -> admin::About {
+    admin::About {
+        config: config.to_toml(),
+        held: config.proxy.held,
+        running: config.exchange.running,
+        undelivered: config.exchange.undelivered,
+        hold: config.proxy.hold,
+        journal_bytes: config.journal.max_bytes,
+    }
+}

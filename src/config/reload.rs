@@ -1,0 +1,408 @@
+//! What a running process takes over of a configuration that was read again, and what waits for a
+//! restart.
+use std::fmt;
+
+use super::checks;
+use super::fault::Faults;
+use super::gateway::{self, Gateway};
+use super::keys::{self, Visitor};
+use super::kind::{Kind, quoted};
+use super::reader::Reader;
+use super::resolve::{Config, Resolved};
+use super::summary;
+use super::tree::Table;
+use crate::{proxy, telemetry};
+
+/// The keys whose new value is in force after a restart only: what an exchange is known by, what is
+/// bound or opened at the start, and how what is on disk or in memory is laid out.
+const AFTER_RESTART: [&str; 15] = [
+    "gateway.name",
+    "gateway.listen",
+    "gateway.host",
+    "gateway.upstream",
+    "gateway.upstream_address",
+    "gateway.insecure",
+    "coalesce.key_field",
+    "cache.retention",
+    "cache.max_bytes",
+    "journal.in_memory",
+    "journal.path",
+    "journal.max_bytes",
+    "admin.listen",
+    "control.socket",
+    "log.format",
+];
+
+/// True if a reload does not change this key, which is written as `section.key`.
+pub fn needs_restart(key: &str) -> bool {
+    // A gateway among several is `gateway[1].name`.
+    let plain = match (key.find('['), key.find(']')) {
+        (Some(from), Some(to)) if from < to => {
+            let (before, after) = (key.get(..from), key.get(to + 1..));
+            [before.unwrap_or_default(), after.unwrap_or_default()].concat()
+        }
+        _ => key.to_owned(),
+    };
+    AFTER_RESTART.contains(&plain.as_str())
+}
+
+/// A key that has another value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key, as `section.key`.
+    pub key: String,
+    /// Its value in force before, as TOML.
+    pub from: String,
+    /// What is written now, as TOML.
+    pub to: String,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {} -> {}", self.key, self.from, self.to)
+    }
+}
+
+/// What becomes of a configuration that was read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reloaded {
+    /// What is in force from now on.
+    pub resolved: Resolved,
+    /// What changes.
+    pub changed: Vec<Change>,
+    /// What is written and waits for a restart.
+    pub waiting: Vec<Change>,
+}
+
+/// Takes over what a running process can, and leaves the rest as it is. The faults are those of the
+/// mixture, where what waits for a restart does not go with what does not.
+pub fn reload(in_force: &Config, read: Resolved) -> Result<Reloaded, Faults> {
+    let config = taken_over(in_force, &read.config);
+    let mut reader = Reader::new(Table::new(), Faults::default());
+    reader.places = read.places;
+    checks::faults(&config, &mut reader);
+    let Reader {
+        mut places, faults, ..
+    } = reader;
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let changed = changes(in_force, &config);
+    let waiting = changes(&config, &read.config);
+    // What waits is written there, and not in force.
+    places.retain(|key, _| waiting.iter().all(|change| change.key != *key));
+    Ok(Reloaded {
+        resolved: Resolved {
+            warnings: checks::warnings(&config, &places),
+            config,
+            places,
+        },
+        changed,
+        waiting,
+    })
+}
+
+/// What is in force, with all that may change while a process runs.
+fn taken_over(in_force: &Config, read: &Config) -> Config {
+    let gateways = in_force.gateways.iter();
+    Config {
+        gateways: gateways.map(|gateway| of_gateway(gateway, read)).collect(),
+        listener: read.listener.clone(),
+        upstream: read.upstream.clone(),
+        exchange: read.exchange.clone(),
+        polling: read.polling.clone(),
+        proxy: proxy::Config {
+            key_field: in_force.proxy.key_field.clone(),
+            ..read.proxy.clone()
+        },
+        log: telemetry::Config {
+            level: read.log.level.clone(),
+            ..in_force.log.clone()
+        },
+        drain: read.drain.clone(),
+        results: in_force.results.clone(),
+        journal: in_force.journal.clone(),
+        admin: in_force.admin.clone(),
+        control: in_force.control.clone(),
+    }
+}
+
+/// A gateway, with the certificates of now. Those for its origin wait where that does, and those that
+/// its clients see where the listener does; whether it speaks TLS at all is decided when it is bound.
+fn of_gateway(gateway: &Gateway, read: &Config) -> Gateway {
+    let mut same = gateway.clone();
+    let mut named = read.gateways.iter();
+    let Some(now) = named.find(|it| it.name == gateway.name) else {
+        return same;
+    };
+    if now.origin == gateway.origin {
+        same.ca_file.clone_from(&now.ca_file);
+        same.server_name.clone_from(&now.server_name);
+        same.client.clone_from(&now.client);
+    }
+    if now.listen == gateway.listen && now.tls.is_some() == gateway.tls.is_some() {
+        same.tls.clone_from(&now.tls);
+    }
+    same
+}
+
+/// The keys in which two configurations differ.
+fn changes(from: &Config, to: &Config) -> Vec<Change> {
+    let mut differing = of_gateways(from, to);
+    differing.extend(pairs(values(from), values(to)));
+    differing
+}
+
+/// A gateway is found again by its name. Where there are others now, that is told as a whole.
+fn of_gateways(from: &Config, to: &Config) -> Vec<Change> {
+    let names = [("gateway.name".to_owned(), names(from))];
+    let mut differing = pairs(names, [(String::new(), self::names(to))]);
+    for (index, later) in to.gateways.iter().enumerate() {
+        let mut earlier = from.gateways.iter();
+        let Some(earlier) = earlier.find(|it| it.name == later.name) else {
+            continue;
+        };
+        let named =
+            |(key, value): (&str, String)| (gateway::path(index, to.gateways.len(), key), value);
+        let before = summary::of_gateway(earlier).map(named);
+        differing.extend(pairs(before, summary::of_gateway(later).map(named)));
+    }
+    differing
+}
+
+/// The names of all gateways, as TOML.
+fn names(config: &Config) -> String {
+    let gateways = config.gateways.iter();
+    let mut names: Vec<String> = gateways.map(|it| quoted(&it.name)).collect();
+    names.sort_unstable();
+    format!("[{}]", names.join(", "))
+}
+
+/// Those of the same keys that have other values.
+fn pairs(
+    before: impl IntoIterator<Item = (String, String)>,
+    after: impl IntoIterator<Item = (String, String)>,
+) -> Vec<Change> {
+    let pairs = before.into_iter().zip(after);
+    let changes = pairs.map(|((key, from), (_, to))| Change { key, from, to });
+    changes.filter(|change| change.from != change.to).collect()
+}
+
+/// Every key of every section with its value.
+fn values(config: &Config) -> Vec<(String, String)> {
+    let mut values = Values(Vec::new());
+    keys::visit(&mut config.clone(), &mut values);
+    values.0
+}
+
+struct Values(Vec<(String, String)>);
+
+impl Visitor for Values {
+    fn key<K: Kind>(
+        &mut self,
+        section: &'static str,
+        name: &'static str,
+        slot: &mut K::Value,
+        kind: &K,
+    ) {
+        self.0.push((format!("{section}.{name}"), kind.show(slot)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use super::super::resolve::known_keys;
+    use super::super::{File, Flags, resolve};
+    use super::*;
+
+    /// Every key with another value than its default, but for what names the gateway.
+    const EVERY_KEY: &str = r#"
+[[gateway]]
+name = "begateway"
+listen = "127.0.0.1:8090"
+host = ["pay.example"]
+upstream = "https://begateway.example"
+upstream_address = "127.0.0.1:8443"
+insecure = true
+ca_file = "ca.pem"
+[routes]
+payments = "relay"
+authorizations = "relay"
+tokenizations = "relay"
+captures = "relay"
+voids = "relay"
+refunds = "relay"
+payouts = "relay"
+checkups = "relay"
+chargebacks = "relay"
+status_query = "relay"
+balance_query = "relay"
+[hold]
+timeout = "28s"
+[submit]
+start = "6s"
+timeout = "31s"
+resubmits = 1
+[upstream]
+connect_timeout = "4s"
+handshake_timeout = "6s"
+answer_timeout = "11s"
+idle_timeout = "16s"
+connections = 257
+fail_fast = "6s"
+[polling]
+schedule = "exponential"
+interval = "600ms"
+max_interval = "11s"
+price = "60ms"
+min_interval = "60ms"
+max_per_second = 100
+unknown_grace = "6s"
+[coalesce]
+quiet = "2s"
+reclaim = "23h"
+key_field = ""
+[cache]
+retention = "25h"
+max_bytes = "65MiB"
+[journal]
+in_memory = true
+path = "other.redb"
+max_bytes = "2GiB"
+[limits]
+connections = 16385
+held = 10001
+running = 20001
+undelivered = 10001
+per_owner = 9001
+facts = 1000001
+body = "2MiB"
+bodies = "257MiB"
+answers = "257MiB"
+answer = "5MiB"
+fields = 101
+fields_size = "33KiB"
+[listener]
+handshake_timeout = "11s"
+fields_timeout = "11s"
+body_timeout = "16s"
+write_timeout = "31s"
+idle_timeout = "76s"
+[admin]
+listen = "127.0.0.1:9901"
+[control]
+socket = "other.sock"
+[log]
+format = "text"
+level = "debug"
+[drain]
+timeout = "31s"
+"#;
+
+    /// What a gateway shows and trusts.
+    const CERTIFICATES: [&str; 8] = [
+        "gateway.tls_certificate",
+        "gateway.tls_key",
+        "gateway.tls_client_ca",
+        "gateway.tls_clients",
+        "gateway.ca_file",
+        "gateway.server_name",
+        "gateway.client_certificate",
+        "gateway.client_key",
+    ];
+
+    const EXAMPLE: &str = include_str!("../../config.toml.example");
+
+    fn read(text: &str) -> Resolved {
+        let file = File {
+            path: PathBuf::from("holdline.toml"),
+            text: text.to_owned(),
+        };
+        resolve(Some(&file), [], &Flags::default()).unwrap()
+    }
+
+    fn keys(changes: &[Change]) -> BTreeSet<String> {
+        changes.iter().map(|change| change.key.clone()).collect()
+    }
+
+    #[test]
+    fn every_key_is_taken_over_or_waits_for_a_restart_and_is_said_to() {
+        let in_force = read(EXAMPLE).config;
+        let reloaded = reload(&in_force, read(EVERY_KEY)).unwrap();
+        let known: BTreeSet<String> = known_keys().into_iter().collect();
+        let (waits, applies): (BTreeSet<String>, BTreeSet<String>) =
+            known.into_iter().partition(|key| needs_restart(key));
+        // The name is what a gateway is found again by, and certificates wait with their address.
+        let others = ["gateway.name"].into_iter().chain(CERTIFICATES);
+        let of_gateway: BTreeSet<String> = others.map(str::to_owned).collect();
+        assert_eq!(&keys(&reloaded.waiting) - &of_gateway, &waits - &of_gateway);
+        assert_eq!(keys(&reloaded.changed), &applies - &of_gateway);
+        let again = reload(&reloaded.resolved.config, read(EVERY_KEY)).unwrap();
+        assert_eq!(again.changed, Vec::new(), "nothing changes twice");
+        assert_eq!(again.waiting, reloaded.waiting);
+    }
+
+    #[test]
+    fn the_example_says_which_keys_need_a_restart() {
+        let example = EXAMPLE.replace("\n# ", " ");
+        let told = example.split("which need a restart: ").nth(1).unwrap();
+        let told = told.split_once("A file").unwrap().0;
+        for key in known_keys() {
+            let (section, _) = key.split_once('.').unwrap();
+            let told = match section {
+                "gateway" => !CERTIFICATES.contains(&&*key),
+                _ => told.contains(&format!("[{section}]")) || told.contains(&key),
+            };
+            assert_eq!(told, needs_restart(&key), "{key}");
+        }
+        assert!(told.starts_with("every key of a gateway except those of its certificates"));
+    }
+
+    #[test]
+    fn gateways_are_found_by_their_names_and_take_their_issuers_over() {
+        let two = |more: &str| {
+            read(&format!(
+                "[[gateway]]\nname = \"paycross\"\nlisten = \"127.0.0.1:8081\"\n\
+                 [[gateway]]\nname = \"bepaid\"\nlisten = \"127.0.0.1:8080\"\n{more}"
+            ))
+        };
+        let in_force = two("").config;
+        let reloaded = reload(&in_force, two("ca_file = \"/etc/ca.pem\"\n")).unwrap();
+        assert_eq!(
+            keys(&reloaded.changed),
+            ["gateway[1].ca_file".to_owned()].into()
+        );
+        assert_eq!(reloaded.waiting, Vec::new());
+        let moved = two("upstream = \"https://other.example\"\nca_file = \"/etc/ca.pem\"\n");
+        let reloaded = reload(&in_force, moved).unwrap();
+        assert_eq!(reloaded.resolved.config, in_force);
+        assert!(
+            reloaded
+                .waiting
+                .iter()
+                .all(|it| needs_restart(&it.key) || it.key.ends_with("ca_file"))
+        );
+        let one = read("[[gateway]]\nname = \"bepaid\"\nlisten = \"127.0.0.1:8080\"\n");
+        let reloaded = reload(&in_force, one).unwrap();
+        assert_eq!(
+            reloaded.waiting[0].to_string(),
+            "gateway.name: [\"bepaid\", \"paycross\"] -> [\"bepaid\"]"
+        );
+        assert_eq!(reloaded.resolved.config, in_force);
+    }
+
+    #[test]
+    fn what_does_not_go_with_what_waits_is_refused_as_a_whole() {
+        let in_force = read(EXAMPLE).config;
+        let least = "[[gateway]]\nname = \"begateway\"\nlisten = \"127.0.0.1:8080\"\n";
+        let text = format!("{least}[cache]\nretention = \"72h\"\n[coalesce]\nreclaim = \"48h\"\n");
+        let refused = reload(&in_force, read(&text)).unwrap_err().to_string();
+        assert!(
+            refused.contains("holdline.toml line 5: cache.retention is below coalesce.reclaim"),
+            "{refused}"
+        );
+    }
+}

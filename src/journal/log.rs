@@ -1,0 +1,414 @@
+//! The log: a small file beside the journal, in which a commit is one write and one sync.
+//!
+//! ```text
+//! frames from the beginning on, each at a multiple of 4096 bytes
+//! | 8 bytes         | 4 bytes       | the entries, sealed (`seal.rs`); each in the clear:  |
+//! | number, big end | sealed length | | 8 bytes  | 4 bytes | 4 bytes | record (`codec.rs`) |
+//! |                 |               | | exchange | step    | length  |                     |
+//! ```
+//!
+//! A commit of redb costs more than ten pages and twice the processor time of a sync. So entries are
+//! made durable here, and are taken into the file together about once a second, when the log is full
+//! and whenever somebody reads; then the log begins anew, over its old frames.
+//!
+//! A frame's number is one above that of the commit before it, and it is bound to its seal: the first
+//! frame belongs to the journal if it follows the last commit in the file, and each next one if it
+//! follows the frame before it. The first that does not is the end: one of an earlier round, or one
+//! that was never whole. No two share a page, so a write that is torn spoils no other frame; and none
+//! is begun before the one before it is durable, so one beyond the end tells that something is gone.
+//!
+//! The file is written from end to end once, when it is made, so that a sync has no more to write than
+//! the frame.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::codec::{decode, encode};
+use super::disk::{Disk, DiskFile, beside};
+use super::error::OpenError;
+use super::fault::StoreError;
+use super::key::check_mode;
+use super::room::weight;
+use super::seal::FrameKey;
+use super::{Change, Entry, Number, Place};
+use zeroize::Zeroizing;
+
+/// A few seconds of frames, or a few hundred answers.
+const SIZE: usize = 1024 * 1024;
+
+/// What a disk may tear, and what Linux writes at once.
+const PAGE: usize = 4096;
+
+const HEADER: usize = 12;
+
+/// What stands before an entry's record.
+const PREFIX: usize = 16;
+
+/// The log of an open journal.
+#[derive(Debug)]
+pub(super) struct Log {
+    /// Where there is one; a journal that is looked at only may have none.
+    file: Option<Arc<dyn DiskFile>>,
+    key: FrameKey,
+    path: PathBuf,
+    /// Where the next frame goes.
+    end: usize,
+    /// How many commits there are, in the file and here.
+    commits: u64,
+    /// What is durable here and is not in the file.
+    pending: Vec<Arc<Vec<Entry>>>,
+    /// What these take in the file.
+    weight: u64,
+    /// There is a frame that does not follow.
+    is_behind: bool,
+}
+
+/// Where the log of a journal is.
+pub(super) fn path_of(journal: &Path) -> PathBuf {
+    beside(journal, ".wal")
+}
+
+/// Opens the log of a journal that is there, and makes an empty one where there is none.
+pub(super) fn make(disk: &dyn Disk, journal: &Path) -> Result<Arc<dyn DiskFile>, OpenError> {
+    let path = path_of(journal);
+    let failed = |source| OpenError::File {
+        path: path.clone(),
+        source,
+    };
+    let file = match open(disk, journal)? {
+        Some(file) => file,
+        None => disk.create(&path).map_err(failed)?,
+    };
+    let length = file.length().map_err(failed)?;
+    // Zeros are no frame, so one that is not whole is filled up where it stands.
+    if let Some(missing) = (SIZE as u64).checked_sub(length).filter(|it| *it > 0) {
+        let zeros = vec![0; usize::try_from(missing).unwrap_or(SIZE)];
+        let filled = file.write(length, &zeros).and_then(|()| file.sync());
+        filled.map_err(failed)?;
+        disk.sync_directory(&path).map_err(failed)?;
+    }
+    Ok(file)
+}
+
+/// Opens the log of a journal, if it has one.
+pub(super) fn open(
+    disk: &dyn Disk,
+    journal: &Path,
+) -> Result<Option<Arc<dyn DiskFile>>, OpenError> {
+    let path = path_of(journal);
+    match disk.open(&path) {
+        Ok(Some(file)) => {
+            check_mode(&*file, &path)?;
+            Ok(Some(file))
+        }
+        Ok(None) => Ok(None),
+        Err(source) => Err(OpenError::File { path, source }),
+    }
+}
+
+impl Log {
+    /// Reads what the log holds beyond so many commits.
+    pub(super) fn read(
+        file: Option<Arc<dyn DiskFile>>,
+        journal: &Path,
+        key: FrameKey,
+        commits: u64,
+    ) -> Result<Self, OpenError> {
+        let mut log = Self {
+            file,
+            key,
+            path: path_of(journal),
+            end: 0,
+            commits,
+            pending: Vec::new(),
+            weight: 0,
+            is_behind: false,
+        };
+        let bytes = log.bytes().map_err(|source| OpenError::File {
+            path: log.path.clone(),
+            source,
+        })?;
+        while let Some((length, clear)) = log.frame(&bytes, log.end, log.commits + 1) {
+            let entries = entries(&clear).ok_or_else(|| OpenError::Damaged {
+                path: log.path.clone(),
+                what: format!("frame {} has no form that is known", log.commits + 1),
+            })?;
+            log.follow(&Arc::new(entries), length);
+        }
+        log.is_behind = (log.end..bytes.len())
+            .step_by(PAGE)
+            .any(|at| log.is_beyond(&bytes, at));
+        Ok(log)
+    }
+
+    fn bytes(&self) -> std::io::Result<Vec<u8>> {
+        let Some(file) = &self.file else {
+            return Ok(Vec::new());
+        };
+        let length = usize::try_from(file.length()?).unwrap_or(SIZE).min(SIZE);
+        let mut bytes = vec![0; length];
+        file.read(0, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The frame of this number, if it stands there: how long it is, and what is in it.
+    fn frame(&self, bytes: &[u8], at: usize, number: u64) -> Option<(usize, Zeroizing<Vec<u8>>)> {
+        let (found, sealed) = parts(bytes.get(at..)?)?;
+        if found != number {
+            return None;
+        }
+        let clear = self.key.open(number, sealed).ok()?;
+        Some((HEADER + sealed.len(), clear))
+    }
+
+    /// True if a frame stands there whose number is above that of the next one.
+    fn is_beyond(&self, bytes: &[u8], at: usize) -> bool {
+        let number = bytes.get(at..).and_then(parts).map(|(number, _)| number);
+        number.is_some_and(|number| {
+            number > self.commits.saturating_add(1) && self.frame(bytes, at, number).is_some()
+        })
+    }
+
+    /// Refuses a journal that lacks commits of which its log tells.
+    pub(super) fn check(&self, journal: &Path) -> Result<(), OpenError> {
+        if self.is_behind {
+            return Err(OpenError::Behind {
+                journal: journal.to_owned(),
+                witness: self.path.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes entries durable in one frame; false if there is no room for it.
+    pub(super) fn append(&mut self, entries: &Arc<Vec<Entry>>) -> Result<bool, StoreError> {
+        let Some(file) = &self.file else {
+            return Ok(false);
+        };
+        let number = self.commits.saturating_add(1);
+        let sealed = self.key.seal(number, &clear(entries));
+        let sealed = sealed.map_err(StoreError::Frame)?;
+        let length = HEADER + sealed.len();
+        let Some(pages) = pages(length).filter(|pages| self.end + pages <= SIZE) else {
+            return Ok(false);
+        };
+        // Whole pages, so that Linux need not read what the frame leaves of the last one.
+        let mut frame = Vec::with_capacity(pages);
+        frame.extend_from_slice(&number.to_be_bytes());
+        frame.extend_from_slice(
+            &u32::try_from(sealed.len())
+                .unwrap_or(u32::MAX)
+                .to_be_bytes(),
+        );
+        frame.extend_from_slice(&sealed);
+        frame.resize(pages, 0);
+        file.write(self.end as u64, &frame)
+            .and_then(|()| file.sync())
+            .map_err(StoreError::Log)?;
+        self.follow(entries, length);
+        Ok(true)
+    }
+
+    /// Takes a frame that is durable.
+    fn follow(&mut self, entries: &Arc<Vec<Entry>>, length: usize) {
+        self.end += pages(length).unwrap_or(SIZE);
+        self.commits = self.commits.saturating_add(1);
+        self.weight += entries.iter().map(weight_of).sum::<u64>();
+        self.pending.push(Arc::clone(entries));
+    }
+
+    /// All is in the file, which has so many commits: the next frame is the first.
+    pub(super) fn begin_anew(&mut self, commits: u64) {
+        (self.end, self.commits, self.weight) = (0, commits, 0);
+        self.pending.clear();
+    }
+
+    /// How many commits there are, in the file and here.
+    pub(super) const fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    /// True if everything is in the file.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// What is not in the file yet, in order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.pending.iter().flat_map(|entries| entries.iter())
+    }
+
+    /// What this takes in the file.
+    pub(super) const fn weight(&self) -> u64 {
+        self.weight
+    }
+}
+
+/// What a frame takes of the log.
+fn pages(length: usize) -> Option<usize> {
+    length.checked_next_multiple_of(PAGE)
+}
+
+/// A frame's number and what is sealed in it, if bytes have the form of one.
+fn parts(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let sealed = rest.get(..length)?;
+    Some((u64::from_be_bytes(*number), sealed))
+}
+
+/// About what an entry takes in the file.
+fn weight_of(entry: &Entry) -> u64 {
+    /// Of a record without an answer, the longest of which is a head.
+    const SHORT: usize = 400;
+    weight(match &entry.change {
+        Change::Candidate(sealed) | Change::Completed(Some(sealed)) => sealed.0.len() + SHORT / 4,
+        Change::Submitted(_) => SHORT,
+        Change::Resubmitted(_)
+        | Change::Accepted(_)
+        | Change::Completed(None)
+        | Change::Delivered
+        | Change::InDoubt(_)
+        | Change::Withdrawn
+        | Change::Refused
+        | Change::Closed(_) => SHORT / 4,
+    })
+}
+
+/// What is sealed in a frame.
+fn clear(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
+    let records: Vec<_> = entries
+        .iter()
+        .map(|entry| encode(entry.stamp, &entry.change))
+        .collect();
+    let length = records.iter().map(|record| PREFIX + record.len()).sum();
+    // Of the final size from the start: what grows leaves clear bytes behind in freed memory.
+    let mut clear = Zeroizing::new(Vec::with_capacity(length));
+    for (entry, record) in entries.iter().zip(&records) {
+        let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
+        clear.extend_from_slice(&entry.place.number.0.to_be_bytes());
+        clear.extend_from_slice(&entry.place.step.to_be_bytes());
+        clear.extend_from_slice(&length.to_be_bytes());
+        clear.extend_from_slice(record);
+    }
+    clear
+}
+
+/// The entries of a frame, if it is one.
+fn entries(clear: &[u8]) -> Option<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let mut rest = clear;
+    while !rest.is_empty() {
+        let (number, after) = rest.split_first_chunk()?;
+        let (step, after) = after.split_first_chunk()?;
+        let (length, after) = after.split_first_chunk()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (record, after) = after.split_at_checked(length)?;
+        let (stamp, change) = decode(record).ok()?;
+        let place = Place {
+            number: Number(u64::from_be_bytes(*number)),
+            step: u32::from_be_bytes(*step),
+        };
+        entries.push(Entry {
+            place,
+            stamp,
+            change,
+        });
+        rest = after;
+    }
+    Some(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::disk::SystemDisk;
+    use super::super::samples::{entry, head};
+    use super::*;
+
+    /// A log over a file of its own, as it is read after so many commits.
+    fn log(room: &Path, commits: u64) -> Log {
+        let journal = room.join("a.redb");
+        let file = make(&SystemDisk, &journal).unwrap();
+        let key = FrameKey::new(&[1; 32], 7).unwrap();
+        Log::read(Some(file), &journal, key, commits).unwrap()
+    }
+
+    fn batch(numbers: std::ops::Range<u64>) -> Arc<Vec<Entry>> {
+        let submitted = |number| entry(number, 0, Change::Submitted(Box::new(head(1))));
+        Arc::new(numbers.map(submitted).collect())
+    }
+
+    fn numbers(log: &Log) -> Vec<u64> {
+        log.entries().map(|entry| entry.place.number.0).collect()
+    }
+
+    #[test]
+    fn frames_that_follow_the_file_are_read_and_no_others() {
+        let room = tempfile::tempdir().unwrap();
+        let mut written = log(room.path(), 5);
+        assert!(written.is_empty());
+        for first in [1, 2, 30] {
+            assert!(written.append(&batch(first..first + 1)).unwrap());
+        }
+        let read = |commits| log(room.path(), commits);
+        let all = read(5);
+        assert_eq!((numbers(&all), all.commits()), (vec![1, 2, 30], 8));
+        assert_eq!(all.weight(), written.weight());
+        let journal = room.path().join("a.redb");
+        for (commits, is_behind) in [(8, false), (7, false), (6, true), (4, true), (0, true)] {
+            let read = read(commits);
+            assert_eq!(numbers(&read), [0; 0], "{commits}");
+            assert_eq!(read.check(&journal).is_err(), is_behind, "{commits}");
+        }
+        // The file has taken them in: the next one takes the place of the first.
+        written.begin_anew(8);
+        assert!(written.append(&batch(40..80)).unwrap());
+        assert_eq!(numbers(&read(8)), (40..80).collect::<Vec<_>>());
+        assert!(read(8).check(&journal).is_ok());
+        assert!(read(5).check(&journal).is_err());
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_taken() {
+        let room = tempfile::tempdir().unwrap();
+        let mut written = log(room.path(), 0);
+        assert!(!written.append(&batch(0..9_000)).unwrap());
+        assert!(written.is_empty());
+        let mut frames = 0;
+        while written.append(&batch(frames..frames + 1)).unwrap() {
+            frames += 1;
+        }
+        assert_eq!(frames, (SIZE / PAGE) as u64);
+        assert_eq!(
+            numbers(&log(room.path(), 0)),
+            (0..frames).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn a_log_that_was_not_made_to_its_end_is() {
+        let room = tempfile::tempdir().unwrap();
+        let mut written = log(room.path(), 0);
+        assert!(written.append(&batch(1..2)).unwrap());
+        let path = path_of(&room.path().join("a.redb"));
+        let file = SystemDisk.open(&path).unwrap().unwrap();
+        file.set_length(PAGE as u64 + 1).unwrap();
+        assert_eq!(numbers(&log(room.path(), 0)), [1]);
+        assert_eq!(file.length().unwrap(), SIZE as u64);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_no_frame(bytes: Vec<u8>, at: prop::sample::Index, number: u64) {
+            let key = FrameKey::new(&[1; 32], 7).unwrap();
+            let log = Log::read(None, Path::new("a.redb"), key, 0).unwrap();
+            let at = at.index(bytes.len() + 1);
+            prop_assert!(log.frame(&bytes, at, number).is_none());
+            if let Some(entries) = entries(&bytes) {
+                prop_assert_eq!(&*clear(&entries), &bytes);
+            }
+        }
+    }
+}

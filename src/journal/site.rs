@@ -1,0 +1,234 @@
+//! Where a journal is: its files are made, locked, opened and held against each other.
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
+
+use redb::{Database, ReadableDatabase, StorageBackend};
+
+use super::Metrics;
+use super::disk::{Disk, DiskFile, Lock, beside};
+use super::error::OpenError;
+use super::fault::StoreError;
+use super::key::{KeyFile, check_mode};
+use super::log::{self, Log};
+use super::mark::Mark;
+use super::room::Room;
+use super::storage::Bounded;
+use super::store::{FORMAT, META, RECORDS, Store};
+
+/// What redb may keep in memory. The part of the file in use is small, and Linux caches the rest.
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
+
+/// The oldest format that is read: one without a log.
+const OLDEST_FORMAT: u64 = 1;
+
+/// The file of a journal: where it is, and under which limits it is opened.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) path: std::path::PathBuf,
+    pub(super) max_bytes: u64,
+    pub(super) metrics: Metrics,
+    /// Set when the file would have grown beyond its limit.
+    pub(super) refused: Arc<AtomicBool>,
+    /// What the records in the file weigh.
+    pub(super) taken: Arc<AtomicU64>,
+}
+
+/// What stands beside an open file. Beside one that is looked at only there may be neither.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) mark: Option<Mark>,
+    pub(super) log: Option<Arc<dyn DiskFile>>,
+}
+
+/// What is done where there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// It is made: nothing was ever written.
+    Make,
+    /// It was there before.
+    Fail,
+}
+
+impl Site {
+    /// Opens the file; `gone` says what is done where there is none.
+    pub(super) fn open(&self, key: &KeyFile, gone: Gone) -> Result<Store, OpenError> {
+        let failed = |source| OpenError::File {
+            path: self.path.clone(),
+            source,
+        };
+        let file = match self.disk.open(&self.path).map_err(failed)? {
+            Some(file) => file,
+            None => match gone {
+                Gone::Make => self.create(key)?,
+                Gone::Fail => return Err(failed(std::io::ErrorKind::NotFound.into())),
+            },
+        };
+        check_mode(&*file, &self.path)?;
+        self.lock(&*file)?;
+        let length = file.length().map_err(failed)?;
+        self.metrics.length(length);
+        let room = Room::new(length, self.max_bytes, Arc::clone(&self.taken));
+        // At each start: the one before may have died between the file and its name.
+        self.disk.sync_directory(&self.path).map_err(failed)?;
+        let mark = Mark::open(&*self.disk, &self.path, key)?;
+        let log = log::make(&*self.disk, &self.path)?;
+        let store = self.opened(
+            self.bounded(file),
+            key,
+            room,
+            Beside {
+                mark: Some(mark),
+                log: Some(log),
+            },
+        )?;
+        store.check_newest(self)?;
+        Ok(store)
+    }
+
+    /// The key file is locked already, but it may have been replaced under the same name.
+    fn lock(&self, file: &dyn DiskFile) -> Result<(), OpenError> {
+        let path = || self.path.clone();
+        match file.lock() {
+            Ok(Lock::Ours) => Ok(()),
+            Ok(Lock::Held(by)) => Err(OpenError::Held { path: path(), by }),
+            Err(source) => Err(OpenError::File {
+                path: path(),
+                source,
+            }),
+        }
+    }
+
+    /// A file comes under its name when it is whole, so that no start ever sees half of one. What a
+    /// journal that was moved away left in its log is not this one's.
+    fn create(&self, key: &KeyFile) -> Result<Arc<dyn DiskFile>, OpenError> {
+        let fresh = beside(&self.path, ".new");
+        let failed = |source| OpenError::File {
+            path: self.path.clone(),
+            source,
+        };
+        for left in [&fresh, &log::path_of(&self.path)] {
+            if self.disk.open(left).map_err(failed)?.is_some() {
+                self.disk.remove(left).map_err(failed)?;
+            }
+        }
+        let file = self.disk.create(&fresh).map_err(failed)?;
+        let filled = fill(self.bounded(file), key.id());
+        filled.map_err(|error| self.told(&error))?;
+        self.disk.rename(&fresh, &self.path).map_err(failed)?;
+        self.disk.sync_directory(&self.path).map_err(failed)?;
+        let made = self.disk.open(&self.path).map_err(failed)?;
+        made.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
+    }
+
+    fn bounded(&self, file: Arc<dyn DiskFile>) -> Bounded {
+        Bounded {
+            file,
+            max_bytes: self.max_bytes,
+            metrics: self.metrics.clone(),
+            refused: Arc::clone(&self.refused),
+        }
+    }
+
+    /// The database in `storage`, if it is of this format and under this key.
+    pub(super) fn opened(
+        &self,
+        storage: impl StorageBackend,
+        key: &KeyFile,
+        room: Room,
+        beside: Beside,
+    ) -> Result<Store, OpenError> {
+        let opened = database(storage).and_then(|database| {
+            let read = database.begin_read()?;
+            let meta = read.open_table(META)?;
+            let value = |name| Ok::<_, StoreError>(meta.get(name)?.map(|it| it.value()));
+            let (format, id) = (value("format")?, value("key")?);
+            // Those of before they were counted are none.
+            let commits = value("commits")?.unwrap_or_default();
+            drop((meta, read));
+            Ok((
+                database,
+                format.unwrap_or_default(),
+                id.unwrap_or_default(),
+                commits,
+            ))
+        });
+        let (database, format, id, commits) = opened.map_err(|error| self.told(&error))?;
+        if !(OLDEST_FORMAT..=FORMAT).contains(&format) {
+            return Err(OpenError::Format {
+                path: self.path.clone(),
+                found: format,
+                known: FORMAT,
+            });
+        }
+        if id != key.id() {
+            return Err(OpenError::KeyForeign {
+                path: key.path().to_owned(),
+            });
+        }
+        let log = Log::read(beside.log, &self.path, key.log_key()?, commits)?;
+        room.pends(log.weight());
+        Ok(Store {
+            database,
+            key: key.record_key()?,
+            room,
+            mark: beside.mark,
+            log: Mutex::new(log),
+        })
+    }
+
+    /// A fault of the file in the operator's words: what the disk refuses is not damage.
+    pub(super) fn told(&self, error: &StoreError) -> OpenError {
+        let path = self.path.clone();
+        match error {
+            StoreError::File(cause) => match &**cause {
+                redb::Error::Io(source) if source.kind() != std::io::ErrorKind::InvalidData => {
+                    let source = std::io::Error::new(source.kind(), source.to_string());
+                    OpenError::File { path, source }
+                }
+                other => OpenError::Damaged {
+                    path,
+                    what: other.to_string(),
+                },
+            },
+            StoreError::Log(source) => {
+                let source = std::io::Error::new(source.kind(), source.to_string());
+                let path = log::path_of(&path);
+                OpenError::File { path, source }
+            }
+            StoreError::Frame(_) => OpenError::Random,
+            StoreError::Seal { .. } | StoreError::Malformed(_) | StoreError::Broken(_) => {
+                OpenError::Damaged {
+                    path,
+                    what: error.to_string(),
+                }
+            }
+        }
+    }
+}
+
+fn database(storage: impl StorageBackend) -> Result<Database, StoreError> {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder.set_repair_callback(|session| {
+        // redb tells 0.3 when the newest commit was not whole (its `do_repair`).
+        if (session.progress() - 0.3).abs() < 0.01 {
+            tracing::warn!("the journal's last commit was not whole, and is not used");
+        }
+    });
+    Ok(builder.create_with_backend(storage)?)
+}
+
+/// Makes the tables of an empty journal.
+fn fill(storage: impl StorageBackend, key: u64) -> Result<(), StoreError> {
+    let write = database(storage)?.begin_write()?;
+    {
+        let mut meta = write.open_table(META)?;
+        meta.insert("format", FORMAT)?;
+        meta.insert("key", key)?;
+        meta.insert("next", 1)?;
+        write.open_table(RECORDS)?;
+    }
+    write.commit()?;
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! The signals by which the process is told what to do.
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// SIGTERM or SIGINT: to stop.
+    Stop,
+    /// SIGHUP: to read the configuration again. Its default would be to end the process at once.
+    Reload,
+}
+
+/// The signals that are heeded.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    /// SIGXFSZ, which is never looked at: its default is to end a process that writes beyond the limit
+    /// of a file's size (setrlimit(2)). With a handler the write fails, and who writes deals with that.
+    _too_large: Signal,
+}
+
+impl Signals {
+    /// Takes the signals from now on.
+    pub fn listen() -> io::Result<Self> {
+        let too_large = nix::sys::signal::Signal::SIGXFSZ as i32;
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            _too_large: signal(SignalKind::from_raw(too_large))?,
+        })
+    }
+
+    /// Returns at the next of them. One that came since the last call is told at once; several of one
+    /// kind are told as one.
+    pub async fn next(&mut self) -> Asked {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+}

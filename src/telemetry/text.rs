@@ -1,0 +1,80 @@
+//! Strangers' text as a line may show it: escaped and capped.
+use std::fmt::{self, Write as _};
+
+/// A writer that escapes what a terminal or a reader of lines could take for more than text.
+pub(super) struct Escaping<W>(pub(super) W);
+
+impl<W: fmt::Write> fmt::Write for Escaping<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars()
+            .try_for_each(|character| self.write_char(character))
+    }
+
+    fn write_char(&mut self, character: char) -> fmt::Result {
+        if is_unsafe(character) {
+            write!(self.0, "{}", character.escape_default())
+        } else {
+            self.0.write_char(character)
+        }
+    }
+}
+
+/// True for controls, for the line breaks of Unicode, and for the marks that turn the direction of
+/// text around.
+pub(super) fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}')
+        || matches!(
+            character,
+            '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}'
+        )
+}
+
+/// An error with its causes in one line: the formatters of the log tell the error alone.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = errors.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+/// A text of somebody else's making as a log line or a fault may show it: at most
+/// [`Capped::LONGEST`] characters, controls escaped.
+#[derive(Clone, Copy, Debug)]
+pub struct Capped<'a>(pub &'a str);
+
+impl Capped<'_> {
+    /// The characters shown: enough for every id and path that is meant, too few to fill a disk.
+    pub const LONGEST: usize = 128;
+}
+
+impl fmt::Display for Capped<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.0.chars();
+        let mut escaping = Escaping(&mut *formatter);
+        characters
+            .by_ref()
+            .take(Self::LONGEST)
+            .try_for_each(|character| escaping.write_char(character))?;
+        if characters.next().is_some() {
+            formatter.write_char('…')?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_is_cut_and_its_controls_are_escaped() {
+        assert_eq!(Capped("order-1").to_string(), "order-1");
+        assert_eq!(Capped("a\r\nb\u{1b}c").to_string(), "a\\r\\nb\\u{1b}c");
+        let long = "é".repeat(Capped::LONGEST + 1);
+        let shown = Capped(&long).to_string();
+        assert_eq!(shown.chars().count(), Capped::LONGEST + 1);
+        assert!(shown.ends_with("é…"));
+        let exact = "é".repeat(Capped::LONGEST);
+        assert_eq!(Capped(&exact).to_string(), exact);
+    }
+}

@@ -1,0 +1,255 @@
+//! SIGHUP: what is taken over at once, what waits for a restart, and what is refused as a whole.
+use serde_json::Value;
+
+use crate::app::asking::Asking;
+use crate::app::bench::{ms, until};
+use crate::killed::holdline::Holdline;
+use crate::sidecar::{Upstream, upstream};
+
+/// A holdline that holds for long, before a gateway that takes its time.
+async fn holding(work: u64) -> (Upstream, Holdline) {
+    let upstream = upstream(ms(work)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    holdline.write("[hold]\ntimeout = \"20s\"\n[polling]\ninterval = \"50ms\"\n");
+    holdline.start().await;
+    (upstream, holdline)
+}
+
+fn pay(holdline: &Holdline, tracking_id: &str) -> Asking {
+    Asking::new(holdline.address(), "POST", "/transactions/payments").tracking(tracking_id)
+}
+
+async fn metrics(holdline: &Holdline) -> String {
+    let asking = Asking::new(holdline.operator(), "GET", "/metrics");
+    asking.anonymous().send().await.text()
+}
+
+/// SIGHUP, until what came of it is in the log; the lines about it.
+async fn reload(holdline: &Holdline) -> Vec<Value> {
+    let begins = |line: &Value| line["message"] == "reading the configuration again";
+    let count = |log: &[Value]| log.iter().filter(|line| begins(line)).count();
+    let before = count(&holdline.log());
+    holdline.signal("-HUP");
+    let mut about = Vec::new();
+    until("the reload ends", || {
+        let log = holdline.log();
+        let begin = log.iter().rposition(begins).map_or(log.len(), |at| at + 1);
+        about = log[begin..].to_vec();
+        let ends = |line: &Value| line["message"].as_str().unwrap().starts_with("reload");
+        let end = about.iter().position(ends);
+        end.is_some_and(|end| {
+            about.truncate(end + 1);
+            count(&log) > before
+        })
+    })
+    .await;
+    about
+}
+
+fn said(lines: &[Value], message: &str) -> Vec<String> {
+    let about = lines.iter().filter(|line| line["message"] == message);
+    about
+        .map(|line| line["key"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn what_may_change_is_in_force_at_once_and_what_is_held_keeps_what_it_began_with() {
+    let (upstream, holdline) = holding(400).await;
+    let mut held = pay(&holdline, "before").open().await;
+    crate::told::stop::submitted(&upstream, 1).await;
+    holdline.write("[hold]\ntimeout = \"1s\"\n[submit]\nstart = \"1s\"\n[routes]\nrefunds = \"refuse\"\n[limits]\nbody = \"1KiB\"\n[log]\nlevel = \"debug\"\n");
+    let lines = reload(&holdline).await;
+    let mut changed = said(&lines, "in force from now on");
+    changed.sort_unstable();
+    assert_eq!(
+        changed,
+        [
+            "hold.timeout",
+            "limits.body",
+            "log.level",
+            "polling.interval",
+            "routes.refunds",
+            "submit.start"
+        ]
+    );
+    assert_eq!(said(&lines, "needs a restart"), [""; 0]);
+    held.answer().await.is_gateway(200);
+    let refund = Asking::new(holdline.address(), "POST", "/transactions/refunds").body("{}");
+    assert_eq!(refund.send().await.status, 403);
+    let large = pay(&holdline, "large").body(vec![b' '; 2048]);
+    assert_eq!(large.send().await.status, 413);
+    let waits = pay(&holdline, "waits").words("hold").send().await;
+    assert_eq!(waits.status, 504, "the new hold is one second");
+    let metrics = metrics(&holdline).await;
+    assert!(
+        metrics.contains("holdline_config_reloads_total{result=\"applied\"} 1\n"),
+        "{metrics}"
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["message"] == "other levels from now on" && line["to"] == "debug")
+    );
+}
+
+#[tokio::test]
+async fn a_broken_file_is_told_with_every_fault_and_the_old_one_stays() {
+    let (_upstream, holdline) = holding(50).await;
+    let secret = "Xanary-4917610493826157";
+    holdline.write(&format!(
+        "[hold]\ntimeout = \"soon\"\n[routes]\nrefund = \"refuse\"\npassword = \"{secret}\"\n"
+    ));
+    let lines = reload(&holdline).await;
+    let told: Vec<&str> = lines
+        .iter()
+        .map(|line| line["message"].as_str().unwrap())
+        .collect();
+    assert!(
+        told[0].contains("line 10: hold.timeout \"soon\" is no duration"),
+        "{told:?}"
+    );
+    assert!(
+        told[1].contains("line 12: routes.refund is not known; did you mean refunds?"),
+        "{told:?}"
+    );
+    assert!(
+        told.iter()
+            .any(|it| it.contains("routes.password is not known")),
+        "{told:?}"
+    );
+    assert_eq!(
+        told.last(),
+        Some(&"reload refused: the old configuration stays")
+    );
+    pay(&holdline, "still").send().await.is_gateway(200);
+    for broken in [
+        format!("[hold]\ntimeout = \"{secret}\n"),
+        format!("upstream = \"https://shop:{secret}@gateway.example\"\n"),
+        format!("= {secret}\n"),
+        format!(
+            "[[gateway]]\nname = \"b\"\nlisten = \"127.0.0.1:1\"\nupstream = \"https://shop:{secret}@gateway.example\"\n"
+        ),
+        "\u{0}".to_owned(),
+    ] {
+        holdline.write(&broken);
+        let lines = reload(&holdline).await;
+        assert_eq!(
+            lines.last().unwrap()["message"],
+            "reload refused: the old configuration stays"
+        );
+    }
+    std::fs::remove_file(holdline.config()).unwrap();
+    let lines = reload(&holdline).await;
+    assert!(
+        lines[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("cannot be read")
+    );
+    pay(&holdline, "and still").send().await.is_gateway(200);
+    let metrics = metrics(&holdline).await;
+    assert!(
+        metrics.contains("holdline_config_reloads_total{result=\"refused\"} 7\n"),
+        "{metrics}"
+    );
+    assert!(!holdline.said().contains(secret), "{}", holdline.said());
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_told_key_by_key_and_the_rest_is_in_force() {
+    let (upstream, mut holdline) = holding(50).await;
+    let (admin, text) = (holdline.operator(), holdline.configured());
+    let text = text
+        .replace(&admin.to_string(), "127.0.0.1:9")
+        .replace(&upstream.address.to_string(), "127.0.0.1:7")
+        .replace("20s", "19s");
+    std::fs::write(holdline.config(), text).unwrap();
+    let lines = reload(&holdline).await;
+    assert_eq!(said(&lines, "in force from now on"), ["hold.timeout"]);
+    assert_eq!(
+        said(&lines, "needs a restart"),
+        ["gateway.upstream", "admin.listen"]
+    );
+    let still = lines
+        .iter()
+        .find(|line| line["key"] == "gateway.upstream")
+        .unwrap();
+    assert_eq!(still["still"], format!("\"http://{}\"", upstream.address));
+    pay(&holdline, "same gateway").send().await.is_gateway(200);
+    let metrics = metrics(&holdline).await;
+    assert!(
+        metrics.contains("holdline_config_keys_awaiting_restart 2\n"),
+        "{metrics}"
+    );
+    assert_eq!(holdline.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_raised_limit_lets_in_who_waits_and_a_lowered_one_cuts_nobody_off() {
+    let (_upstream, holdline) = holding(50).await;
+    holdline
+        .write("[limits]\nconnections = 1\n[hold]\ntimeout = \"20s\"\n[submit]\nstart = \"5s\"\n");
+    reload(&holdline).await;
+    let held = pay(&holdline, "first").words("hold").open().await;
+    // The second client is in the backlog: nobody reads its request.
+    let mut waits = pay(&holdline, "second").open().await;
+    holdline
+        .write("[limits]\nconnections = 2\n[hold]\ntimeout = \"20s\"\n[submit]\nstart = \"5s\"\n");
+    reload(&holdline).await;
+    waits.answer().await.is_gateway(200);
+    drop(held);
+}
+
+#[tokio::test]
+async fn issuers_are_read_again_and_a_file_without_any_is_refused() {
+    let upstream = upstream(ms(50)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    let issuer = rcgen::generate_simple_self_signed(["issuer.example".to_owned()]).unwrap();
+    let file = holdline.directory().join("ca.pem");
+    std::fs::write(&file, issuer.cert.pem()).unwrap();
+    let text = holdline
+        .configured()
+        .replacen("[admin]", "ca_file = \"ca.pem\"\n[admin]", 1);
+    std::fs::write(holdline.config(), text).unwrap();
+    holdline.start().await;
+    std::fs::write(&file, "nothing").unwrap();
+    let lines = reload(&holdline).await;
+    assert!(
+        lines[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("which has no certificate in it")
+    );
+    std::fs::write(&file, issuer.cert.pem()).unwrap();
+    let lines = reload(&holdline).await;
+    assert_eq!(lines.last().unwrap()["message"], "reloaded: 0 keys changed");
+}
+
+#[tokio::test]
+async fn the_learned_schedule_is_taken_over_with_its_price_and_given_up_again() {
+    let (_upstream, holdline) = holding(50).await;
+    let polling = |keys: &str| {
+        holdline.write(&format!("[hold]\ntimeout = \"20s\"\n[polling]\n{keys}\n"));
+    };
+    let price = |metrics: &str| {
+        let mut lines = metrics.lines();
+        let line = lines.find(|line| line.starts_with("holdline_polling_price_seconds{"));
+        line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
+    };
+    for (name, keys, expected) in [
+        ("learned", "schedule = \"learned\"", Some("0.05")),
+        (
+            "dearer",
+            "schedule = \"learned\"\nprice = \"80ms\"",
+            Some("0.08"),
+        ),
+        ("fixed", "schedule = \"fixed\"", None),
+    ] {
+        polling(keys);
+        reload(&holdline).await;
+        pay(&holdline, name).send().await.is_gateway(200);
+        let metrics = metrics(&holdline).await;
+        assert_eq!(price(&metrics).as_deref(), expected, "{metrics}");
+    }
+}

@@ -1,0 +1,201 @@
+//! SIGTERM and SIGINT: what is held ends or is durable, and the successor gives the rest.
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::app::asking::{Answer, Asking, Line};
+use crate::app::bench::{PATIENCE, ms, until};
+use crate::killed::holdline::Holdline;
+use crate::sidecar::{Upstream, upstream};
+
+/// Waits until the gateway has so many submits.
+pub(super) async fn submitted(upstream: &Upstream, count: usize) {
+    let counted = async {
+        while upstream.gateway.ledger().submits.len() < count {
+            tokio::time::sleep(ms(5)).await;
+        }
+    };
+    let counted = tokio::time::timeout(PATIENCE, counted).await;
+    counted.expect("the submits come");
+}
+
+fn pay(holdline: &Holdline, number: usize) -> Asking {
+    // The gateway's own filter takes two payments of one amount and card for one.
+    Asking::new(holdline.address(), "POST", "/transactions/payments")
+        .tracking(&format!("order-{number}"))
+        .amount(100 + number as u64)
+        .words("hold")
+}
+
+/// The one line of the log with this message.
+fn line(holdline: &Holdline, message: &str) -> Value {
+    let log = holdline.log();
+    let line = log.into_iter().rfind(|line| line["message"] == message);
+    line.unwrap_or_else(|| panic!("no {message:?} in {}", holdline.said()))
+}
+
+async fn answers(lines: &mut [Line]) -> Vec<Answer> {
+    join_all(lines.iter_mut().map(Line::answer)).await
+}
+
+#[tokio::test]
+async fn five_hundred_that_are_held_at_sigterm_lose_nothing_and_the_successor_gives_the_rest() {
+    const HELD: usize = 500;
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    holdline.write("[hold]\ntimeout = \"2m\"\n[drain]\ntimeout = \"3s\"\n[upstream]\nanswer_timeout = \"2s\"\n");
+    holdline.start().await;
+    let mut held = join_all((0..HELD).map(|number| pay(&holdline, number).open())).await;
+    submitted(&upstream, HELD).await;
+    until("all are accepted", || {
+        let log = holdline.log();
+        log.iter().filter(|it| it["message"] == "accepted").count() == HELD
+    })
+    .await;
+    assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
+    for answer in answers(&mut held).await {
+        assert_eq!(answer.status, 504);
+        assert_eq!(answer.field("holdline-outcome"), Some("in-progress"));
+    }
+    let draining = line(&holdline, "draining");
+    assert_eq!(
+        (&draining["held"], &draining["running"]),
+        (&HELD.into(), &HELD.into())
+    );
+    let stopped = line(&holdline, "stopped");
+    assert_eq!(
+        (&stopped["ended"], &stopped["for_the_successor"]),
+        (&0.into(), &HELD.into())
+    );
+    assert!(!holdline.said().contains("tasks that did not end"));
+
+    upstream.gateway.finish_held();
+    holdline.start().await;
+    let mut again = join_all((0..HELD).map(|number| pay(&holdline, number).open())).await;
+    for answer in answers(&mut again).await {
+        answer.is_gateway(200);
+    }
+    let ledger = upstream.gateway.ledger();
+    assert_eq!(ledger.submits.len(), HELD, "no payment is submitted twice");
+    let charged: BTreeSet<_> = ledger
+        .charges
+        .iter()
+        .map(|it| it.tracking_id.clone())
+        .collect();
+    assert_eq!((ledger.charges.len(), charged.len()), (HELD, HELD));
+}
+
+#[tokio::test]
+async fn what_ends_within_the_drain_is_given_and_no_new_payment_is_taken() {
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    holdline.write("[drain]\ntimeout = \"20s\"\n");
+    holdline.start().await;
+    let mut held = pay(&holdline, 1).open().await;
+    // Open before the drain, so that it can ask during it.
+    let mut waiting = Line::connect(holdline.address()).await;
+    submitted(&upstream, 1).await;
+    holdline.signal("-INT");
+    until("it drains", || holdline.said().contains("\"draining\"")).await;
+    let ready = Asking::new(holdline.operator(), "GET", "/readyz").anonymous();
+    assert_eq!(ready.send().await.status, 503);
+    waiting.send(&pay(&holdline, 2).bytes()).await;
+    if let Some(refused) = waiting.try_answer().await {
+        assert_eq!(refused.field("holdline-outcome"), Some("not-submitted"));
+    }
+    upstream.gateway.finish_held();
+    held.answer().await.is_gateway(200);
+    assert_eq!(holdline.ended().await, Some(0));
+    let stopped = line(&holdline, "stopped");
+    assert_eq!(
+        (&stopped["ended"], &stopped["for_the_successor"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(upstream.gateway.ledger().submits.len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_the_drain_and_the_journal_is_whole() {
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    holdline.write("[drain]\ntimeout = \"10m\"\n");
+    holdline.start().await;
+    let mut held = pay(&holdline, 1).open().await;
+    until("it is accepted", || {
+        holdline.said().contains("\"accepted\"")
+    })
+    .await;
+    holdline.signal("-TERM");
+    until("it drains", || holdline.said().contains("\"draining\"")).await;
+    holdline.signal("-HUP");
+    until("it says so", || {
+        holdline.said().contains("SIGHUP changes nothing any more")
+    })
+    .await;
+    holdline.signal("-TERM");
+    let answer = held.answer().await;
+    assert_eq!(answer.field("holdline-outcome"), Some("in-progress"));
+    assert_eq!(holdline.ended().await, Some(0));
+    assert_eq!(holdline.fault_of_journal(), None);
+    upstream.gateway.finish_held();
+    holdline.start().await;
+    pay(&holdline, 1).send().await.is_gateway(200);
+    assert_eq!(upstream.gateway.ledger().submits.len(), 1);
+}
+
+#[tokio::test]
+async fn a_signal_before_it_listens_ends_it_in_order_too() {
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    for _ in 0..10 {
+        holdline.spawn();
+        let starts = holdline.log().len();
+        until("it starts", || holdline.log().len() > starts).await;
+        assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
+        assert_eq!(holdline.fault_of_journal(), None);
+    }
+}
+
+#[tokio::test]
+async fn closed_outputs_and_a_log_that_nobody_reads_any_more_stop_nothing() {
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    holdline.by = ["sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"]
+        .map(str::to_owned)
+        .into();
+    holdline.start().await;
+    pay(&holdline, 1).words("").send().await.is_gateway(200);
+    assert_eq!(holdline.stop().await, Some(0));
+
+    let mut command = holdline.command(&["run"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    // Its reader goes before a word was read.
+    drop(child.stdout.take());
+    let asking = async {
+        while TcpStream::connect(holdline.address()).await.is_err() {
+            tokio::time::sleep(ms(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking)
+        .await
+        .expect("it listens");
+    pay(&holdline, 2).words("").send().await.is_gateway(200);
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut ended = None;
+    until("it ends", || {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    })
+    .await;
+    assert_eq!(ended.unwrap().code(), Some(0));
+}
