@@ -48,8 +48,8 @@ impl Core {
     }
 
     /// What tells how late a result is: the task ended between the last poll that found it running,
-    /// or its acceptance, and the poll that found the result, both as the time since
-    /// the acceptance.
+    /// or its acceptance, and the poll that found the result. Both are told by the time since the
+    /// acceptance.
     fn detection(&mut self, what: Option<What>) -> Option<(Duration, Duration)> {
         let asked = self.machine.asked_at()?;
         let Some(What::Answered(Answered::Poll(answer), Heard::Status(_))) = what else {
