@@ -27,6 +27,7 @@
 mod broken;
 mod client;
 mod coalesced;
+mod days;
 pub(crate) mod judge;
 mod plan;
 mod records;
