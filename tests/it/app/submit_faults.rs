@@ -95,7 +95,7 @@ async fn a_reset_after_every_number_of_bytes_is_in_doubt_and_never_sent_again() 
     // Every count near the ends, and a walk in strides between.
     let counts = (1..24).chain((24..length).step_by(61));
     for count in counts {
-        let bench = armed(brief().hold(ms(40)), &format!("reset={count}")).await;
+        let bench = armed(brief().hold(ms(150)), &format!("reset={count}")).await;
         let answer = bench.pay("a").send().await;
         let ledger = bench.ledger();
         if ledger.resets == 0 {
@@ -118,7 +118,7 @@ async fn an_answer_cut_at_every_offset_is_in_doubt_and_never_a_second_submit() {
     let whole = accepted().len();
     for count in (0..whole).step_by(7).chain(whole - 3..whole) {
         let bench = holdline()
-            .hold(ms(40))
+            .hold(ms(150))
             .gateway(submitting(move |_| accepted().cut(count)))
             .start()
             .await;
