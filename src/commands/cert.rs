@@ -15,10 +15,10 @@ use crate::certificates::{Authority, AuthorityError, Signed, Validity};
 use crate::telemetry::with_causes;
 use crate::timing::wall_clock;
 
-/// Modes of what is made.
+/// Modes of what is made. Clients under other users read the authority where it is.
 const SECRET: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
-const DIRECTORY: u32 = 0o700;
+const DIRECTORY: u32 = 0o755;
 
 /// For which hosts, and where to.
 #[derive(Clone, Debug, clap::Args)]
@@ -252,7 +252,7 @@ mod tests {
         assert!(pair.read().is_ok());
         assert_eq!(issuers(&files.authority).unwrap().len(), 1);
         assert_eq!([mode(&files.key), mode(&files.authority_key)], [0o600; 2]);
-        assert_eq!(mode(&out), 0o700);
+        assert_eq!(mode(&out), 0o755);
         let before = std::fs::read(&files.certificate).unwrap();
         let refused = make(&hosts(), &out, wall_clock()).err().unwrap();
         assert!(matches!(refused, Error::IsThere(_)), "{refused}");

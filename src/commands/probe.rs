@@ -12,6 +12,9 @@ use crate::telemetry::with_causes;
 use crate::timing::Clock;
 use crate::upstream;
 
+/// Where clients connect to in what is printed, if no file says it.
+const LISTEN: &str = "127.0.0.1:8080";
+
 /// Whom to ask, and as which shop.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -158,6 +161,7 @@ async fn ask(
         .map_err(|why| format!("the first payment at {upstream}: {why}"))?;
     let report = Report {
         name: &gateway.name,
+        listen: gateway.listen,
         upstream: &upstream,
         findings: &findings,
     };
@@ -166,8 +170,7 @@ async fn ask(
 
 impl Args {
     fn source(&self) -> Source {
-        // Nothing listens: a file's own address is not looked at, and without a file there is none.
-        let listen = self.config.is_none().then(|| "127.0.0.1:0".to_owned());
+        let listen = self.config.is_none().then(|| LISTEN.to_owned());
         Source {
             config: self.config.clone(),
             upstream: self.upstream.clone(),

@@ -1,5 +1,6 @@
 //! The findings as a configuration, with the reasons in its comments.
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::findings::Findings;
@@ -14,6 +15,8 @@ const SAFETY: u32 = 4;
 pub struct Report<'a> {
     /// The gateway's name.
     pub name: &'a str,
+    /// Where its clients connect to.
+    pub listen: SocketAddr,
     /// Its origin.
     pub upstream: &'a str,
     /// What was found.
@@ -31,6 +34,7 @@ impl fmt::Display for Report<'_> {
         }
         writeln!(formatter, "\n[[gateway]]")?;
         writeln!(formatter, "name = {:?}", self.name)?;
+        writeln!(formatter, "listen = \"{}\"", self.listen)?;
         writeln!(formatter, "upstream = {:?}", self.upstream)?;
         self.resubmits(formatter)?;
         self.unknown_grace(formatter)

@@ -2,6 +2,7 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use holdline::config::{File, Flags, resolve};
 use holdline::simulator::{
     DEMO_KEY, DEMO_SHOP, Gateway, Latency, PollUrls, Running, Settings, TaskRepeat, Validation,
 };
@@ -84,6 +85,12 @@ async fn a_gateway_as_it_is_documented() {
     let ledger = tap.gateway.ledger();
     let successful = ledger.charges.iter().filter(|it| it.status == "successful");
     assert_eq!(successful.count(), 2);
+    let file = File {
+        path: "probe.toml".into(),
+        text: report,
+    };
+    let resolved = resolve(Some(&file), [], &Flags::default());
+    assert_eq!(resolved.unwrap().config.exchange.resubmits, 1);
 }
 
 #[tokio::test]
