@@ -195,15 +195,7 @@ impl App {
         self.reloader.clone()
     }
 
-    /// Serves until `stop` returns, then drains; `hurry` ends the drain before its time. Should a part
-    /// end before that without which nothing goes on, it drains as well: what is held may end, and
-    /// whoever started the process starts it anew.
-    pub async fn run(
-        self,
-        stop: impl Future<Output = ()> + Send,
-        hurry: impl Future<Output = ()> + Send,
-    ) -> Ending {
-        let evidence = Evidence::of_this_system();
+    fn tell_addresses(&self) {
         for door in &self.proxies {
             let (address, tls) = (door.listener.local_addr(), door.keyring.is_some());
             if let Ok(address) = address {
@@ -213,6 +205,18 @@ impl App {
         if let Some(address) = self.admin_address() {
             tracing::info!(%address, "listening for the operator");
         }
+    }
+
+    /// Serves until `stop` returns, then drains; `hurry` ends the drain before its time. Should a part
+    /// end before that without which nothing goes on, it drains as well: what is held may end, and
+    /// whoever started the process starts it anew.
+    pub async fn run(
+        self,
+        stop: impl Future<Output = ()> + Send,
+        hurry: impl Future<Output = ()> + Send,
+    ) -> Ending {
+        let evidence = Evidence::of_this_system();
+        self.tell_addresses();
         let Self {
             clock,
             drain,

@@ -110,9 +110,11 @@ async fn on_file(
     question: Ask,
     print: &mut Print<'_>,
 ) -> io::Result<Result<(), String>> {
-    if matches!(question, Ask::Log { .. }) {
-        return Ok(Err(NOBODY.to_owned()));
-    }
+    let is_read = match question {
+        Ask::Log { .. } => return Ok(Err(NOBODY.to_owned())),
+        Ask::List { .. } | Ask::Show { .. } | Ask::Explain { .. } | Ask::Verify => true,
+        Ask::Resolve { .. } => false,
+    };
     if config.in_memory {
         let nothing = "this configuration keeps nothing on disk, and no holdline listens at its control socket";
         return Ok(Err(nothing.to_owned()));
@@ -125,12 +127,10 @@ async fn on_file(
         )));
     }
     keep_panics_of_redb_quiet();
-    match question {
-        Ask::List { .. } | Ask::Show { .. } | Ask::Explain { .. } | Ask::Verify => {
-            read(config, question, print).await
-        }
-        Ask::Resolve { .. } => write(config, question, print).await,
-        Ask::Log { .. } => Ok(Err(NOBODY.to_owned())),
+    if is_read {
+        read(config, question, print).await
+    } else {
+        write(config, question, print).await
     }
 }
 

@@ -210,9 +210,7 @@ async fn search(shop: &Shop, trial: &Trial, uid: Option<&str>) -> Result<bool, W
         facts: &facts,
         submitted_at: SystemTime::UNIX_EPOCH,
     };
-    let path = search
-        .path(&BEGATEWAY)
-        .ok_or_else(|| format!("{} makes no path", trial.tracking_id))?;
+    let path = search.path(&BEGATEWAY).ok_or("it makes no path")?;
     let list = shop.get(path, Bearer::Shop).await?;
     let found = search.choose(&list.body, |_| false);
     Ok(found.is_some_and(|found| uid.is_none_or(|uid| *found.uid == *uid)))

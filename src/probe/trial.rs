@@ -21,8 +21,6 @@ pub struct Cards {
 pub(super) struct Trial {
     pub(super) conversion: &'static Conversion,
     pub(super) body: Vec<u8>,
-    /// By what it is searched for.
-    pub(super) tracking_id: String,
 }
 
 /// What a trial is made to show.
@@ -71,7 +69,6 @@ impl Trials {
     /// The next trial of a kind; `None` only if the gateway family has no such operation.
     pub(super) fn make(&mut self, kind: Kind) -> Option<Trial> {
         self.made = self.made.saturating_add(1);
-        let tracking_id = format!("probe-{}", Uuid::new_v4());
         let conversion = BEGATEWAY
             .conversions
             .iter()
@@ -80,7 +77,7 @@ impl Trials {
             "amount": 100 + self.made,
             "currency": self.cards.currency,
             "description": "a question of holdline probe",
-            "tracking_id": tracking_id,
+            "tracking_id": format!("probe-{}", Uuid::new_v4()),
             // Where the shop is a live one after all, nobody is charged.
             "test": true,
         });
@@ -97,7 +94,6 @@ impl Trials {
         Some(Trial {
             conversion,
             body: json!({ "request": request }).to_string().into_bytes(),
-            tracking_id,
         })
     }
 }
