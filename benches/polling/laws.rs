@@ -17,8 +17,10 @@ pub(crate) enum Law {
     Exponential(f64),
     /// Nothing before a floor, then a log-normal.
     Floor { floor: f64, median: f64, sigma: f64 },
-    /// The sum of four exponential steps, of this mean together.
-    Steps(f64),
+    /// The sum of so many exponential steps (gamma), of this mean together.
+    Steps { mean: f64, steps: u32 },
+    /// Weibull: how long 63 % take, and the shape: above 1 the hazard rises.
+    Weibull { scale: f64, shape: f64 },
     /// Evenly between the two.
     Uniform(f64, f64),
 }
@@ -49,7 +51,14 @@ impl Law {
                 median: median * factor,
                 sigma,
             },
-            Self::Steps(mean) => Self::Steps(mean * factor),
+            Self::Steps { mean, steps } => Self::Steps {
+                mean: mean * factor,
+                steps,
+            },
+            Self::Weibull { scale, shape } => Self::Weibull {
+                scale: scale * factor,
+                shape,
+            },
             Self::Uniform(from, to) => Self::Uniform(from * factor, to * factor),
         }
     }
@@ -73,10 +82,11 @@ impl Law {
                 median,
                 sigma,
             } => floor + median * (sigma * normal(random)).exp(),
-            Self::Steps(mean) => {
-                let steps: f64 = (0..4).map(|_| -positive(random).ln()).sum();
-                mean / 4.0 * steps
+            Self::Steps { mean, steps } => {
+                let sum: f64 = (0..steps).map(|_| -positive(random).ln()).sum();
+                mean / f64::from(steps) * sum
             }
+            Self::Weibull { scale, shape } => scale * (-positive(random).ln()).powf(1.0 / shape),
             Self::Uniform(from, to) => from + (to - from) * random.f64(),
         }
     }
@@ -142,6 +152,9 @@ pub(crate) fn brought(plan: &[f64], tasks: &[f64]) -> Brought {
         .over(tasks.len())
 }
 
+/// No two polls are farther apart in seconds: `polling.max_interval` as it is by default.
+const CEILING: f64 = 10.0;
+
 /// The best plan where the law is known: by dynamic programming over the draws themselves, on a grid
 /// of their quantiles and of even steps. It shares no code with the one that is learned.
 pub(crate) fn optimum(law: Law, price: f64) -> Vec<f64> {
@@ -172,7 +185,7 @@ pub(crate) fn optimum(law: Law, price: f64) -> Vec<f64> {
         for to in from + 1..=last {
             let (next, _, waits) = points[to];
             let step = price * (1.0 - done) + waits - waited - done * (next - time);
-            if step > best[from].0 {
+            if step > best[from].0 || (next - time > CEILING && best[from].0.is_finite()) {
                 break;
             }
             let cost = step + best[to].0;

@@ -27,7 +27,13 @@ const LAWS: [(&str, Law); 15] = [
     ("log-normal 5 s, 0.1", Law::LogNormal(5.0, 0.1)),
     ("log-normal 0.5 s, 0.3", Law::LogNormal(0.5, 0.3)),
     ("log-normal 10 s, 0.4", Law::LogNormal(10.0, 0.4)),
-    ("four steps, mean 3 s", Law::Steps(3.0)),
+    (
+        "four steps, mean 3 s",
+        Law::Steps {
+            mean: 3.0,
+            steps: 4,
+        },
+    ),
     ("uniform 1 s to 5 s", Law::Uniform(1.0, 5.0)),
     (
         "4 s, then log-normal",

@@ -7,9 +7,10 @@ use holdline::polling::{Learner, Rules};
 
 use super::laws::{Brought, Law, brought};
 
-/// The rules of every run: what `[polling]` has by default.
+/// The rules of every run at a price: what `[polling]` has by default, at the price of 50 ms.
 pub(crate) const RULES: Rules = Rules {
     price: Duration::from_millis(50),
+    no_worse_than: None,
     min_interval: Duration::from_millis(50),
     max_interval: Duration::from_secs(10),
     horizon: Duration::from_mins(5),

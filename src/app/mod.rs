@@ -1,6 +1,7 @@
 //! The process from its configuration to its end: built bottom-up, run, drained top-down.
 mod doors;
 mod keeping;
+mod learning;
 mod metrics;
 mod pillars;
 mod reloading;

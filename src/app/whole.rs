@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use super::doors::{Door, control_socket, doors, listen, site};
 use super::keeping::Keeping;
+use super::learning::Learning;
 use super::metrics::Metrics;
 use super::pillars::Pillars;
 use super::reloading::{Reloadable, Reloader};
@@ -96,6 +97,8 @@ pub struct App {
     admin: (TcpListener, admin::Service),
     accepting: admin::Listeners,
     journal: Option<(Journal, Writer)>,
+    /// Absent where nothing outlives the process.
+    learning: Option<Learning>,
     control: Option<(Socket, Desk)>,
     listener_metrics: listener::Metrics,
     rooms: Reloadable,
@@ -132,6 +135,7 @@ impl App {
         let stamps = Stamps::new(clock, Stamp::of_this_system());
         let keeping = Keeping::open(&config, clock, stamps, &metrics.journal)?;
         let rooms = ground.rooms(&keeping, stamps);
+        let learning = ground.learning(&rooms);
         let (sites, rooms) = ground.sites(rooms)?;
         let gateways: Vec<_> = sites.values().flatten().map(gateway_of).collect();
         let flights = rooms.flights.clone();
@@ -165,6 +169,7 @@ impl App {
             accepting,
             proxies,
             journal: keeping.journal,
+            learning,
             control,
             listener_metrics: ground.metrics.listener,
             reloader: Reloader::new(rooms.clone(), reloads, config),
@@ -239,6 +244,13 @@ impl App {
             pillars.add("the journal's writer", last.spawn(writer.run()));
             journal
         });
+        let learning = self.learning;
+        if let Some(learning) = learning.clone() {
+            pillars.add(
+                "the keeper of what is learned",
+                last.spawn(learning.run(clock, last.clone())),
+            );
+        }
         let mut accepting = Vec::new();
         for door in self.proxies {
             if let Some(keyring) = door.keyring.clone() {
@@ -281,6 +293,9 @@ impl App {
         };
         let timeout = self.rooms.drain.now().timeout;
         stopping.drain(timeout, hurry).await;
+        if let Some(learning) = learning {
+            learning.close(clock).await;
+        }
         last.begin(clock.now());
         last.end();
         ending
@@ -330,6 +345,15 @@ impl Ground<'_> {
             levels: self.levels.clone(),
             is_durable,
         }
+    }
+
+    /// What polling learned before, and where it is kept from now on.
+    fn learning(&self, rooms: &Reloadable) -> Option<Learning> {
+        let journal = (!self.config.journal.in_memory).then_some(&self.config.journal.path)?;
+        let learning = Learning::beside(journal, rooms.schedules.clone());
+        let gateways = &self.config.gateways;
+        learning.restore(|name| gateways.iter().any(|gateway| gateway.name == name));
+        Some(learning)
     }
 
     /// The gateways by the listener that they share, and the rooms with the way to each.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::kind::{
     Address, Choice, FilePath, KeyField, Kind, Level, OwnFile, Switch, Within, bytes, count,
 };
+use super::price::PollPrice;
 use super::resolve::Config;
 use crate::polling::ScheduleKind;
 use crate::protocol::{Disposition, Operation};
@@ -152,7 +153,7 @@ fn polling(config: &mut Config, visitor: &mut impl Visitor) {
     visitor.key(section, "schedule", &mut polling.schedule, &SCHEDULES);
     visitor.key(section, "interval", &mut polling.interval, &wait);
     visitor.key(section, "max_interval", &mut polling.max_interval, &wait);
-    let price = Within(Duration::from_millis(1), MINUTE);
+    let price = PollPrice(Within(Duration::from_millis(1), MINUTE));
     visitor.key(section, "price", &mut polling.price, &price);
     visitor.key(section, "min_interval", &mut polling.min_interval, &wait);
     let rate = &mut polling.max_per_second;

@@ -4,9 +4,9 @@ use std::time::Duration;
 /// The first edge after zero. A task that is quicker is found by the first poll anyway.
 const FIRST: f64 = 0.05;
 
-/// Cells between the first edge and the horizon. Over five minutes a cell is 0.9 % of its time
-/// wide, far below the distance of two polls.
-const CELLS: u16 = 1024;
+/// Cells between the first edge and the horizon. Over five minutes a cell is 0.2 % of its time
+/// wide: finer than the turns of the runtime let a task of two seconds be told.
+const CELLS: u16 = 4096;
 
 /// Edges of time in seconds: 0, then from 50 ms to the horizon by a constant ratio. Cell `k` lies
 /// between the edges `k - 1` and `k`; beyond the last edge there is one more, without an end.
@@ -30,6 +30,12 @@ impl Axis {
     /// The edges in seconds, rising.
     pub(super) fn edges(&self) -> &[f64] {
         &self.edges
+    }
+
+    /// The time of an edge; one past the last is taken for the last.
+    pub(super) fn time(&self, edge: usize) -> Duration {
+        let seconds = self.edges.get(edge).or(self.edges.last());
+        Duration::from_secs_f64(seconds.copied().unwrap_or_default())
     }
 
     /// The logarithm of the ratio of two neighbouring edges.

@@ -12,18 +12,50 @@ pub enum ScheduleKind {
     Learned,
 }
 
+/// What one poll is worth in delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Price {
+    /// 50 ms, and more or less only where polls every `interval` would otherwise be fewer, or find
+    /// results sooner, than the plan.
+    Auto,
+    /// Always this.
+    Set(Duration),
+}
+
+impl Price {
+    /// Where the price begins that nobody has set.
+    const USUAL: Duration = Duration::from_millis(50);
+
+    /// The price before it is bent.
+    pub(super) const fn given(self) -> Duration {
+        match self {
+            Self::Auto => Self::USUAL,
+            Self::Set(price) => price,
+        }
+    }
+
+    /// The fixed interval that plans are to be no worse than.
+    pub(super) const fn no_worse_than(self, interval: Duration) -> Option<Duration> {
+        match self {
+            Self::Auto => Some(interval),
+            Self::Set(_) => None,
+        }
+    }
+}
+
 /// When polls are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// `polling.schedule`.
     pub schedule: ScheduleKind,
-    /// `polling.interval`: the fixed interval, or the first one of the exponential schedule.
+    /// `polling.interval`: the fixed interval, the first one of the exponential schedule, or the one
+    /// that the learned schedule is to be better than.
     pub interval: Duration,
-    /// `polling.max_interval`: the longest wait between two polls: of the exponential schedule, of
-    /// the backoff after failed polls, and of what a `Retry-After` may ask for.
+    /// `polling.max_interval`: the longest wait between two polls: of the exponential and the learned
+    /// schedule, of the backoff after failed polls, and of what a `Retry-After` may ask for.
     pub max_interval: Duration,
     /// `polling.price`: what one poll is worth in delay; the one knob of the learned schedule.
-    pub price: Duration,
+    pub price: Price,
     /// `polling.min_interval`: the learned schedule polls no closer.
     pub min_interval: Duration,
     /// `polling.max_per_second`: the polls that a gateway takes a second, kept to by raising the
@@ -36,10 +68,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            schedule: ScheduleKind::Fixed,
+            schedule: ScheduleKind::Learned,
             interval: Duration::from_millis(500),
             max_interval: Duration::from_secs(10),
-            price: Duration::from_millis(50),
+            price: Price::Auto,
             min_interval: Duration::from_millis(50),
             max_per_second: 0,
             unknown_grace: Duration::from_secs(5),

@@ -4,8 +4,9 @@
 /// more rarely (Page 1954; Lorden 1971).
 const ALARM: f64 = 9.0;
 
-/// From here on the next exchange looks where the plan does not.
-const SUSPICION: f64 = 1.2;
+/// From here on the next exchange looks where the plan does not: one outcome where there should be
+/// none reaches it, the chance of those that fit seldom does.
+const SUSPICION: f64 = 2.5;
 
 /// The alternative: the share of the law below an outcome is not even, but follows this power.
 const POWER: f64 = 0.3;

@@ -59,6 +59,12 @@ impl Law {
         self.below.get(usize::from(edge)).copied().unwrap_or(1.0)
     }
 
+    /// The last edge that has no more than this mass below it.
+    pub(super) fn edge_at(&self, mass: f64) -> usize {
+        let above = self.below.partition_point(|&below| below <= mass);
+        above.saturating_sub(1)
+    }
+
     /// The width in cells of the bell that it was smoothed with: finer than that it is not known.
     pub(super) const fn width(&self) -> f64 {
         self.width

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::axis::Axis;
+use super::bend::Bend;
 use super::drift::Drift;
 use super::jitter::Jitter;
 use super::law::Law;
@@ -29,6 +30,9 @@ const FEW: usize = 40;
 const ROUNDS_ANEW: u32 = 30;
 const ROUNDS_ON: u32 = 8;
 
+/// The rounds from the prior to a law of many outcomes at once.
+const ROUNDS_FAR: u32 = 100;
+
 /// A poll is moved by at most this share of the shorter of the waits around it: it costs 1 % of the
 /// delay.
 const MOVED: f64 = 0.1;
@@ -42,11 +46,17 @@ const SCOUTING: f64 = 0.01;
 /// almost every task, nothing else tells that tasks have become quick.
 const SCOUTS: (f64, f64) = (1.0 / 8.0, 1.0 / 24.0);
 
+/// Plans that are made at most while the price is bent; the next outcomes go on from there.
+const BENDS: usize = 3;
+
 /// What a learner is given to keep to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// What one poll is worth in delay.
     pub price: Duration,
+    /// The fixed interval that plans are to be no worse than, in delay and in polls: the price is
+    /// bent as far as that takes. Without one the price stays as it is.
+    pub no_worse_than: Option<Duration>,
     /// No two polls are closer.
     pub min_interval: Duration,
     /// No wait is longer.
@@ -64,8 +74,10 @@ pub struct Learner {
     law: Law,
     outcomes: Outcomes,
     drift: Drift,
-    /// The price in force: that of the rules, or more while a budget binds.
+    /// The price that is given: that of the rules, or more while a budget binds.
     price: Duration,
+    /// What makes the price in force of it.
+    bend: Bend,
     plan: Arc<[Step]>,
     /// What each wait of the plan adds to the delay, summed.
     delays: Vec<f64>,
@@ -91,6 +103,7 @@ impl Learner {
             outcomes: Outcomes::default(),
             drift: Drift::default(),
             price: rules.price,
+            bend: Bend::default(),
             plan: Arc::new([]),
             delays: Vec::new(),
             expected: Expected::default(),
@@ -103,52 +116,97 @@ impl Learner {
         learner
     }
 
+    /// A learner that knows what another had seen, whose axis ended at `horizon`.
+    pub(super) fn restored(rules: Rules, horizon: Duration, mut outcomes: Outcomes) -> Self {
+        let mut learner = Self::new(rules);
+        if horizon != rules.horizon {
+            outcomes.move_to(&Axis::new(horizon), &learner.axis);
+        }
+        learner.law = outcomes.law(&learner.prior, &learner.prior, ROUNDS_FAR);
+        learner.outcomes = outcomes;
+        learner.replan();
+        learner
+    }
+
+    /// What it has seen.
+    pub(super) fn outcomes(&self) -> &Outcomes {
+        &self.outcomes
+    }
+
+    /// How long a client waits, by which its outcomes are told.
+    pub(super) const fn horizon(&self) -> Duration {
+        self.rules.horizon
+    }
+
     /// The polls of one exchange. Most get the plan; a few scout.
     pub fn steps(&mut self) -> Arc<[Step]> {
         if self.is_cold {
             return Arc::clone(&self.plan);
         }
-        let price = self.price.as_secs_f64();
-        let (most, least) = SCOUTS;
-        self.scouts += (SCOUTING * self.expected.cost(price) / price).clamp(least, most);
+        self.scouts += self.scouting_rate();
         if self.drift.is_suspicious() {
-            return self.scouting(0, 0.5);
+            return self.scouting(self.half_of_the_first_wait());
         }
         if self.scouts < 1.0 {
             return Arc::clone(&self.plan);
         }
         self.scouts -= 1.0;
         if self.jitter.share() < 0.5 {
-            return self.scouting(0, 0.5);
+            return self.scouting(self.half_of_the_first_wait());
         }
-        let drawn = self.jitter.share() * self.delays.last().copied().unwrap_or_default();
-        let wait = self.delays.partition_point(|&delay| delay < drawn);
-        let place = self.jitter.share();
-        self.scouting(wait, place.clamp(0.1, 0.9))
+        let at = self.where_tasks_end();
+        self.scouting(at)
     }
 
-    /// The plan with one poll more, at `place` of a wait.
-    fn scouting(&self, wait: usize, place: f64) -> Arc<[Step]> {
-        let (before, after) = self.plan.split_at(wait.min(self.plan.len()));
-        let from = before.last().map_or(Duration::ZERO, |step| step.at);
-        let Some(to) = after.first() else {
-            return Arc::clone(&self.plan);
+    /// The share of exchanges that scout.
+    fn scouting_rate(&self) -> f64 {
+        let price = self.price().as_secs_f64();
+        let (most, least) = SCOUTS;
+        (SCOUTING * self.expected.cost(price) / price).clamp(least, most)
+    }
+
+    /// Here it shows if tasks have become quick.
+    fn half_of_the_first_wait(&self) -> Duration {
+        self.plan.first().map_or(Duration::ZERO, |step| step.at / 2)
+    }
+
+    /// A time within a wait, drawn by what each wait adds to the delay, that has tasks that end
+    /// within the wait on either side of it.
+    fn where_tasks_end(&mut self) -> Duration {
+        let drawn = self.jitter.share() * self.delays.last().copied().unwrap_or_default();
+        let wait = self.delays.partition_point(|&delay| delay < drawn);
+        let ends = |step: Option<&Step>| {
+            let edge = self
+                .axis
+                .nearest(step.map_or(Duration::ZERO, |step| step.at));
+            self.law.below_edge(edge)
         };
-        let at = from + to.at.saturating_sub(from).mul_f64(place);
+        let low = ends(wait.checked_sub(1).and_then(|before| self.plan.get(before)));
+        let high = ends(self.plan.get(wait));
+        let share = self.jitter.share().clamp(0.1, 0.9);
+        self.axis
+            .time(self.law.edge_at((high - low).mul_add(share, low)))
+    }
+
+    /// The plan with one poll more. The polls after it that would be too close wait a little.
+    fn scouting(&self, at: Duration) -> Arc<[Step]> {
         let floor = self.rules.min_interval;
-        if at < from + floor || at + floor > to.at {
-            return Arc::clone(&self.plan);
-        }
+        let place = self.plan.partition_point(|step| step.at <= at);
+        let (before, after) = self.plan.split_at(place);
+        let last = before.last().map_or(Duration::ZERO, |step| step.at);
         let scout = Step {
-            at,
+            at: at.max(last + floor),
             spread: Duration::ZERO,
         };
-        before
-            .iter()
-            .chain([&scout])
-            .chain(after)
-            .copied()
-            .collect()
+        let mut soonest = scout.at;
+        let after = after.iter().map(|step| {
+            soonest = step.at.max(soonest + floor);
+            Step {
+                at: soonest,
+                ..*step
+            }
+        });
+        before.iter().copied().chain([scout]).chain(after).collect()
     }
 
     /// Takes what an exchange tells: its task was not done at the poll sent `after` its acceptance
@@ -193,12 +251,12 @@ impl Learner {
             let axis = Axis::new(rules.horizon);
             self.outcomes.move_to(&self.axis, &axis);
             self.prior = Law::prior(&axis);
-            self.law = self.outcomes.law(&self.prior, &self.prior, ROUNDS_ANEW);
+            self.law = self.outcomes.law(&self.prior, &self.prior, ROUNDS_FAR);
             self.drift = Drift::default();
             self.axis = axis;
         }
-        (self.rules, self.price) = (rules, price);
-        self.make_plan();
+        (self.rules, self.price, self.bend) = (rules, price, Bend::default());
+        self.plan_and_bend();
     }
 
     fn replan(&mut self) {
@@ -210,12 +268,51 @@ impl Learner {
         } else {
             self.outcomes.law(&self.prior, &self.law, ROUNDS_ON)
         };
+        self.plan_and_bend();
+    }
+
+    /// Makes the plan, and others while the price has to be bent for it. A budget that binds has
+    /// the last word: it does not bend.
+    fn plan_and_bend(&mut self) {
         self.make_plan();
+        let interval = match self.rules.no_worse_than {
+            Some(interval) if !self.is_cold && self.price <= self.rules.price => interval,
+            Some(_) | None => return,
+        };
+        let seen = self.outcomes.seen(&self.law);
+        let fixed = self.brings(&seen, self.every(interval));
+        for _ in 0..BENDS {
+            let steps = self.plan.iter().map(|step| step.at.as_secs_f64());
+            let plan = self.brings(&seen, steps);
+            let scouts = self.scouting_rate();
+            let plan = Expected {
+                polls: plan.polls + scouts,
+                ..plan
+            };
+            let (bend, is_noticed) = self.bend.after(plan, fixed);
+            if !is_noticed {
+                return;
+            }
+            self.bend = bend;
+            self.make_plan();
+        }
+    }
+
+    /// The instants of a fixed interval.
+    fn every(&self, interval: Duration) -> impl Iterator<Item = f64> + use<> {
+        let horizon = self.rules.horizon.as_secs_f64();
+        let instants = (1..).map(move |poll: u32| interval.as_secs_f64() * f64::from(poll));
+        instants.take_while(move |&at| at < horizon)
+    }
+
+    fn brings(&self, law: &Law, instants: impl Iterator<Item = f64>) -> Expected {
+        let instants: Vec<f64> = instants.collect();
+        plan::expected(&self.axis, law, &instants, &mut Vec::new())
     }
 
     fn make_plan(&mut self) {
         let terms = Terms {
-            price: self.price.as_secs_f64(),
+            price: self.price().as_secs_f64(),
             floor: self.rules.min_interval.as_secs_f64(),
             ceiling: self.rules.max_interval.as_secs_f64(),
         };
@@ -245,6 +342,11 @@ impl Learner {
                 }
             })
             .collect()
+    }
+
+    /// What one poll is worth in delay now.
+    pub fn price(&self) -> Duration {
+        self.price.mul_f64(self.bend.factor())
     }
 
     /// What the plan is expected to bring.
@@ -298,6 +400,7 @@ mod tests {
 
     const RULES: Rules = Rules {
         price: Duration::from_millis(50),
+        no_worse_than: None,
         min_interval: Duration::from_millis(50),
         max_interval: Duration::from_secs(10),
         horizon: Duration::from_mins(5),

@@ -1,6 +1,5 @@
 //! What polling costs and brings, for the operator.
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -27,7 +26,7 @@ struct On {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     polls: Histogram,
-    price: Numbers<At>,
+    price: Numbers<On>,
     budget_used: Numbers<At>,
     over_limit: Numbers<On>,
 }
@@ -71,11 +70,11 @@ impl Metrics {
         self.over_limit.clear();
     }
 
-    pub(super) fn priced(&self, gateway: &str, price: Duration, used: Option<f64>) {
+    /// A poll was sent, or pushed back, and so much of the budget is used.
+    pub(super) fn polled(&self, gateway: &str, used: Option<f64>) {
         let at = At {
             gateway: gateway.to_owned(),
         };
-        self.price.get_or_create(&at).set(price.as_secs_f64());
         if let Some(used) = used {
             self.budget_used.get_or_create(&at).set(used);
         }
@@ -89,5 +88,7 @@ impl Metrics {
         let expected = learner.expected();
         let over = expected.delay * expected.polls / learner.limit().max(f64::MIN_POSITIVE);
         self.over_limit.get_or_create(&on).set(over);
+        let price = learner.price().as_secs_f64();
+        self.price.get_or_create(&on).set(price);
     }
 }

@@ -2,10 +2,12 @@
 //! after failures.
 mod axis;
 mod backoff;
+mod bend;
 mod budget;
 mod config;
 mod drift;
 mod jitter;
+mod kept;
 mod law;
 mod learner;
 mod metrics;
@@ -16,8 +18,9 @@ mod schedules;
 mod step;
 
 pub use backoff::Backoff;
-pub use config::{Config, ScheduleKind};
+pub use config::{Config, Price, ScheduleKind};
 pub use jitter::Jitter;
+pub use kept::KeptError;
 pub use learner::{Learner, Rules};
 pub use metrics::Metrics;
 pub use plan::Expected;

@@ -9,7 +9,7 @@ use super::law::Law;
 const HALF_LIFE: f64 = 500.0;
 
 /// Older outcomes are dropped: together they would count less than a third of all.
-const REMEMBERED: usize = 1024;
+pub(super) const REMEMBERED: usize = 1024;
 
 /// What the prior law counts where nothing was seen, in outcomes.
 const PRIOR_AT_FIRST: f64 = 8.0;
@@ -44,12 +44,24 @@ impl Observed {
         }
     }
 
+    /// Between two edges; `None` if the second is not after the first, or is none.
+    pub(super) fn between(after: u16, by: u16) -> Option<Self> {
+        (after < by && by <= Axis::last() + 1).then_some(Self { after, by })
+    }
+
     pub(super) const fn after(self) -> u16 {
         self.after
     }
 
     pub(super) const fn by(self) -> u16 {
         self.by
+    }
+}
+
+impl FromIterator<Observed> for Outcomes {
+    fn from_iter<T: IntoIterator<Item = Observed>>(newest_first: T) -> Self {
+        let latest = newest_first.into_iter().take(REMEMBERED).collect();
+        Self { latest }
     }
 }
 
@@ -63,6 +75,11 @@ impl Outcomes {
     pub(super) fn push(&mut self, observed: Observed) {
         self.latest.push_front(observed);
         self.latest.truncate(REMEMBERED);
+    }
+
+    /// The newest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Observed> {
+        self.latest.iter().copied()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -101,7 +118,20 @@ impl Outcomes {
         fitted.smoothed(width.max(NARROWEST))
     }
 
+    /// These outcomes alone, without the prior: each spread over its interval as the law has it.
+    pub(super) fn seen(&self, law: &Law) -> Law {
+        Law::new(self.spread(law))
+    }
+
     fn round(&self, prior: &Law, law: &Law) -> Law {
+        let fades = 1.0 + self.weight() / PRIOR_FADES;
+        let counts = PRIOR_AT_LAST + (PRIOR_AT_FIRST - PRIOR_AT_LAST) / fades;
+        let cells = self.spread(law).into_iter().zip(prior.mass());
+        Law::new(cells.map(|(mass, prior)| prior * counts + mass).collect())
+    }
+
+    /// The weight that falls into each cell.
+    fn spread(&self, law: &Law) -> Vec<f64> {
         let mut rises = vec![0.0; law.mass().len() + 1];
         for (observed, weight) in self.latest.iter().zip(weights()) {
             let mass = law.below_edge(observed.by) - law.below_edge(observed.after);
@@ -116,12 +146,10 @@ impl Outcomes {
             *density += rise;
             Some(*density)
         });
-        let fades = 1.0 + self.weight() / PRIOR_FADES;
-        let counts = PRIOR_AT_LAST + (PRIOR_AT_FIRST - PRIOR_AT_LAST) / fades;
-        let cells = densities.zip(law.mass()).zip(prior.mass());
-        let masses =
-            cells.map(|((density, mass), prior)| prior.mul_add(counts, (mass * density).max(0.0)));
-        Law::new(masses.collect())
+        let cells = densities.zip(law.mass());
+        cells
+            .map(|(density, mass)| (mass * density).max(0.0))
+            .collect()
     }
 }
 
@@ -137,6 +165,8 @@ fn bandwidth(law: &Law, weight: f64) -> f64 {
     const SHARE: f64 = 0.3;
     /// How many standard deviations wide that part of a normal law is.
     const DEVIATIONS: f64 = 0.77;
+    /// The rule's 1.06 is for outcomes that are known to the instant; these lie between two polls.
+    const FACTOR: f64 = 1.3;
     let below = law.below();
     let mut narrowest = below.len();
     let mut end = 0;
@@ -150,5 +180,5 @@ fn bandwidth(law: &Law, weight: f64) -> f64 {
         narrowest = narrowest.min(end - start);
     }
     let deviation = f64::from(u32::try_from(narrowest).unwrap_or(u32::MAX)) / DEVIATIONS;
-    deviation * weight.max(1.0).powf(-0.2)
+    FACTOR * deviation * weight.max(1.0).powf(-0.2)
 }

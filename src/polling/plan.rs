@@ -2,8 +2,12 @@
 use super::axis::{Axis, whole};
 use super::law::Law;
 
-/// Points of time that a plan may choose among. The work grows with their square.
-const POINTS: u16 = 400;
+/// Points of time that a plan may choose among, at least and at most. The work grows with their
+/// number and with how many there are between two polls.
+const POINTS: (f64, f64) = (400.0, 4_000.0);
+
+/// Points between two polls, where these are too many for the least number.
+const BETWEEN: f64 = 12.0;
 
 /// What a plan has to keep to; times in seconds.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +51,7 @@ struct Point {
 /// `W(t) = min over s > t of price · S(t) + ∫ from t to s of (F(x) − F(t)) dx + W(s)`
 /// (optimal inspection: Barlow, Hunter, Proschan 1963). The last instant is the horizon.
 pub(super) fn optimal(axis: &Axis, law: &Law, terms: Terms) -> Vec<f64> {
-    let points = grid(axis, law);
+    let points = grid(axis, law, terms.price);
     let mut best: Vec<(f64, usize)> = vec![(0.0, points.len())];
     // `best` is filled from the horizon back, so it is read from its end: the step to the next
     // point comes first.
@@ -94,7 +98,7 @@ fn cheapest<'a>(
         if is_any && gap > terms.ceiling {
             break;
         }
-        let delay = from.below.mul_add(-gap, point.area - from.area);
+        let delay = point.area - from.area - from.below * gap;
         if is_any && poll + delay >= found.0 {
             break;
         }
@@ -107,12 +111,13 @@ fn cheapest<'a>(
     found
 }
 
-/// At most `POINTS` edges of the axis, the horizon among them: closer where the law makes polls
-/// close, and nowhere far apart by ratio.
-fn grid(axis: &Axis, law: &Law) -> Vec<Point> {
+/// Edges of the axis, the horizon among them: closer where the law makes polls close, and nowhere
+/// far apart by ratio.
+fn grid(axis: &Axis, law: &Law, price: f64) -> Vec<Point> {
     let weights = weights(axis, law);
     let sum: f64 = weights.iter().sum();
-    let step = sum / f64::from(POINTS - 2);
+    let (least, most) = POINTS;
+    let step = sum / (BETWEEN * polls(axis, law, price)).clamp(least, most);
     let mut points = vec![Point {
         time: 0.0,
         below: 0.0,
@@ -132,6 +137,23 @@ fn grid(axis: &Axis, law: &Law) -> Vec<Point> {
         }
     }
     points
+}
+
+/// The polls of a whole plan where they are many: the integral of `sqrt(h / (2 · price))` (Keller
+/// 1974), but for the last of the tasks.
+fn polls(axis: &Axis, law: &Law, price: f64) -> f64 {
+    const LAST: f64 = 0.01;
+    let cells = axis
+        .edges()
+        .windows(2)
+        .zip(law.mass().iter().zip(law.below()));
+    cells
+        .take_while(|(_, (_, below))| **below < 1.0 - LAST)
+        .map(|(edges, (mass, below))| match edges {
+            [from, to] => (mass * (to - from) / (1.0 - below) / (2.0 * price)).sqrt(),
+            _ => 0.0,
+        })
+        .sum()
 }
 
 /// How many points each cell deserves: half of all by ratio alone, half by the root of hazard and

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::config::{Config, ScheduleKind};
+use super::kept::{self, Kept, KeptError};
 use super::learner::{Learner, Rules};
 use super::metrics::Metrics;
 use super::schedule::Schedule;
@@ -27,6 +28,8 @@ struct State {
     config: Config,
     horizon: Duration,
     gateways: BTreeMap<Box<str>, Gateway>,
+    /// True if something was learned since all of it was last told.
+    is_untold: bool,
 }
 
 #[derive(Debug)]
@@ -54,6 +57,7 @@ impl Schedules {
             config,
             horizon: hold,
             gateways: BTreeMap::new(),
+            is_untold: false,
         };
         Self(Arc::new(Shared {
             metrics,
@@ -108,8 +112,54 @@ impl Schedules {
                 let learner = state.learner(gateway, route);
                 learner.observe(after, by);
                 self.0.metrics.planned(gateway, route, learner);
+                state.is_untold = true;
             }
         }
+    }
+
+    /// What was learned as bytes, for [`Schedules::restore`]; `None` if nothing was since the last
+    /// time.
+    pub fn learned(&self) -> Option<Vec<u8>> {
+        let mut state = self.state();
+        if !std::mem::take(&mut state.is_untold) {
+            return None;
+        }
+        let gateways = state.gateways.iter();
+        let learners = gateways.flat_map(|(name, gateway)| {
+            let routes = gateway.routes.iter();
+            routes.map(move |(route, learner)| (name, route, learner))
+        });
+        let all: Vec<Kept> = learners
+            .map(|(gateway, route, learner)| Kept {
+                gateway: gateway.clone(),
+                route: route.clone(),
+                horizon: learner.horizon(),
+                outcomes: learner.outcomes().iter().collect(),
+            })
+            .collect();
+        Some(kept::encode(&all))
+    }
+
+    /// What was learned was not kept after all: it is to be told again.
+    pub fn not_kept(&self) {
+        self.state().is_untold = true;
+    }
+
+    /// Takes what an earlier process learned of the gateways that are `known`; tells of how many
+    /// routes. Nothing is taken of bytes that are damaged or another's.
+    pub fn restore(&self, bytes: &[u8], known: impl Fn(&str) -> bool) -> Result<usize, KeptError> {
+        let mut all = kept::decode(bytes)?;
+        all.retain(|kept| known(&kept.gateway));
+        let mut state = self.state();
+        let rules = state.rules();
+        let routes = all.len();
+        for kept in all {
+            let outcomes = kept.outcomes.into_iter().collect();
+            let learner = Learner::restored(rules, kept.horizon, outcomes);
+            let gateway = state.gateway(&kept.gateway);
+            gateway.routes.insert(kept.route, learner);
+        }
+        Ok(routes)
     }
 
     /// How long a result waited, on average, that came after a poll and was found by another, or by
@@ -134,14 +184,14 @@ impl Schedules {
 
     fn with_budget(&self, name: &str, change: impl FnOnce(&mut Budget)) {
         let mut state = self.state();
-        if state.config.schedule != ScheduleKind::Learned {
-            return;
+        match state.config.schedule {
+            ScheduleKind::Fixed | ScheduleKind::Exponential => {}
+            ScheduleKind::Learned => {
+                let budget = &mut state.gateway(name).budget;
+                change(budget);
+                self.0.metrics.polled(name, budget.used());
+            }
         }
-        let configured = state.config.price;
-        let budget = &mut state.gateway(name).budget;
-        change(budget);
-        let price = budget.price(configured);
-        self.0.metrics.priced(name, price, budget.used());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -172,7 +222,8 @@ impl State {
 
     fn rules(&self) -> Rules {
         Rules {
-            price: self.config.price,
+            price: self.config.price.given(),
+            no_worse_than: self.config.price.no_worse_than(self.config.interval),
             min_interval: self.config.min_interval,
             max_interval: self.config.max_interval,
             horizon: self.horizon,
@@ -183,6 +234,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::polling::Price;
+
+    const PRICE: Duration = Duration::from_millis(50);
 
     fn learned(max_per_second: u32) -> Schedules {
         let config = Config {
@@ -249,13 +303,16 @@ mod tests {
         for _ in 0..50 {
             schedules.learn("one", "payments", THREE_SECONDS);
         }
-        let fixed = Config::default();
+        let fixed = Config {
+            schedule: ScheduleKind::Fixed,
+            ..Config::default()
+        };
         schedules.reconfigure(fixed.clone(), Duration::from_mins(5));
         let schedule = schedules.of("one", "payments");
         assert!(matches!(schedule, Schedule::Fixed { interval } if interval == fixed.interval));
         let dearer = Config {
             schedule: ScheduleKind::Learned,
-            price: Duration::from_millis(100),
+            price: Price::Set(Duration::from_millis(100)),
             max_interval: Duration::from_secs(4),
             ..fixed
         };
@@ -287,23 +344,19 @@ mod tests {
         };
         let price = || {
             let mut state = schedules.state();
-            let configured = state.config.price;
-            state.gateway("one").budget.price(configured)
+            state.gateway("one").budget.price(PRICE)
         };
-        let config = Config {
-            schedule: ScheduleKind::Learned,
-            ..Config::default()
-        };
+        let config = Config::default();
         poll(0);
-        assert_eq!(price(), config.price);
+        assert_eq!(price(), PRICE);
         let bound = Config {
             max_per_second: 1,
             ..config.clone()
         };
         schedules.reconfigure(bound, Duration::from_mins(5));
         poll(1000);
-        assert!(price() > config.price * 2, "{:?}", price());
+        assert!(price() > PRICE * 2, "{:?}", price());
         schedules.reconfigure(config.clone(), Duration::from_mins(5));
-        assert_eq!(price(), config.price);
+        assert_eq!(price(), PRICE);
     }
 }

@@ -94,12 +94,14 @@ proptest! {
     fn a_plan_rises_within_its_bounds_to_the_horizon(
         seen in proptest::collection::vec((0_u64..400_000, 0_u64..400_000, any::<bool>()), 0..24),
         price in 1_u64..5_000,
+        against in proptest::option::of(50_u64..5_000),
         floor in 8_u64..1_000,
         ceiling in 2_000_u64..30_000,
         horizon in 100_u64..600_000,
     ) {
         let rules = Rules {
             price: Duration::from_millis(price),
+            no_worse_than: against.map(Duration::from_millis),
             min_interval: Duration::from_millis(floor),
             max_interval: Duration::from_millis(ceiling),
             horizon: Duration::from_millis(horizon),

@@ -96,7 +96,7 @@ fn start(
     let text = format!(
         "[[gateway]]\nname = \"test\"\nlisten = \"127.0.0.1:0\"\n\
          upstream = \"http://{upstream}\"\n{keys}\
-         [admin]\nlisten = \"127.0.0.1:0\"\n[polling]\ninterval = \"50ms\"\n{more}"
+         [admin]\nlisten = \"127.0.0.1:0\"\n[polling]\nschedule = \"fixed\"\ninterval = \"50ms\"\n{more}"
     );
     let file = File {
         path: PathBuf::from("holdline.toml"),

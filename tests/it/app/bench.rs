@@ -9,6 +9,7 @@ use holdline::app::{App, Ending};
 use holdline::config::{self, Config, File, Flags};
 use holdline::drain::Drain;
 use holdline::exchange::Flights;
+use holdline::polling::ScheduleKind;
 use holdline::simulator::{DEMO_KEY, DEMO_SHOP, Gateway, Latency, Ledger, Settings, Shop};
 use holdline::timing::Clock;
 use tokio::net::TcpListener;
@@ -417,6 +418,7 @@ impl Count {
 /// Everything happens within milliseconds; what a test does not speak of does not get in its way.
 fn quicken(config: &mut Config) {
     config.admin.listen.set_port(0);
+    config.polling.schedule = ScheduleKind::Fixed;
     config.polling.interval = ms(10);
     config.polling.max_interval = ms(40);
     config.polling.unknown_grace = ms(150);

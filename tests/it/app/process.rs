@@ -99,7 +99,7 @@ fn pair(more: &str) -> Pair {
     let file = tempfile::NamedTempFile::new().unwrap();
     let text = format!(
         "[[gateway]]\nname = \"demo\"\nlisten = \"127.0.0.1:0\"\nupstream = \"http://{gateway}\"\n\
-         [admin]\nlisten = \"127.0.0.1:0\"\n[polling]\ninterval = \"50ms\"\n{more}"
+         [admin]\nlisten = \"127.0.0.1:0\"\n[polling]\nschedule = \"fixed\"\ninterval = \"50ms\"\n{more}"
     );
     std::fs::write(file.path(), text).unwrap();
     let mut proxy = Process::start(&[

@@ -15,7 +15,7 @@ const SPANS: &str = "\
 [hold]\ntimeout = \"1s\"\n\
 [submit]\nstart = \"500ms\"\ntimeout = \"400ms\"\n\
 [upstream]\nconnect_timeout = \"300ms\"\nanswer_timeout = \"300ms\"\nidle_timeout = \"250ms\"\n\
-[polling]\ninterval = \"30ms\"\nmax_interval = \"100ms\"\nunknown_grace = \"250ms\"\n\
+[polling]\nschedule = \"fixed\"\ninterval = \"30ms\"\nmax_interval = \"100ms\"\nunknown_grace = \"250ms\"\n\
 [coalesce]\nquiet = \"200ms\"\n\
 [drain]\ntimeout = \"1s\"\n";
 

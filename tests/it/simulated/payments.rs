@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use holdline::exchange::machine::{RecordKind as R, State};
+use holdline::polling::ScheduleKind;
 use serde_json::json;
 
 use super::world::{Ask, Reply, Setting, World, until};
@@ -151,6 +152,7 @@ async fn without_a_key_the_answer_waits_for_as_long_as_reclaim_says() {
 #[tokio::test(start_paused = true)]
 async fn a_task_that_never_ends_is_given_up_after_a_day() {
     let mut setting = Setting::default();
+    setting.polling.schedule = ScheduleKind::Fixed;
     setting.polling.interval = Duration::from_mins(1);
     let world = World::new(&setting);
     let ask = Ask::payment("hold").held_for(Duration::from_hours(25));

@@ -10,7 +10,8 @@ use crate::sidecar::{Upstream, upstream};
 async fn holding(work: u64) -> (Upstream, Holdline) {
     let upstream = upstream(ms(work)).await;
     let mut holdline = Holdline::before(upstream.address);
-    holdline.write("[hold]\ntimeout = \"20s\"\n[polling]\ninterval = \"50ms\"\n");
+    holdline
+        .write("[hold]\ntimeout = \"20s\"\n[polling]\nschedule = \"fixed\"\ninterval = \"50ms\"\n");
     holdline.start().await;
     (upstream, holdline)
 }

@@ -1,0 +1,239 @@
+//! What polling has learned, kept in a file beside the journal so that a restart starts warm. Nothing
+//! depends on it: a file that cannot be read or written is told, and the laws are learned anew.
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use crate::drain::Drain;
+use crate::journal::{Disk, SystemDisk};
+use crate::polling::{KeptError, Schedules};
+use crate::telemetry::with_causes;
+use crate::timing::Clock;
+
+/// How often it is written, if anything was learned.
+const PERIOD: Duration = Duration::from_mins(1);
+
+/// How long the disk may take for the last of it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A longer file is not read: what a thousand routes have learned is shorter.
+const LONGEST: u64 = 16 * 1024 * 1024;
+
+/// Why a file's laws are not taken; the text follows the path.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error("cannot be read")]
+    File(#[from] io::Error),
+    #[error(transparent)]
+    Content(#[from] KeptError),
+}
+
+/// The file, and whose laws are in it.
+#[derive(Clone)]
+pub(super) struct Learning {
+    schedules: Schedules,
+    path: Arc<Path>,
+    /// One writes at a time: the last one may come while another is under way.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Learning {
+    /// The file beside a journal.
+    pub(super) fn beside(journal: &Path, schedules: Schedules) -> Self {
+        Self {
+            schedules,
+            path: named(journal, ".law").into(),
+            turn: Arc::default(),
+        }
+    }
+
+    /// Takes what an earlier process learned of the gateways that are `known`.
+    pub(super) fn restore(&self, known: impl Fn(&str) -> bool) {
+        let read = read(&self.path).map_err(Unread::from);
+        let taken = read.and_then(|bytes| match bytes {
+            Some(bytes) => Ok(self.schedules.restore(&bytes, known)?),
+            None => Ok(0),
+        });
+        let path = self.path.display();
+        match taken {
+            Ok(0) => {}
+            Ok(routes) => tracing::info!(%path, routes, "polling starts with what was learned"),
+            Err(why) => {
+                let error = with_causes(&why);
+                tracing::warn!(%path, error, "the file of learned laws is not used: polling starts anew");
+            }
+        }
+    }
+
+    /// Writes it now and then, until the end.
+    pub(super) async fn run(self, clock: Clock, drain: Drain) {
+        let mut is_told = false;
+        loop {
+            tokio::select! {
+                () = drain.ended() => return,
+                () = clock.sleep_until(clock.now() + PERIOD) => {}
+            }
+            is_told = self.write(is_told).await;
+        }
+    }
+
+    /// Writes what was learned last, unless the disk hangs.
+    pub(super) async fn close(&self, clock: Clock) {
+        let patience = clock.now() + PATIENCE;
+        tokio::select! {
+            _ = self.write(false) => {}
+            () = clock.sleep_until(patience) => {
+                tracing::warn!("the disk does not take what polling learned last");
+            }
+        }
+    }
+
+    /// Writes what was learned, if anything was. True if that failed, which is told once until it
+    /// goes well again.
+    async fn write(&self, is_told: bool) -> bool {
+        let _turn = self.turn.lock().await;
+        let Some(bytes) = self.schedules.learned() else {
+            return is_told;
+        };
+        let path = Arc::clone(&self.path);
+        let writing = tokio::task::spawn_blocking(move || replace(&path, &bytes));
+        let written = writing
+            .await
+            .unwrap_or_else(|lost| Err(io::Error::other(lost)));
+        let Err(error) = written else { return false };
+        self.schedules.not_kept();
+        if !is_told {
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "failed to keep what polling has learned");
+        }
+        true
+    }
+}
+
+/// The file's bytes; `None` if there is none.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = SystemDisk.open(path)? else {
+        return Ok(None);
+    };
+    let length = file.length()?;
+    if length > LONGEST {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "it is too long",
+        ));
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+    file.read(0, &mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Puts a whole file in the place of the one before.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = named(path, ".new");
+    match SystemDisk.remove(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let file = SystemDisk.create(&fresh)?;
+    file.write(0, bytes)?;
+    file.sync()?;
+    SystemDisk.rename(&fresh, path)?;
+    SystemDisk.sync_directory(path)
+}
+
+/// A path with more behind its last name.
+fn named(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::polling::{Config, Metrics, Schedule, Took};
+
+    fn schedules() -> Schedules {
+        let hold = Duration::from_mins(5);
+        Schedules::new(Config::default(), hold, Metrics::default())
+    }
+
+    fn first(schedules: &Schedules) -> Duration {
+        // One in some tens scouts, and the first ones do not.
+        match schedules.of("one", "payments") {
+            Schedule::Planned { steps, .. } => steps[0].at,
+            Schedule::Fixed { .. } | Schedule::Exponential { .. } => panic!("no plan"),
+        }
+    }
+
+    fn learn(schedules: &Schedules) {
+        for millis in 0..60 {
+            let took = Took {
+                after: Duration::from_millis(2800 + millis),
+                by: Some(Duration::from_millis(3100 + millis)),
+                pending: 1,
+            };
+            schedules.learn("one", "payments", took);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_learned_is_there_after_a_restart_for_gateways_that_still_are() {
+        let room = tempfile::tempdir().unwrap();
+        let journal = room.path().join("holdline.redb");
+        let before = Learning::beside(&journal, schedules());
+        learn(&before.schedules);
+        before.close(Clock::start()).await;
+        let mode = std::fs::metadata(&before.path).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600);
+
+        let after = Learning::beside(&journal, schedules());
+        after.restore(|gateway| gateway == "one");
+        assert!(first(&after.schedules) > Duration::from_secs(2));
+        let gone = Learning::beside(&journal, schedules());
+        gone.restore(|gateway| gateway == "another");
+        assert_eq!(first(&gone.schedules), Duration::from_millis(400));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_where_nothing_was_learned_and_what_failed_is_written_later() {
+        let room = tempfile::tempdir().unwrap();
+        let directory = room.path().join("later");
+        let learning = Learning::beside(&directory.join("holdline.redb"), schedules());
+        assert!(!learning.write(false).await);
+        learn(&learning.schedules);
+        assert!(learning.write(false).await, "there is no directory");
+        std::fs::create_dir(&directory).unwrap();
+        assert!(!learning.write(true).await);
+        let names = std::fs::read_dir(&directory).unwrap();
+        let names: Vec<_> = names.map(|name| name.unwrap().file_name()).collect();
+        assert_eq!(names, ["holdline.redb.law"]);
+        std::fs::remove_file(&learning.path).unwrap();
+        learning.write(false).await;
+        assert!(
+            !learning.path.exists(),
+            "it was written, and nothing came since"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_damaged_or_none_of_ours_starts_cold() {
+        let room = tempfile::tempdir().unwrap();
+        let learning = Learning::beside(&room.path().join("holdline.redb"), schedules());
+        learn(&learning.schedules);
+        learning.write(false).await;
+        let whole = std::fs::read(&learning.path).unwrap();
+        for bytes in [&whole[..whole.len() - 1], b"not a law", b""] {
+            std::fs::write(&learning.path, bytes).unwrap();
+            let cold = Learning::beside(&room.path().join("holdline.redb"), schedules());
+            cold.restore(|_| true);
+            assert_eq!(first(&cold.schedules), Duration::from_millis(400));
+        }
+    }
+}
