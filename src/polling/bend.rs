@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_price_is_bent_just_so_far_that_the_bound_is_kept() {
-        let late = bent(1.3);
+        let late = bent(1.1);
         assert!((late.delay - 0.9 * FIXED.delay).abs() < 1e-3, "{late:?}");
         assert!(late.polls < FIXED.polls);
         let many = bent(0.02);

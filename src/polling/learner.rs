@@ -188,7 +188,8 @@ impl Learner {
             .time(self.law.edge_at((high - low).mul_add(share, low)))
     }
 
-    /// The plan with one poll more. The polls after it that would be too close wait a little.
+    /// The plan with one poll more. The polls after it that would be too close wait a little; where
+    /// that would move the end of the hold there is no scout.
     fn scouting(&self, at: Duration) -> Arc<[Step]> {
         let floor = self.rules.min_interval;
         let place = self.plan.partition_point(|step| step.at <= at);
@@ -200,13 +201,20 @@ impl Learner {
         };
         let mut soonest = scout.at;
         let after = after.iter().map(|step| {
-            soonest = step.at.max(soonest + floor);
+            let wait = step.at.saturating_sub(soonest).max(floor);
+            soonest += wait;
+            let spread = step.spread.min(wait.mul_f64(MOVED));
             Step {
                 at: soonest,
-                ..*step
+                spread,
             }
         });
-        before.iter().copied().chain([scout]).chain(after).collect()
+        let steps: Arc<[Step]> = before.iter().copied().chain([scout]).chain(after).collect();
+        if steps.last().map(|step| step.at) == self.plan.last().map(|step| step.at) {
+            steps
+        } else {
+            Arc::clone(&self.plan)
+        }
     }
 
     /// Takes what an exchange tells: its task was not done at the poll sent `after` its acceptance

@@ -70,6 +70,7 @@ async fn what_may_change_is_in_force_at_once_and_what_is_held_keeps_what_it_bega
             "limits.body",
             "log.level",
             "polling.interval",
+            "polling.schedule",
             "routes.refunds",
             "submit.start"
         ]
