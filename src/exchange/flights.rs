@@ -54,7 +54,7 @@ impl Flights {
         Self(Arc::new(Context {
             rules: Live::new(Rules {
                 config: parts.config,
-                policy: parts.policy,
+                policy: Arc::new(parts.policy),
             }),
             hash_key: parts.hash_key,
             clock: parts.clock,
@@ -71,6 +71,7 @@ impl Flights {
 
     /// Puts other bounds and rules in force for exchanges that begin from now on.
     pub fn reconfigure(&self, config: Config, policy: Policy) {
+        let policy = Arc::new(policy);
         self.0.rules.replace(Rules { config, policy });
     }
 
