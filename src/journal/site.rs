@@ -16,7 +16,7 @@ use super::storage::Bounded;
 use super::store::{FORMAT, META, RECORDS, Store};
 
 /// What redb may keep in memory. The part of the file in use is small, and Linux caches the rest.
-const CACHE_BYTES: usize = 8 * 1024 * 1024;
+const CACHE_BYTES: usize = 2 * 1024 * 1024;
 
 /// The oldest format that is read: one without a log.
 const OLDEST_FORMAT: u64 = 1;

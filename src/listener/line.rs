@@ -60,6 +60,11 @@ impl Line {
         Wire(Arc::clone(self))
     }
 
+    /// The client's address.
+    pub(super) const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
     pub(super) fn terms(&self) -> &Terms {
         &self.terms
     }

@@ -17,9 +17,8 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tracing::{error, warn};
 
-use super::answer::Peer;
 use super::config::Config;
-use super::connection;
+use super::connection::{self, Served};
 use super::evidence::{Evidence, bound_silence};
 use super::line::Line;
 use super::metrics::Metrics;
@@ -183,9 +182,12 @@ where
     // A panic of the service ends this connection and nothing else; it is told here, because
     // nobody waits for the task's own result.
     let task = match terms.tls.clone() {
-        None => Either::Left(connection::serve(line.wire(), line, Peer(peer), service)),
+        None => {
+            let served = Served::new(line.wire(), &line, service);
+            Either::Left(connection::serve(served, line))
+        }
         // Boxed, so that connections without it are no larger.
-        Some(keyring) => Either::Right(Box::pin(tls::serve(keyring, line, Peer(peer), service))),
+        Some(keyring) => Either::Right(Box::pin(tls::serve(keyring, line, service))),
     };
     let task = AssertUnwindSafe(task).catch_unwind().map(move |served| {
         if served.is_err() {
