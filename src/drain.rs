@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 
 use crate::timing::Moment;
@@ -74,13 +74,13 @@ impl Drain {
     }
 
     /// Returns when the drain begins.
-    pub async fn begun(&self) {
-        self.draining.cancelled().await;
+    pub fn begun(&self) -> WaitForCancellationFuture<'_> {
+        self.draining.cancelled()
     }
 
     /// Returns when the drain is over.
-    pub async fn ended(&self) {
-        self.over.cancelled().await;
+    pub fn ended(&self) -> WaitForCancellationFuture<'_> {
+        self.over.cancelled()
     }
 
     /// Until when what runs may go on; `None` while nothing drains.

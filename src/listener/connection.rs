@@ -65,8 +65,8 @@ where
         alarm: pin!(sleep_until(terms.clock.instant(Moment::START))),
         armed: None,
         broken: pin!(line.broken()),
-        begun: pin!(terms.drain.begun()),
-        draining: false,
+        parting: pin!(terms.parting()),
+        parts: false,
         ended: pin!(terms.drain.ended()),
         last: None,
     };
@@ -113,10 +113,12 @@ where
 }
 
 /// hyper's settings for one connection. Its own deadline for fields counts the idle time of a
-/// kept-alive connection too, so that one stays off and [`super::watch`] keeps both apart.
-pub(super) fn http(config: &Config) -> http1::Builder {
+/// kept-alive connection too, so that one stays off and [`super::watch`] keeps both apart. A late
+/// connection has one request.
+pub(super) fn http(config: &Config, is_late: bool) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.half_close(true)
+        .keep_alive(!is_late)
         .header_read_timeout(None)
         .max_header_size(config.max_fields_size)
         .max_buf_size(config.max_fields_size.max(LEAST_BUFFER));
@@ -239,15 +241,15 @@ struct Attendant<'a, B, G, E> {
     alarm: Pin<&'a mut Sleep>,
     armed: Option<Moment>,
     broken: Pin<&'a mut B>,
-    begun: Pin<&'a mut G>,
-    draining: bool,
+    parting: Pin<&'a mut G>,
+    parts: bool,
     ended: Pin<&'a mut E>,
     /// Once the drain is over: until when the last answers may be written.
     last: Option<Moment>,
 }
 
 enum Notice {
-    Draining,
+    Parting,
     Broken,
     Overdue(Overdue),
     Stopped,
@@ -258,7 +260,7 @@ impl Notice {
     /// The end that it means for the connection; `None` while the connection goes on.
     const fn end(self) -> Option<End> {
         match self {
-            Self::Draining => None,
+            Self::Parting => None,
             Self::Broken => Some(End::Broken),
             Self::Overdue(deadline) => Some(End::Overdue(deadline)),
             Self::Stopped | Self::Elapsed => Some(End::Stopped),
@@ -280,9 +282,9 @@ where
             if self.line.is_broken() || self.broken.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Notice::Broken);
             }
-            if !self.draining && self.begun.as_mut().poll(context).is_ready() {
-                self.draining = true;
-                return Poll::Ready(Notice::Draining);
+            if !self.parts && self.parting.as_mut().poll(context).is_ready() {
+                self.parts = true;
+                return Poll::Ready(Notice::Parting);
             }
             if self.last.is_none() && self.ended.as_mut().poll(context).is_ready() {
                 self.last = Some(clock.now() + LAST_WRITES);
@@ -370,7 +372,7 @@ where
                     Poll::Pending => continue,
                 };
                 return Poll::Ready(match notice {
-                    Notice::Draining => continue,
+                    Notice::Parting => continue,
                     Notice::Elapsed => None,
                     Notice::Broken => Some(Why::Reset),
                     Notice::Overdue(_) => Some(Why::Deadline),
@@ -393,7 +395,7 @@ where
                     return Poll::Ready(Why::Unproven);
                 }
                 match ready!(notice) {
-                    Notice::Draining => {}
+                    Notice::Parting => {}
                     Notice::Elapsed => until = None,
                     Notice::Broken => return Poll::Ready(Why::Reset),
                     Notice::Overdue(_) => return Poll::Ready(Why::Deadline),

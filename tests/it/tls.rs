@@ -263,7 +263,14 @@ async fn a_drain_does_not_wait_for_a_handshake() {
         .await
         .unwrap();
     downstream.drain.begin(downstream.clock.now());
-    downstream.drain.finished().await;
+    let gone = async {
+        while !downstream.metrics().contains("connections 0\n") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), gone)
+        .await
+        .unwrap();
 }
 
 /// Writes another pair over the files of `old`.

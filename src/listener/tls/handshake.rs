@@ -34,7 +34,7 @@ where
     let shaken = tokio::select! {
         biased;
         // Of whoever has not shaken hands no request was read.
-        () = terms.drain.begun() => return,
+        () = terms.parting() => return,
         () = line.broken() => Err((Failure::Closed, None)),
         shaken = shake(&keyring, &line) => shaken,
         () = terms.clock.sleep_until(deadline) => Err((Failure::Timeout, None)),

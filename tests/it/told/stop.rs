@@ -106,6 +106,7 @@ async fn what_ends_within_the_drain_is_given_and_no_new_payment_is_taken() {
     if let Some(refused) = waiting.try_answer().await {
         assert_eq!(refused.field("holdline-outcome"), Some("not-submitted"));
     }
+    pay(&holdline, 3).send().await.is_refusal(503);
     upstream.gateway.finish_held();
     held.answer().await.is_gateway(200);
     assert_eq!(holdline.ended().await, Some(0));
