@@ -24,6 +24,7 @@ use super::metrics::Why;
 use super::parking::{Manner, Place, Reply};
 use super::rewound::Rewound;
 use super::scrutiny::Scrutiny;
+use super::tls::Failure;
 use super::watch::Overdue;
 use crate::message::Body;
 use crate::timing::{Moment, on_grid};
@@ -38,6 +39,9 @@ const LEAST_BUFFER: usize = 8192;
 /// The answer to a head that took too long, as bare as hyper's own answers to broken ones.
 const LATE: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// The answer to HTTP/2, which hyper only tells of: its client reads no words of HTTP/1.
+const UNKNOWN_VERSION: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// How many fields hyper takes without an allocation for each request.
 const FIELDS_ON_STACK: usize = 100;
 
@@ -160,8 +164,13 @@ where
             Ok(manner) => manner,
             Err(end) => {
                 let (mut io, _) = take_apart(hyper);
-                if matches!(end, End::Overdue(Overdue::Fields)) {
-                    tell_late(&mut io);
+                match &end {
+                    End::Overdue(Overdue::Fields) => tell(&mut io, LATE),
+                    End::Served(Err(error)) if error.is_parse_version_h2() => {
+                        attendant.line.fails(Failure::Http2);
+                        tell(&mut io, UNKNOWN_VERSION);
+                    }
+                    End::Served(_) | End::Overdue(_) | End::Broken | End::Stopped => {}
                 }
                 return (end, io.goodbye());
             }
@@ -178,11 +187,11 @@ where
     }
 }
 
-/// Tells a client that the fields of its request took too long, if there is room for the words: no
-/// answer is on its way while fields are read.
-fn tell_late(io: &mut (impl AsyncWrite + Unpin)) {
+/// Tells a client why its request is not even read, if there is room for the words: no answer is on
+/// its way while fields are read.
+fn tell(io: &mut (impl AsyncWrite + Unpin), words: &[u8]) {
     let told = async {
-        io.write_all(LATE).await?;
+        io.write_all(words).await?;
         io.flush().await
     };
     // It is closed either way.

@@ -94,7 +94,7 @@ impl Metrics {
         );
         registry.register(
             "tls_failures",
-            "Downstream connections on which no TLS session came about",
+            "Downstream connections on which no TLS session came about, or HTTP/2 was spoken",
             self.tls_failures.clone(),
         );
         registry.register_with_unit(

@@ -48,7 +48,7 @@ where
             terms.fails(failure, detail.as_deref(), peer.0);
             match failure {
                 Failure::PlainHttp => connection::dismiss(&line, PLAIN_HTTP).await,
-                Failure::Timeout | Failure::Closed | Failure::TlsOnPlain => {}
+                Failure::Timeout | Failure::Closed | Failure::TlsOnPlain | Failure::Http2 => {}
                 // The alert that says why has left, and a reset would take it along.
                 Failure::NotTls
                 | Failure::Version
