@@ -161,6 +161,34 @@ async fn a_signal_before_it_listens_ends_it_in_order_too() {
 }
 
 #[tokio::test]
+async fn a_signal_while_its_files_are_read_ends_it_at_once() {
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    let made = rcgen::generate_simple_self_signed(["gateway.example".to_owned()]).unwrap();
+    let [certificate, key] = ["its.pem", "its.key"].map(|name| holdline.directory().join(name));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    // It gives the key once, for the check of the configuration; at the start itself nothing comes.
+    assert!(Command::new("mkfifo").arg(&key).status().unwrap().success());
+    for (name, path) in [
+        ("GATEWAY__TLS_CERTIFICATE", &certificate),
+        ("GATEWAY__TLS_KEY", &key),
+    ] {
+        holdline.keys.push((name, path.display().to_string()));
+    }
+    holdline.spawn();
+    let pem = made.signing_key.serialize_pem();
+    let given = tokio::task::spawn_blocking(move || std::fs::write(key, pem));
+    given.await.unwrap().unwrap();
+    until("it reads", || {
+        holdline.said().contains("the journal is open")
+    })
+    .await;
+    assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
+    assert!(holdline.said().contains("told to stop before it served"));
+    assert_eq!(holdline.fault_of_journal(), None);
+}
+
+#[tokio::test]
 async fn closed_outputs_and_a_log_that_nobody_reads_any_more_stop_nothing() {
     let upstream = upstream(ms(1)).await;
     let mut holdline = Holdline::before(upstream.address);
