@@ -7,6 +7,7 @@ use super::html::Html;
 use super::page::document;
 use crate::exchange::{Flights, Story, ToldStep};
 use crate::journal::Journal;
+use crate::telemetry::counted;
 
 /// The stories of the exchanges that an id names, of those in memory: a search through the journal
 /// is for whoever may use the control socket.
@@ -134,7 +135,10 @@ fn step(html: &mut Html, told: &ToldStep) {
     });
     html.element("td", &[("data-label", &"What")], |html| {
         if told.missing > 0 {
-            let words = format!("{} steps before this one are not kept. ", told.missing);
+            let words = format!(
+                "{} before this one not kept. ",
+                counted(told.missing, "step")
+            );
             html.say("span", &[("class", &"quiet")], words);
         }
         html.text(&told.what);

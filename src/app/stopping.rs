@@ -94,8 +94,10 @@ impl Stopping {
     }
 
     /// Returns when no exchange runs and no client is served: relayed requests and reads count too.
+    /// Who came later is refused, or waits for an exchange that runs; clients that go on trying do
+    /// not draw out the stop.
     async fn nothing_runs(&self) {
-        while self.flights.count().0 > 0 || self.clients.open() > 0 {
+        while self.flights.count().0 > 0 || self.clients.open_before() > 0 {
             self.look_again().await;
         }
     }

@@ -314,6 +314,7 @@ impl Ground<'_> {
             flights: flights.clone(),
             read_policy: Live::new(read_policy),
             clock: self.clock,
+            drain: self.drain.clone(),
             metrics: self.metrics.proxy.clone(),
             relay_failures: Seldom::default(),
             bodies: Budget::new(config.proxy.bodies),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use super::{Exit, ask};
 use crate::control::{Ask, Reply};
 use crate::exchange::{Story, ToldStep};
-use crate::telemetry::Capped;
+use crate::telemetry::{Capped, counted};
 
 /// Which exchange.
 #[derive(Clone, Debug, clap::Args)]
@@ -65,7 +65,8 @@ fn tell(out: &mut impl Write, story: &Story) -> io::Result<()> {
     writeln!(out)?;
     for told in &story.steps {
         if told.missing > 0 {
-            writeln!(out, "{:>10}  {} steps that are not kept", "…", told.missing)?;
+            let steps = counted(told.missing, "step");
+            writeln!(out, "{:>10}  {steps} not kept", "…")?;
         }
         step(out, told)?;
     }

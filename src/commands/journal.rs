@@ -3,7 +3,7 @@ use std::io::{self, Write};
 
 use super::{Exit, ask};
 use crate::control::{Ask, Only, Reply, Row};
-use crate::telemetry::Capped;
+use crate::telemetry::{Capped, counted};
 
 /// What is asked of the journal.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -102,7 +102,9 @@ pub async fn run(
                     }
                     let (exchanges, records) = (found.exchanges, found.records);
                     let verdict = if sound { "sound" } else { "damaged" };
-                    writeln!(out, "{verdict}: {exchanges} exchanges, {records} records")
+                    let (exchanges, records) =
+                        (counted(exchanges, "exchange"), counted(records, "record"));
+                    writeln!(out, "{verdict}: {exchanges}, {records}")
                 }
                 Reply::Exchange(_)
                 | Reply::Story(_)

@@ -19,4 +19,4 @@ pub use listing::read;
 pub use protocol::{Ask, Only, Reason, ReasonError, Reply, Soundness, Verdict};
 pub use row::Row;
 pub use server::serve;
-pub use socket::{Socket, SocketError};
+pub use socket::{LONGEST_PATH, Socket, SocketError};

@@ -24,6 +24,7 @@ use super::metrics::Why;
 use super::parking::{Manner, Place, Reply};
 use super::rewound::Rewound;
 use super::scrutiny::Scrutiny;
+use super::tls::Failure;
 use super::watch::Overdue;
 use crate::drain::Reaching;
 use crate::message::Body;
@@ -39,6 +40,9 @@ const LEAST_BUFFER: usize = 8192;
 /// The answer to a head that took too long, as bare as hyper's own answers to broken ones.
 const LATE: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// The answer to HTTP/2, which hyper only tells of: its client reads no words of HTTP/1.
+const UNKNOWN_VERSION: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// How many fields hyper takes without an allocation for each request.
 const FIELDS_ON_STACK: usize = 100;
 
@@ -66,8 +70,8 @@ where
         alarm: pin!(sleep_until(terms.clock.instant(Moment::START))),
         armed: None,
         broken: pin!(line.broken()),
-        draining: false,
-        stop: pin!(terms.drain.begun()),
+        parts: false,
+        stop: pin!(terms.parting()),
         last: None,
     };
     let (end, goodbye) = speak(served, attendant).await;
@@ -118,10 +122,12 @@ where
 }
 
 /// hyper's settings for one connection. Its own deadline for fields counts the idle time of a
-/// kept-alive connection too, so that one stays off and [`super::watch`] keeps both apart.
-pub(super) fn http(config: &Config) -> http1::Builder {
+/// kept-alive connection too, so that one stays off and [`super::watch`] keeps both apart. A late
+/// connection has one request.
+pub(super) fn http(config: &Config, is_late: bool) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.half_close(true)
+        .keep_alive(!is_late)
         .header_read_timeout(None)
         .max_header_size(config.max_fields_size)
         .max_buf_size(config.max_fields_size.max(LEAST_BUFFER));
@@ -163,8 +169,13 @@ where
             Ok(manner) => manner,
             Err(end) => {
                 let (mut io, _) = take_apart(hyper);
-                if matches!(end, End::Overdue(Overdue::Fields)) {
-                    tell_late(&mut io);
+                match &end {
+                    End::Overdue(Overdue::Fields) => tell(&mut io, LATE),
+                    End::Served(Err(error)) if error.is_parse_version_h2() => {
+                        attendant.line.fails(Failure::Http2);
+                        tell(&mut io, UNKNOWN_VERSION);
+                    }
+                    End::Served(_) | End::Overdue(_) | End::Broken | End::Stopped => {}
                 }
                 return (end, io.goodbye());
             }
@@ -181,11 +192,11 @@ where
     }
 }
 
-/// Tells a client that the fields of its request took too long, if there is room for the words: no
-/// answer is on its way while fields are read.
-fn tell_late(io: &mut (impl AsyncWrite + Unpin)) {
+/// Tells a client why its request is not even read, if there is room for the words: no answer is on
+/// its way while fields are read.
+fn tell(io: &mut (impl AsyncWrite + Unpin), words: &[u8]) {
     let told = async {
-        io.write_all(LATE).await?;
+        io.write_all(words).await?;
         io.flush().await
     };
     // It is closed either way.
@@ -244,15 +255,15 @@ struct Attendant<'a, 'l, B> {
     alarm: Pin<&'a mut Sleep>,
     armed: Option<Moment>,
     broken: Pin<&'a mut B>,
-    draining: bool,
-    /// The drain's begin, and then its end.
+    parts: bool,
+    /// The time to part, and then the drain's end.
     stop: Pin<&'a mut Reaching<'l>>,
     /// Once the drain is over: until when the last answers may be written.
     last: Option<Moment>,
 }
 
 enum Notice {
-    Draining,
+    Parting,
     Broken,
     Overdue(Overdue),
     Stopped,
@@ -263,7 +274,7 @@ impl Notice {
     /// The end that it means for the connection; `None` while the connection goes on.
     const fn end(self) -> Option<End> {
         match self {
-            Self::Draining => None,
+            Self::Parting => None,
             Self::Broken => Some(End::Broken),
             Self::Overdue(deadline) => Some(End::Overdue(deadline)),
             Self::Stopped | Self::Elapsed => Some(End::Stopped),
@@ -281,12 +292,12 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
                 return Poll::Ready(Notice::Broken);
             }
             if self.last.is_none() && self.stop.as_mut().poll(context).is_ready() {
-                if self.draining {
+                if self.parts {
                     self.last = Some(clock.now() + LAST_WRITES);
                 } else {
-                    self.draining = true;
+                    self.parts = true;
                     self.stop.set(self.line.terms().drain.ended());
-                    return Poll::Ready(Notice::Draining);
+                    return Poll::Ready(Notice::Parting);
                 }
             }
             self.line.settle(self.last.is_some());
@@ -372,7 +383,7 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
                     Poll::Pending => continue,
                 };
                 return Poll::Ready(match notice {
-                    Notice::Draining => continue,
+                    Notice::Parting => continue,
                     Notice::Elapsed => None,
                     Notice::Broken => Some(Why::Reset),
                     Notice::Overdue(_) => Some(Why::Deadline),
@@ -395,7 +406,7 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
                     return Poll::Ready(Why::Unproven);
                 }
                 match ready!(notice) {
-                    Notice::Draining => {}
+                    Notice::Parting => {}
                     Notice::Elapsed => until = None,
                     Notice::Broken => return Poll::Ready(Why::Reset),
                     Notice::Overdue(_) => return Poll::Ready(Why::Deadline),

@@ -1,4 +1,5 @@
-//! Accepts connections, within their limit and until the drain begins.
+//! Accepts connections, within their limit and until the drain is over. Who comes while it lasts is
+//! answered once: it is the service that says what may still be had.
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -24,7 +25,7 @@ use super::line::Line;
 use super::metrics::Metrics;
 use super::parking::Reply;
 use super::tls::{self, Failure, FailureLog, Keyring};
-use crate::drain::Drain;
+use crate::drain::{Drain, Reaching};
 use crate::live::{Live, Place, Places};
 use crate::telemetry::Seldom;
 use crate::timing::Clock;
@@ -75,6 +76,8 @@ pub(super) struct Terms {
     pub(super) tls: Option<Keyring>,
     pub(super) failures: Arc<FailureLog>,
     pub(super) http: http1::Builder,
+    /// True for connections that were accepted while the drain lasted.
+    pub(super) is_late: bool,
 }
 
 impl Terms {
@@ -84,10 +87,20 @@ impl Terms {
         let now = self.clock.now();
         self.failures.tell(failure, detail, client, now);
     }
+
+    /// Returns when the client is to part: nothing more is awaited of it then. Who is there when the
+    /// drain begins parts at once, and who comes later has its answer first.
+    pub(super) fn parting(&self) -> Reaching<'_> {
+        if self.is_late {
+            self.drain.ended()
+        } else {
+            self.drain.begun()
+        }
+    }
 }
 
 impl Server {
-    /// Accepts and serves until the drain begins. Returns then, while the connections' tasks end
+    /// Accepts and serves until the drain is over. Returns then, while the connections' tasks end
     /// on the drain's tracker.
     pub async fn run<S>(self, listener: TcpListener, service: S)
     where
@@ -100,12 +113,16 @@ impl Server {
         let mut terms = Arc::new(self.terms(&failures));
         tune(&listener, &terms.config);
         let places = Places::new(terms.config.connections);
-        let mut begun = pin!(self.drain.begun());
+        let (mut begun, mut ended) = (pin!(self.drain.begun()), pin!(self.drain.ended()));
         let refusals = Seldom::default();
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = &mut begun => return,
+                () = &mut ended => return,
+                () = &mut begun, if !terms.is_late => {
+                    terms = Arc::new(self.terms(&failures));
+                    continue;
+                }
                 // `self` has the other end, so there is always a next one.
                 _ = changes.changed() => {
                     terms = Arc::new(self.terms(&failures));
@@ -135,8 +152,9 @@ impl Server {
     /// What a connection is served by that begins now.
     pub(super) fn terms(&self, failures: &Arc<FailureLog>) -> Terms {
         let config = self.config.now();
+        let is_late = self.drain.is_draining();
         Terms {
-            http: connection::http(&config),
+            http: connection::http(&config, is_late),
             config,
             clock: self.clock,
             drain: self.drain.clone(),
@@ -144,6 +162,7 @@ impl Server {
             evidence: self.evidence,
             tls: self.tls.clone(),
             failures: Arc::clone(failures),
+            is_late,
         }
     }
 }
@@ -177,7 +196,7 @@ where
     S: Send + 'static,
     S::Future: Send,
 {
-    let open = terms.metrics.connection();
+    let open = terms.metrics.connection(terms.is_late);
     let line = Line::open(stream, peer, Arc::clone(terms));
     // A panic of the service ends this connection and nothing else; it is told here, because
     // nobody waits for the task's own result.

@@ -33,7 +33,7 @@ where
     let shaken = tokio::select! {
         biased;
         // Of whoever has not shaken hands no request was read.
-        () = terms.drain.begun() => return,
+        () = terms.parting() => return,
         () = line.broken() => Err((Failure::Closed, None)),
         shaken = shake(&keyring, &line) => shaken,
         () = terms.clock.sleep_until(deadline) => Err((Failure::Timeout, None)),
@@ -48,7 +48,7 @@ where
             terms.fails(failure, detail.as_deref(), line.peer());
             match failure {
                 Failure::PlainHttp => connection::dismiss(&line, PLAIN_HTTP).await,
-                Failure::Timeout | Failure::Closed | Failure::TlsOnPlain => {}
+                Failure::Timeout | Failure::Closed | Failure::TlsOnPlain | Failure::Http2 => {}
                 // The alert that says why has left, and a reset would take it along.
                 Failure::NotTls
                 | Failure::Version
