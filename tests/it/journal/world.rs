@@ -84,6 +84,11 @@ pub(crate) fn log() -> PathBuf {
     PathBuf::from(format!("{PATH}.wal"))
 }
 
+/// The journal's key.
+pub(crate) fn key() -> PathBuf {
+    PathBuf::from(format!("{PATH}.key"))
+}
+
 /// Longer than anything stands in the log that the file has not taken in.
 pub(crate) const CHECKPOINT: Duration = Duration::from_secs(2);
 
