@@ -238,10 +238,11 @@ impl Journal {
     }
 
     /// Makes everything that was appended durable and lets the file go. Returns when the writer has
-    /// ended; what is appended from now on fails.
-    pub async fn close(&self) {
+    /// ended, with how many entries it could not write; what is appended from now on fails.
+    pub async fn close(&self) -> usize {
         self.0.closing.cancel();
         self.0.closed.cancelled().await;
+        self.0.queue().owed()
     }
 }
 

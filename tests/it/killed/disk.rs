@@ -139,6 +139,29 @@ async fn a_disk_that_fails_at_the_result_costs_no_answer() {
     }
 }
 
+#[tokio::test]
+async fn a_stop_over_a_disk_that_takes_nothing_ends_with_a_code_of_its_own() {
+    if !is_there() {
+        return;
+    }
+    let (_tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    let mut line = payment(&holdline, "order").words("delay=900").open().await;
+    let is_running = || holdline.log().iter().any(|it| it["message"] == "accepted");
+    crate::app::bench::until("the gateway has it", is_running).await;
+    let calls = format!("{WRITES},{SYNCS}");
+    let tracer = failing(&holdline, &calls, "EIO").await;
+    line.answer().await.is_gateway(200);
+    until_ready(&holdline, false).await;
+    assert_eq!(holdline.stop().await, Some(74), "{}", holdline.said());
+    let said = holdline.said();
+    assert!(
+        said.contains("stopped with entries that could not be written"),
+        "{said}"
+    );
+    tracer.end().await;
+}
+
 /// It ends with 1 before it listens, and says why.
 pub(super) async fn does_not_start(mut holdline: Holdline, words: &str) {
     holdline.spawn();
