@@ -84,6 +84,9 @@ fn about(html: &mut Html, story: &Story) {
         });
     }
     let lines = [
+        ("Verdict", story.verdict.as_ref()),
+        ("Reason", story.reason.as_ref()),
+        ("Settled", story.settled.as_ref()),
         ("Tracking id", story.tracking_id.as_ref()),
         ("Amount", story.amount.as_ref()),
         ("Currency", story.currency.as_ref()),

@@ -85,6 +85,9 @@ pub enum Ending {
     AsTold,
     /// A part of it ended by itself, which should never be.
     Fallen,
+    /// However it was, the disk did not take what was written last: an answer that was given, and
+    /// that its client did not acknowledge, may be lost.
+    Owing,
 }
 
 /// A holdline that listens.
@@ -280,10 +283,10 @@ impl App {
             journal,
         };
         let timeout = self.rooms.drain.now().timeout;
-        stopping.drain(timeout, hurry).await;
+        let is_written = stopping.drain(timeout, hurry).await;
         last.begin(clock.now());
         last.end();
-        ending
+        if is_written { ending } else { Ending::Owing }
     }
 }
 

@@ -44,6 +44,7 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
             Ok(match serve(app, signals, &notifier, read).await {
                 Ending::AsTold => Exit::Success,
                 Ending::Fallen => Exit::Failure,
+                Ending::Owing => Exit::Owing,
             })
         }
         Err(error) => {

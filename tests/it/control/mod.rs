@@ -5,3 +5,4 @@ mod files;
 mod sockets;
 mod stories;
 mod texts;
+mod verdicts;
