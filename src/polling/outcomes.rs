@@ -86,7 +86,8 @@ impl Outcomes {
         }
     }
 
-    fn weight(&self) -> f64 {
+    /// What all of them count together.
+    pub(super) fn weight(&self) -> f64 {
         weights().take(self.latest.len()).sum()
     }
 
