@@ -88,7 +88,8 @@ impl Outcomes {
 
     /// What all of them count together.
     pub(super) fn weight(&self) -> f64 {
-        weights().take(self.latest.len()).sum()
+        let counted = weights().take(self.latest.len());
+        counted.fold(0.0, |sum, weight| sum + weight)
     }
 
     /// The law of these outcomes and the prior, reached from `start`.

@@ -131,6 +131,18 @@ impl From<curve::Corner> for Corner {
     }
 }
 
+#[cfg(test)]
+impl Picture {
+    /// A route that is known well, one of which nothing is known yet, and one with a fixed schedule, as
+    /// a running holdline told them.
+    pub(crate) fn samples() -> Vec<Self> {
+        let lines = include_str!("pictures.jsonl").lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+}
+
 impl Learned {
     /// The least delay of any schedule with so many polls, read off the curve: between two corners it
     /// runs as a power of the polls. `None` beside its ends.
