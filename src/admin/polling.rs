@@ -109,7 +109,7 @@ fn route(html: &mut Html, picture: &Picture) {
 const fn pill(confidence: Confidence) -> (&'static str, &'static str) {
     match confidence {
         Confidence::Cold => ("pill warn", "nothing learned yet"),
-        Confidence::Doubted => ("pill warn", "surprised"),
+        Confidence::Doubted => ("pill warn", "doubted"),
         Confidence::Sure => ("pill good", "learned"),
     }
 }
