@@ -35,6 +35,7 @@ pub async fn run(
         Reply::Story(story) => tell(out, &story),
         Reply::Exchange(_)
         | Reply::Levels(_)
+        | Reply::Polling(_)
         | Reply::Resolved(_)
         | Reply::Soundness(_)
         | Reply::Done

@@ -70,6 +70,7 @@ pub async fn run(
                     line(out, &row)
                 }
                 Reply::Story(_)
+                | Reply::Polling(_)
                 | Reply::Resolved(_)
                 | Reply::Soundness(_)
                 | Reply::Levels(_)
@@ -83,6 +84,7 @@ pub async fn run(
                 Reply::Exchange(row) if *json => json_line(out, &row),
                 Reply::Exchange(row) => paragraph(out, &row),
                 Reply::Story(_)
+                | Reply::Polling(_)
                 | Reply::Resolved(_)
                 | Reply::Soundness(_)
                 | Reply::Levels(_)
@@ -108,6 +110,7 @@ pub async fn run(
                 }
                 Reply::Exchange(_)
                 | Reply::Story(_)
+                | Reply::Polling(_)
                 | Reply::Resolved(_)
                 | Reply::Levels(_)
                 | Reply::Done

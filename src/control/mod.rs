@@ -7,6 +7,7 @@ mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod listing;
+mod polling;
 mod protocol;
 mod row;
 mod server;

@@ -80,6 +80,11 @@ impl Flights {
         &self.0.hash_key
     }
 
+    /// When their polls are sent, for the operator's eyes.
+    pub fn schedules(&self) -> &Schedules {
+        &self.0.schedules
+    }
+
     /// Takes a request in. What runs already is looked up before any limit is, so that the repeat
     /// of a running payment is never told that nothing was sent.
     pub fn request(&self, order: Order) -> Admission {

@@ -2,6 +2,7 @@
 mod desk;
 mod doubts;
 mod files;
+mod polling;
 mod sockets;
 mod stories;
 mod texts;
