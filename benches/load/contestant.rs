@@ -115,11 +115,22 @@ impl Contestant {
             .ready(address)
             .await
             .map_err(|why| format!("failed to start {name}: {why}"))?;
+        tokio::time::sleep(self.settles()).await;
         Ok(Running {
             process,
             address,
             _directory: directory,
         })
+    }
+
+    /// How long its start goes on after connections are accepted: workers come after their master.
+    const fn settles(self) -> Duration {
+        match self {
+            Self::NginxLua | Self::NginxRelay | Self::Node => Duration::from_millis(800),
+            Self::HaproxyLua | Self::HaproxyRelay | Self::Holdline { .. } | Self::HoldlineRelay => {
+                Duration::from_millis(100)
+            }
+        }
     }
 
     fn command(

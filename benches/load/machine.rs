@@ -80,18 +80,13 @@ pub(crate) fn told() -> String {
     format!("{count} × {model}, Linux {}", kernel.trim())
 }
 
-/// The first line that a program tells of its version; `None` if it is not there.
+/// The version that a program tells of itself, behind its name; `None` if it is not there.
 pub(crate) fn version(program: &str, flag: &str) -> Option<String> {
     let output = Command::new(program).arg(flag).output().ok()?;
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    let line = text.lines().next().unwrap_or_default();
-    let known = line.split(['(', '+']).next().unwrap_or_default();
-    Some(
-        known
-            .replace("version", "")
-            .replace(':', "")
-            .trim()
-            .to_owned(),
-    )
+    let is_of_version = |character: char| character.is_ascii_digit() || character == '.';
+    let start = text.find(|character: char| character.is_ascii_digit())?;
+    let version = text.get(start..)?.split(|it| !is_of_version(it)).next()?;
+    Some(format!("{program} {version}"))
 }

@@ -19,6 +19,7 @@ mod tables;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use holdline::simulator::Latency;
@@ -76,6 +77,13 @@ pub(crate) struct Arguments {
     bench: bool,
 }
 
+impl Arguments {
+    /// How long requests are held before the memory that they take is looked at.
+    const fn settling(&self) -> Duration {
+        Duration::from_millis(if self.smoke { 200 } else { 3000 })
+    }
+}
+
 /// The tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Wanted {
@@ -93,7 +101,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
     if arguments.smoke {
         (arguments.held, arguments.total, arguments.rounds) = (20, 20, 1);
-        arguments.law = Latency::Fixed(std::time::Duration::from_millis(300));
+        arguments.law = Latency::Fixed(Duration::from_millis(300));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,5 @@
 //! Processes that a run starts: made ready, measured from `/proc`, and ended with their children.
+use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
@@ -20,9 +21,6 @@ const LOOKS: u32 = 400;
 
 /// How long a process may take to end after SIGTERM, in looks.
 const LAST_LOOKS: u32 = 40;
-
-/// What a process accepts at before it is done with starting: its workers come after it.
-const SETTLED: Duration = Duration::from_millis(800);
 
 /// The clock ticks of `/proc/PID/stat` (proc(5)); Linux has had no other on these architectures.
 const TICK: Duration = Duration::from_millis(10);
@@ -51,6 +49,12 @@ impl Process {
         let name = program.unwrap_or_default().to_string_lossy().into_owned();
         let log = directory.join(format!("{name}.log"));
         let file = File::create(&log)?;
+        // What holdline is set to here is in its file alone.
+        for (key, _) in env::vars_os() {
+            if key.to_string_lossy().starts_with("HOLDLINE_") {
+                command.env_remove(key);
+            }
+        }
         let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
@@ -60,11 +64,10 @@ impl Process {
         Ok(Self { child, log })
     }
 
-    /// Waits until it accepts connections at `address`, and its workers had time to start.
+    /// Waits until it accepts connections at `address`.
     pub(crate) async fn ready(&mut self, address: SocketAddr) -> Result<(), Failure> {
         for _ in 0..LOOKS {
             if TcpStream::connect(address).await.is_ok() {
-                tokio::time::sleep(SETTLED).await;
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait()? {

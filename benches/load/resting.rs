@@ -11,9 +11,8 @@ use crate::contestant::{Contestant, Place};
 use crate::gateway::Gateway;
 use crate::held::{OPENED_A_SECOND, Plan, Run, as_float, opened};
 
-/// How long all are held before memory is looked at, and after.
-const SETTLED: Duration = Duration::from_secs(3);
-const LAST: Duration = Duration::from_secs(2);
+/// What a run may take beyond the time that its tasks need.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// What was seen.
 pub(crate) struct Seen {
@@ -23,11 +22,13 @@ pub(crate) struct Seen {
     pub(crate) idle: f64,
 }
 
-/// Lets one contestant hold `held` requests, and looks at its memory before and while it does.
+/// Lets one contestant hold `held` requests, and looks at its memory before, and when all of them
+/// have been held for `settling`.
 pub(crate) async fn run(
     contestant: Contestant,
     place: &Place<'_>,
     held: usize,
+    settling: Duration,
 ) -> Result<Seen, Failure> {
     let gateway = Gateway::start(place.holdline, place.scratch).await?;
     let place = Place {
@@ -39,17 +40,17 @@ pub(crate) async fn run(
     let idle = running.process.usage()?;
     let opening = Duration::from_secs_f64(as_float(held) / OPENED_A_SECOND);
     // The first that came must still wait when the last one has settled.
-    let work = opening + SETTLED + LAST;
+    let work = opening + settling * 2;
     let run = Arc::new(Run::new(Plan {
         held,
         warm: 0,
         measured: 0,
         law: Latency::Fixed(work),
         seed: 0,
-        limit: work * 4,
+        limit: work * 2 + GRACE,
     }));
     let mut clients = opened(&run, &door);
-    sleep(opening + SETTLED).await;
+    sleep(opening + settling).await;
     let full = running.process.usage()?;
     run.tally().over = true;
     let ended = async {
@@ -58,7 +59,7 @@ pub(crate) async fn run(
         }
         Ok::<_, Failure>(())
     };
-    timeout(work * 4, ended).await??;
+    timeout(work * 2 + GRACE, ended).await??;
     let tally = run.tally();
     if tally.answered != held {
         return Err(format!(

@@ -186,7 +186,8 @@ impl Bench<'_> {
         for _ in 0..self.arguments.rounds {
             for (row, &(contestant, pair)) in rows.iter_mut().zip(&subjects) {
                 let held = self.arguments.held.into();
-                row.add(resting::run(contestant, &self.place(pair), held).await);
+                let settling = self.arguments.settling();
+                row.add(resting::run(contestant, &self.place(pair), held, settling).await);
             }
         }
         println!("### Memory with {} held\n", self.arguments.held);
