@@ -39,6 +39,8 @@ pub(crate) struct Place<'a> {
     pub(crate) upstream: SocketAddr,
     /// A certificate and its key, if clients are to speak TLS.
     pub(crate) pair: Option<&'a Pair>,
+    /// `polling.price`, if it is not the default.
+    pub(crate) price: Option<&'a str>,
 }
 
 /// What `holdline cert` makes.
@@ -208,8 +210,14 @@ impl Contestant {
         let schedule = if learned { "learned" } else { "fixed" };
         let _infallible = write!(
             text,
-            "[polling]\nschedule = \"{schedule}\"\ninterval = \"@MILLISECONDS@ms\"\n\
-             [journal]\nin_memory = {}\npath = \"@DIRECTORY@/holdline.redb\"\n\
+            "[polling]\nschedule = \"{schedule}\"\ninterval = \"@MILLISECONDS@ms\"\n"
+        );
+        if let Some(price) = place.price {
+            let _infallible = writeln!(text, "price = \"{price}\"");
+        }
+        let _infallible = write!(
+            text,
+            "[journal]\nin_memory = {}\npath = \"@DIRECTORY@/holdline.redb\"\n\
              [admin]\nlisten = \"127.0.0.1:0\"\n[log]\nlevel = \"warn\"\n",
             !journal
         );

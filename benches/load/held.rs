@@ -68,6 +68,17 @@ impl Seen {
     pub(crate) fn failed(&self) -> f64 {
         as_float(self.failures.values().sum())
     }
+
+    /// True if every request had its answer, and none was charged twice.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.failures.is_empty() && self.twice == 0
+    }
+
+    pub(crate) fn tell_failures(&self) {
+        for (why, count) in &self.failures {
+            eprintln!("{count} requests failed: {why}");
+        }
+    }
 }
 
 /// What the clients of a run share.

@@ -56,6 +56,9 @@ pub(crate) struct Arguments {
     /// Of the draws from the law: every contestant meets the same ones
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// polling.price of the learned schedule, if it is not the default: more is fewer polls
+    #[arg(long)]
+    price: Option<String>,
     /// Which tables are wanted
     #[arg(
         long,
@@ -146,7 +149,10 @@ async fn measured(arguments: &Arguments) -> Result<(), Failure> {
     if whole {
         Ok(())
     } else {
-        Err("some of the runs did not come to their end, see above".into())
+        Err(
+            "a run did not come to its end, or a request failed or was charged twice: see above"
+                .into(),
+        )
     }
 }
 

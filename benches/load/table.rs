@@ -59,6 +59,11 @@ impl<T> Row<T> {
         self.rounds.push(ran.ok());
     }
 
+    /// What the rounds brought that did not fail.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = &T> {
+        self.rounds.iter().flatten()
+    }
+
     /// True if no round failed.
     pub(crate) fn is_whole(&self) -> bool {
         self.rounds.iter().all(Option::is_some)

@@ -97,6 +97,7 @@ impl Bench<'_> {
             // Each run has a gateway of its own.
             upstream: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             pair,
+            price: self.arguments.price.as_deref(),
         }
     }
 
@@ -122,6 +123,9 @@ impl Bench<'_> {
             for (row, &(contestant, held)) in rows.iter_mut().zip(&subjects) {
                 let place = self.place(None);
                 let ran = held::run(contestant, &place, self.plan(held, round)).await;
+                if let Ok(seen) = &ran {
+                    seen.tell_failures();
+                }
                 row.add(ran);
             }
         }
@@ -135,7 +139,8 @@ impl Bench<'_> {
             )
         );
         self.tell_growth(&rows);
-        rows.iter().all(Row::is_whole)
+        let sound = |row: &Row<held::Seen>| row.seen().all(held::Seen::is_sound);
+        rows.iter().all(|row| row.is_whole() && sound(row))
     }
 
     fn tell_growth(&self, rows: &[Row<held::Seen>]) {
