@@ -19,10 +19,11 @@ mod tables;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use holdline::simulator::Latency;
+use holdline::simulator::{Latency, LatencyError};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -52,7 +53,7 @@ pub(crate) struct Arguments {
     rounds: usize,
     /// How long the gateway works, in milliseconds, as `holdline simulate --latency` writes it
     #[arg(long, default_value = "log-normal:1500,0.5")]
-    law: Latency,
+    law: Law,
     /// Of the draws from the law: every contestant meets the same ones
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -80,6 +81,24 @@ pub(crate) struct Arguments {
     bench: bool,
 }
 
+/// How long tasks take, as it was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Law {
+    text: String,
+    latency: Latency,
+}
+
+impl FromStr for Law {
+    type Err = LatencyError;
+
+    fn from_str(text: &str) -> Result<Self, LatencyError> {
+        Ok(Self {
+            text: text.to_owned(),
+            latency: text.parse()?,
+        })
+    }
+}
+
 impl Arguments {
     /// How long requests are held before the memory that they take is looked at.
     const fn settling(&self) -> Duration {
@@ -104,7 +123,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
     if arguments.smoke {
         (arguments.held, arguments.total, arguments.rounds) = (20, 20, 1);
-        arguments.law = Latency::Fixed(Duration::from_millis(300));
+        arguments.law = Law {
+            text: "fixed:300".to_owned(),
+            latency: Latency::Fixed(Duration::from_millis(300)),
+        };
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -171,9 +193,9 @@ fn told(arguments: &Arguments) -> String {
             })
         })
         .collect();
-    let law = &arguments.law;
+    let law = &arguments.law.text;
     format!(
-        "{day}, {}; {}. Seed {}, {} rounds, tasks: {law:?}.\n",
+        "{day}, {}; {}. Seed {}, rounds: {}, tasks: {law}.\n",
         machine::told(),
         versions.join(", "),
         arguments.seed,
