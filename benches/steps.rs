@@ -7,12 +7,13 @@
     reason = "a benchmark ends at the first thing that is wrong"
 )]
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use fastrand::Rng;
 use holdline::exchange::machine::{
-    Action, Event, Joining, Machine, Policy, Polled, RecordKind, Submitted, Timer, Whole,
+    Action, Event, Joining, Machine, Policy, Polled, RecordKind, Submitted, Terms, Timer, Whole,
 };
 use holdline::exchange::{Credentials, FingerprintParts, HashKey};
 use holdline::journal::{AnswerKey, Number, Place};
@@ -111,9 +112,9 @@ impl Whole for Answer {
     }
 }
 
-fn policy() -> Policy {
+fn terms() -> Terms {
     let polling = Config::default();
-    Policy {
+    let policy = Policy {
         submit_start: Duration::from_secs(5),
         submit_timeout: Duration::from_secs(30),
         resubmits: 0,
@@ -121,19 +122,22 @@ fn policy() -> Policy {
         retention: Duration::from_hours(24),
         reclaim: Duration::from_hours(24),
         poll_timeout: Duration::from_secs(10),
-        schedule: Schedule::fixed(&polling),
         backoff: Backoff::new(&polling),
         durable: true,
+    };
+    Terms {
+        policy: Arc::new(policy),
+        schedule: Schedule::fixed(&polling),
     }
 }
 
 /// A payment from its first record to its last, with `polls` polls; returns the actions of all steps.
-fn exchange(policy: Policy, id: &RequestId, polls: usize) -> usize {
+fn exchange(terms: Terms, id: &RequestId, polls: usize) -> usize {
     let mut now = Moment::START;
     let first = Joining {
         hold_until: now + Duration::from_secs(30),
     };
-    let (mut machine, began) = Machine::start(policy, false, true, now, first, 7);
+    let (mut machine, began) = Machine::start(terms, false, true, now, first, 7);
     let mut actions = began.len();
     // True if the step asks for a poll.
     let mut happens = |machine: &mut Machine<Answer>, event, now| {
@@ -169,8 +173,8 @@ fn machine(criterion: &mut Criterion) {
     for polls in [1, 4, 40] {
         group.bench_function(format!("exchange of {polls} polls"), |bencher| {
             bencher.iter_batched(
-                policy,
-                |policy| exchange(policy, black_box(&id), polls),
+                terms,
+                |terms| exchange(terms, black_box(&id), polls),
                 BatchSize::SmallInput,
             );
         });
