@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use crate::commands::{
-    Exit, Source, cert, check, demo, explain, healthcheck, journal, log, probe, resolve, run,
-    simulate,
+    Exit, Source, cert, check, demo, explain, healthcheck, journal, log, polling, probe, resolve,
+    run, simulate,
 };
 
 /// What `--help` says below the list of commands.
@@ -71,6 +71,12 @@ enum Command {
     /// whether the answer arrived. Asks the running holdline, which knows every step of what runs or
     /// ended a moment ago; of others the journal has the records.
     Explain(explain::Args),
+    /// Show how polling stands: what was learned of each route, what it costs, what is possible
+    ///
+    /// Asks the running holdline over its control socket. A table of the routes; for the first of
+    /// them the curve of the least delay for so many polls, with the plan in force, what was
+    /// measured and what a fixed interval would bring, and the learned law of how long tasks take.
+    Polling(polling::Args),
     /// Show or change the levels of a running holdline's log
     ///
     /// Over its control socket, and told in the log. They hold until SIGHUP or the next start, when
@@ -108,6 +114,7 @@ fn obey(command: &Command) -> io::Result<Exit> {
         Command::Journal(command) => block_on(journal::run(command, &mut out, &mut complaints)),
         Command::Explain(args) => block_on(explain::run(args, &mut out, &mut complaints)),
         Command::Log(args) => block_on(log::run(args, &mut out, &mut complaints)),
+        Command::Polling(args) => block_on(polling::run(args, &mut out, &mut complaints)),
         Command::Resolve(args) => block_on(resolve::run(args, &mut out, &mut complaints)),
         Command::Healthcheck(args) => block_on(healthcheck::run(args, &mut out)),
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 
 use crate::timing::Moment;
@@ -23,6 +23,9 @@ impl Default for Config {
         }
     }
 }
+
+/// Waits for a step of the stop.
+pub type Reaching<'a> = WaitForCancellationFuture<'a>;
 
 /// A handle on the process's end, cloned into every room that has tasks.
 ///
@@ -74,13 +77,13 @@ impl Drain {
     }
 
     /// Returns when the drain begins.
-    pub async fn begun(&self) {
-        self.draining.cancelled().await;
+    pub fn begun(&self) -> Reaching<'_> {
+        self.draining.cancelled()
     }
 
     /// Returns when the drain is over.
-    pub async fn ended(&self) {
-        self.over.cancelled().await;
+    pub fn ended(&self) -> Reaching<'_> {
+        self.over.cancelled()
     }
 
     /// Until when what runs may go on; `None` while nothing drains.

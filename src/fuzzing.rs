@@ -8,13 +8,14 @@ use crate::{config, control, journal, listener, message, protocol, proxy, upstre
 pub type Target = fn(&[u8]) -> bool;
 
 /// Every target under the name of its file and of its seeds.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("answers", protocol::fuzzing::answers),
     ("config", config::fuzzing::config),
     ("control", control::fuzzing::control),
     ("dates", protocol::fuzzing::dates),
     ("fields", message::fuzzing::fields),
     ("head", proxy::fuzzing::head),
+    ("log", journal::fuzzing::log),
     ("lookup", protocol::fuzzing::lookup),
     ("order_facts", protocol::fuzzing::order_facts),
     ("record", journal::fuzzing::record),

@@ -12,7 +12,8 @@ pub(super) struct Count(pub(super) f64);
 
 impl Display for Count {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        // The sum of nothing is a zero with a sign.
+        match self.0 + 0.0 {
             whole if whole < 10.0 && whole.fract() > 0.0 => write!(formatter, "{whole:.1}"),
             small if small < 10_000.0 => write!(formatter, "{small:.0}"),
             large if large < 10_000_000.0 => write!(formatter, "{:.0} k", large / 1e3),
@@ -113,7 +114,7 @@ mod tests {
             shown.join(", "),
             "0 s, 4.9 ms, 250 ms, 1 s, 1.2 s, 1 min, 1 min, 1 min 32 s, 1 h, 1 h 2 min, 1 d 1 h"
         );
-        let counts = [0.0, 3.0, 3.94, 9_999.0, 12_345.0, 25e6].map(|it| Count(it).to_string());
+        let counts = [-0.0, 3.0, 3.94, 9_999.0, 12_345.0, 25e6].map(|it| Count(it).to_string());
         assert_eq!(counts.join(", "), "0, 3, 3.9, 9999, 12 k, 25 M");
         let sizes = [0.0, 900.0, 1_536.0, 5e8].map(|it| Bytes(it).to_string());
         assert_eq!(sizes.join(", "), "0 B, 900 B, 1.5 KiB, 477 MiB");

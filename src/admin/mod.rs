@@ -1,6 +1,7 @@
 //! The operator's own listener: health, metrics, what runs, and a page that shows it. Read-only.
 mod about;
 mod config;
+mod curve;
 mod figures;
 mod health;
 mod html;
@@ -8,6 +9,7 @@ mod overview;
 mod page;
 mod plot;
 mod policy;
+mod polling;
 mod readiness;
 mod samples;
 mod scrape;

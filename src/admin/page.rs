@@ -4,6 +4,7 @@ use std::time::SystemTime;
 use super::about::About;
 use super::figures::{Seconds, time_of_day};
 use super::html::{Html, Ours};
+use super::polling::{self, Routes};
 use super::samples::Samples;
 use super::scrape::Scrape;
 use super::tasks::Census;
@@ -20,6 +21,7 @@ pub(super) struct View<'a> {
     pub(super) scrape: Scrape,
     pub(super) samples: &'a Samples,
     pub(super) census: Census,
+    pub(super) routes: Routes,
     /// What keeps new payments out.
     pub(super) fault: Option<String>,
     pub(super) time: SystemTime,
@@ -38,6 +40,7 @@ pub(super) fn overview(view: &View<'_>) -> String {
         overview::plots(html, view);
         tables::attention(html, view);
         tables::routes(html, view);
+        polling::section(html, &view.routes);
         health::cards(html, view);
         configuration(html, view);
     })

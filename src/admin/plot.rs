@@ -242,7 +242,7 @@ fn round_up(highest: f64) -> f64 {
 }
 
 /// A length in the drawing: more digits only make the page larger.
-fn tenths(length: f64) -> f64 {
+pub(super) fn tenths(length: f64) -> f64 {
     (length * 10.0).round() / 10.0
 }
 

@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use super::about::About;
 use super::page::{self, View};
 use super::policy::Policy;
+use super::polling::Routes;
 use super::readiness::{Listeners, Readiness};
 use super::samples::{self, Samples};
 use super::scrape::Scrape;
@@ -123,7 +124,7 @@ impl Service {
             return response;
         }
         match request.uri().path() {
-            "/" => self.page(),
+            "/" => self.page().await,
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/readyz" => self.readyz(),
             "/metrics" => self.metrics(),
@@ -152,8 +153,9 @@ impl Service {
         response
     }
 
-    fn page(&self) -> Response<Body> {
+    async fn page(&self) -> Response<Body> {
         let shared = &self.0;
+        let routes = Routes::drawn(shared.flights.schedules()).await;
         shared.flights.observe();
         let about = shared.about.now();
         let view = View {
@@ -161,6 +163,7 @@ impl Service {
             scrape: Scrape::of(&shared.registry),
             samples: &shared.samples(),
             census: Census::take(&shared.flights, shared.clock.now()),
+            routes,
             fault: shared.readiness.fault(),
             time: wall_clock(),
         };

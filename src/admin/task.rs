@@ -7,6 +7,7 @@ use super::html::Html;
 use super::page::document;
 use crate::exchange::{Flights, Story, ToldStep};
 use crate::journal::Journal;
+use crate::telemetry::counted;
 
 /// The stories of the exchanges that an id names, of those in memory: a search through the journal
 /// is for whoever may use the control socket.
@@ -83,6 +84,9 @@ fn about(html: &mut Html, story: &Story) {
         });
     }
     let lines = [
+        ("Verdict", story.verdict.as_ref()),
+        ("Reason", story.reason.as_ref()),
+        ("Settled", story.settled.as_ref()),
         ("Tracking id", story.tracking_id.as_ref()),
         ("Amount", story.amount.as_ref()),
         ("Currency", story.currency.as_ref()),
@@ -134,7 +138,10 @@ fn step(html: &mut Html, told: &ToldStep) {
     });
     html.element("td", &[("data-label", &"What")], |html| {
         if told.missing > 0 {
-            let words = format!("{} steps before this one are not kept. ", told.missing);
+            let words = format!(
+                "{} before this one not kept. ",
+                counted(told.missing, "step")
+            );
             html.say("span", &[("class", &"quiet")], words);
         }
         html.text(&told.what);

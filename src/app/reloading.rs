@@ -16,7 +16,7 @@ use crate::exchange::Flights;
 use crate::listener::{Certificates, Keyring};
 use crate::live::Live;
 use crate::polling::Schedules;
-use crate::telemetry::{Capped, Filter, Levels, with_causes};
+use crate::telemetry::{Capped, Filter, Levels, counted, with_causes};
 use crate::timing::wall_clock;
 use crate::upstream::{Client, Connector};
 use crate::{admin, drain, listener, proxy};
@@ -104,10 +104,10 @@ impl Reloadable {
 #[derive(Debug, thiserror::Error)]
 enum Refused {
     /// What was read has faults.
-    #[error("{} faults", .0.len())]
+    #[error("{}", counted(.0.len(), "fault"))]
     Faults(Faults),
     /// A part of it does not go with what waits for a restart.
-    #[error("{} faults together with keys that wait for a restart", .0.len())]
+    #[error("{} together with keys that wait for a restart", counted(.0.len(), "fault"))]
     Mixture(Faults),
     /// A file that it names.
     #[error(transparent)]
@@ -151,11 +151,17 @@ pub enum Reload {
 impl fmt::Display for Reload {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Applied { changed } => write!(formatter, "reloaded: {changed} keys changed"),
-            Self::Partly { changed, waiting } => write!(
-                formatter,
-                "reloaded: {changed} keys changed, {waiting} wait for a restart"
-            ),
+            Self::Applied { changed } => {
+                write!(formatter, "reloaded: {} changed", counted(*changed, "key"))
+            }
+            Self::Partly { changed, waiting } => {
+                let changed = counted(*changed, "key");
+                let wait = if *waiting == 1 { "waits" } else { "wait" };
+                write!(
+                    formatter,
+                    "reloaded: {changed} changed, {waiting} {wait} for a restart"
+                )
+            }
             Self::Refused => formatter.write_str("reload refused: the old configuration stays"),
         }
     }

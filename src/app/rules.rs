@@ -3,10 +3,9 @@ use crate::admin;
 use crate::config::Config;
 use crate::exchange::ReadPolicy;
 use crate::exchange::machine::Policy;
-use crate::polling::{Backoff, Schedule, Schedules};
+use crate::polling::{Backoff, Schedules};
 
-/// What every new exchange follows to its end; `durable` if records outlive the process. The schedule
-/// in it gives way to that of the exchange's gateway and route when it begins.
+/// What every new exchange follows to its end; `durable` if records outlive the process.
 pub(super) fn policy(config: &Config, durable: bool) -> Policy {
     Policy {
         submit_start: config.exchange.submit_start,
@@ -16,7 +15,6 @@ pub(super) fn policy(config: &Config, durable: bool) -> Policy {
         retention: config.results.retention,
         reclaim: config.exchange.reclaim,
         poll_timeout: config.upstream.answer_timeout,
-        schedule: Schedule::fixed(&config.polling),
         backoff: Backoff::new(&config.polling),
         durable,
     }

@@ -30,8 +30,9 @@ pub(super) struct Stopping {
 
 impl Stopping {
     /// No new submits; what runs may end; then every waiter is let go and the last answers leave.
-    /// All of it within the time-out, of which the last answers have their part.
-    pub(super) async fn drain(self, timeout: Duration, hurry: impl Future<Output = ()>) {
+    /// All of it within the time-out, of which the last answers have their part. False if something
+    /// that was to be durable is not.
+    pub(super) async fn drain(self, timeout: Duration, hurry: impl Future<Output = ()>) -> bool {
         let begun = self.clock.now();
         let end = begun + timeout;
         let until = begun + timeout.saturating_sub(LAST_ANSWERS.min(timeout / 10));
@@ -59,13 +60,14 @@ impl Stopping {
                 self.tell_tasks();
             }
         }
-        self.close_journal().await;
+        let is_written = self.close_journal().await;
         let seconds = self.clock.now().since(begun).as_secs_f64();
         if self.journal.is_some() {
             tracing::info!(ended, for_the_successor = left, seconds, "stopped");
         } else {
             tracing::info!(ended, forgotten = left, seconds, "stopped");
         }
+        is_written
     }
 
     /// A client that keeps its connection open is a task too, and nobody waits for that.
@@ -81,21 +83,26 @@ impl Stopping {
         }
     }
 
-    /// What was written last is on disk, unless the disk hangs.
-    async fn close_journal(&self) {
-        let Some(journal) = &self.journal else { return };
+    /// True if what was written last is on disk: it may refuse, or hang.
+    async fn close_journal(&self) -> bool {
+        let Some(journal) = &self.journal else {
+            return true;
+        };
         let patience = self.clock.now() + CLOSING;
         tokio::select! {
-            () = journal.close() => {}
+            owed = journal.close() => owed == 0,
             () = self.clock.sleep_until(patience) => {
                 tracing::error!("the disk does not take what was written last");
+                false
             }
         }
     }
 
     /// Returns when no exchange runs and no client is served: relayed requests and reads count too.
+    /// Who came later is refused, or waits for an exchange that runs; clients that go on trying do
+    /// not draw out the stop.
     async fn nothing_runs(&self) {
-        while self.flights.count().0 > 0 || self.clients.open() > 0 {
+        while self.flights.count().0 > 0 || self.clients.open_before() > 0 {
             self.look_again().await;
         }
     }

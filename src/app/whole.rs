@@ -86,6 +86,9 @@ pub enum Ending {
     AsTold,
     /// A part of it ended by itself, which should never be.
     Fallen,
+    /// However it was, the disk did not take what was written last: an answer that was given, and
+    /// that its client did not acknowledge, may be lost.
+    Owing,
 }
 
 /// A holdline that listens.
@@ -292,13 +295,13 @@ impl App {
             journal,
         };
         let timeout = self.rooms.drain.now().timeout;
-        stopping.drain(timeout, hurry).await;
+        let is_written = stopping.drain(timeout, hurry).await;
         if let Some(learning) = learning {
             learning.close(clock).await;
         }
         last.begin(clock.now());
         last.end();
-        ending
+        if is_written { ending } else { Ending::Owing }
     }
 }
 
@@ -329,6 +332,7 @@ impl Ground<'_> {
             flights: flights.clone(),
             read_policy: Live::new(read_policy),
             clock: self.clock,
+            drain: self.drain.clone(),
             metrics: self.metrics.proxy.clone(),
             relay_failures: Seldom::default(),
             bodies: Budget::new(config.proxy.bodies),

@@ -1,12 +1,11 @@
 //! The issuers of a PEM file, as roots of trust.
-use std::fs;
 use std::path::Path;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::{FileError, Reason};
+use super::{FileError, Reason, read};
 
 /// Reads the certificates of a PEM file as the only roots of trust.
 pub fn issuers(path: &Path) -> Result<RootCertStore, FileError> {
@@ -21,9 +20,9 @@ pub fn issuers(path: &Path) -> Result<RootCertStore, FileError> {
 
 /// Reads the certificates of a PEM file, of which there is at least one.
 pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
-    let pem = fs::read(path).map_err(|error| Reason::Unreadable(error).of(path))?;
+    let pem = read(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    let found = found.map_err(|error| Reason::Malformed(error.to_string()).of(path))?;
+    let found = found.map_err(|error| Reason::of_pem(&error).of(path))?;
     if found.is_empty() {
         return Err(Reason::NoCertificate.of(path));
     }
@@ -39,7 +38,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
-            fs::write(&path, text).unwrap();
+            std::fs::write(&path, text).unwrap();
             path
         };
         let reason = |path: &Path| issuers(path).err().unwrap().reason.to_string();
@@ -49,7 +48,11 @@ mod tests {
         assert_eq!(empty, "has no certificate in it");
         let broken = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
         let broken = reason(&write("broken.pem", broken));
-        assert!(broken.starts_with("is no PEM file: "), "{broken}");
+        assert!(broken.ends_with("is not base64"), "{broken}");
+        let cut = reason(&write("cut.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"));
+        assert!(cut.contains("it ends before the \"-----END\""), "{cut}");
+        let bare = reason(&write("bare.pem", "-----BEGIN CERTIFICATE\nAAAA\n"));
+        assert!(bare.contains("a line of it begins with"), "{bare}");
         let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let odd = reason(&write("odd.pem", odd));
         assert!(odd.starts_with("has a certificate that cannot"), "{odd}");

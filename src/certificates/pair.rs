@@ -1,5 +1,4 @@
 //! A certificate and its key.
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,10 +7,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
-use zeroize::Zeroizing;
 
 use super::issuers::certificates;
-use super::{FileError, Reason, provider};
+use super::{FileError, Reason, provider, read};
 
 /// The PEM files of a certificate, followed by those of its issuers, and of its private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +44,11 @@ impl PairFiles {
 }
 
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
-    let pem = fs::read(path).map_err(|error| Reason::Unreadable(error).of(path))?;
-    let pem = Zeroizing::new(pem);
+    let pem = read(path)?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
         match error {
             rustls::pki_types::pem::Error::NoItemsFound => Reason::NoKey,
-            other => Reason::Malformed(other.to_string()),
+            other => Reason::of_pem(&other),
         }
         .of(path)
     })
@@ -79,7 +76,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| {
             let path = folder.path().join(name);
-            fs::write(&path, text).unwrap();
+            std::fs::write(&path, text).unwrap();
             path
         };
         let (one, two) = (made("one.example"), made("two.example"));
@@ -105,15 +102,17 @@ mod tests {
         let reason = |read: Result<Arc<CertifiedKey>, FileError>| read.err().unwrap().to_string();
         let other = write("two.key", two.signing_key.serialize_pem());
         let told = reason(pair(&certificate, &other));
-        assert!(told.contains("two.key, which is not the key of"), "{told}");
+        assert!(told.contains("two.key: it is not the key of"), "{told}");
         let told = reason(pair(&certificate, &certificate));
-        assert!(told.contains("which has no private key in it"), "{told}");
+        assert!(told.contains("it has no private key in it"), "{told}");
         let told = reason(pair(&key, &key));
-        assert!(told.contains("which has no certificate in it"), "{told}");
+        assert!(told.contains("it has no certificate in it"), "{told}");
+        let told = reason(pair(&certificate, &write("empty.key", String::new())));
+        assert!(told.ends_with("empty.key: it is empty"), "{told}");
         let odd = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
         let told = reason(pair(&certificate, &write("odd.key", odd.to_owned())));
         assert!(
-            told.contains("which has a private key that cannot be used"),
+            told.contains("it has a private key that cannot be used"),
             "{told}"
         );
     }

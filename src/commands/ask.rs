@@ -33,6 +33,10 @@ pub(super) type Print<'a> = dyn FnMut(Reply) -> io::Result<()> + 'a;
 const NOBODY: &str =
     "no holdline listens at the control socket: log.level counts from its next start on";
 
+/// Why nothing is known of polls.
+const NOBODY_POLLS: &str =
+    "no holdline listens at the control socket: only a running one tells how it polls";
+
 /// Lines of an answer that are ready before the one that is printed.
 const AN_ANSWER: usize = 8;
 
@@ -112,6 +116,7 @@ async fn on_file(
 ) -> io::Result<Result<(), String>> {
     let is_read = match question {
         Ask::Log { .. } => return Ok(Err(NOBODY.to_owned())),
+        Ask::Polling { .. } => return Ok(Err(NOBODY_POLLS.to_owned())),
         Ask::List { .. } | Ask::Show { .. } | Ask::Explain { .. } | Ask::Verify => true,
         Ask::Resolve { .. } => false,
     };

@@ -8,10 +8,9 @@ use std::time::SystemTime;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use zeroize::Zeroizing;
 
 use super::Exit;
-use crate::certificates::{Authority, AuthorityError, Signed, Validity};
+use crate::certificates::{self, Authority, AuthorityError, FileError, Signed, Validity};
 use crate::telemetry::with_causes;
 use crate::timing::wall_clock;
 
@@ -23,7 +22,7 @@ const DIRECTORY: u32 = 0o755;
 /// For which hosts, and where to.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The host that clients ask for; give it again for each further one
+    /// The host that clients ask for; give it again for each further one, in any order
     #[arg(long = "host", value_name = "HOST", required = true)]
     hosts: Vec<String>,
 
@@ -47,15 +46,27 @@ enum Error {
     Authority(#[from] AuthorityError),
     #[error("write {}: {source}", .path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("read {}: {source}", .path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Unreadable(#[from] FileError),
+    #[error("read {}: it is no text, as PEM is", .0.display())]
+    NoText(PathBuf),
     #[error(
         "write {}, which is there: move it and its key away for a new one of the same authority",
         .0.display()
     )]
     IsThere(PathBuf),
-    #[error("find both {} and {}: only one of them is there", .0.display(), .1.display())]
-    Half(PathBuf, PathBuf),
+    #[error(
+        "sign with {}: its key, {}, is not there; bring it back, or move the authority away for a new \
+         one, which every client must then trust",
+        authority.display(), key.display()
+    )]
+    NoKey { authority: PathBuf, key: PathBuf },
+    #[error(
+        "make an authority: {} is there, and the certificate that it belongs to, {}, is not; bring it \
+         back, or move the key away",
+        key.display(), authority.display()
+    )]
+    NoAuthority { authority: PathBuf, key: PathBuf },
 }
 
 /// Makes the files, and tells what to do with them.
@@ -112,13 +123,20 @@ fn authority(hosts: &[String], files: &Files, now: SystemTime) -> Result<(Author
     match there {
         [false, false] => Ok((Authority::new(hosts, now)?, true)),
         [true, true] => {
-            let (pem, key) = (read(&files.authority)?, read(&files.authority_key)?);
-            Ok((Authority::again(hosts, pem.to_string(), &key)?, false))
+            let pem = certificates::read(&files.authority)?;
+            let key = certificates::read(&files.authority_key)?;
+            let pem = text(&files.authority, &pem)?.to_owned();
+            let key = text(&files.authority_key, &key)?;
+            Ok((Authority::again(pem, key)?, false))
         }
-        [true, false] | [false, true] => {
-            let both = (files.authority.clone(), files.authority_key.clone());
-            Err(Error::Half(both.0, both.1))
-        }
+        [true, false] => Err(Error::NoKey {
+            authority: files.authority.clone(),
+            key: files.authority_key.clone(),
+        }),
+        [false, true] => Err(Error::NoAuthority {
+            authority: files.authority.clone(),
+            key: files.authority_key.clone(),
+        }),
     }
 }
 
@@ -135,13 +153,9 @@ impl Files {
     }
 }
 
-fn read(path: &Path) -> Result<Zeroizing<String>, Error> {
-    let read = std::fs::read_to_string(path);
-    read.map(Zeroizing::new)
-        .map_err(|source| Error::Unreadable {
-            path: path.to_owned(),
-            source,
-        })
+/// What was read from `path` as text.
+fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, Error> {
+    std::str::from_utf8(bytes).map_err(|_| Error::NoText(path.to_owned()))
 }
 
 /// Writes a file that is not there, and follows no link.
@@ -269,6 +283,9 @@ mod tests {
             std::fs::remove_file(path).unwrap();
         }
         let later = wall_clock() + Duration::from_hours(300 * 24);
+        let turned: Vec<String> = hosts().into_iter().rev().collect();
+        make(&turned, out, later).unwrap();
+        assert!(out.join("127.0.0.1.pem").exists());
         make(&hosts(), out, later).unwrap();
         assert_eq!(std::fs::read(&files.authority).unwrap(), authority);
         let others = ["other.example".to_owned()];
@@ -276,7 +293,17 @@ mod tests {
         assert!(matches!(refused, Error::Authority(_)), "{refused}");
         std::fs::remove_file(&files.authority_key).unwrap();
         let refused = make(&others, out, later).err().unwrap();
-        assert!(matches!(refused, Error::Half(..)), "{refused}");
+        assert!(matches!(refused, Error::NoKey { .. }), "{refused}");
+        assert!(
+            refused.to_string().contains("ca.key, is not there"),
+            "{refused}"
+        );
+        write(&files.authority_key, "", SECRET).unwrap();
+        let refused = make(&others, out, later).err().unwrap().to_string();
+        assert!(refused.ends_with("ca.key: it is empty"), "{refused}");
+        std::fs::remove_file(&files.authority).unwrap();
+        let refused = make(&others, out, later).err().unwrap();
+        assert!(matches!(refused, Error::NoAuthority { .. }), "{refused}");
         assert!(!out.join("other.example.pem").exists());
     }
 

@@ -71,6 +71,7 @@ pub async fn run(
     Ok(match ending {
         Ending::AsTold => Exit::Success,
         Ending::Fallen => Exit::Failure,
+        Ending::Owing => Exit::Owing,
     })
 }
 

@@ -10,6 +10,8 @@ pub enum Exit {
     Failure,
     /// 64 (`EX_USAGE`): the command line is wrong.
     Usage,
+    /// 74 (`EX_IOERR`): it ended, and the disk did not take what was written last.
+    Owing,
     /// 78 (`EX_CONFIG`): the configuration is wrong.
     Config,
 }
@@ -20,6 +22,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Failure => 1,
             Exit::Usage => 64,
+            Exit::Owing => 74,
             Exit::Config => 78,
         })
     }

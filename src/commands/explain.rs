@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use super::{Exit, ask};
 use crate::control::{Ask, Reply};
 use crate::exchange::{Story, ToldStep};
-use crate::telemetry::Capped;
+use crate::telemetry::{Capped, counted};
 
 /// Which exchange.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,6 +35,7 @@ pub async fn run(
         Reply::Story(story) => tell(out, &story),
         Reply::Exchange(_)
         | Reply::Levels(_)
+        | Reply::Polling(_)
         | Reply::Resolved(_)
         | Reply::Soundness(_)
         | Reply::Done
@@ -48,6 +49,9 @@ fn tell(out: &mut impl Write, story: &Story) -> io::Result<()> {
         ("exchange", Some(&story.exchange)),
         ("state", Some(&story.state)),
         ("now", story.now.as_ref()),
+        ("verdict", story.verdict.as_ref()),
+        ("reason", story.reason.as_ref()),
+        ("settled", story.settled.as_ref()),
         ("key", Some(&story.idempotency_key)),
         ("task", story.request_id.as_ref()),
         ("tracking id", story.tracking_id.as_ref()),
@@ -65,7 +69,8 @@ fn tell(out: &mut impl Write, story: &Story) -> io::Result<()> {
     writeln!(out)?;
     for told in &story.steps {
         if told.missing > 0 {
-            writeln!(out, "{:>10}  {} steps that are not kept", "…", told.missing)?;
+            let steps = counted(told.missing, "step");
+            writeln!(out, "{:>10}  {steps} not kept", "…")?;
         }
         step(out, told)?;
     }

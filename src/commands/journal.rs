@@ -3,7 +3,7 @@ use std::io::{self, Write};
 
 use super::{Exit, ask};
 use crate::control::{Ask, Only, Reply, Row};
-use crate::telemetry::Capped;
+use crate::telemetry::{Capped, counted};
 
 /// What is asked of the journal.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -70,6 +70,7 @@ pub async fn run(
                     line(out, &row)
                 }
                 Reply::Story(_)
+                | Reply::Polling(_)
                 | Reply::Resolved(_)
                 | Reply::Soundness(_)
                 | Reply::Levels(_)
@@ -83,6 +84,7 @@ pub async fn run(
                 Reply::Exchange(row) if *json => json_line(out, &row),
                 Reply::Exchange(row) => paragraph(out, &row),
                 Reply::Story(_)
+                | Reply::Polling(_)
                 | Reply::Resolved(_)
                 | Reply::Soundness(_)
                 | Reply::Levels(_)
@@ -102,10 +104,13 @@ pub async fn run(
                     }
                     let (exchanges, records) = (found.exchanges, found.records);
                     let verdict = if sound { "sound" } else { "damaged" };
-                    writeln!(out, "{verdict}: {exchanges} exchanges, {records} records")
+                    let (exchanges, records) =
+                        (counted(exchanges, "exchange"), counted(records, "record"));
+                    writeln!(out, "{verdict}: {exchanges}, {records}")
                 }
                 Reply::Exchange(_)
                 | Reply::Story(_)
+                | Reply::Polling(_)
                 | Reply::Resolved(_)
                 | Reply::Levels(_)
                 | Reply::Done
@@ -144,7 +149,9 @@ fn paragraph(out: &mut impl Write, row: &Row) -> io::Result<()> {
         ("exchange", row.exchange.clone()),
         ("state", row.state.clone()),
         ("cause", shown(row.cause.as_ref())),
+        ("verdict", shown(row.verdict.as_ref())),
         ("reason", shown(row.reason.as_ref())),
+        ("settled", shown(row.settled.as_ref())),
         ("key", Capped(&row.idempotency_key).to_string()),
         ("given by client", yes_or_no(row.explicit_key)),
         ("task", shown(row.request_id.as_ref())),

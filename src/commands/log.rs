@@ -31,6 +31,7 @@ pub async fn run(
         Reply::Levels(in_force) => writeln!(out, "{in_force}"),
         Reply::Exchange(_)
         | Reply::Story(_)
+        | Reply::Polling(_)
         | Reply::Resolved(_)
         | Reply::Soundness(_)
         | Reply::Done

@@ -8,6 +8,8 @@ pub mod explain;
 pub mod healthcheck;
 pub mod journal;
 pub mod log;
+mod plot;
+pub mod polling;
 pub mod probe;
 pub mod resolve;
 pub mod run;

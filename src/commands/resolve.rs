@@ -48,6 +48,7 @@ pub async fn run(
         | Reply::Story(_)
         | Reply::Soundness(_)
         | Reply::Levels(_)
+        | Reply::Polling(_)
         | Reply::Done
         | Reply::Failed(_) => Ok(()),
     };

@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use tokio::sync::Notify;
 
 use super::{Exit, Source};
-use crate::app::{App, Ending};
-use crate::config::{Faults, Resolved};
+use crate::app::{self, App, Ending};
+use crate::config::{Config, Faults, Resolved};
 use crate::process::{self, Asked, Notifier, Signals, State};
-use crate::telemetry;
+use crate::telemetry::{self, Levels};
 use crate::timing::Clock;
 
 /// Reads the configuration, serves, and drains at SIGTERM or SIGINT; a second signal ends the
@@ -29,23 +29,50 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
             return Ok(Exit::Failure);
         }
     };
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let notifier = Notifier::of_environment();
     let descriptors = process::harden();
     tell_start(&resolved, descriptors);
     let resolved = fitted(resolved, descriptors);
-    match App::with_log(resolved.config, Some(levels)) {
+    let Some(built) = built(resolved.config, levels, &mut signals, &notifier).await else {
+        return Ok(Exit::Success);
+    };
+    match built {
         Ok(app) => {
             let source = source.clone();
             let read = move || Ok(fitted(source.read()?, descriptors));
             Ok(match serve(app, signals, &notifier, read).await {
                 Ending::AsTold => Exit::Success,
                 Ending::Fallen => Exit::Failure,
+                Ending::Owing => Exit::Owing,
             })
         }
         Err(error) => {
             tracing::error!(error = telemetry::with_causes(&error), "failed to start");
             Ok(Exit::Failure)
+        }
+    }
+}
+
+/// Builds everything, which reads the journal and may take long; `None` if it was told to stop
+/// meanwhile. Nothing runs yet, so nothing is waited for: what was being written to the journal is as
+/// after a kill.
+async fn built(
+    config: Config,
+    levels: Levels,
+    signals: &mut Signals,
+    notifier: &Notifier,
+) -> Option<Result<App, app::Error>> {
+    let building = tokio::task::spawn_blocking(|| App::with_log(config, Some(levels)));
+    tokio::select! {
+        built = building => match built {
+            Ok(built) => Some(built),
+            Err(died) => std::panic::resume_unwind(died.into_panic()),
+        },
+        () = signals.stop() => {
+            notifier.tell(State::Stopping, "told to stop before it served");
+            tracing::info!("told to stop before it served");
+            None
         }
     }
 }

@@ -16,7 +16,7 @@ use super::resolve::Resolved;
 use super::tree::Value;
 use crate::certificates::{FileError, PairFiles, Reason, Validity, is_for, issuers};
 use crate::listener::{Clients, Tls};
-use crate::telemetry::Capped;
+use crate::telemetry::{Capped, counted};
 use crate::timing::wall_clock;
 
 /// Whether clients must show a certificate where `tls_client_ca` says whose.
@@ -108,13 +108,6 @@ fn pairs(keys: &mut Keys<'_>, names: [&str; 2], directory: Option<&Path>) -> Vec
     pairs
         .map(|(certificate, key)| PairFiles { certificate, key })
         .collect()
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    }
 }
 
 /// Opens every file that the gateways name: what is wrong with one is a fault, what should be
@@ -259,7 +252,7 @@ impl Inspection<'_> {
     }
 
     fn fault(&mut self, key: &str, error: &FileError, hint: &str) {
-        let text = format!("names {}, which {}", shown(&error.path), error.reason);
+        let text = format!("names {}: it {}", shown(&error.path), error.reason);
         let place = self.places.get(key).cloned().unwrap_or(Place::Nowhere);
         self.faults
             .add(fault(&place, key, Problem::new(text, hint)));

@@ -6,6 +6,7 @@ use super::byte_size::ByteSize;
 use super::fault::{Places, Warning};
 use super::gateway::{self, Gateway};
 use super::kind::Problem;
+use super::paths;
 use super::reader::Reader;
 use super::resolve::Config;
 use super::span::Span;
@@ -59,6 +60,7 @@ pub(super) fn faults(config: &Config, reader: &mut Reader) {
         "the largest body would never find room",
     );
     admin_apart(config, reader);
+    paths::faults(config, reader);
 }
 
 /// Adds a fault unless the first value is at most the second, where one of them is written.

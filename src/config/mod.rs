@@ -10,6 +10,7 @@ mod gateway;
 mod keys;
 mod kind;
 mod nearest;
+mod paths;
 mod price;
 mod reader;
 mod reload;

@@ -1,6 +1,7 @@
 //! From what is written to what is in force: the file, the environment over it, flags over both.
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use crate::{
     admin, control, drain, exchange, journal, listener, polling, proxy, results, telemetry,
     upstream,
 };
+
+/// The largest file that is read: a wrong path may lead to one without an end.
+const LARGEST: u64 = 1024 * 1024;
 
 /// The configuration in force: each room's own, and the gateways.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -186,7 +190,8 @@ pub fn sections(
 }
 
 fn open(path: &Path) -> Result<File, Faults> {
-    let problem = match fs::read(path) {
+    let problem = match bounded(path) {
+        Ok(bytes) if bytes.len() as u64 > LARGEST => "is larger than 1 MiB".to_owned(),
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => {
                 return Ok(File {
@@ -206,6 +211,15 @@ fn open(path: &Path) -> Result<File, Faults> {
         hint: None,
     });
     Err(faults)
+}
+
+/// As much of a file as shows whether it is too large.
+fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The name of a file as faults tell it.

@@ -67,6 +67,10 @@ impl Desk {
             Ask::Show { id } => self.listing()?.show(&id, lines).await,
             Ask::Explain { id } => self.explain(&id, lines).await,
             Ask::Verify => self.verify(lines).await,
+            Ask::Polling { gateway, route } => {
+                self.polling(gateway.as_deref(), route.as_deref(), lines)
+                    .await
+            }
             Ask::Log { levels } => self.log(levels.as_deref(), lines).await,
             Ask::Resolve {
                 id,

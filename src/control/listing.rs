@@ -125,6 +125,7 @@ pub async fn read(reader: &mut Reader, ask: Ask, now: Stamp, lines: &Sender<Repl
             let _ = lines.send(Reply::Soundness(reader.verify().into())).await;
             Ok(())
         }
+        Ask::Polling { .. } => Err("a file does not poll".to_owned()),
         Ask::Log { .. } => Err("a file has no log".to_owned()),
         Ask::Resolve { .. } => Err("a file that is only read takes no verdict".to_owned()),
     };

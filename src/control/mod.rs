@@ -7,6 +7,7 @@ mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod listing;
+mod polling;
 mod protocol;
 mod row;
 mod server;
@@ -19,4 +20,4 @@ pub use listing::read;
 pub use protocol::{Ask, Only, Reason, ReasonError, Reply, Soundness, Verdict};
 pub use row::Row;
 pub use server::serve;
-pub use socket::{Socket, SocketError};
+pub use socket::{LONGEST_PATH, Socket, SocketError};

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Row;
 use crate::exchange::{Story, machine};
+use crate::polling::Picture;
 
 /// A question. One is asked on a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,13 @@ pub enum Ask {
     },
     /// Whether every record of the journal can be read and fits the others.
     Verify,
+    /// How polling stands on each route.
+    Polling {
+        /// Of this gateway alone.
+        gateway: Option<String>,
+        /// Of this operation alone.
+        route: Option<String>,
+    },
     /// The levels of the log, and others where some are given.
     Log {
         /// As `log.level` takes them.
@@ -122,6 +130,8 @@ pub enum Reply {
     Story(Box<Story>),
     /// The exchange with this id of its own is settled.
     Resolved(String),
+    /// How polling stands on one route.
+    Polling(Box<Picture>),
     /// The levels of the log that are in force.
     Levels(String),
     /// What a check of the journal found.

@@ -17,8 +17,12 @@ pub struct Row {
     pub state: String,
     /// Why it is in doubt.
     pub cause: Option<String>,
+    /// What the operator said became of it: executed or not-executed.
+    pub verdict: Option<String>,
     /// What the operator gave as the reason of a verdict.
     pub reason: Option<String>,
+    /// When the operator said so, RFC 3339.
+    pub settled: Option<String>,
     /// The key that every submit of it carried.
     pub idempotency_key: String,
     /// True if the client gave the key.
@@ -54,10 +58,11 @@ impl Row {
     pub fn of(exchange: &Remembered, beside: Option<Doubt>, now: Stamp) -> Self {
         let head = &exchange.head;
         let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
-        let (state, cause, reason) = match beside {
-            Some(doubt) => ("in-doubt", Some(doubt.name().to_owned()), None),
+        let (state, cause) = match beside {
+            Some(doubt) => ("in-doubt", Some(doubt.name().to_owned())),
             None => standing(&exchange.standing),
         };
+        let (verdict, reason) = word(exchange).unzip();
         Self {
             exchange: head.exchange.to_string(),
             state: state.to_owned(),
@@ -66,7 +71,9 @@ impl Row {
             } else {
                 Some("key-not-in-force".to_owned())
             },
-            reason,
+            settled: verdict.map(|_| written(exchange.changed)),
+            verdict: verdict.map(str::to_owned),
+            reason: reason.flatten(),
             idempotency_key: head.key.to_string(),
             explicit_key: head.explicit,
             request_id: owned(&exchange.ticket),
@@ -104,22 +111,36 @@ impl Only {
     }
 }
 
-fn standing(standing: &Standing) -> (&'static str, Option<String>, Option<String>) {
+fn standing(standing: &Standing) -> (&'static str, Option<String>) {
     match standing {
-        Standing::Submitted => ("submitted", None, None),
-        Standing::Accepted => ("accepted", None, None),
-        Standing::Completed => ("completed", None, None),
-        Standing::Delivered => ("delivered", None, None),
-        Standing::InDoubt(doubt) => (
-            if is_executed(doubt) {
-                "settled"
-            } else {
-                "in-doubt"
-            },
-            Some(doubt.cause.to_string()),
-            doubt.reason.as_deref().map(str::to_owned),
-        ),
-        Standing::Ended => ("ended", None, None),
+        Standing::Submitted => ("submitted", None),
+        Standing::Accepted => ("accepted", None),
+        Standing::Completed => ("completed", None),
+        Standing::Delivered => ("delivered", None),
+        Standing::InDoubt(doubt) if is_executed(doubt) => {
+            ("settled", Some(doubt.cause.to_string()))
+        }
+        Standing::InDoubt(doubt) => ("in-doubt", Some(doubt.cause.to_string())),
+        Standing::Ended => ("ended", None),
+    }
+}
+
+/// The operator's verdict, and how it is known: nothing follows upon the record that holds it.
+fn word(exchange: &Remembered) -> Option<(&'static str, Option<String>)> {
+    let owned = |text: &str| Some(text.to_owned());
+    match &exchange.standing {
+        Standing::InDoubt(doubt) if is_executed(doubt) => {
+            Some(("executed", doubt.reason.as_deref().and_then(owned)))
+        }
+        Standing::Ended => {
+            let reason = exchange.closed_because.as_deref()?;
+            Some(("not-executed", owned(reason)))
+        }
+        Standing::Submitted
+        | Standing::Accepted
+        | Standing::Completed
+        | Standing::Delivered
+        | Standing::InDoubt(_) => None,
     }
 }
 

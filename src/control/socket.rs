@@ -9,13 +9,15 @@ use nix::sys::stat::{Mode, umask};
 use tokio::net::UnixListener;
 
 /// The longest path that a socket's address holds, its closing zero not counted (unix(7)).
-const LONGEST: usize = 107;
+pub const LONGEST_PATH: usize = 107;
 
 /// Why there is no control socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// The path does not fit.
-    #[error("the path of the control socket is {0} bytes long, and the system takes {LONGEST}")]
+    #[error(
+        "the path of the control socket is {0} bytes long, and the system takes {LONGEST_PATH}"
+    )]
     TooLong(usize),
     /// Somebody listens there.
     #[error("the control socket is in use by another process")]
@@ -39,7 +41,7 @@ impl Socket {
     /// Binds `path`, mode 0600. What a process left behind that was killed is removed.
     pub fn bind(path: &Path) -> Result<Self, SocketError> {
         let length = path.as_os_str().len();
-        if length > LONGEST {
+        if length > LONGEST_PATH {
             return Err(SocketError::TooLong(length));
         }
         make_way(path)?;

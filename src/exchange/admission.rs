@@ -224,7 +224,7 @@ impl Context {
         let (waiter, told) = self.waiter();
         let number = waiter.number;
         let (machine, first) = Machine::start(
-            self.policy(&order.gateway.name, order.conversion.operation),
+            self.terms(&order.gateway.name, order.conversion.operation),
             order.key.explicit,
             order.facts.tracking_id.is_some(),
             order.read_at,

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 use super::config::Config;
 use super::facts::Fact;
 use super::flight::{Flight, Told, Waiter};
-use super::identity::{Digest, HashKey, Owner};
-use super::machine::{Policy, State};
+use super::identity::{Common, HashKey, Owner};
+use super::machine::{Policy, State, Terms};
 use super::metrics::Metrics;
 use super::recorder::Recorder;
 use super::story::Ended;
@@ -23,7 +23,7 @@ use crate::timing::{Clock, Moment, Stamps};
 /// What a new flight begins with; it keeps that to its end.
 pub(super) struct Rules {
     pub(super) config: Config,
-    pub(super) policy: Policy,
+    pub(super) policy: Arc<Policy>,
 }
 
 /// What the flights share.
@@ -46,11 +46,11 @@ impl Context {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The rules for an exchange of this gateway and operation.
-    pub(super) fn policy(&self, gateway: &str, operation: Operation) -> Policy {
-        Policy {
+    /// What a new exchange of this gateway and operation goes by.
+    pub(super) fn terms(&self, gateway: &str, operation: Operation) -> Terms {
+        Terms {
+            policy: Arc::clone(&self.rules.now().policy),
             schedule: self.schedules.of(gateway, operation.name()),
-            ..self.rules.now().policy.clone()
         }
     }
 
@@ -126,7 +126,7 @@ impl Context {
         })
     }
 
-    fn transaction(&self, owner: Owner, uid: &str) -> Digest {
+    fn transaction(&self, owner: Owner, uid: &str) -> Common {
         self.hash_key.common("transaction", owner, [uid.as_bytes()])
     }
 

@@ -54,7 +54,7 @@ impl Flights {
         Self(Arc::new(Context {
             rules: Live::new(Rules {
                 config: parts.config,
-                policy: parts.policy,
+                policy: Arc::new(parts.policy),
             }),
             hash_key: parts.hash_key,
             clock: parts.clock,
@@ -71,12 +71,18 @@ impl Flights {
 
     /// Puts other bounds and rules in force for exchanges that begin from now on.
     pub fn reconfigure(&self, config: Config, policy: Policy) {
+        let policy = Arc::new(policy);
         self.0.rules.replace(Rules { config, policy });
     }
 
     /// The key of every hash of what clients send.
     pub fn hash_key(&self) -> &HashKey {
         &self.0.hash_key
+    }
+
+    /// When their polls are sent, for the operator's eyes.
+    pub fn schedules(&self) -> &Schedules {
+        &self.0.schedules
     }
 
     /// Takes a request in. What runs already is looked up before any limit is, so that the repeat

@@ -28,9 +28,13 @@ pub struct Credential(Digest);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(Digest);
 
+/// Something that several exchanges may have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Common([u8; 16]);
+
 /// A keyed hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Digest([u8; 32]);
+struct Digest([u8; 32]);
 
 impl Digest {
     /// The first half: what names a thing among few millions, where memory counts.
@@ -60,6 +64,12 @@ macro_rules! written_as_bytes {
 }
 
 written_as_bytes!(Owner, Credential, Fingerprint);
+
+impl fmt::Debug for Common {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Common(…)")
+    }
+}
 
 impl fmt::Debug for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,8 +189,9 @@ impl HashKey {
         purpose: &'static str,
         owner: Owner,
         parts: [&[u8]; N],
-    ) -> Digest {
-        self.digest(purpose, std::iter::once(owner.0.0.as_slice()).chain(parts))
+    ) -> Common {
+        let parts = std::iter::once(owner.0.0.as_slice()).chain(parts);
+        Common(self.digest(purpose, parts).half())
     }
 
     fn digest<'a>(&self, purpose: &'a str, parts: impl IntoIterator<Item = &'a [u8]>) -> Digest {

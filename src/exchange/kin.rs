@@ -1,5 +1,5 @@
 //! What an exchange has in common with others, and by which they are told of each other.
-use super::identity::{Digest, Fingerprint, HashKey};
+use super::identity::{Common, Fingerprint, HashKey};
 use super::order::{Identity, Key};
 use crate::protocol::MatchFacts;
 
@@ -7,9 +7,9 @@ use crate::protocol::MatchFacts;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kin {
     /// The key, where the client gave one: no other can stand on two exchanges.
-    pub(super) key: Option<Digest>,
+    pub(super) key: Option<Common>,
     /// Type, tracking id and amount: what may be the same purchase, or be taken for it.
-    pub(super) purchase: Option<Digest>,
+    pub(super) purchase: Option<Common>,
     /// What was asked for, where equal requests are wanted side by side (`duplicate_check: false`).
     pub(super) beside: Option<Fingerprint>,
 }

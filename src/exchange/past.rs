@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::facts::{Fact, Facts, Reads};
 use super::gateway::Home;
-use super::identity::{Digest, HashKey};
+use super::identity::{Common, HashKey};
 use super::recover::subject;
 use crate::journal::{Remembered, Standing};
 use crate::timing::{Moment, Stamps};
@@ -108,16 +108,16 @@ const LEAST: usize = 4096;
 #[derive(Default)]
 pub(super) struct Rivals {
     /// When the last exchange of a purchase was delivered.
-    last: HashMap<Digest, Moment>,
+    last: HashMap<Common, Moment>,
     /// The purchases of those that are unsettled.
-    sought: HashSet<Digest>,
+    sought: HashSet<Common>,
     /// How many there may be before they are looked through.
     limit: usize,
 }
 
 impl Rivals {
     /// An exchange was delivered that began at `began`, which all that come later did not precede.
-    fn delivered(&mut self, purchase: Digest, delivered_at: Moment, began: Moment) {
+    fn delivered(&mut self, purchase: Common, delivered_at: Moment, began: Moment) {
         let last = self.last.entry(purchase).or_insert(delivered_at);
         *last = delivered_at.max(*last);
         if self.last.len() > self.limit.max(LEAST) {
@@ -131,7 +131,7 @@ impl Rivals {
 
     /// True if one was delivered so late that a search for one that began at `began` could take its
     /// transaction.
-    pub(super) fn has_after(&self, purchase: &Digest, began: Moment) -> bool {
+    pub(super) fn has_after(&self, purchase: &Common, began: Moment) -> bool {
         let last = self.last.get(purchase);
         last.is_some_and(|delivered_at| *delivered_at + GRAINS >= began)
     }
@@ -142,7 +142,7 @@ mod tests {
     use super::super::identity::Owner;
     use super::*;
 
-    fn purchase(number: u32) -> Digest {
+    fn purchase(number: u32) -> Common {
         let owner = Owner::of_bytes([1; 32]);
         HashKey::from([7; 32]).common("purchase", owner, [&number.to_be_bytes()])
     }

@@ -101,8 +101,8 @@ impl Recovery<'_> {
             .purchase
             .is_some_and(|purchase| self.rivals.has_after(&purchase, subject.read_at));
         let now = context.clock.now();
-        let policy = context.policy(subject.home.name(), subject.conversion.operation);
-        let machine = Machine::restored(policy, restored, now, fastrand::u64(..));
+        let terms = context.terms(subject.home.name(), subject.conversion.operation);
+        let machine = Machine::restored(terms, restored, now, fastrand::u64(..));
         let flight = Arc::new(Flight::new(subject, machine, None));
         flight.handed_over.store(true, Ordering::Release);
         flight.note(What::Resumed, now);

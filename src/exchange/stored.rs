@@ -88,9 +88,7 @@ impl Stored {
         }
         context.metrics.replayed();
         let expires_at = on_disk.expires_at;
-        context
-            .results
-            .restore(on_disk.result, Arc::clone(&answer), expires_at);
+        context.results.restore(on_disk.result, &answer, expires_at);
         Admission::Kept { exchange, answer }
     }
 }

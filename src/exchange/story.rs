@@ -12,6 +12,7 @@ use super::glance::Group;
 use super::machine::Doubt;
 use super::telling::{Words, of_change, of_step};
 use super::trail::{Step, Trail, What};
+use super::verdict::Word;
 use crate::journal::{Entry, Number, Remembered, Standing};
 use crate::timing::{Moment, Stamp, Stamps};
 
@@ -24,6 +25,12 @@ pub struct Story {
     pub state: String,
     /// What it waits for, or why it is in doubt, in words.
     pub now: Option<String>,
+    /// What the operator said became of it: executed or not-executed.
+    pub verdict: Option<String>,
+    /// How the operator knows.
+    pub reason: Option<String>,
+    /// When the operator said so, RFC 3339.
+    pub settled: Option<String>,
     /// The key that every submit of it carries.
     pub idempotency_key: String,
     /// The task's id at the gateway.
@@ -67,6 +74,8 @@ pub struct ToldStep {
 pub(super) struct Ended {
     about: About,
     trail: Trail,
+    /// What the operator gave as the reason of a verdict.
+    reason: Option<Box<str>>,
 }
 
 /// Which exchange it is.
@@ -104,11 +113,20 @@ impl About {
         self.exchange.to_string() == id || self.key == id || self.ticket.as_deref() == Some(id)
     }
 
-    fn story(self, state: &str, now: Option<String>, began: Stamp, steps: Vec<ToldStep>) -> Story {
+    fn story(
+        self,
+        (state, now): (&str, Option<String>),
+        word: Option<Word>,
+        began: Stamp,
+        steps: Vec<ToldStep>,
+    ) -> Story {
         Story {
             exchange: self.exchange.to_string(),
             state: state.to_owned(),
             now,
+            verdict: word.as_ref().map(|it| it.verdict.name().to_owned()),
+            settled: word.as_ref().map(|it| written(it.at)),
+            reason: word.and_then(|it| it.reason).map(String::from),
             idempotency_key: self.key,
             request_id: self.ticket,
             tracking_id: self.tracking_id,
@@ -127,6 +145,7 @@ impl Ended {
         Self {
             about: About::of(flight),
             trail: flight.trail(),
+            reason: flight.core().reason.clone(),
         }
     }
 }
@@ -160,6 +179,9 @@ impl Flights {
         let trail = flight.trail();
         let here = trail.steps().next().map_or(0, |(_, step)| step.first);
         let began = stamps.of(flight.read_at);
+        let reason = flight.core().reason.clone();
+        let word = Word::of_trail(&trail, reason.as_deref(), flight.read_at, stamps)
+            .or_else(|| Word::of_records(earlier));
         let earlier = earlier.iter().filter(|entry| {
             let after = entry.stamp.since(began);
             after < Duration::from_millis(here.into())
@@ -172,7 +194,7 @@ impl Flights {
         });
         let waits = || format!("it waits for {}", glance.awaits());
         let now = doubt.map_or_else(waits, |doubt| doubt.words().to_owned());
-        About::of(flight).story(glance.group.name(), Some(now), began, steps)
+        About::of(flight).story((glance.group.name(), Some(now)), word, began, steps)
     }
 
     /// Tells of those that ended a moment ago, while they are remembered.
@@ -184,7 +206,9 @@ impl Flights {
             .map(|ended| {
                 let (about, read_at) = (ended.about.clone(), ended.about.read_at);
                 let steps = of_trail(&ended.trail, read_at, stamps).collect();
-                about.story("ended", None, stamps.of(read_at), steps)
+                let reason = ended.reason.as_deref();
+                let word = Word::of_trail(&ended.trail, reason, read_at, stamps);
+                about.story(("ended", None), word, stamps.of(read_at), steps)
             })
             .collect()
     }
@@ -218,7 +242,8 @@ impl Story {
                 known => ("in-doubt", known.map(Doubt::words)),
             },
         };
-        about.story(state, now.map(str::to_owned), began, steps)
+        let now = now.map(str::to_owned);
+        about.story((state, now), Word::of_records(entries), began, steps)
     }
 }
 

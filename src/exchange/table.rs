@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::facts::{Facts, Reads};
 use super::flight::{Answer, Flight};
-use super::identity::{Digest, Fingerprint, Owner};
+use super::identity::{Common, Fingerprint, Owner};
 use super::index::Index;
 use super::order::Identity;
 use super::story::Ended;
@@ -23,8 +23,8 @@ const MOST_ENDED: usize = 256;
 pub(super) struct Table {
     flights: HashMap<Fingerprint, Arc<Flight>>,
     pub(super) by_task: HashMap<ResultKey, Task>,
-    by_key: Index<Digest>,
-    by_purchase: Index<Digest>,
+    by_key: Index<Common>,
+    by_purchase: Index<Common>,
     by_request: Index<Fingerprint>,
     owners: HashMap<Owner, usize>,
     pub(super) facts: Facts,
@@ -58,12 +58,12 @@ pub(super) struct Task {
 /// A bounded set of the last transactions.
 #[derive(Default)]
 pub(super) struct Recent {
-    known: HashSet<Digest>,
-    order: VecDeque<Digest>,
+    known: HashSet<Common>,
+    order: VecDeque<Common>,
 }
 
 impl Recent {
-    pub(super) fn insert(&mut self, transaction: Digest) {
+    pub(super) fn insert(&mut self, transaction: Common) {
         if self.known.insert(transaction) {
             self.order.push_back(transaction);
         }
@@ -74,7 +74,7 @@ impl Recent {
         }
     }
 
-    pub(super) fn contains(&self, transaction: &Digest) -> bool {
+    pub(super) fn contains(&self, transaction: &Common) -> bool {
         self.known.contains(transaction)
     }
 }

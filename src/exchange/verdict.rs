@@ -4,7 +4,10 @@ use uuid::Uuid;
 
 use super::flight::{Command, Flight};
 use super::flights::Flights;
-use super::machine::Verdict;
+use super::machine::{Doubt, Verdict};
+use super::trail::{Trail, What};
+use crate::journal::{Change, Entry};
+use crate::timing::{Moment, Stamp, Stamps};
 
 /// Why a verdict is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +42,66 @@ pub(super) struct Ruling {
     /// How the operator knows.
     pub(super) reason: Box<str>,
     pub(super) done: oneshot::Sender<Result<(), VerdictError>>,
+}
+
+/// The operator's word as it stands on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) verdict: Verdict,
+    /// How the operator knows.
+    pub(super) reason: Option<Box<str>>,
+    pub(super) at: Stamp,
+}
+
+impl Word {
+    /// As the records of an exchange have it.
+    pub(super) fn of_records(entries: &[Entry]) -> Option<Self> {
+        entries.iter().rev().find_map(|entry| {
+            let (verdict, reason) = match &entry.change {
+                // Without a reason its time was over.
+                Change::Closed(reason) => (Verdict::NotExecuted, Some(reason.clone()?)),
+                Change::InDoubt(doubt) if *doubt.cause == *Doubt::Executed.name() => {
+                    (Verdict::Executed, doubt.reason.clone())
+                }
+                Change::Submitted(_)
+                | Change::Resubmitted(_)
+                | Change::Accepted(_)
+                | Change::Candidate(_)
+                | Change::Completed(_)
+                | Change::Delivered
+                | Change::InDoubt(_)
+                | Change::Withdrawn
+                | Change::Refused => return None,
+            };
+            Some(Self {
+                verdict,
+                reason,
+                at: entry.stamp,
+            })
+        })
+    }
+
+    /// As this process heard it.
+    pub(super) fn of_trail(
+        trail: &Trail,
+        reason: Option<&str>,
+        read_at: Moment,
+        stamps: Stamps,
+    ) -> Option<Self> {
+        let steps = trail.steps().map(|(_, step)| step);
+        let said = steps.filter_map(|step| {
+            if let What::Resolved(verdict) = step.what {
+                return Some((verdict, step.last()));
+            }
+            None
+        });
+        let (verdict, after) = said.last()?;
+        Some(Self {
+            verdict,
+            reason: reason.map(Into::into),
+            at: stamps.of(read_at + after),
+        })
+    }
 }
 
 impl Flights {

@@ -61,6 +61,7 @@ impl Book {
             candidate: None,
             answer: None,
             key_in_force: true,
+            closed_because: None,
         };
         Ok(Self {
             remembered,
@@ -111,7 +112,12 @@ impl Book {
             }
             Change::Delivered => remembered.standing = Standing::Delivered,
             Change::InDoubt(doubt) => remembered.standing = Standing::InDoubt(doubt),
-            Change::Withdrawn | Change::Closed(_) => {
+            Change::Withdrawn => {
+                remembered.standing = Standing::Ended;
+                self.end = Some(End::Closed);
+            }
+            Change::Closed(reason) => {
+                remembered.closed_because = reason;
                 remembered.standing = Standing::Ended;
                 self.end = Some(End::Closed);
             }

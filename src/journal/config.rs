@@ -1,6 +1,8 @@
 //! `[journal]`.
 use std::path::PathBuf;
 
+use super::disk::beside;
+
 /// Where the journal is and how large it may become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -18,6 +20,11 @@ impl Config {
     /// The smallest `journal.max_bytes` that makes sense: redb's empty file takes a good megabyte,
     /// and one answer may take several.
     pub const LEAST_MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+    /// Every file of the journal.
+    pub fn files(&self) -> [PathBuf; 4] {
+        ["", ".wal", ".key", ".last"].map(|suffix| beside(&self.path, suffix))
+    }
 }
 
 impl Default for Config {

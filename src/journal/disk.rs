@@ -61,6 +61,23 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
 
     /// Locks the file for as long as it is open.
     fn lock(&self) -> io::Result<Lock>;
+
+    /// Whether the name that this file was opened under is still its own.
+    fn named(&self, path: &Path) -> io::Result<Named>;
+}
+
+/// How an open file stands to the name that it was opened under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// The name is this file's.
+    Still,
+    /// Nothing has the name, and this file has another one, or stands on a disk that is not mounted
+    /// any more.
+    Moved,
+    /// Nothing has the name, and this file has none at all: it is gone when it is closed.
+    Removed,
+    /// Another file has the name.
+    Taken,
 }
 
 /// What came of locking a file.
@@ -144,6 +161,17 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// A new file beside `path`, and its name: it is given that of `path` when it is whole. One that an
+/// earlier process did not get so far with makes way.
+pub(super) fn fresh(disk: &dyn Disk, path: &Path) -> io::Result<(PathBuf, Arc<dyn DiskFile>)> {
+    let fresh = beside(path, ".new");
+    if disk.open(&fresh)?.is_some() {
+        disk.remove(&fresh)?;
+    }
+    let file = disk.create(&fresh)?;
+    Ok((fresh, file))
+}
+
 #[derive(Debug)]
 struct SystemFile(File);
 
@@ -177,6 +205,26 @@ impl DiskFile for SystemFile {
             Ok(()) => Ok(Lock::Ours),
             Err(std::fs::TryLockError::WouldBlock) => Ok(Lock::Held(self.holder())),
             Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// A file that is open keeps its inode, so no other one can have its number.
+    fn named(&self, path: &Path) -> io::Result<Named> {
+        let ours = self.0.metadata()?;
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if (found.dev(), found.ino()) == (ours.dev(), ours.ino()) => Ok(Named::Still),
+            Ok(_) => Ok(Named::Taken),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                    let is_gone = ours.nlink() == 0;
+                    Ok(if is_gone {
+                        Named::Removed
+                    } else {
+                        Named::Moved
+                    })
+                }
+                _ => Err(error),
+            },
         }
     }
 }
@@ -237,6 +285,23 @@ mod tests {
         assert!(by.is_none_or(|by| by == std::process::id()));
         drop(first);
         assert_eq!(second.lock().unwrap(), Lock::Ours);
+    }
+
+    #[test]
+    fn a_file_knows_whether_its_name_is_still_its_own() {
+        let room = tempfile::tempdir().unwrap();
+        let (path, other) = (room.path().join("file"), room.path().join("other"));
+        let file = SystemDisk.create(&path).unwrap();
+        assert_eq!(file.named(&path).unwrap(), Named::Still);
+        SystemDisk.rename(&path, &other).unwrap();
+        assert_eq!(file.named(&path).unwrap(), Named::Moved);
+        let _second = SystemDisk.create(&path).unwrap();
+        assert_eq!(file.named(&path).unwrap(), Named::Taken);
+        SystemDisk.rename(&other, &path).unwrap();
+        assert_eq!(file.named(&path).unwrap(), Named::Still);
+        SystemDisk.remove(&path).unwrap();
+        assert_eq!(file.named(&path).unwrap(), Named::Removed);
+        assert_eq!(file.named(&path.join("below")).unwrap(), Named::Removed);
     }
 
     #[test]

@@ -128,6 +128,8 @@ pub struct Remembered {
     pub answer: Option<Place>,
     /// False if it was written under a key that is not the one in force: nobody can ask for it.
     pub key_in_force: bool,
+    /// The operator's reason, where it was the operator who closed it.
+    pub closed_because: Option<Box<str>>,
 }
 
 /// Where an exchange stood at its last entry.

@@ -1,9 +1,9 @@
 //! Why the journal cannot be opened, cannot take an entry, or cannot give an answer back.
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::Place;
-use super::{log, mark};
+use super::{Lost, Place, log, mark};
 
 /// Why the journal was not opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -44,22 +44,24 @@ pub enum OpenError {
         /// The key file.
         key: PathBuf,
     },
-    /// The journal's mark is there and the journal is not.
+    /// The journal's mark or its log is there and the journal is not.
     #[error(
-        "{} is gone, and its mark {} is there: bring the journal back, or move the mark away too to \
-         begin an empty one, which forgets every exchange", journal.display(), mark.display()
+        "{} is gone, and {} is there: bring the journal back; or look up at the gateway what was paid \
+         in the last day, then move {} and {} away too to begin an empty one, which forgets every \
+         exchange", journal.display(), witness.display(), mark::path_of(journal).display(),
+        log::path_of(journal).display()
     )]
     JournalGone {
         /// The journal.
         journal: PathBuf,
-        /// The mark.
-        mark: PathBuf,
+        /// The mark, or the log.
+        witness: PathBuf,
     },
     /// The journal has fewer commits than its mark or its log tells of.
     #[error(
         "the newest records of {} are gone: {} tells of later ones; the file was damaged, or an \
          older copy was put back. Bring the right files back; or, after the payments of that time \
-         were looked up at the gateway, go on without them by moving {} and {} away",
+         were looked up at the gateway, stop holdline and go on without them by moving {} and {} away",
         journal.display(), witness.display(), mark::path_of(journal).display(),
         log::path_of(journal).display()
     )]
@@ -123,11 +125,14 @@ fn holder(by: Option<u32>) -> String {
 pub struct AppendError;
 
 /// Why a new exchange may not start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRoom {
     /// The file cannot be written now.
     #[error("the journal is down")]
     Down,
+    /// A file of the journal does not stand where it stood.
+    #[error("the journal is down: {0}")]
+    Lost(Arc<Lost>),
     /// The disk does not answer: a commit has been under way for seconds.
     #[error("the journal waits for its disk")]
     Hung,

@@ -16,7 +16,7 @@ use super::queue::{Queue, Queued};
 use super::site::Site;
 use super::store::Store;
 use super::work::perform;
-use super::{Change, Entry, Number, Page, Place, Remembered, Report, Sealed};
+use super::{Change, Entry, Lost, Number, Page, Place, Remembered, Report, Sealed};
 use crate::timing::{Clock, Moment};
 
 /// A disk that has not done a piece of work for so long has hung: an exchange whose answer is at hand
@@ -48,6 +48,8 @@ pub(super) struct Shared {
     /// Wakes the writer.
     pub(super) wake: Notify,
     pub(super) up: AtomicBool,
+    /// What keeps it down, where that is a file that does not stand where it stood. Set by the writer.
+    pub(super) lost: Mutex<Option<Arc<Lost>>>,
     /// Set by the writer when what may not be dropped fills the file.
     pub(super) full: AtomicBool,
     pub(super) next: AtomicU64,
@@ -61,9 +63,22 @@ pub(super) struct Files {
     /// Locked from the start to the end.
     pub(super) key: Option<KeyFile>,
     pub(super) store: Option<Store>,
+    /// How many commits the last open file had, while there is none.
+    pub(super) commits: u64,
 }
 
 impl Shared {
+    /// Says which files do not stand where they stood; none if all do.
+    pub(super) fn lacks(&self, lost: Option<Lost>) {
+        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost.map(Arc::new);
+    }
+
+    /// Why nothing can be written.
+    fn downfall(&self) -> NoRoom {
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.clone().map_or(NoRoom::Down, NoRoom::Lost)
+    }
+
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,7 +182,7 @@ impl Journal {
     /// Whether a new exchange may start.
     pub fn may_start(&self) -> Result<(), NoRoom> {
         if !self.is_up() {
-            Err(NoRoom::Down)
+            Err(self.0.downfall())
         } else if self.0.has_hung() {
             Err(NoRoom::Hung)
         } else if self.0.full.load(Ordering::Acquire) {
@@ -223,10 +238,11 @@ impl Journal {
     }
 
     /// Makes everything that was appended durable and lets the file go. Returns when the writer has
-    /// ended; what is appended from now on fails.
-    pub async fn close(&self) {
+    /// ended, with how many entries it could not write; what is appended from now on fails.
+    pub async fn close(&self) -> usize {
         self.0.closing.cancel();
         self.0.closed.cancelled().await;
+        self.0.queue().owed()
     }
 }
 

@@ -29,8 +29,10 @@ const LENGTH: usize = TITLE.len() + 65;
 pub(super) struct KeyFile {
     bytes: Zeroizing<[u8; 32]>,
     path: PathBuf,
+    /// True if nothing was ever written under it.
+    is_new: bool,
     /// Holds the lock.
-    _file: Arc<dyn DiskFile>,
+    file: Arc<dyn DiskFile>,
 }
 
 impl KeyFile {
@@ -50,13 +52,13 @@ impl KeyFile {
         };
         lock(&*file, &path)?;
         check_mode(&*file, &path)?;
-        let bytes = match read(&*file).map_err(failed)? {
-            Some(bytes) => bytes,
+        let (bytes, is_new) = match read(&*file).map_err(failed)? {
+            Some(bytes) => (bytes, false),
             // Nothing was ever written under a key that is not whole yet.
             None if disk.open(journal).map_err(failed)?.is_none() && is_begun(&*file) => {
                 let bytes = fresh()?;
                 write(&*file, &bytes).map_err(failed)?;
-                bytes
+                (bytes, true)
             }
             None => return Err(OpenError::KeyForm { path }),
         };
@@ -66,7 +68,8 @@ impl KeyFile {
         Ok(Self {
             bytes,
             path,
-            _file: file,
+            is_new,
+            file,
         })
     }
 
@@ -87,12 +90,23 @@ impl KeyFile {
         Ok(Self {
             bytes,
             path,
-            _file: file,
+            is_new: false,
+            file,
         })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// True if nothing was ever written under it.
+    pub(super) const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> Arc<dyn DiskFile> {
+        Arc::clone(&self.file)
     }
 
     /// The key of every hash of what a client sent.

@@ -151,7 +151,12 @@ impl Log {
     }
 
     /// The frame of this number, if it stands there: how long it is, and what is in it.
-    fn frame(&self, bytes: &[u8], at: usize, number: u64) -> Option<(usize, Zeroizing<Vec<u8>>)> {
+    pub(super) fn frame(
+        &self,
+        bytes: &[u8],
+        at: usize,
+        number: u64,
+    ) -> Option<(usize, Zeroizing<Vec<u8>>)> {
         let (found, sealed) = parts(bytes.get(at..)?)?;
         if found != number {
             return None;
@@ -276,7 +281,7 @@ fn weight_of(entry: &Entry) -> u64 {
 }
 
 /// What is sealed in a frame.
-fn clear(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
+pub(super) fn clear(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
     let records: Vec<_> = entries
         .iter()
         .map(|entry| encode(entry.stamp, &entry.change))
@@ -295,7 +300,7 @@ fn clear(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
 }
 
 /// The entries of a frame, if it is one.
-fn entries(clear: &[u8]) -> Option<Vec<Entry>> {
+pub(super) fn entries(clear: &[u8]) -> Option<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut rest = clear;
     while !rest.is_empty() {

@@ -19,9 +19,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::disk::{Disk, DiskFile, beside};
+use super::disk::{Disk, DiskFile, beside, fresh};
 use super::error::OpenError;
 use super::key::{KeyFile, check_mode};
+use super::log;
 
 /// How many bytes of the checksum are kept.
 const CHECKSUM: usize = 16;
@@ -36,6 +37,8 @@ pub(super) struct Mark {
     file: Arc<dyn DiskFile>,
     key: [u8; 32],
     path: PathBuf,
+    /// True if there was none before.
+    is_new: bool,
     /// So that a disk that refuses is told of once.
     fails: AtomicBool,
 }
@@ -45,9 +48,9 @@ pub(super) fn path_of(journal: &Path) -> PathBuf {
     beside(journal, ".last")
 }
 
-/// Refuses a mark whose journal is gone: a journal has its name, durably, before its mark is made.
+/// Refuses a mark or a log whose journal is gone: a journal has its name, durably, before they are
+/// made.
 pub(super) fn check_journal(disk: &dyn Disk, journal: &Path) -> Result<(), OpenError> {
-    let mark = path_of(journal);
     let is_there = |path: &Path| match disk.open(path) {
         Ok(file) => Ok(file.is_some()),
         Err(source) => Err(OpenError::File {
@@ -55,12 +58,14 @@ pub(super) fn check_journal(disk: &dyn Disk, journal: &Path) -> Result<(), OpenE
             source,
         }),
     };
-    // In this order: another process may be making both.
-    if is_there(&mark)? && !is_there(journal)? {
-        return Err(OpenError::JournalGone {
-            journal: journal.to_owned(),
-            mark,
-        });
+    for witness in [path_of(journal), log::path_of(journal)] {
+        // In this order: another process may be making both.
+        if is_there(&witness)? && !is_there(journal)? {
+            return Err(OpenError::JournalGone {
+                journal: journal.to_owned(),
+                witness,
+            });
+        }
     }
     Ok(())
 }
@@ -77,9 +82,38 @@ impl Mark {
             Ok(file)
         });
         match made {
-            Ok(file) => Ok(Self::of(file, path, key)),
+            Ok(file) => Ok(Self {
+                is_new: true,
+                ..Self::of(file, path, key)
+            }),
             Err(source) => Err(OpenError::File { path, source }),
         }
+    }
+
+    /// Has the mark of a journal tell of so many commits; where there is none it comes under its name
+    /// when it tells.
+    pub(super) fn tell(
+        disk: &dyn Disk,
+        journal: &Path,
+        key: &KeyFile,
+        commits: u64,
+    ) -> Result<(), OpenError> {
+        if let Some(mark) = Self::open_existing(disk, journal, key)? {
+            mark.set(commits);
+            return Ok(());
+        }
+        let path = path_of(journal);
+        let make = || {
+            let (fresh, file) = fresh(disk, &path)?;
+            Self::of(Arc::clone(&file), path.clone(), key).write(commits)?;
+            file.sync()?;
+            disk.rename(&fresh, &path)?;
+            disk.sync_directory(&path)
+        };
+        make().map_err(|source| OpenError::File {
+            path: path.clone(),
+            source,
+        })
     }
 
     /// Opens the mark of a journal, if it has one.
@@ -103,12 +137,25 @@ impl Mark {
             file,
             key: key.mark_key(),
             path,
+            is_new: false,
             fails: AtomicBool::new(false),
         }
     }
 
+    /// The file.
+    pub(super) fn file(&self) -> Arc<dyn DiskFile> {
+        Arc::clone(&self.file)
+    }
+
     /// Refuses a journal that counts fewer commits than its mark.
     pub(super) fn check(&self, journal: &Path, commits: u64) -> Result<(), OpenError> {
+        if self.is_new && commits > 0 {
+            tracing::warn!(
+                mark = %self.path.display(),
+                "the journal's mark was gone and is made anew: whether the journal is an older one, or \
+                 its log lacks anything, could not be seen"
+            );
+        }
         let told = self.read().map_err(|source| OpenError::File {
             path: self.path.clone(),
             source,
@@ -150,14 +197,18 @@ impl Mark {
     /// Tells of a commit that is durable. Where that fails the commit stands all the same, and a
     /// loss of it would not be noticed.
     pub(super) fn set(&self, commits: u64) {
-        let offset = commits % SLOTS * SLOT as u64;
-        let written = self.file.write(offset, &self.slot(commits));
+        let written = self.write(commits);
         let failed_before = self.fails.swap(written.is_err(), Ordering::Relaxed);
         if let Err(error) = written
             && !failed_before
         {
             tracing::error!(path = %self.path.display(), %error, "failed to write the journal's mark");
         }
+    }
+
+    fn write(&self, commits: u64) -> std::io::Result<()> {
+        let offset = commits % SLOTS * SLOT as u64;
+        self.file.write(offset, &self.slot(commits))
     }
 
     fn slot(&self, commits: u64) -> [u8; SLOT] {

@@ -8,6 +8,7 @@ mod error;
 mod fault;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod guard;
 mod handle;
 mod key;
 mod listing;
@@ -17,6 +18,7 @@ mod metrics;
 mod open;
 mod queue;
 mod reader;
+mod reopen;
 mod room;
 #[cfg(test)]
 mod samples;
@@ -32,9 +34,10 @@ mod work;
 mod writer;
 
 pub use config::Config;
-pub use disk::{Disk, DiskFile, Lock, SystemDisk, Work, Working};
+pub use disk::{Disk, DiskFile, Lock, Named, SystemDisk, Work, Working};
 pub use entry::{Change, Doubt, Entry, Head, Number, Place, Remembered, Sealed, Standing};
 pub use error::{AppendError, NoRoom, OpenError, ReadError};
+pub use guard::{Absence, Lost};
 pub use handle::{Appending, Journal, Reading};
 pub use listing::{Page, Report};
 pub use metrics::Metrics;

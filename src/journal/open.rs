@@ -102,11 +102,13 @@ impl Claimed {
             files: RwLock::new(Files {
                 key: Some(key),
                 store: Some(store),
+                commits: 0,
             }),
             queue: Mutex::new(Queue::default()),
             at_work: Mutex::default(),
             wake: Notify::new(),
             up: AtomicBool::new(true),
+            lost: Mutex::default(),
             full: AtomicBool::new(false),
             next: AtomicU64::new(next),
             closing: CancellationToken::new(),

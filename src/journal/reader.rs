@@ -37,6 +37,7 @@ impl Reader {
         let beside = Beside {
             mark: Mark::open_existing(&*disk, &path, &key)?,
             log: log::open(&*disk, &path)?,
+            guard: None,
         };
         let storage = Overlay::new(file).map_err(failed)?;
         let site = Site {

@@ -5,18 +5,19 @@ use std::sync::{Arc, Mutex};
 use redb::{Database, ReadableDatabase, StorageBackend};
 
 use super::Metrics;
-use super::disk::{Disk, DiskFile, Lock, beside};
+use super::disk::{Disk, DiskFile, Lock, fresh};
 use super::error::OpenError;
 use super::fault::StoreError;
+use super::guard::Guard;
 use super::key::{KeyFile, check_mode};
 use super::log::{self, Log};
-use super::mark::Mark;
+use super::mark::{self, Mark};
 use super::room::Room;
 use super::storage::Bounded;
 use super::store::{FORMAT, META, RECORDS, Store};
 
 /// What redb may keep in memory. The part of the file in use is small, and Linux caches the rest.
-const CACHE_BYTES: usize = 8 * 1024 * 1024;
+const CACHE_BYTES: usize = 2 * 1024 * 1024;
 
 /// The oldest format that is read: one without a log.
 const OLDEST_FORMAT: u64 = 1;
@@ -34,11 +35,12 @@ pub(super) struct Site {
     pub(super) taken: Arc<AtomicU64>,
 }
 
-/// What stands beside an open file. Beside one that is looked at only there may be neither.
+/// What stands beside an open file. Beside one that is looked at only there may be nothing.
 #[derive(Debug)]
 pub(super) struct Beside {
     pub(super) mark: Option<Mark>,
     pub(super) log: Option<Arc<dyn DiskFile>>,
+    pub(super) guard: Option<Guard>,
 }
 
 /// What is done where there is no file.
@@ -60,7 +62,16 @@ impl Site {
         let file = match self.disk.open(&self.path).map_err(failed)? {
             Some(file) => file,
             None => match gone {
-                Gone::Make => self.create(key)?,
+                Gone::Make => {
+                    if !key.is_new() {
+                        tracing::warn!(
+                            path = %self.path.display(),
+                            "an empty journal is begun under a key that is older: what was recorded \
+                             under it, if anything, is not known"
+                        );
+                    }
+                    self.create(key)?
+                }
                 Gone::Fail => return Err(failed(std::io::ErrorKind::NotFound.into())),
             },
         };
@@ -73,15 +84,20 @@ impl Site {
         self.disk.sync_directory(&self.path).map_err(failed)?;
         let mark = Mark::open(&*self.disk, &self.path, key)?;
         let log = log::make(&*self.disk, &self.path)?;
-        let store = self.opened(
-            self.bounded(file),
-            key,
-            room,
-            Beside {
-                mark: Some(mark),
-                log: Some(log),
-            },
-        )?;
+        let guard = Guard::new(
+            [
+                (key.path().to_owned(), key.file()),
+                (log::path_of(&self.path), Arc::clone(&log)),
+                (self.path.clone(), Arc::clone(&file)),
+            ],
+            (mark::path_of(&self.path), mark.file()),
+        );
+        let beside = Beside {
+            mark: Some(mark),
+            log: Some(log),
+            guard: Some(guard),
+        };
+        let store = self.opened(self.bounded(file), key, room, beside)?;
         store.check_newest(self)?;
         Ok(store)
     }
@@ -99,20 +115,13 @@ impl Site {
         }
     }
 
-    /// A file comes under its name when it is whole, so that no start ever sees half of one. What a
-    /// journal that was moved away left in its log is not this one's.
+    /// A file comes under its name when it is whole, so that no start ever sees half of one.
     fn create(&self, key: &KeyFile) -> Result<Arc<dyn DiskFile>, OpenError> {
-        let fresh = beside(&self.path, ".new");
         let failed = |source| OpenError::File {
             path: self.path.clone(),
             source,
         };
-        for left in [&fresh, &log::path_of(&self.path)] {
-            if self.disk.open(left).map_err(failed)?.is_some() {
-                self.disk.remove(left).map_err(failed)?;
-            }
-        }
-        let file = self.disk.create(&fresh).map_err(failed)?;
+        let (fresh, file) = fresh(&*self.disk, &self.path).map_err(failed)?;
         let filled = fill(self.bounded(file), key.id());
         filled.map_err(|error| self.told(&error))?;
         self.disk.rename(&fresh, &self.path).map_err(failed)?;
@@ -174,6 +183,7 @@ impl Site {
             room,
             mark: beside.mark,
             log: Mutex::new(log),
+            guard: beside.guard,
         })
     }
 

@@ -22,6 +22,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTran
 use super::codec::{decode, encode};
 use super::error::OpenError;
 use super::fault::StoreError;
+use super::guard::Guard;
 use super::log::Log;
 use super::mark::Mark;
 use super::room::{Room, weight};
@@ -49,6 +50,8 @@ pub(super) struct Store {
     pub(super) mark: Option<Mark>,
     /// Held by whoever writes.
     pub(super) log: Mutex<Log>,
+    /// Absent where the file is looked at only.
+    pub(super) guard: Option<Guard>,
 }
 
 /// What makes room.
@@ -118,6 +121,11 @@ impl Store {
             mark.check(&site.path, log.commits())?;
         }
         log.check(&site.path)
+    }
+
+    /// How many commits there are, in the file and in the log.
+    pub(super) fn commits(&self) -> u64 {
+        self.log().commits()
     }
 
     /// Takes a file of an older format for one of this: a program that knows no log would pass over

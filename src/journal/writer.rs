@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::error::AppendError;
 use super::fault::StoreError;
+use super::guard::Guard;
 use super::handle::Shared;
 use super::queue::State;
-use super::site::Gone;
+use super::reopen::{Down, reopen};
 use super::store::Store;
 use super::tidy::{Found, Goal, look};
 use super::work::perform;
@@ -35,6 +36,9 @@ const CHECKPOINT: Duration = Duration::from_secs(1);
 /// How often a journal that is down is opened again.
 const REOPEN: Duration = Duration::from_secs(2);
 
+/// How often it is looked whether the files still have their names.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How often what is old enough is looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -52,6 +56,7 @@ pub struct Writer {
     retention: Duration,
     last_commit: Option<Moment>,
     reopen_at: Moment,
+    look_at: Moment,
     /// Set while the log may hold what the file does not.
     checkpoint_at: Option<Moment>,
     sweep: Pass,
@@ -81,6 +86,7 @@ impl Pass {
 enum Turn {
     Write,
     Checkpoint,
+    Look,
     Sweep,
     Evict,
     Reopen,
@@ -89,15 +95,16 @@ enum Turn {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, stamps: Stamps, retention: Duration) -> Self {
-        let sweep = Pass::begins(shared.clock.now());
+        let now = shared.clock.now();
         Self {
             shared,
             stamps,
             retention,
             last_commit: None,
             reopen_at: Moment::START,
+            look_at: now + LOOK,
             checkpoint_at: None,
-            sweep,
+            sweep: Pass::begins(now),
             eviction: None,
         }
     }
@@ -109,6 +116,7 @@ impl Writer {
             match self.turn().await {
                 Turn::Write => self.write().await,
                 Turn::Checkpoint => self.checkpoint().await,
+                Turn::Look => self.look().await,
                 Turn::Sweep => self.sweep().await,
                 Turn::Evict => self.evict().await,
                 Turn::Reopen => self.reopen().await,
@@ -149,6 +157,7 @@ impl Writer {
                 due = (turn, at);
             }
         };
+        or(Turn::Look, self.look_at);
         if let Some(pass) = &self.eviction {
             or(Turn::Evict, pass.at);
         }
@@ -346,6 +355,21 @@ impl Writer {
         }
     }
 
+    /// Looks whether every file still has its name. What can be mended is mended at once.
+    async fn look(&mut self) {
+        self.look_at = self.shared.clock.now() + LOOK;
+        let look = |store: &Store| Ok(store.guard.as_ref().and_then(Guard::look));
+        match self.with_store(look).await {
+            Ok(None) => {}
+            Ok(Some(lost)) => {
+                self.fall(&lost.to_string(), &[]);
+                self.shared.lacks(Some(lost));
+                self.reopen_at = self.shared.clock.now();
+            }
+            Err(error) => self.fall(&error, &[]),
+        }
+    }
+
     /// The journal is down: what was on its way is owed.
     fn fall(&mut self, error: &str, under_way: &[Entry]) {
         let mut queue = self.shared.queue();
@@ -367,10 +391,15 @@ impl Writer {
     async fn reopen(&mut self) {
         let risen = match self.open_anew().await {
             Ok(()) => self.settle().await,
-            Err(error) => Err(error),
+            Err(down) => {
+                let words = down.to_string();
+                self.shared.lacks(down.lost());
+                Err(words)
+            }
         };
         match risen {
             Ok(()) => {
+                self.shared.lacks(None);
                 self.shared.metrics.is_up(true);
                 tracing::info!("the journal is up again");
                 self.weigh();
@@ -383,27 +412,14 @@ impl Writer {
         self.shared.metrics.owed(self.shared.queue().owed());
     }
 
-    async fn open_anew(&self) -> Result<(), String> {
+    async fn open_anew(&self) -> Result<(), Down> {
         let shared = Arc::clone(&self.shared);
         let opened = perform(&*self.shared.site.disk, move || {
             let mut files = shared.files.write().unwrap_or_else(PoisonError::into_inner);
-            // The old one goes first: it would write to the file that the new one has.
-            files.store = None;
-            let key = files.key.as_ref().ok_or("it is closed")?;
-            let opened = shared.site.open(key, Gone::Fail);
-            let store = opened.map_err(|error| with_causes(&error))?;
-            if shared.site.refused.swap(false, Ordering::Relaxed) {
-                let found =
-                    look(&store, Goal::Room, Number(0)).map_err(|error| with_causes(&error))?;
-                let removed = store.forget(&found.removals);
-                removed.map_err(|error| with_causes(&error))?;
-                store.measure().map_err(|error| with_causes(&error))?;
-            }
-            store.checkpoint().map_err(|error| with_causes(&error))?;
-            files.store = Some(store);
-            Ok::<_, String>(())
+            reopen(&mut files, &shared.site)
         });
-        opened.await.ok_or("redb panicked over the file")?
+        let panicked = || Err("redb panicked over the file".into());
+        opened.await.unwrap_or_else(panicked)
     }
 
     /// Writes what is owed until nothing is.
@@ -427,6 +443,7 @@ impl Writer {
     /// Writes what waits, and once more tries to write what is owed; then the file is let go.
     async fn close(mut self) {
         self.write().await;
+        self.look().await;
         self.checkpoint().await;
         if self.shared.queue().state() == State::Down {
             self.reopen().await;

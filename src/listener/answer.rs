@@ -27,23 +27,15 @@ pub struct Peer(pub SocketAddr);
 pub(super) struct Attended<S> {
     service: S,
     line: Arc<Line>,
-    peer: Peer,
     place: Place,
     scrutiny: Scrutiny,
 }
 
 impl<S> Attended<S> {
-    pub(super) const fn new(
-        service: S,
-        line: Arc<Line>,
-        peer: Peer,
-        place: Place,
-        scrutiny: Scrutiny,
-    ) -> Self {
+    pub(super) const fn new(service: S, line: Arc<Line>, place: Place, scrutiny: Scrutiny) -> Self {
         Self {
             service,
             line,
-            peer,
             place,
             scrutiny,
         }
@@ -63,7 +55,7 @@ where
         let service = (!self.place.is_taken()).then(|| {
             // Before the service sees this request: its sender may have read the answer before it.
             self.line.request_came();
-            request.extensions_mut().insert(self.peer);
+            request.extensions_mut().insert(Peer(self.line.peer()));
             if let Err(malformed) = self.scrutiny.next_head() {
                 request.extensions_mut().insert(malformed);
             }

@@ -17,14 +17,16 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Sleep, sleep_until};
 use tracing::debug;
 
-use super::answer::{Attended, Peer};
+use super::answer::Attended;
 use super::config::Config;
 use super::line::{Line, Speech};
 use super::metrics::Why;
 use super::parking::{Manner, Place, Reply};
 use super::rewound::Rewound;
 use super::scrutiny::Scrutiny;
+use super::tls::Failure;
 use super::watch::Overdue;
+use crate::drain::Reaching;
 use crate::message::Body;
 use crate::timing::{Moment, on_grid};
 
@@ -38,6 +40,9 @@ const LEAST_BUFFER: usize = 8192;
 /// The answer to a head that took too long, as bare as hyper's own answers to broken ones.
 const LATE: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// The answer to HTTP/2, which hyper only tells of: its client reads no words of HTTP/1.
+const UNKNOWN_VERSION: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// How many fields hyper takes without an allocation for each request.
 const FIELDS_ON_STACK: usize = 100;
 
@@ -54,7 +59,7 @@ enum End {
 }
 
 /// Serves one connection over `io`, which ends in `line`'s socket, until all is settled.
-pub(super) async fn serve<I, S>(io: I, line: Arc<Line>, peer: Peer, service: S)
+pub(super) async fn serve<I, S>(served: Served<I, S>, line: Arc<Line>)
 where
     I: Speech,
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
@@ -65,18 +70,15 @@ where
         alarm: pin!(sleep_until(terms.clock.instant(Moment::START))),
         armed: None,
         broken: pin!(line.broken()),
-        begun: pin!(terms.drain.begun()),
-        draining: false,
-        ended: pin!(terms.drain.ended()),
+        parts: false,
+        stop: pin!(terms.parting()),
         last: None,
     };
-    let place = Place::default();
-    let hyper = begin(io, &line, peer, &place, service);
-    let (end, goodbye) = speak(hyper, &place, attendant).await;
+    let (end, goodbye) = speak(served, attendant).await;
     let why = match end {
         End::Served(result) => {
             if let Err(error) = result {
-                debug!(%error, client = %peer.0, "a connection ended early");
+                debug!(%error, client = %line.peer(), "a connection ended early");
             }
             attendant.part(&goodbye).await
         }
@@ -94,29 +96,38 @@ where
     line.abandon(why);
 }
 
-/// hyper on a fresh connection. Boxed, so that it is gone while an answer is waited for or watched.
-fn begin<I, S>(
-    io: I,
-    line: &Arc<Line>,
-    peer: Peer,
-    place: &Place,
-    service: S,
-) -> Pin<Box<Hyper<I, S>>>
+/// A connection as hyper serves it, and where its answers are waited for.
+pub(super) struct Served<I, S>
+where
+    S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
+{
+    /// Boxed, so that it is gone while an answer is waited for or watched.
+    hyper: Pin<Box<Hyper<I, S>>>,
+    place: Place,
+}
+
+impl<I, S> Served<I, S>
 where
     I: Speech,
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
-    let scrutiny = Scrutiny::default();
-    let io = TokioIo::new(Rewound::new(io, scrutiny.clone()));
-    let service = Attended::new(service, Arc::clone(line), peer, place.clone(), scrutiny);
-    Box::pin(line.terms().http.serve_connection(io, service))
+    /// hyper on a fresh connection.
+    pub(super) fn new(io: I, line: &Arc<Line>, service: S) -> Self {
+        let (place, scrutiny) = (Place::default(), Scrutiny::default());
+        let io = TokioIo::new(Rewound::new(io, scrutiny.clone()));
+        let service = Attended::new(service, Arc::clone(line), place.clone(), scrutiny);
+        let hyper = Box::pin(line.terms().http.serve_connection(io, service));
+        Self { hyper, place }
+    }
 }
 
 /// hyper's settings for one connection. Its own deadline for fields counts the idle time of a
-/// kept-alive connection too, so that one stays off and [`super::watch`] keeps both apart.
-pub(super) fn http(config: &Config) -> http1::Builder {
+/// kept-alive connection too, so that one stays off and [`super::watch`] keeps both apart. A late
+/// connection has one request.
+pub(super) fn http(config: &Config, is_late: bool) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.half_close(true)
+        .keep_alive(!is_late)
         .header_read_timeout(None)
         .max_header_size(config.max_fields_size)
         .max_buf_size(config.max_fields_size.max(LEAST_BUFFER));
@@ -144,29 +155,34 @@ type Hyper<I, S> = http1::Connection<TokioIo<Rewound<I>>, Attended<S>>;
 /// Serves a connection through one hyper after the other: each goes when a request is held, and
 /// another one comes with its answer. Returns with the goodbye, for which it may not be the time.
 async fn speak<I, S>(
-    mut hyper: Pin<Box<Hyper<I, S>>>,
-    place: &Place,
-    attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
+    served: Served<I, S>,
+    attendant: &mut Attendant<'_, '_, impl Future<Output = ()>>,
 ) -> (End, Vec<u8>)
 where
     I: Speech,
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     let terms = attendant.line.terms();
+    let Served { mut hyper, place } = served;
     loop {
-        let manner = match drive(hyper.as_mut(), place, attendant).await {
+        let manner = match drive(hyper.as_mut(), &place, attendant).await {
             Ok(manner) => manner,
             Err(end) => {
                 let (mut io, _) = take_apart(hyper);
-                if matches!(end, End::Overdue(Overdue::Fields)) {
-                    tell_late(&mut io);
+                match &end {
+                    End::Overdue(Overdue::Fields) => tell(&mut io, LATE),
+                    End::Served(Err(error)) if error.is_parse_version_h2() => {
+                        attendant.line.fails(Failure::Http2);
+                        tell(&mut io, UNKNOWN_VERSION);
+                    }
+                    End::Served(_) | End::Overdue(_) | End::Broken | End::Stopped => {}
                 }
                 return (end, io.goodbye());
             }
         };
         let (mut io, service) = take_apart(hyper);
         let counted = terms.metrics.parked();
-        match attendant.hold(place).await {
+        match attendant.hold(&place).await {
             Ok(answer) => place.put(answer),
             Err(end) => return (end, io.goodbye()),
         }
@@ -176,11 +192,11 @@ where
     }
 }
 
-/// Tells a client that the fields of its request took too long, if there is room for the words: no
-/// answer is on its way while fields are read.
-fn tell_late(io: &mut (impl AsyncWrite + Unpin)) {
+/// Tells a client why its request is not even read, if there is room for the words: no answer is on
+/// its way while fields are read.
+fn tell(io: &mut (impl AsyncWrite + Unpin), words: &[u8]) {
     let told = async {
-        io.write_all(LATE).await?;
+        io.write_all(words).await?;
         io.flush().await
     };
     // It is closed either way.
@@ -204,7 +220,7 @@ where
 async fn drive<I, S>(
     mut hyper: Pin<&mut Hyper<I, S>>,
     place: &Place,
-    attendant: &mut Attendant<'_, impl Future<Output = ()>, impl Future, impl Future>,
+    attendant: &mut Attendant<'_, '_, impl Future<Output = ()>>,
 ) -> Result<Manner, End>
 where
     I: Speech,
@@ -232,22 +248,22 @@ where
 }
 
 /// What else than hyper moves a connection.
-struct Attendant<'a, B, G, E> {
-    line: &'a Line,
+struct Attendant<'a, 'l, B> {
+    line: &'l Line,
     /// One timer for every deadline. It is moved forward only: one that goes off early costs a
     /// look, and moving it at every request would cost more.
     alarm: Pin<&'a mut Sleep>,
     armed: Option<Moment>,
     broken: Pin<&'a mut B>,
-    begun: Pin<&'a mut G>,
-    draining: bool,
-    ended: Pin<&'a mut E>,
+    parts: bool,
+    /// The time to part, and then the drain's end.
+    stop: Pin<&'a mut Reaching<'l>>,
     /// Once the drain is over: until when the last answers may be written.
     last: Option<Moment>,
 }
 
 enum Notice {
-    Draining,
+    Parting,
     Broken,
     Overdue(Overdue),
     Stopped,
@@ -258,7 +274,7 @@ impl Notice {
     /// The end that it means for the connection; `None` while the connection goes on.
     const fn end(self) -> Option<End> {
         match self {
-            Self::Draining => None,
+            Self::Parting => None,
             Self::Broken => Some(End::Broken),
             Self::Overdue(deadline) => Some(End::Overdue(deadline)),
             Self::Stopped | Self::Elapsed => Some(End::Stopped),
@@ -266,12 +282,7 @@ impl Notice {
     }
 }
 
-impl<B, G, E> Attendant<'_, B, G, E>
-where
-    B: Future<Output = ()>,
-    G: Future,
-    E: Future,
-{
+impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
     /// Settles what is decided; ready with what the connection has to know. `until` is a moment
     /// that the caller waits for besides.
     fn poll(&mut self, context: &mut Context<'_>, until: Option<Moment>) -> Poll<Notice> {
@@ -280,12 +291,14 @@ where
             if self.line.is_broken() || self.broken.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Notice::Broken);
             }
-            if !self.draining && self.begun.as_mut().poll(context).is_ready() {
-                self.draining = true;
-                return Poll::Ready(Notice::Draining);
-            }
-            if self.last.is_none() && self.ended.as_mut().poll(context).is_ready() {
-                self.last = Some(clock.now() + LAST_WRITES);
+            if self.last.is_none() && self.stop.as_mut().poll(context).is_ready() {
+                if self.parts {
+                    self.last = Some(clock.now() + LAST_WRITES);
+                } else {
+                    self.parts = true;
+                    self.stop.set(self.line.terms().drain.ended());
+                    return Poll::Ready(Notice::Parting);
+                }
             }
             self.line.settle(self.last.is_some());
             let now = clock.now();
@@ -370,7 +383,7 @@ where
                     Poll::Pending => continue,
                 };
                 return Poll::Ready(match notice {
-                    Notice::Draining => continue,
+                    Notice::Parting => continue,
                     Notice::Elapsed => None,
                     Notice::Broken => Some(Why::Reset),
                     Notice::Overdue(_) => Some(Why::Deadline),
@@ -393,7 +406,7 @@ where
                     return Poll::Ready(Why::Unproven);
                 }
                 match ready!(notice) {
-                    Notice::Draining => {}
+                    Notice::Parting => {}
                     Notice::Elapsed => until = None,
                     Notice::Broken => return Poll::Ready(Why::Reset),
                     Notice::Overdue(_) => return Poll::Ready(Why::Deadline),
@@ -431,11 +444,12 @@ mod tests {
             evidence: Evidence::Portable,
             tls: None,
         };
-        let peer = Peer(listener.local_addr().unwrap());
-        let line = Line::open(stream, peer.0, Arc::new(server.terms(&Arc::default())));
+        let peer = listener.local_addr().unwrap();
+        let line = Line::open(stream, peer, Arc::new(server.terms(&Arc::default())));
         let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::empty())));
-        let task = serve(line.wire(), Arc::clone(&line), peer, service);
-        assert!(size_of_val(&task) <= 872, "{} bytes", size_of_val(&task));
+        let served = Served::new(line.wire(), &line, service);
+        let task = serve(served, Arc::clone(&line));
+        assert!(size_of_val(&task) <= 712, "{} bytes", size_of_val(&task));
         assert!(size_of_val(&*line) <= 160, "{} bytes", size_of_val(&*line));
     }
 }

@@ -38,6 +38,8 @@ fn first_is_plain(bytes: &[u8]) {
         ends.all(|line| line.ends_with(b"\r\n")),
         "a line ends in LF alone"
     );
+    let target = request.path.unwrap_or_default();
+    assert!(!target.contains('#'), "its target has a fragment");
     let count = |name: &str| {
         let named = request.headers.iter();
         named

@@ -60,6 +60,11 @@ impl Line {
         Wire(Arc::clone(self))
     }
 
+    /// The client's address.
+    pub(super) const fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
     pub(super) fn terms(&self) -> &Terms {
         &self.terms
     }
@@ -181,15 +186,20 @@ impl Line {
         self.shut();
     }
 
-    /// Tells TLS that comes to a listener without it, by the first bytes of the connection.
-    fn is_unawaited_tls(&self, read: &[u8]) -> bool {
-        let is_tls = self.terms.tls.is_none()
+    /// Tells TLS that comes to a listener without it, by the first bytes of the connection. hyper
+    /// answers it as it does whatever is no HTTP: with a bare 400, which clients know for clear text.
+    fn note_unawaited_tls(&self, read: &[u8]) {
+        if self.terms.tls.is_none()
             && matches!(read, [tls::HANDSHAKE, 3, ..])
-            && self.watch().has_read_only(read.len());
-        if is_tls {
-            self.terms.fails(Failure::TlsOnPlain, None, self.peer);
+            && self.watch().has_read_only(read.len())
+        {
+            self.fails(Failure::TlsOnPlain);
         }
-        is_tls
+    }
+
+    /// Counts and tells that the client speaks something else than this listener does.
+    pub(super) fn fails(&self, failure: Failure) {
+        self.terms.fails(failure, None, self.peer);
     }
 
     fn shut(&self) {
@@ -357,10 +367,8 @@ impl AsyncRead for Wire {
         let read = self
             .0
             .poll_read(context, |stream| stream.try_read_buf(buffer));
-        let fresh = buffer.filled().get(before..).unwrap_or_default();
-        if matches!(read, Poll::Ready(Ok(_))) && self.0.is_unawaited_tls(fresh) {
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
-        }
+        self.0
+            .note_unawaited_tls(buffer.filled().get(before..).unwrap_or_default());
         read.map_ok(drop)
     }
 }

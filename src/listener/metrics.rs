@@ -55,6 +55,7 @@ struct Certificate {
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     open: Gauge,
+    late: Gauge,
     parked: Gauge,
     accepted: Counter,
     accept_errors: Counter,
@@ -93,7 +94,7 @@ impl Metrics {
         );
         registry.register(
             "tls_failures",
-            "Downstream connections on which no TLS session came about",
+            "Downstream connections on which no TLS session came about, or HTTP/2 was spoken",
             self.tls_failures.clone(),
         );
         registry.register_with_unit(
@@ -109,10 +110,17 @@ impl Metrics {
         self.open.get()
     }
 
-    /// Counts a connection as open until the returned value is dropped.
-    pub(super) fn connection(&self) -> Counted {
+    /// How many connections are open that were there before a drain began.
+    pub fn open_before(&self) -> i64 {
+        self.open.get() - self.late.get()
+    }
+
+    /// Counts a connection as open until the returned values are dropped. A late one came while the
+    /// drain lasted.
+    pub(super) fn connection(&self, is_late: bool) -> (Counted, Option<Counted>) {
         self.accepted.inc();
-        Counted::on(&self.open)
+        let late = is_late.then(|| Counted::on(&self.late));
+        (Counted::on(&self.open), late)
     }
 
     /// Counts a connection as parked until the returned value is dropped.
@@ -174,7 +182,7 @@ mod tests {
         let metrics = Metrics::default();
         let mut registry = Registry::with_prefix("holdline");
         metrics.register(&mut registry);
-        let open = metrics.connection();
+        let open = metrics.connection(false);
         metrics.not_acknowledged(Why::Reset);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();

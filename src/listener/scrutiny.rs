@@ -1,9 +1,12 @@
-//! What hyper does not tell of a request's head: how its lines end, and whether it declares more
-//! than one length. Reads along with hyper, byte for byte, and knows where each head begins.
+//! What hyper does not tell of a request's head: how its lines end, whether it declares more than one
+//! length, and whether its target has a fragment. Reads along with hyper, byte for byte, and knows
+//! where each head begins.
 //!
 //! hyper takes a line that ends in a bare LF, takes out a `Content-Length` beside chunks, and makes
 //! one of several equal ones. All three are lawful, and all three are how a request is smuggled past
 //! one proxy to another that reads them otherwise (RFC 9112 §2.2, §6.1, §11.2); so they are refused.
+//! A fragment it drops: what goes on would be another target than the client's, which no form of a
+//! target allows (RFC 9112 §3.2).
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Why a head is not what it seems.
@@ -13,6 +16,8 @@ pub enum Malformed {
     LineEnd,
     /// It declares more than one length: several `Content-Length`, or one beside a coding.
     Lengths,
+    /// Its target has a fragment.
+    Fragment,
     /// Nobody can tell where it begins: the body before it was not framed by the book.
     Boundary,
 }
@@ -154,6 +159,9 @@ fn end_of_head(head: &[u8], known: usize) -> Option<usize> {
 
 /// Judges a whole head: what comes after it.
 fn stage_after(head: &[u8]) -> Result<Stage, Malformed> {
+    if has_fragment(head) {
+        return Err(Malformed::Fragment);
+    }
     let (mut lengths, mut codings, mut length) = (0, 0, None);
     for line in head.split_inclusive(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r\n").ok_or(Malformed::LineEnd)?;
@@ -178,6 +186,12 @@ fn stage_after(head: &[u8]) -> Result<Stage, Malformed> {
         },
         (_, _) => Err(Malformed::Lengths),
     }
+}
+
+/// True if there is a `#` in the second word of the first line. A method may have one (RFC 9110 §5.6.2).
+fn has_fragment(head: &[u8]) -> bool {
+    let mut words = head.split(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
+    words.nth(1).is_some_and(|target| target.contains(&b'#'))
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
@@ -327,6 +341,17 @@ mod tests {
         ] {
             assert_eq!(verdicts(head), [Err(Malformed::LineEnd)], "{head:?}");
         }
+    }
+
+    #[test]
+    fn a_fragment_is_told_where_it_is_one() {
+        for target in ["/#", "/a#b?c", "/a?b#c", "#", "http://a/#b"] {
+            let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n{GET}");
+            let verdict = Err(Malformed::Fragment);
+            assert_eq!(verdicts(&head), [verdict, verdict], "{target}");
+        }
+        let elsewhere = "G#T /%23 HTTP/1.1\r\nHost: a\r\nReferer: /#b\r\n\r\n";
+        assert_eq!(verdicts(elsewhere), [Ok(())]);
     }
 
     #[test]

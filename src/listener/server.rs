@@ -1,4 +1,5 @@
-//! Accepts connections, within their limit and until the drain begins.
+//! Accepts connections, within their limit and until the drain is over. Who comes while it lasts is
+//! answered once: it is the service that says what may still be had.
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -17,15 +18,14 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tracing::{error, warn};
 
-use super::answer::Peer;
 use super::config::Config;
-use super::connection;
+use super::connection::{self, Served};
 use super::evidence::{Evidence, bound_silence};
 use super::line::Line;
 use super::metrics::Metrics;
 use super::parking::Reply;
 use super::tls::{self, Failure, FailureLog, Keyring};
-use crate::drain::Drain;
+use crate::drain::{Drain, Reaching};
 use crate::live::{Live, Place, Places};
 use crate::telemetry::Seldom;
 use crate::timing::Clock;
@@ -76,6 +76,8 @@ pub(super) struct Terms {
     pub(super) tls: Option<Keyring>,
     pub(super) failures: Arc<FailureLog>,
     pub(super) http: http1::Builder,
+    /// True for connections that were accepted while the drain lasted.
+    pub(super) is_late: bool,
 }
 
 impl Terms {
@@ -85,10 +87,20 @@ impl Terms {
         let now = self.clock.now();
         self.failures.tell(failure, detail, client, now);
     }
+
+    /// Returns when the client is to part: nothing more is awaited of it then. Who is there when the
+    /// drain begins parts at once, and who comes later has its answer first.
+    pub(super) fn parting(&self) -> Reaching<'_> {
+        if self.is_late {
+            self.drain.ended()
+        } else {
+            self.drain.begun()
+        }
+    }
 }
 
 impl Server {
-    /// Accepts and serves until the drain begins. Returns then, while the connections' tasks end
+    /// Accepts and serves until the drain is over. Returns then, while the connections' tasks end
     /// on the drain's tracker.
     pub async fn run<S>(self, listener: TcpListener, service: S)
     where
@@ -101,12 +113,16 @@ impl Server {
         let mut terms = Arc::new(self.terms(&failures));
         tune(&listener, &terms.config);
         let places = Places::new(terms.config.connections);
-        let mut begun = pin!(self.drain.begun());
+        let (mut begun, mut ended) = (pin!(self.drain.begun()), pin!(self.drain.ended()));
         let refusals = Seldom::default();
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = &mut begun => return,
+                () = &mut ended => return,
+                () = &mut begun, if !terms.is_late => {
+                    terms = Arc::new(self.terms(&failures));
+                    continue;
+                }
                 // `self` has the other end, so there is always a next one.
                 _ = changes.changed() => {
                     terms = Arc::new(self.terms(&failures));
@@ -136,8 +152,9 @@ impl Server {
     /// What a connection is served by that begins now.
     pub(super) fn terms(&self, failures: &Arc<FailureLog>) -> Terms {
         let config = self.config.now();
+        let is_late = self.drain.is_draining();
         Terms {
-            http: connection::http(&config),
+            http: connection::http(&config, is_late),
             config,
             clock: self.clock,
             drain: self.drain.clone(),
@@ -145,6 +162,7 @@ impl Server {
             evidence: self.evidence,
             tls: self.tls.clone(),
             failures: Arc::clone(failures),
+            is_late,
         }
     }
 }
@@ -178,14 +196,17 @@ where
     S: Send + 'static,
     S::Future: Send,
 {
-    let open = terms.metrics.connection();
+    let open = terms.metrics.connection(terms.is_late);
     let line = Line::open(stream, peer, Arc::clone(terms));
     // A panic of the service ends this connection and nothing else; it is told here, because
     // nobody waits for the task's own result.
     let task = match terms.tls.clone() {
-        None => Either::Left(connection::serve(line.wire(), line, Peer(peer), service)),
+        None => {
+            let served = Served::new(line.wire(), &line, service);
+            Either::Left(connection::serve(served, line))
+        }
         // Boxed, so that connections without it are no larger.
-        Some(keyring) => Either::Right(Box::pin(tls::serve(keyring, line, Peer(peer), service))),
+        Some(keyring) => Either::Right(Box::pin(tls::serve(keyring, line, service))),
     };
     let task = AssertUnwindSafe(task).catch_unwind().map(move |served| {
         if served.is_err() {

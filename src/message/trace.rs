@@ -120,6 +120,8 @@ fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The specification's own example.
@@ -158,6 +160,55 @@ mod tests {
             settled(&[&format!("{later}-what-the-future-brings")]).0,
             as_ours
         );
+    }
+
+    /// What the specification's grammar says of a line (§3.2.2), read in another way than above: what
+    /// may be sent on of it.
+    fn by_the_book(line: &str) -> Option<String> {
+        let parts: Vec<&str> = line.splitn(5, '-').collect();
+        let lengths: Vec<usize> = parts.iter().take(4).map(|it| it.len()).collect();
+        let is_hex = |it: &&str| it.chars().all(|it| "0123456789abcdef".contains(it));
+        let is_zero = |at: usize| parts[at].chars().all(|it| it == '0');
+        if lengths != [2, 32, 16, 2]
+            || !parts.iter().take(4).all(is_hex)
+            || is_zero(1)
+            || is_zero(2)
+            || parts[0] == "ff"
+        {
+            return None;
+        }
+        match (parts[0], parts.len()) {
+            ("00", 4) => Some(line.to_owned()),
+            ("00", _) => None,
+            (_, _) => {
+                let flags = u8::from_str_radix(parts[3], 16).unwrap() & 3;
+                Some(format!("00-{}-{}-{flags:02x}", parts[1], parts[2]))
+            }
+        }
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "(00|01|cc|ff)-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{0,8})?",
+            "(00|cc)-(0{32}|[0-9a-fA]{32})-(0{16}|[0-9a-f]{16})-[0-9a-f]{2}[0-9a-f-]{0,2}",
+            "[0-9a-f-]{52,58}",
+            "[!-~]{0,60}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_passed_on_as_it_came_or_as_version_00_or_dropped_with_its_state(
+            lines in prop::collection::vec(line(), 0..3),
+        ) {
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            let expected = match lines.as_slice() {
+                [line] => by_the_book(line),
+                _ => None,
+            };
+            let is_kept = expected.is_some();
+            prop_assert_eq!(settled(&lines), (expected, is_kept));
+        }
     }
 
     #[test]

@@ -90,6 +90,11 @@ impl Budget {
         configured.mul_f64((steps * STEP.ln()).exp())
     }
 
+    /// The polls a second that are allowed and those that are sent; `None` without a limit.
+    pub(super) fn rates(&self) -> Option<(f64, f64)> {
+        self.limit.map(|limit| (limit, self.rate))
+    }
+
     /// The share of the budget that is used; `None` without one.
     pub(super) fn used(&self) -> Option<f64> {
         self.limit.map(|limit| self.rate / limit)

@@ -1,8 +1,11 @@
 //! `[polling]`.
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Which law the instants of polling follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ScheduleKind {
     /// Every `interval`.
     Fixed,

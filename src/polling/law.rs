@@ -65,6 +65,15 @@ impl Law {
         above.saturating_sub(1)
     }
 
+    /// The time in seconds below which a share of the mass lies; `None` if that is beyond the horizon.
+    pub(super) fn quantile(&self, axis: &Axis, share: f64) -> Option<f64> {
+        let above = self.below.partition_point(|&below| below < share).max(1);
+        let (from, to) = (axis.edges().get(above - 1)?, axis.edges().get(above)?);
+        let (low, high) = (self.below.get(above - 1)?, self.below.get(above)?);
+        let part = (share - low) / (high - low).max(f64::MIN_POSITIVE);
+        Some((to - from).mul_add(part.clamp(0.0, 1.0), *from))
+    }
+
     /// The width in cells of the bell that it was smoothed with: finer than that it is not known.
     pub(super) const fn width(&self) -> f64 {
         self.width

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::axis::Axis;
 use super::bend::Bend;
+use super::confidence::Confidence;
 use super::drift::Drift;
 use super::jitter::Jitter;
 use super::law::Law;
@@ -370,6 +371,37 @@ impl Learner {
     /// Outcomes that are remembered.
     pub fn known(&self) -> usize {
         self.outcomes.len()
+    }
+
+    /// What they count together: the older ones count less.
+    pub(super) fn weight(&self) -> f64 {
+        self.outcomes.weight()
+    }
+
+    /// The law, and the axis that it is told on.
+    pub(super) const fn law(&self) -> (&Axis, &Law) {
+        (&self.axis, &self.law)
+    }
+
+    /// What it keeps to.
+    pub(super) const fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The plan in force, without scouts.
+    pub(super) fn plan(&self) -> &[Step] {
+        &self.plan
+    }
+
+    /// How far the plan rests on what was seen.
+    pub(super) fn confidence(&self) -> Confidence {
+        if self.is_cold {
+            Confidence::Cold
+        } else if self.drift.is_suspicious() {
+            Confidence::Doubted
+        } else {
+            Confidence::Sure
+        }
     }
 
     /// How long the result of such an exchange waited to be found, by the law: the mean of what is

@@ -7,7 +7,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::lately::Lately;
 use super::learner::Learner;
+use super::plan::Expected;
 
 type Numbers<Labels> = Family<Labels, Gauge<f64, AtomicU64>>;
 
@@ -22,6 +24,15 @@ struct On {
     route: String,
 }
 
+impl On {
+    fn new(gateway: &str, route: &str) -> Self {
+        Self {
+            gateway: gateway.to_owned(),
+            route: route.to_owned(),
+        }
+    }
+}
+
 /// The metrics of all gateways' polls. Clones count into the same numbers.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -29,7 +40,34 @@ pub struct Metrics {
     price: Numbers<On>,
     budget_used: Numbers<At>,
     over_limit: Numbers<On>,
+    learned_weight: Numbers<On>,
+    quantiles: [Numbers<On>; 3],
+    expected: Means,
+    measured: Means,
+    least_delay: Numbers<On>,
 }
+
+/// Polls of an exchange, and how long its result waits.
+#[derive(Clone, Debug, Default)]
+struct Means {
+    polls: Numbers<On>,
+    delay: Numbers<On>,
+}
+
+impl Means {
+    fn set(&self, on: &On, means: Expected) {
+        self.polls.get_or_create(on).set(means.polls);
+        self.delay.get_or_create(on).set(means.delay);
+    }
+
+    fn clear(&self) {
+        self.polls.clear();
+        self.delay.clear();
+    }
+}
+
+/// The quantiles of a law that are told, by the middle of their names.
+const QUANTILES: [(&str, f64); 3] = [("median", 0.5), ("p90", 0.9), ("p99", 0.99)];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -38,6 +76,11 @@ impl Default for Metrics {
             price: Family::default(),
             budget_used: Family::default(),
             over_limit: Family::default(),
+            learned_weight: Family::default(),
+            quantiles: Default::default(),
+            expected: Means::default(),
+            measured: Means::default(),
+            least_delay: Family::default(),
         }
     }
 }
@@ -56,11 +99,45 @@ impl Metrics {
         registry.register("polling_budget_used", used, self.budget_used.clone());
         let over = "Expected delay times polls, over the least that is possible";
         registry.register("polling_over_limit", over, self.over_limit.clone());
+        let weight = "Exchanges that the learned law rests on, the older ones counting less";
+        registry.register(
+            "polling_learned_weight",
+            weight,
+            self.learned_weight.clone(),
+        );
+        for ((quantile, _), numbers) in QUANTILES.iter().zip(&self.quantiles) {
+            let name = format!("polling_task_{quantile}");
+            let help = format!("The {quantile} of the time that a task takes, as learned");
+            registry.register_with_unit(name, help, Unit::Seconds, numbers.clone());
+        }
+        self.register_means(registry);
     }
 
-    /// An exchange's task was found done after so many polls that found it running.
-    pub(super) fn found(&self, pending: u32) {
-        self.polls.observe(f64::from(pending) + 1.0);
+    fn register_means(&self, registry: &mut Registry) {
+        let of_plan = "by the learned plan, as expected";
+        let lately = "mean over the latest exchanges";
+        for (name, how, means) in [
+            ("expected", of_plan, &self.expected),
+            ("measured", lately, &self.measured),
+        ] {
+            let polls = format!("Polls of an exchange, {how}");
+            registry.register(format!("polling_{name}_polls"), polls, means.polls.clone());
+            let delay = format!("How long a result waits to be found, {how}");
+            let name = format!("polling_{name}_delay");
+            registry.register_with_unit(name, delay, Unit::Seconds, means.delay.clone());
+        }
+        let least =
+            "The least delay that is possible by the law with as many polls as were measured";
+        let name = "polling_least_delay";
+        registry.register_with_unit(name, least, Unit::Seconds, self.least_delay.clone());
+    }
+
+    /// A result was found by the last of so many polls.
+    pub(super) fn found(&self, gateway: &str, route: &str, polls: u32, lately: &Lately) {
+        self.polls.observe(f64::from(polls));
+        if let Some(means) = lately.means() {
+            self.measured.set(&On::new(gateway, route), means);
+        }
     }
 
     /// Forgets what is told of each gateway and route.
@@ -68,6 +145,12 @@ impl Metrics {
         self.price.clear();
         self.budget_used.clear();
         self.over_limit.clear();
+        self.learned_weight.clear();
+        for numbers in &self.quantiles {
+            numbers.clear();
+        }
+        self.expected.clear();
+        self.least_delay.clear();
     }
 
     /// A poll was sent, or pushed back, and so much of the budget is used.
@@ -80,15 +163,32 @@ impl Metrics {
         }
     }
 
-    pub(super) fn planned(&self, gateway: &str, route: &str, learner: &Learner) {
-        let on = On {
-            gateway: gateway.to_owned(),
-            route: route.to_owned(),
+    pub(super) fn planned(
+        &self,
+        gateway: &str,
+        route: &str,
+        learner: &Learner,
+        measured: Option<Expected>,
+    ) {
+        let on = On::new(gateway, route);
+        let set = |numbers: &Numbers<On>, value| {
+            numbers.get_or_create(&on).set(value);
         };
-        let expected = learner.expected();
-        let over = expected.delay * expected.polls / learner.limit().max(f64::MIN_POSITIVE);
-        self.over_limit.get_or_create(&on).set(over);
-        let price = learner.price().as_secs_f64();
-        self.price.get_or_create(&on).set(price);
+        let (expected, limit) = (learner.expected(), learner.limit());
+        set(&self.over_limit, expected.over(limit));
+        set(&self.learned_weight, learner.weight());
+        set(&self.price, learner.price().as_secs_f64());
+        self.expected.set(&on, expected);
+        let (axis, law) = learner.law();
+        for ((_, share), numbers) in QUANTILES.iter().zip(&self.quantiles) {
+            match law.quantile(axis, *share) {
+                Some(seconds) => set(numbers, seconds),
+                // It is beyond the longest hold, and no number tells that.
+                None => drop(numbers.remove(&on)),
+            }
+        }
+        if let Some(measured) = measured {
+            set(&self.least_delay, limit / measured.polls);
+        }
     }
 }

@@ -103,8 +103,10 @@ impl Outcomes {
         }
     }
 
-    fn weight(&self) -> f64 {
-        weights().take(self.latest.len()).sum()
+    /// What all of them count together.
+    pub(super) fn weight(&self) -> f64 {
+        let counted = weights().take(self.latest.len());
+        counted.fold(0.0, |sum, weight| sum + weight)
     }
 
     /// The law of these outcomes and the prior, reached from `start`.

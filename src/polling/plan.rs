@@ -34,6 +34,11 @@ impl Expected {
     pub fn cost(self, price: f64) -> f64 {
         price.mul_add(self.polls, self.delay)
     }
+
+    /// Delay times polls, over the limit that no schedule goes below where polls are many.
+    pub(super) fn over(self, limit: f64) -> f64 {
+        self.delay * self.polls / limit.max(f64::MIN_POSITIVE)
+    }
 }
 
 /// One point of the grid.

@@ -1,15 +1,18 @@
 //! The schedules of every gateway and route: whom an exchange asks for its own, and tells how long
 //! its task took.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::budget::Budget;
 use super::config::{Config, ScheduleKind};
 use super::kept::{self, Kept, KeptError};
+use super::lately::Lately;
 use super::learner::{Learner, Rules};
 use super::metrics::Metrics;
+use super::plan::Expected;
 use super::schedule::Schedule;
+use super::sketch::Sketch;
 use crate::timing::Moment;
 
 /// The schedules of the process. Clones share what is learned.
@@ -36,6 +39,8 @@ struct State {
 struct Gateway {
     budget: Budget,
     routes: BTreeMap<Box<str>, Learner>,
+    /// What polls really brought, by route.
+    lately: BTreeMap<Box<str>, Lately>,
 }
 
 /// How an exchange's task went, as its polls tell.
@@ -102,16 +107,24 @@ impl Schedules {
     /// Takes what an exchange tells.
     pub fn learn(&self, gateway: &str, route: &str, took: Took) {
         let Took { after, by, pending } = took;
-        if by.is_some() {
-            self.0.metrics.found(pending);
-        }
         let mut state = self.state();
+        if let Some(by) = by {
+            let (waited, polls) = (
+                state.delay(gateway, route, after, by),
+                pending.saturating_add(1),
+            );
+            let lately = &mut state.gateway(gateway).lately;
+            let lately = lately.entry(route.into()).or_default();
+            lately.found(polls, waited);
+            self.0.metrics.found(gateway, route, polls, lately);
+        }
         match state.config.schedule {
             ScheduleKind::Fixed | ScheduleKind::Exponential => {}
             ScheduleKind::Learned => {
+                let measured = state.measured(gateway, route);
                 let learner = state.learner(gateway, route);
                 learner.observe(after, by);
-                self.0.metrics.planned(gateway, route, learner);
+                self.0.metrics.planned(gateway, route, learner, measured);
                 state.is_untold = true;
             }
         }
@@ -165,11 +178,27 @@ impl Schedules {
     /// How long a result waited, on average, that came after a poll and was found by another, or by
     /// a first one after an acceptance: by what was learned, or half of the time between them.
     pub fn delay(&self, gateway: &str, route: &str, after: Duration, by: Duration) -> Duration {
-        let mut state = self.state();
-        match state.config.schedule {
-            ScheduleKind::Fixed | ScheduleKind::Exponential => by.saturating_sub(after) / 2,
-            ScheduleKind::Learned => state.learner(gateway, route).delay(after, by),
-        }
+        self.state().delay(gateway, route, after, by)
+    }
+
+    /// What is known of each route of which anything is, to draw pictures of while exchanges go on.
+    pub fn sketches(&self) -> Vec<Sketch> {
+        let state = self.state();
+        let config = &state.config;
+        let learns = config.schedule == ScheduleKind::Learned;
+        let sketches = state.gateways.iter().flat_map(|(name, gateway)| {
+            let learners = gateway.routes.keys().filter(move |_| learns);
+            let routes: BTreeSet<_> = gateway.lately.keys().chain(learners).collect();
+            routes.into_iter().map(move |route| Sketch {
+                gateway: name.clone(),
+                route: route.clone(),
+                config: config.clone(),
+                lately: gateway.lately.get(route).copied().unwrap_or_default(),
+                budget: gateway.budget,
+                learner: gateway.routes.get(route).filter(|_| learns).cloned(),
+            })
+        });
+        sketches.collect()
     }
 
     /// A poll is sent to a gateway.
@@ -217,7 +246,19 @@ impl State {
         gateway.or_insert_with(|| Gateway {
             budget: Budget::new(limit),
             routes: BTreeMap::new(),
+            lately: BTreeMap::new(),
         })
+    }
+
+    fn measured(&self, gateway: &str, route: &str) -> Option<Expected> {
+        self.gateways.get(gateway)?.lately.get(route)?.means()
+    }
+
+    fn delay(&mut self, gateway: &str, route: &str, after: Duration, by: Duration) -> Duration {
+        match self.config.schedule {
+            ScheduleKind::Fixed | ScheduleKind::Exponential => by.saturating_sub(after) / 2,
+            ScheduleKind::Learned => self.learner(gateway, route).delay(after, by),
+        }
     }
 
     fn rules(&self) -> Rules {

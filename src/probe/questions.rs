@@ -103,7 +103,7 @@ async fn running(shop: &Shop, task: &Task, trial: &Trial, findings: &mut Finding
     );
     let found = search(shop, trial, None).await;
     findings.told(
-        "a search finds a running payment",
+        "a search finds a running payment:",
         found.map(|found| if found { "yes" } else { "no" }.to_owned()),
     );
 }
@@ -182,7 +182,7 @@ fn clock(ended: &Ended, findings: &mut Findings) {
 
 /// The search by which a lost answer is found again.
 async fn searched(shop: &Shop, trial: &Trial, ended: &Ended, findings: &mut Findings) {
-    let question = "a search finds a finished payment";
+    let question = "a search finds a finished payment:";
     let uid = repeats::uid(&ended.answer.body);
     match search(shop, trial, uid.as_deref()).await {
         Ok(true) => findings.note(question, "yes"),

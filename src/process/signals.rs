@@ -34,6 +34,14 @@ impl Signals {
         })
     }
 
+    /// Returns when it is asked to stop. What else came is told by [`Signals::next`] later.
+    pub async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     /// Returns at the next of them. One that came since the last call is told at once; several of one
     /// kind are told as one.
     pub async fn next(&mut self) -> Asked {

@@ -1,4 +1,5 @@
 //! A payment: read whole, turned into an order, held until its exchange has an outcome.
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,21 +57,24 @@ struct Holding {
     wait: Option<Duration>,
 }
 
-/// Sees a client that hangs up while it is held: its request's future is dropped then.
-struct Departure<'a> {
-    proxy: &'a Proxy,
-    flight: Arc<Flight>,
-    arrived_at: Moment,
+/// A held request: all that is left of it, nothing of its head and its body. It sees a client that
+/// hangs up, since it is dropped then.
+struct Waiting {
+    proxy: Proxy,
+    held: Held,
+    holding: Holding,
     is_answered: bool,
 }
 
-impl Drop for Departure<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.is_answered {
             let shared = &self.proxy.shared;
             let now = shared.clock.now();
-            shared.metrics.client_gone(now.since(self.arrived_at));
-            self.flight.client_left(now);
+            shared
+                .metrics
+                .client_gone(now.since(self.holding.arrived_at));
+            self.held.flight.client_left(now);
         }
     }
 }
@@ -87,43 +91,16 @@ impl Proxy {
             ..order
         };
         match Box::pin(self.shared.flights.request(order).opened()).await {
-            Admission::Held(held) => Reply::later(body, self.wait(held, holding, place)),
-            ended => self.tell_ended(ended, holding).into(),
-        }
-    }
-
-    /// All that is left of a held request: nothing of its head and its body.
-    async fn wait(self, mut held: Held, holding: Holding, place: Option<Place>) -> Response<Body> {
-        let mut departure = Departure {
-            proxy: &self,
-            flight: Arc::clone(&held.flight),
-            arrived_at: holding.arrived_at,
-            is_answered: false,
-        };
-        loop {
-            let told = if place.is_some() {
-                self.told(&mut held, holding).await
-            } else {
-                Told::HoldOver
-            };
-            match (told, held.again.take()) {
-                (Told::Renew, Some(again)) => {
-                    match Box::pin(self.shared.flights.request(*again).opened()).await {
-                        Admission::Held(renewed) => {
-                            departure.flight = Arc::clone(&renewed.flight);
-                            held = renewed;
-                        }
-                        ended => {
-                            departure.is_answered = true;
-                            return self.tell_ended(ended, holding);
-                        }
-                    }
-                }
-                (told, _) => {
-                    departure.is_answered = true;
-                    return self.tell_told(&held, told, holding);
-                }
+            Admission::Held(held) => {
+                let waiting = Waiting {
+                    proxy: self,
+                    held,
+                    holding,
+                    is_answered: false,
+                };
+                Reply::later(body, waiting.answer(place))
             }
+            ended => self.tell_ended(ended, holding).into(),
         }
     }
 
@@ -229,27 +206,6 @@ impl Proxy {
         }
     }
 
-    async fn told(&self, held: &mut Held, holding: Holding) -> Told {
-        let until = self.shared.clock.instant(holding.until);
-        match tokio::time::timeout_at(until, &mut held.told).await {
-            Ok(Ok(told)) => told,
-            Ok(Err(_)) => Told::InDoubt(Doubt::Driver),
-            Err(_) => {
-                self.shared.metrics.hold_expired();
-                held.flight.hold_ended(self.shared.clock.now());
-                tracing::info!(
-                    target: "holdline::exchange",
-                    exchange = %held.flight.id(),
-                    request_id = held.flight.ticket(),
-                    trace_id = held.flight.trace().map(|it| it.trace_id()),
-                    parent_id = held.flight.trace().map(|it| it.parent_id()),
-                    "hold over"
-                );
-                Told::HoldOver
-            }
-        }
-    }
-
     fn tell_told(&self, held: &Held, told: Told, holding: Holding) -> Response<Body> {
         let flight = &held.flight;
         let about = self.about(flight, holding);
@@ -320,6 +276,67 @@ impl Proxy {
             hold: self.shared.clock.now().since(holding.arrived_at),
             polls,
         }
+    }
+}
+
+impl Waiting {
+    /// The answer, when there is one. What it holds on to is held for every request, for minutes: an
+    /// `async fn` would hold its arguments twice.
+    #[expect(clippy::manual_async_fn, reason = "the documentation says why")]
+    fn answer(mut self, place: Option<Place>) -> impl Future<Output = Response<Body>> + Send {
+        async move {
+            loop {
+                let told = if place.is_some() {
+                    self.told().await
+                } else {
+                    Told::HoldOver
+                };
+                match (told, self.held.again.take()) {
+                    (Told::Renew, Some(again)) => {
+                        let flights = &self.proxy.shared.flights;
+                        match Box::pin(flights.request(*again).opened()).await {
+                            Admission::Held(renewed) => self.held = renewed,
+                            ended => {
+                                self.is_answered = true;
+                                return self.proxy.tell_ended(ended, self.holding);
+                            }
+                        }
+                    }
+                    (told, _) => {
+                        self.is_answered = true;
+                        return self.proxy.tell_told(&self.held, told, self.holding);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn told(&mut self) -> Told {
+        let shared = &self.proxy.shared;
+        let until = shared.clock.instant(self.holding.until);
+        match tokio::time::timeout_at(until, &mut self.held.told).await {
+            Ok(Ok(told)) => told,
+            Ok(Err(_)) => Told::InDoubt(Doubt::Driver),
+            Err(_) => {
+                self.hold_over();
+                Told::HoldOver
+            }
+        }
+    }
+
+    fn hold_over(&self) {
+        let shared = &self.proxy.shared;
+        let flight = &self.held.flight;
+        shared.metrics.hold_expired();
+        flight.hold_ended(shared.clock.now());
+        tracing::info!(
+            target: "holdline::exchange",
+            exchange = %flight.id(),
+            request_id = flight.ticket(),
+            trace_id = flight.trace().map(|it| it.trace_id()),
+            parent_id = flight.trace().map(|it| it.parent_id()),
+            "hold over"
+        );
     }
 }
 

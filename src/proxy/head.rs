@@ -33,13 +33,15 @@ pub enum HeadFault {
     LineEnd,
     /// More than one length is declared (RFC 9112 §6.1).
     Lengths,
+    /// The target has a fragment (RFC 9112 §3.2).
+    Fragment,
     /// Nobody can tell where the request begins.
     Boundary,
 }
 
 impl HeadFault {
     /// Every fault, for the table of what is told.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Host,
         Self::Authority,
         Self::Method,
@@ -50,6 +52,7 @@ impl HeadFault {
         Self::Loop,
         Self::LineEnd,
         Self::Lengths,
+        Self::Fragment,
         Self::Boundary,
     ];
 }
@@ -59,6 +62,7 @@ impl From<Malformed> for HeadFault {
         match malformed {
             Malformed::LineEnd => Self::LineEnd,
             Malformed::Lengths => Self::Lengths,
+            Malformed::Fragment => Self::Fragment,
             Malformed::Boundary => Self::Boundary,
         }
     }

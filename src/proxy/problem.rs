@@ -376,6 +376,10 @@ const fn head(fault: HeadFault) -> Words {
             StatusCode::BAD_REQUEST,
             "The request declares more than one length; send one Content-Length, or chunks.",
         ),
+        HeadFault::Fragment => wrong(
+            StatusCode::BAD_REQUEST,
+            "The request's target has a fragment, which is never sent; leave out what begins with #.",
+        ),
         HeadFault::Boundary => wrong(
             StatusCode::BAD_REQUEST,
             "The body before this request was not framed properly.",

@@ -18,6 +18,9 @@ impl Proxy {
         incomer: Incomer,
         conversion: &'static Conversion,
     ) -> Response<Body> {
+        if let Some(problem) = self.refusal() {
+            return self.refuse(problem);
+        }
         let hold = self.config.hold;
         let wait = wait_preference(&incomer.head.headers).unwrap_or(hold);
         let until = incomer.arrived_at + wait.min(hold);

@@ -12,6 +12,9 @@ use crate::message::{Body, BodyError, Paced};
 
 impl Proxy {
     pub(super) async fn relay(self, incomer: Incomer) -> Response<Body> {
+        if let Some(problem) = self.refusal() {
+            return self.refuse(problem);
+        }
         let Incomer {
             head,
             body,

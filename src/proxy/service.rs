@@ -17,7 +17,8 @@ use super::metrics::Metrics;
 use super::problem::Problem;
 use super::respond::{self, About, Given};
 use super::site::Sites;
-use crate::exchange::{Answer, Flights, Gateway, OnDisk, ReadPolicy, TaskAnswer};
+use crate::drain::Drain;
+use crate::exchange::{Answer, Flights, Gateway, OnDisk, ReadPolicy, Refusal, TaskAnswer};
 use crate::listener::Reply;
 use crate::live::Live;
 use crate::message::{Body, Budget};
@@ -37,6 +38,8 @@ pub struct Parts {
     pub read_policy: Live<ReadPolicy>,
     /// The process's clock.
     pub clock: Clock,
+    /// The process's stop.
+    pub drain: Drain,
     /// What is counted.
     pub metrics: Metrics,
     /// Lines about relayed requests that fail, which anybody may send.
@@ -169,6 +172,12 @@ impl Proxy {
         let fields = &incomer.head.headers;
         let key = answer_key(flights.hash_key(), &incomer.gateway.name, fields)?;
         flights.read(on_disk, &key).await
+    }
+
+    /// Why nothing new may be asked of a gateway now. What runs is a matter of the exchanges.
+    pub(super) fn refusal(&self) -> Option<Problem> {
+        let draining = self.shared.drain.is_draining();
+        draining.then_some(Problem::Refused(Refusal::Draining))
     }
 
     pub(super) fn refuse(&self, problem: Problem) -> Response<Body> {

@@ -2,6 +2,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
@@ -44,18 +45,40 @@ impl Pinned {
     }
 }
 
+/// An answer that is asked for seldom, in one piece of memory: its fields as a map take as much again.
 #[derive(Clone, Debug)]
 struct Kept {
-    answer: Arc<StoredResponse>,
+    encoded: Arc<[u8]>,
     /// The cache has a clock of its own; this moment is by ours.
     expires_at: Moment,
+}
+
+impl Kept {
+    /// What an entry of the cache takes beside what is kept, about.
+    const OVERHEAD: usize = 256;
+
+    fn new(answer: &StoredResponse, expires_at: Moment) -> Self {
+        Self {
+            encoded: answer.encode().into(),
+            expires_at,
+        }
+    }
+
+    fn weight(&self) -> u32 {
+        u32::try_from(self.encoded.len() + Self::OVERHEAD).unwrap_or(u32::MAX)
+    }
+
+    fn answer(&self) -> Option<Arc<StoredResponse>> {
+        let answer = StoredResponse::decode(&Bytes::copy_from_slice(&self.encoded));
+        answer.ok().map(Arc::new)
+    }
 }
 
 impl Results {
     /// An empty store.
     pub fn new(config: Config) -> Self {
         let delivered = Cache::builder()
-            .weigher(|_, kept: &Kept| u32::try_from(kept.answer.weight()).unwrap_or(u32::MAX))
+            .weigher(|_, kept: &Kept| kept.weight())
             .max_capacity(config.max_bytes)
             .time_to_live(config.retention)
             // The default policy refuses a fresh entry when it is full of warm ones.
@@ -77,13 +100,13 @@ impl Results {
     pub fn release(&self, key: &ResultKey, now: Moment) {
         if let Some(answer) = self.pinned().remove(key) {
             let expires_at = now + self.config.retention;
-            self.delivered.insert(*key, Kept { answer, expires_at });
+            self.restore(*key, &answer, expires_at);
         }
     }
 
     /// Takes back an answer that had to make room, or that an earlier process delivered.
-    pub fn restore(&self, key: ResultKey, answer: Arc<StoredResponse>, expires_at: Moment) {
-        self.delivered.insert(key, Kept { answer, expires_at });
+    pub fn restore(&self, key: ResultKey, answer: &StoredResponse, expires_at: Moment) {
+        self.delivered.insert(key, Kept::new(answer, expires_at));
     }
 
     /// Drops an answer that nobody may ask for any more.
@@ -100,7 +123,7 @@ impl Results {
         self.delivered
             .get(key)
             .filter(|kept| now < kept.expires_at)
-            .map(|kept| kept.answer)
+            .and_then(|kept| kept.answer())
     }
 
     /// How many answers wait for their clients.
@@ -122,7 +145,6 @@ impl Results {
 mod tests {
     use std::time::Duration;
 
-    use bytes::Bytes;
     use http::{HeaderMap, StatusCode};
 
     use super::*;

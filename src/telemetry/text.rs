@@ -30,6 +30,15 @@ pub(super) fn is_unsafe(character: char) -> bool {
         )
 }
 
+/// So many of `what`, which is one of them: "1 key", "2 keys".
+pub fn counted<N: Copy + fmt::Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    if count == N::from(1) {
+        format!("1 {what}")
+    } else {
+        format!("{count} {what}s")
+    }
+}
+
 /// An error with its causes in one line: the formatters of the log tell the error alone.
 pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let errors = std::iter::successors(Some(error), |error| error.source());

@@ -106,10 +106,10 @@ fn a_file_of_certificates_is_opened_beside_the_file_that_names_it() {
     let checked = check();
     assert_eq!(checked.status.code(), Some(78));
     assert!(complaints(&checked).contains("line 4: gateway.ca_file names "));
-    assert!(complaints(&checked).contains("which cannot be read: "));
+    assert!(complaints(&checked).contains("it cannot be read: "));
 
     fs::write(directory.path().join("ca.pem"), "no certificate").unwrap();
-    assert!(complaints(&check()).contains("which has no certificate in it"));
+    assert!(complaints(&check()).contains("it has no certificate in it"));
 
     let issuer = rcgen::generate_simple_self_signed(["issuer.example".to_owned()]).unwrap();
     fs::write(directory.path().join("ca.pem"), issuer.cert.pem()).unwrap();
@@ -147,19 +147,19 @@ fn each_fault_of_a_listeners_certificates_is_told_where_its_key_stands() {
             "one.example.pem",
             "two.example.key",
             "",
-            "which is not the key of the certificate in ",
+            "it is not the key of the certificate in ",
         ),
         (
             "one.example.key",
             "one.example.key",
             "",
-            "which has no certificate in it",
+            "it has no certificate in it",
         ),
         (
             "one.example.pem",
             "one.example.pem",
             "",
-            "which has no private key in it",
+            "it has no private key in it",
         ),
         (
             "one.example.pem",
@@ -280,4 +280,15 @@ fn a_healthcheck_of_nobody_fails_in_one_line() {
     assert_eq!(out(&asked).lines().count(), 1);
     let odd = holdline(&["healthcheck", "--url", "ftp://127.0.0.1/livez"], &[]);
     assert_eq!(odd.status.code(), Some(64));
+}
+
+#[test]
+fn a_configuration_without_an_end_is_refused() {
+    let checked = holdline(&["check", "--config", "/dev/zero"], &[]);
+    assert_eq!(checked.status.code(), Some(78));
+    assert!(
+        complaints(&checked).contains("/dev/zero: is larger than 1 MiB"),
+        "{}",
+        complaints(&checked)
+    );
 }

@@ -288,6 +288,7 @@ fn every_command_of_the_readme_is_one() {
         "healthcheck",
         "journal ls",
         "log",
+        "polling",
         "explain",
         "resolve",
         "cert",

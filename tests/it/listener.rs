@@ -270,7 +270,35 @@ async fn a_drain_ends_idle_connections_and_lets_a_held_request_have_its_answer()
         let answer = held.answers(LENGTH, 1).await.unwrap();
         assert!(answer.contains("connection: close\r\n"), "{answer}");
         drop((idle, held));
+        downstream.drain.end();
         downstream.drain.finished().await;
+    }
+}
+
+#[tokio::test]
+async fn who_comes_while_it_drains_is_answered_once_and_the_silent_are_let_go_at_its_end() {
+    for setup in all_ways() {
+        let mut downstream = setup.quiet(SHORT).start();
+        downstream.drain.begin(downstream.clock.now() + HOUR);
+        let mut late = Client::connect(&downstream).await;
+        late.ask(LENGTH, "/whole/9/late").await;
+        let answer = late.answers(LENGTH, 1).await.unwrap();
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert_eq!(late.stream.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(downstream.verdict().await, ("/whole/9/late".into(), true));
+        let mut silent = Client::connect(&downstream).await;
+        while !downstream.metrics().contains("accepted_total 2\n") {
+            tokio::task::yield_now().await;
+        }
+        downstream.drain.end();
+        assert_eq!(silent.stream.read(&mut [0]).await.unwrap(), 0);
+        drop((late, silent));
+        downstream.drain.finished().await;
+        assert!(
+            tokio::net::TcpStream::connect(downstream.address)
+                .await
+                .is_err()
+        );
     }
 }
 

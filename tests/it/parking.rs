@@ -243,6 +243,7 @@ async fn an_answer_after_the_drain_began_tells_that_the_connection_ends() {
         assert!(received.contains("connection: close\r\n"), "{received}");
         assert!(received.ends_with("\r\n\r\nEND"), "{received}");
         drop(client);
+        downstream.drain.end();
         downstream.drain.finished().await;
     }
 }

@@ -16,6 +16,9 @@ use crate::clients::is_here;
 use crate::downstream::{Downstream, Setup, arrived, listener, tls_listener};
 use crate::secure::{Authority, HOST, shake};
 
+/// How a client begins that speaks HTTP/2 with prior knowledge (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
 const SHORT: Duration = Duration::from_millis(150);
 
 /// A listener that shows these files.
@@ -213,13 +216,37 @@ async fn plain_http_is_told_in_plain_http_that_this_is_tls() {
 }
 
 #[tokio::test]
-async fn what_is_neither_is_closed_and_tls_on_a_plain_listener_too() {
+async fn what_is_neither_is_closed_without_a_word() {
     let none = told(tls_listener(), b"\x00\x01\x02", "not_tls").await;
     assert_eq!(none, b"");
     // A record whose handshake is none.
     told(tls_listener(), b"\x16\x03\x01\x00\x04ABCD", "not_tls").await;
+}
+
+#[tokio::test]
+async fn tls_and_http_2_on_a_plain_listener_are_told_an_empty_400() {
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
-    assert_eq!(told(listener(), hello, "tls_on_plain").await, b"");
+    let told_tls = told(listener(), hello, "tls_on_plain").await;
+    let told_http2 = told(listener(), PREFACE, "http2").await;
+    for told in [told_tls, told_http2] {
+        let told = String::from_utf8(told).unwrap();
+        assert!(told.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{told}");
+        assert!(told.contains("content-length: 0\r\n"), "{told}");
+        assert!(told.ends_with("\r\n\r\n"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn http_2_above_tls_is_told_an_empty_400_where_it_was_not_asked_for() {
+    let authority = Authority::new();
+    let (downstream, _) = shows(authority.tls(&[HOST], Clients::Unasked));
+    let (config, _) = authority.client(&[&TLS13], None);
+    let mut stream = reach(&downstream, config, HOST).await.unwrap();
+    stream.write_all(PREFACE).await.unwrap();
+    let mut told = Vec::new();
+    stream.read_to_end(&mut told).await.unwrap();
+    assert!(told.starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
+    assert_fails(&downstream, "http2").await;
 }
 
 #[tokio::test]
@@ -263,7 +290,14 @@ async fn a_drain_does_not_wait_for_a_handshake() {
         .await
         .unwrap();
     downstream.drain.begin(downstream.clock.now());
-    downstream.drain.finished().await;
+    let gone = async {
+        while !downstream.metrics().contains("connections 0\n") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), gone)
+        .await
+        .unwrap();
 }
 
 /// Writes another pair over the files of `old`.
@@ -284,10 +318,7 @@ async fn a_reload_shows_the_new_certificate_and_keeps_the_old_one_if_it_is_broke
 
     std::fs::write(&tls.pairs[0].certificate, "half of it").unwrap();
     let broken = Certificates::read(tls.clone()).err().unwrap().to_string();
-    assert!(
-        broken.contains("which has no certificate in it"),
-        "{broken}"
-    );
+    assert!(broken.contains("it has no certificate in it"), "{broken}");
     let still = reach(&downstream, client(), HOST).await.unwrap();
     assert_eq!(shown(&still), old);
 

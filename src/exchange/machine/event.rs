@@ -140,3 +140,13 @@ pub enum Verdict {
     /// The gateway has not executed it, and will not.
     NotExecuted,
 }
+
+impl Verdict {
+    /// As commands and records write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Executed => "executed",
+            Self::NotExecuted => "not-executed",
+        }
+    }
+}

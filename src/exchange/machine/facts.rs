@@ -1,4 +1,5 @@
 //! What a machine knows: its policy, its facts, and what follows from them without a step.
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::action::{Action, Actions, Record, RecordKind, Withdrawal};
@@ -63,12 +64,19 @@ pub struct Policy {
     pub reclaim: Duration,
     /// The longest that one poll may take.
     pub poll_timeout: Duration,
-    /// When a running task is polled.
-    pub schedule: Schedule,
     /// How long to wait after failures.
     pub backoff: Backoff,
     /// True if records outlive the process.
     pub durable: bool,
+}
+
+/// What one exchange goes by.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The rules that were in force when it began.
+    pub policy: Arc<Policy>,
+    /// When its running task is polled.
+    pub schedule: Schedule,
 }
 
 #[expect(
@@ -78,7 +86,7 @@ pub struct Policy {
 /// One exchange, from the record of its submit to its end.
 #[derive(Debug)]
 pub struct Machine<A> {
-    pub(super) policy: Policy,
+    pub(super) terms: Terms,
     pub(super) state: State,
     pub(super) jitter: Jitter,
     pub(super) explicit_key: bool,
@@ -131,7 +139,7 @@ impl<A: Whole> Machine<A> {
     /// A new exchange whose request was read whole at `read_at`, and its first action: the record
     /// that a submit may leave.
     pub fn start(
-        policy: Policy,
+        terms: Terms,
         explicit_key: bool,
         has_tracking_id: bool,
         read_at: Moment,
@@ -139,7 +147,7 @@ impl<A: Whole> Machine<A> {
         seed: u64,
     ) -> (Self, Actions<A>) {
         let machine = Self {
-            policy,
+            terms,
             state: State::Recording(RecordKind::Submitted),
             jitter: Jitter::new(seed),
             explicit_key,
@@ -206,8 +214,9 @@ impl<A: Whole> Machine<A> {
     /// still leave.
     pub fn standing(&self) -> Standing {
         let asked = matches!(self.state, State::Asking | State::Doubtful);
-        let dies_with_us =
-            self.first_sent.is_some() && self.draining_until.is_some() && !self.policy.durable;
+        let dies_with_us = self.first_sent.is_some()
+            && self.draining_until.is_some()
+            && !self.terms.policy.durable;
         if self.lost || asked || dies_with_us {
             Standing::InDoubt
         } else {
@@ -272,7 +281,7 @@ impl<A: Whole> Machine<A> {
         match self.state {
             State::Connecting => {
                 let start = (self.resubmits == 0)
-                    .then(|| (self.read_at + self.policy.submit_start, Timer::Start));
+                    .then(|| (self.read_at + self.terms.policy.submit_start, Timer::Start));
                 earliest([start, wake(Timer::Connect)])
             }
             State::Submitting => Some((self.submit_until, Timer::Submit)),
@@ -288,14 +297,14 @@ impl<A: Whole> Machine<A> {
 
     /// The moment after which nothing of a first submit may leave; a resubmit has none.
     pub fn submit_not_after(&self) -> Option<Moment> {
-        (self.resubmits == 0).then(|| self.read_at + self.policy.submit_start)
+        (self.resubmits == 0).then(|| self.read_at + self.terms.policy.submit_start)
     }
 
     fn retention(&self) -> (Moment, Timer) {
         let moment = if self.state == State::Undelivered && !self.explicit_key {
-            self.finished_at + self.policy.reclaim
+            self.finished_at + self.terms.policy.reclaim
         } else {
-            self.read_at + self.policy.retention
+            self.read_at + self.terms.policy.retention
         };
         (moment, Timer::Retention)
     }
@@ -312,7 +321,7 @@ impl<A: Whole> Machine<A> {
     /// True while a first submit may still leave.
     pub(super) fn may_start(&self, now: Moment) -> bool {
         self.resubmits == 0
-            && now < self.read_at + self.policy.submit_start
+            && now < self.read_at + self.terms.policy.submit_start
             && self.draining_until.is_none()
     }
 
@@ -320,7 +329,7 @@ impl<A: Whole> Machine<A> {
     /// read by a process that stops before it can give it.
     pub(super) fn poll_fits(&self, now: Moment) -> bool {
         self.draining_until
-            .is_none_or(|until| now + self.policy.poll_timeout <= until)
+            .is_none_or(|until| now + self.terms.policy.poll_timeout <= until)
     }
 
     pub(super) fn asking_end(&self, now: Moment) -> Moment {

@@ -51,7 +51,7 @@ impl<A: Whole> Machine<A> {
     }
 
     pub(super) fn may_resubmit(&self, now: Moment) -> bool {
-        self.resubmits < self.policy.resubmits
+        self.resubmits < self.terms.policy.resubmits
             && self.body
             && self.credentials
             && self

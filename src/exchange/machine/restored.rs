@@ -2,7 +2,7 @@
 use super::action::Withdrawal;
 use super::doubt::Doubt;
 use super::event::{Joining, Whole};
-use super::facts::{Machine, Policy, State};
+use super::facts::{Machine, State, Terms};
 use super::ladder::LADDER_AGAIN;
 use crate::protocol::RequestId;
 use crate::timing::Moment;
@@ -43,11 +43,11 @@ pub enum Stood {
 impl<A: Whole> Machine<A> {
     /// An exchange of an earlier process, with nothing at hand. What may have been sent counts as
     /// sent, and its answer as lost.
-    pub fn restored(policy: Policy, restored: Restored, now: Moment, seed: u64) -> Self {
+    pub fn restored(terms: Terms, restored: Restored, now: Moment, seed: u64) -> Self {
         let submitted_at = restored.submitted_at;
         let first = Joining { hold_until: now };
         let (mut machine, _) = Self::start(
-            policy,
+            terms,
             restored.explicit_key,
             restored.has_tracking_id,
             submitted_at,

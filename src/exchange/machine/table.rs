@@ -146,7 +146,7 @@ impl<A: Whole> Machine<A> {
             Event::HandedOver => {
                 self.first_sent.get_or_insert(now);
                 self.open += 1;
-                self.submit_until = now + self.policy.submit_timeout;
+                self.submit_until = now + self.terms.policy.submit_timeout;
                 self.await_in(State::Submitting);
                 Vec::new()
             }
@@ -311,7 +311,7 @@ impl<A: Whole> Machine<A> {
                 self.failures = 0;
                 self.polls = self.polls.saturating_add(1);
                 self.watch.ran(self.asked_at);
-                let asked = self.policy.backoff.clamped(retry_after);
+                let asked = self.terms.policy.backoff.clamped(retry_after);
                 let wait = self.scheduled(now).max(asked);
                 self.wait_for_poll(wait, now);
                 Vec::new()
@@ -349,7 +349,7 @@ impl<A: Whole> Machine<A> {
     /// nothing kept a once-only answer was lost on its way.
     fn task_unknown(&mut self, now: Moment) -> Actions<A> {
         let since = *self.unknown_since.get_or_insert(now);
-        let over = since + self.policy.unknown_grace;
+        let over = since + self.terms.policy.unknown_grace;
         if now < over {
             let wait = self.backoff(None);
             let wait = self.jitter.spread(wait);
@@ -452,13 +452,13 @@ impl<A: Whole> Machine<A> {
     fn scheduled(&mut self, now: Moment) -> Duration {
         let since = self.watch.since(now);
         let held = self.hold_until.since(now);
-        let schedule = &self.policy.schedule;
+        let schedule = &self.terms.schedule;
         schedule.wait(since, self.polls, held, &mut self.jitter)
     }
 
     fn backoff(&mut self, retry_after: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        self.policy.backoff.delay(self.failures, retry_after)
+        self.terms.policy.backoff.delay(self.failures, retry_after)
     }
 }
 

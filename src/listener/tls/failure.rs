@@ -31,6 +31,8 @@ pub(in crate::listener) enum Failure {
     Cipher,
     /// It wants another protocol than HTTP/1 above TLS.
     Protocol,
+    /// It speaks HTTP/2 without having asked, above TLS or without it.
+    Http2,
     /// It does not accept our certificate.
     Untrusted,
     /// It showed no certificate where one is required.
@@ -52,6 +54,7 @@ impl Failure {
             Self::Version => "version",
             Self::Cipher => "cipher",
             Self::Protocol => "protocol",
+            Self::Http2 => "http2",
             Self::Untrusted => "untrusted",
             Self::ClientCertificateMissing => "client_certificate_missing",
             Self::ClientCertificateRefused => "client_certificate_refused",
@@ -76,6 +79,7 @@ impl Failure {
                 "a client knows no cipher, group or signature that is safe and fits our key"
             }
             Self::Protocol => "a client wants another protocol than HTTP/1.1 above TLS",
+            Self::Http2 => "a client speaks HTTP/2 unasked: holdline speaks HTTP/1.1",
             Self::Untrusted => {
                 "a client does not accept our certificate: it does not trust the issuer, asked for \
                  another host, or takes it for expired"

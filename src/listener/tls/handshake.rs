@@ -10,8 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use super::failure::Failure;
 use super::keyring::Keyring;
 use super::session::Session;
-use crate::listener::answer::Peer;
-use crate::listener::connection;
+use crate::listener::connection::{self, Served};
 use crate::listener::line::Line;
 use crate::listener::parking::Reply;
 
@@ -25,7 +24,7 @@ const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     This port speaks TLS: write https:// in the URL. The request was not served.";
 
 /// Shakes hands within the deadline, and serves what comes then.
-pub(in crate::listener) async fn serve<S>(keyring: Keyring, line: Arc<Line>, peer: Peer, service: S)
+pub(in crate::listener) async fn serve<S>(keyring: Keyring, line: Arc<Line>, service: S)
 where
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
@@ -34,7 +33,7 @@ where
     let shaken = tokio::select! {
         biased;
         // Of whoever has not shaken hands no request was read.
-        () = terms.drain.begun() => return,
+        () = terms.parting() => return,
         () = line.broken() => Err((Failure::Closed, None)),
         shaken = shake(&keyring, &line) => shaken,
         () = terms.clock.sleep_until(deadline) => Err((Failure::Timeout, None)),
@@ -42,13 +41,14 @@ where
     match shaken {
         Ok(session) => {
             line.begin();
-            connection::serve(session, line, peer, service).await;
+            let served = Served::new(session, &line, service);
+            connection::serve(served, line).await;
         }
         Err((failure, detail)) => {
-            terms.fails(failure, detail.as_deref(), peer.0);
+            terms.fails(failure, detail.as_deref(), line.peer());
             match failure {
                 Failure::PlainHttp => connection::dismiss(&line, PLAIN_HTTP).await,
-                Failure::Timeout | Failure::Closed | Failure::TlsOnPlain => {}
+                Failure::Timeout | Failure::Closed | Failure::TlsOnPlain | Failure::Http2 => {}
                 // The alert that says why has left, and a reset would take it along.
                 Failure::NotTls
                 | Failure::Version

@@ -237,25 +237,47 @@ async fn limits_refuse_before_anything_is_sent_and_never_a_repeat() {
 
 #[tokio::test]
 async fn a_drain_lets_held_requests_end_and_takes_nothing_new() {
-    let mut bench = holdline()
-        .gateway(simulator().latency(ms(200)))
-        .start()
-        .await;
-    let mut held = bench.pay("held").open().await;
+    let mut bench = holdline().start().await;
+    let mut held = bench.pay("held").words("hold").open().await;
     let bytes = bench.pay("new").bytes();
     let (most, last) = bytes.split_at(bytes.len() - 1);
     let mut late = super::asking::Line::connect(bench.address).await;
     late.send(most).await;
     bench.accepted(1).await;
     bench.begin_stop();
-    let refuses = || std::net::TcpStream::connect(bench.address).is_err();
-    super::bench::until("the drain begins", refuses).await;
+    while bench.operator("/readyz").await.status == 200 {
+        tokio::task::yield_now().await;
+    }
     late.send(last).await;
     late.answer().await.is_refusal(503);
+    // Who connects only now is told the same, whatever it asks for, and its connection ends.
+    for asking in [
+        bench.pay("newer"),
+        bench.get("/transactions/1-a"),
+        bench.get("/anything/else"),
+        bench.post("/anything/else").body("{}"),
+    ] {
+        let refused = asking.send().await;
+        refused.is_refusal(503);
+        assert!(refused.field("retry-after").is_some(), "{refused:?}");
+        assert_eq!(refused.field("connection"), Some("close"), "{refused:?}");
+    }
+    // But what runs is not new: its repeat joins it.
+    let mut repeat = bench.pay("held").words("hold").open().await;
+    bench.metric("holdline_joined_total 1").await;
+    // Somebody who never asks does not keep it from ending.
+    let _silent = super::asking::Line::connect(bench.address).await;
+    bench.simulated().finish_held();
     held.answer().await.is_gateway(200);
+    let repeat = repeat.answer().await;
+    assert_eq!(
+        repeat.is_gateway(200).field("connection"),
+        Some("close"),
+        "{repeat:?}"
+    );
     bench.stopped().await;
-    bench.submits_of("held").is(1);
-    bench.submits_of("new").is(0);
+    assert!(std::net::TcpStream::connect(bench.address).is_err());
+    assert_eq!(bench.ledger().submits.len(), 1);
 }
 
 #[tokio::test]

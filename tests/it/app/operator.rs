@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::asking::{Answer, Asking};
-use super::bench::{Bench, holdline};
+use super::bench::{Bench, holdline, ms};
 
 /// Tracking ids of clients that mean no good, or that are only unusual.
 const HOSTILE: [&str; 6] = [
@@ -318,4 +318,35 @@ async fn a_client_that_hangs_up_is_counted_and_told_of() {
     bench.metric("holdline_undelivered 1\n").await;
     let told = bench.operator(&path).await.text();
     assert!(told.contains("no client waited"), "{told}");
+}
+
+#[tokio::test]
+async fn how_each_route_is_polled_is_drawn_on_the_page() {
+    let learned = "[polling]\nschedule = \"learned\"\n";
+    // The bench's own longest interval is short.
+    let bench = holdline()
+        .file(learned)
+        .configure(|config| config.polling.min_interval = ms(8))
+        .start()
+        .await;
+    let page = bench.operator("/").await.text();
+    assert!(page.contains("No exchange has begun"), "{page}");
+    bench.pay("order").send().await.is_gateway(200);
+    bench.metric("holdline_polls_per_exchange_count 1\n").await;
+    let page = bench.operator("/").await.text();
+    assert_eq!(fault(&page), None, "{page}");
+    let polling = page.split_once("id=\"polling\"").unwrap().1;
+    for part in [
+        "payments",
+        "nothing learned yet",
+        "Delay against polls",
+        "How long tasks take",
+        "The curve in numbers",
+    ] {
+        assert!(polling.contains(part), "{part}: {polling}");
+    }
+    // Each drawing says in words what it shows.
+    let drawings = polling.matches("<svg").count();
+    assert_eq!(drawings, 2);
+    assert_eq!(polling.matches("<desc>").count(), drawings);
 }

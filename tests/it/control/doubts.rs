@@ -72,9 +72,11 @@ async fn a_row_has_these_keys_and_no_others() {
         "reason",
         "request_id",
         "resubmits",
+        "settled",
         "state",
         "submitted",
         "tracking_id",
+        "verdict",
     ];
     assert_eq!(keys, expected);
     assert_eq!(row["tracking_id"], "order");

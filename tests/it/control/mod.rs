@@ -2,6 +2,8 @@
 mod desk;
 mod doubts;
 mod files;
+mod polling;
 mod sockets;
 mod stories;
 mod texts;
+mod verdicts;

@@ -66,7 +66,13 @@ async fn after_a_kill_the_records_tell_what_is_left_to_tell() {
     tells(said.fine(), &told);
     tells(said.fine(), &["found in the journal by a new process"]);
     desk.resolve(&id, "executed").fine();
-    let settled = ["settled", "the operator said: executed"];
+    let settled = [
+        "settled",
+        "verdict      executed",
+        "reason       back office",
+        "settled      20",
+        "the operator said: executed",
+    ];
     tells(desk.ask(&["explain", &id]).fine(), &settled);
     desk.holdline.kill();
     let said = desk.ask(&["explain", &id]);

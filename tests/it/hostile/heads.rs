@@ -361,6 +361,17 @@ const LINES: &[Case] = &[
         400,
         "POST /transactions/\u{1}payments HTTP/1.1",
     ),
+    ("a fragment", 400, "POST /transactions/payments#x HTTP/1.1"),
+    (
+        "a fragment of an unknown path",
+        400,
+        "POST /else?a=b#x HTTP/1.1",
+    ),
+    (
+        "a fragment of an absolute target",
+        400,
+        "GET http://HOST/else# HTTP/1.1",
+    ),
     (
         "a CR in the path",
         400,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fastrand::Rng;
-use holdline::journal::{Disk, DiskFile, Lock, Work, Working};
+use holdline::journal::{Disk, DiskFile, Lock, Named, Work, Working};
 use nix::errno::Errno;
 
 /// What a disk writes whole or not at all.
@@ -415,6 +415,21 @@ impl DiskFile for SimulatedFile {
 
     fn mode(&self) -> io::Result<u32> {
         Ok(0o600)
+    }
+
+    /// No step: it changes nothing, and is asked every second.
+    fn named(&self, path: &Path) -> io::Result<Named> {
+        let state = self.disk.state();
+        if state.dead || state.life != self.life {
+            return Err(io::Error::other("the process has died"));
+        }
+        let names = &state.names;
+        Ok(match names.get(path) {
+            Some(file) if *file == self.file => Named::Still,
+            Some(_) => Named::Taken,
+            None if names.values().any(|file| *file == self.file) => Named::Moved,
+            None => Named::Removed,
+        })
     }
 
     fn lock(&self) -> io::Result<Lock> {

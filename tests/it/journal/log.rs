@@ -114,15 +114,16 @@ async fn an_older_copy_that_the_log_follows_is_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_journal_that_was_moved_away_left_in_its_log_is_not_the_next_ones() {
-    let disk = SimulatedDisk::default();
-    let running = start(&disk).unwrap();
-    let first = entry(1, 0, submitted(1, true));
-    running.journal.append(first).await.unwrap();
-    drop(running);
-    disk.crash(Crash::Kill);
+async fn a_log_without_its_journal_begins_no_other_one() {
+    let (disk, _) = filled(false).await;
     disk.remove(path()).unwrap();
     disk.remove(&mark()).unwrap();
+    let Err(error @ OpenError::JournalGone { .. }) = found(&disk).await else {
+        panic!("a journal is begun over the log of another")
+    };
+    let words = error.to_string();
+    assert!(words.contains("holdline.redb.wal is there"), "{words}");
+    disk.remove(&log()).unwrap();
     assert_eq!(found(&disk).await.unwrap(), []);
 }
 

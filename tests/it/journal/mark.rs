@@ -131,6 +131,8 @@ async fn a_journal_that_is_gone_is_told_with_its_key_and_without() {
     let fresh = disk.read(Path::new("/journal/holdline.redb.key"));
     assert_eq!(fresh, None, "no key is made for it");
     disk.remove(&mark()).unwrap();
+    assert!(is_gone(), "its log is there");
+    disk.remove(&log()).unwrap();
     assert_eq!(start(&disk).unwrap().found, []);
 }
 

@@ -6,4 +6,5 @@ mod faults;
 mod growth;
 mod log;
 mod mark;
+mod names;
 pub(crate) mod world;

@@ -84,6 +84,11 @@ pub(crate) fn log() -> PathBuf {
     PathBuf::from(format!("{PATH}.wal"))
 }
 
+/// The journal's key.
+pub(crate) fn key() -> PathBuf {
+    PathBuf::from(format!("{PATH}.key"))
+}
+
 /// Longer than anything stands in the log that the file has not taken in.
 pub(crate) const CHECKPOINT: Duration = Duration::from_secs(2);
 
@@ -239,6 +244,10 @@ fn looks(entries: &[Entry]) -> Option<Remembered> {
         candidate: soft.filter(|_| done.is_none()).map(|it| it.place),
         answer: done.map(|it| it.place),
         key_in_force: true,
+        closed_because: match &last.change {
+            Change::Closed(reason) => reason.clone(),
+            _ => None,
+        },
     })
 }
 

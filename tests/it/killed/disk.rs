@@ -14,7 +14,7 @@ use super::tracer::{SYNCS, Tracer, WRITES, is_there};
 use crate::app::asking::{Answer, Asking};
 use crate::app::bench::{PATIENCE, ms};
 
-async fn before_a_gateway() -> (Tap, Holdline) {
+pub(super) async fn before_a_gateway() -> (Tap, Holdline) {
     let settings = Settings {
         latency: Latency::Fixed(ms(50)),
         duplicate_window: Duration::ZERO,
@@ -28,17 +28,17 @@ async fn before_a_gateway() -> (Tap, Holdline) {
     (tap, holdline)
 }
 
-fn payment(holdline: &Holdline, tracking_id: &str) -> Asking {
+pub(super) fn payment(holdline: &Holdline, tracking_id: &str) -> Asking {
     Asking::new(holdline.address(), "POST", "/transactions/payments").tracking(tracking_id)
 }
 
-async fn ready(holdline: &Holdline) -> Answer {
+pub(super) async fn ready(holdline: &Holdline) -> Answer {
     let asking = Asking::new(holdline.operator(), "GET", "/readyz");
     asking.anonymous().send().await
 }
 
 /// Waits until it is ready, or is not.
-async fn until_ready(holdline: &Holdline, is_ready: bool) {
+pub(super) async fn until_ready(holdline: &Holdline, is_ready: bool) {
     let waits = async {
         while (ready(holdline).await.status == 200) != is_ready {
             tokio::task::yield_now().await;
@@ -139,8 +139,31 @@ async fn a_disk_that_fails_at_the_result_costs_no_answer() {
     }
 }
 
+#[tokio::test]
+async fn a_stop_over_a_disk_that_takes_nothing_ends_with_a_code_of_its_own() {
+    if !is_there() {
+        return;
+    }
+    let (_tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    let mut line = payment(&holdline, "order").words("delay=900").open().await;
+    let is_running = || holdline.log().iter().any(|it| it["message"] == "accepted");
+    crate::app::bench::until("the gateway has it", is_running).await;
+    let calls = format!("{WRITES},{SYNCS}");
+    let tracer = failing(&holdline, &calls, "EIO").await;
+    line.answer().await.is_gateway(200);
+    until_ready(&holdline, false).await;
+    assert_eq!(holdline.stop().await, Some(74), "{}", holdline.said());
+    let said = holdline.said();
+    assert!(
+        said.contains("stopped with entries that could not be written"),
+        "{said}"
+    );
+    tracer.end().await;
+}
+
 /// It ends with 1 before it listens, and says why.
-async fn does_not_start(mut holdline: Holdline, words: &str) {
+pub(super) async fn does_not_start(mut holdline: Holdline, words: &str) {
     holdline.spawn();
     assert!(!holdline.listens().await, "it listens");
     assert_eq!(holdline.ended().await, Some(1), "{}", holdline.said());
@@ -247,7 +270,7 @@ async fn a_journal_that_is_gone_is_not_begun_anew_beside_its_mark() {
     payment(&holdline, "order").send().await.is_gateway(200);
     holdline.kill();
     fs::remove_file(holdline.journal()).unwrap();
-    does_not_start(holdline, "is gone, and its mark").await;
+    does_not_start(holdline, "holdline.redb.last is there").await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ pub(crate) mod holdline;
 mod judge;
 mod pace;
 mod plan;
+mod removed;
 mod runs;
 mod secrets;
 mod still;

@@ -3,7 +3,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use holdline::journal::{Disk, DiskFile, Lock, Work, Working};
+use holdline::journal::{Disk, DiskFile, Lock, Named, Work, Working};
 
 use super::life::{Death, Life, Step};
 use crate::journal::disk::{Crash, SimulatedDisk};
@@ -124,5 +124,9 @@ impl DiskFile for Handle {
 
     fn lock(&self) -> io::Result<Lock> {
         self.take(Step::DiskRead)?.lock()
+    }
+
+    fn named(&self, path: &Path) -> io::Result<Named> {
+        self.take(Step::DiskRead)?.named(path)
     }
 }

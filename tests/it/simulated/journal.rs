@@ -394,6 +394,7 @@ fn begun(entry: &journal::Entry) -> Remembered {
         candidate: None,
         answer: None,
         key_in_force: true,
+        closed_because: None,
     }
 }
 
@@ -401,6 +402,9 @@ fn follow(remembered: &mut Remembered, entry: &journal::Entry) {
     assert!(entry.place.step >= remembered.next_step, "steps ascend");
     remembered.next_step = entry.place.step + 1;
     remembered.changed = entry.stamp;
+    if let Change::Closed(reason) = &entry.change {
+        remembered.closed_because.clone_from(reason);
+    }
     remembered.standing = match &entry.change {
         Change::Submitted(_) => panic!("an exchange begins once"),
         Change::Resubmitted(number) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdline::drain::Drain;
 use holdline::exchange::machine::Policy;
 use holdline::exchange::{self, Flights, HashKey, Parts, Past, Recovered};
-use holdline::polling::{self, Backoff, Schedule, Schedules, Took};
+use holdline::polling::{self, Backoff, Schedules, Took};
 use holdline::protocol::BEGATEWAY;
 use holdline::results::Results;
 use holdline::simulator::Gateway;
@@ -144,7 +144,6 @@ fn flights(
             retention: setting.results.retention,
             reclaim: exchange.reclaim,
             poll_timeout: upstream::Config::default().answer_timeout,
-            schedule: Schedule::fixed(polling),
             backoff: Backoff::new(polling),
             durable: true,
         },

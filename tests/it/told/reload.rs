@@ -221,7 +221,7 @@ async fn issuers_are_read_again_and_a_file_without_any_is_refused() {
         lines[0]["message"]
             .as_str()
             .unwrap()
-            .contains("which has no certificate in it")
+            .contains("it has no certificate in it")
     );
     std::fs::write(&file, issuer.cert.pem()).unwrap();
     let lines = reload(&holdline).await;

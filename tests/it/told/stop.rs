@@ -106,6 +106,7 @@ async fn what_ends_within_the_drain_is_given_and_no_new_payment_is_taken() {
     if let Some(refused) = waiting.try_answer().await {
         assert_eq!(refused.field("holdline-outcome"), Some("not-submitted"));
     }
+    pay(&holdline, 3).send().await.is_refusal(503);
     upstream.gateway.finish_held();
     held.answer().await.is_gateway(200);
     assert_eq!(holdline.ended().await, Some(0));
@@ -157,6 +158,34 @@ async fn a_signal_before_it_listens_ends_it_in_order_too() {
         assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
         assert_eq!(holdline.fault_of_journal(), None);
     }
+}
+
+#[tokio::test]
+async fn a_signal_while_its_files_are_read_ends_it_at_once() {
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    let made = rcgen::generate_simple_self_signed(["gateway.example".to_owned()]).unwrap();
+    let [certificate, key] = ["its.pem", "its.key"].map(|name| holdline.directory().join(name));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    // It gives the key once, for the check of the configuration; at the start itself nothing comes.
+    assert!(Command::new("mkfifo").arg(&key).status().unwrap().success());
+    for (name, path) in [
+        ("GATEWAY__TLS_CERTIFICATE", &certificate),
+        ("GATEWAY__TLS_KEY", &key),
+    ] {
+        holdline.keys.push((name, path.display().to_string()));
+    }
+    holdline.spawn();
+    let pem = made.signing_key.serialize_pem();
+    let given = tokio::task::spawn_blocking(move || std::fs::write(key, pem));
+    given.await.unwrap().unwrap();
+    until("it reads", || {
+        holdline.said().contains("the journal is open")
+    })
+    .await;
+    assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
+    assert!(holdline.said().contains("told to stop before it served"));
+    assert_eq!(holdline.fault_of_journal(), None);
 }
 
 #[tokio::test]

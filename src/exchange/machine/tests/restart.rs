@@ -107,8 +107,8 @@ impl World {
         match remembered.and_then(|it| self.mutant.recovers(it)) {
             Some((restored, sealed)) => {
                 self.ledger.restarts(restored.stood);
-                let (policy, now) = (self.machine.policy.clone(), self.now);
-                self.machine = Machine::restored(policy, restored, now, 7);
+                let (terms, now) = (self.machine.terms.clone(), self.now);
+                self.machine = Machine::restored(terms, restored, now, 7);
                 self.mutant.restores(&mut self.machine, now);
                 self.sealed = sealed;
             }
@@ -173,7 +173,7 @@ impl World {
         (self.began_at, self.joined_at) = (self.now, self.now);
         self.waiters.push(hold_until);
         let (machine, actions) = Machine::start(
-            self.machine.policy.clone(),
+            self.machine.terms.clone(),
             self.explicit_key,
             self.tracking_id,
             self.now,

@@ -1,8 +1,10 @@
 //! A small language that brings a machine to a state by telling what happened to it.
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{
-    Event, Joining, Machine, Policy, Polled, RecordKind, Restored, State, Stood, Submitted, Timer,
+    Event, Joining, Machine, Policy, Polled, RecordKind, Restored, State, Stood, Submitted, Terms,
+    Timer,
 };
 use crate::polling::{Backoff, Config, Schedule};
 use crate::protocol::RequestId;
@@ -14,10 +16,15 @@ pub(super) struct Story {
     pub(super) now: Moment,
 }
 
-/// The rules with the defaults of the configuration.
-pub(super) fn policy(resubmits: u32) -> Policy {
+/// The terms with the defaults of the configuration.
+pub(super) fn terms(resubmits: u32) -> Terms {
+    recorded_terms(resubmits, true)
+}
+
+/// The same, of a process with or without a journal.
+pub(super) fn recorded_terms(resubmits: u32, durable: bool) -> Terms {
     let polling = Config::default();
-    Policy {
+    let policy = Policy {
         submit_start: Duration::from_secs(5),
         submit_timeout: Duration::from_secs(30),
         resubmits,
@@ -25,9 +32,12 @@ pub(super) fn policy(resubmits: u32) -> Policy {
         retention: Duration::from_hours(24),
         reclaim: Duration::from_hours(12),
         poll_timeout: Duration::from_secs(10),
-        schedule: Schedule::fixed(&polling),
         backoff: Backoff::new(&polling),
-        durable: true,
+        durable,
+    };
+    Terms {
+        policy: Arc::new(policy),
+        schedule: Schedule::fixed(&polling),
     }
 }
 
@@ -45,29 +55,27 @@ pub(super) fn task(name: &str) -> RequestId {
 
 /// A payment with a tracking id and no key of its own; its submit is never repeated.
 pub(super) fn payment() -> Story {
-    begin(policy(0), false, true)
+    begin(terms(0), false, true)
 }
 
 /// The same without a tracking id: nothing can be looked up.
 pub(super) fn untracked() -> Story {
-    begin(policy(0), false, false)
+    begin(terms(0), false, false)
 }
 
 /// The same with a key of the client's own.
 pub(super) fn keyed() -> Story {
-    begin(policy(0), true, true)
+    begin(terms(0), true, true)
 }
 
 /// A payment whose submit may be repeated once.
 pub(super) fn resubmitting() -> Story {
-    begin(policy(1), false, true)
+    begin(terms(1), false, true)
 }
 
 /// A payment of a process without a journal.
 pub(super) fn unrecorded() -> Story {
-    let mut policy = policy(0);
-    policy.durable = false;
-    begin(policy, false, true)
+    begin(recorded_terms(0, false), false, true)
 }
 
 /// A payment of an earlier process, which began an hour before this one, with a resubmit left.
@@ -90,14 +98,14 @@ pub(super) fn restored_as(stood: Stood, change: impl FnOnce(&mut Restored)) -> S
     };
     change(&mut restored);
     Story {
-        machine: Machine::restored(policy(1), restored, now, 1),
+        machine: Machine::restored(terms(1), restored, now, 1),
         now,
     }
 }
 
-fn begin(policy: Policy, explicit_key: bool, has_tracking_id: bool) -> Story {
+fn begin(terms: Terms, explicit_key: bool, has_tracking_id: bool) -> Story {
     let now = Moment::START;
-    let (machine, _) = Machine::start(policy, explicit_key, has_tracking_id, now, joining(now), 1);
+    let (machine, _) = Machine::start(terms, explicit_key, has_tracking_id, now, joining(now), 1);
     Story { machine, now }
 }
 

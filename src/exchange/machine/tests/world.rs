@@ -10,7 +10,7 @@ use super::gateway::{Answer, Gateway};
 use super::ledger::Ledger;
 use super::mutants::Mutant;
 use super::restart::Disk;
-use super::story::policy;
+use super::story::recorded_terms;
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
@@ -80,13 +80,12 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(plan: &Plan, mutant: Mutant) -> Self {
         let now = Moment::START;
-        let mut rules = policy(plan.resubmits);
-        rules.durable = plan.durable;
+        let terms = recorded_terms(plan.resubmits, plan.durable);
         let first = Joining {
             hold_until: now + HOLD,
         };
         let (machine, actions) =
-            Machine::start(rules, plan.explicit_key, plan.tracking_id, now, first, 7);
+            Machine::start(terms, plan.explicit_key, plan.tracking_id, now, first, 7);
         let mut world = Self {
             now,
             machine,
@@ -205,7 +204,7 @@ impl World {
     fn begin_poll(&mut self) {
         self.ledger
             .require(self.credentials, "a poll has its credentials", self.now);
-        let ends = self.now + self.machine.policy.poll_timeout;
+        let ends = self.now + self.machine.terms.policy.poll_timeout;
         self.ledger.polls(self.poll.is_some(), ends, self.drained);
         let id = self.machine.ticket().cloned();
         self.ledger
@@ -287,7 +286,7 @@ impl World {
     /// The connection is there: the driver says so, then the first byte leaves.
     pub(super) fn hand_over(&mut self) {
         self.connecting = false;
-        let in_time = self.now <= self.began_at + self.machine.policy.submit_start;
+        let in_time = self.now <= self.began_at + self.machine.terms.policy.submit_start;
         let repeats = self.machine.resubmits > 0;
         self.ledger.require(
             in_time || repeats,
@@ -295,7 +294,7 @@ impl World {
             self.now,
         );
         self.ledger
-            .hands_over(self.machine.policy.resubmits, self.now);
+            .hands_over(self.machine.terms.policy.resubmits, self.now);
         self.submits.push(Submit::OnItsWay);
         self.tell(Event::HandedOver);
     }

@@ -1,0 +1,160 @@
+//! Whether the files of a journal still have their names, and how they get them back.
+//!
+//! A file that is removed while it is open takes what is written all the same, and is gone when the
+//! process ends. The next one would begin an empty journal, and send the repeats of what it does not
+//! know. So the writer looks about once a second, and falls where a name is not its file's any more:
+//!
+//! | the name | what is done |
+//! | --- | --- |
+//! | nothing has it, and the file has no other | Nobody else can bring the file back: it is written again out of the open one. |
+//! | nothing has it, and the file has another | It was moved, and is awaited. A copy would make two of it, of which one is older. |
+//! | another file has it | That one is not touched, and is not taken for ours. |
+//!
+//! The mark is a count that this process knows, so it is told anew at its name before anything else.
+//! A process that is killed meanwhile leaves a mark that tells of more than there is, and the next start
+//! refuses.
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::disk::{Disk, DiskFile, Named, fresh};
+
+/// How much of a file is copied at a time.
+const PIECE: usize = 256 * 1024;
+
+/// Files of a journal that do not stand where they stood, and how that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost(Vec<(PathBuf, Absence)>);
+
+/// How a file does not stand where it stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// It has no name any more.
+    Removed,
+    /// It has another name.
+    Moved,
+    /// Another file has its name.
+    Taken,
+    /// The system does not tell, in its words.
+    Unseen(String),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (path, absence)) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            let path = path.display();
+            f.write_str(separator)?;
+            match absence {
+                Absence::Removed => write!(f, "{path} was removed"),
+                Absence::Moved => write!(f, "{path} was moved away: move that file back"),
+                Absence::Taken => write!(
+                    f,
+                    "another file stands at {path}: move it away, and the one that stood there back"
+                ),
+                Absence::Unseen(why) => write!(f, "failed to look for {path} ({why})"),
+            }?;
+        }
+        Ok(())
+    }
+}
+
+impl Lost {
+    /// True if this process has all that is needed to bring the files back.
+    pub(super) fn can_be_mended(&self) -> bool {
+        self.0.iter().all(|(_, it)| *it == Absence::Removed)
+    }
+
+    /// Whether one of them is at this path.
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.0.iter().any(|(it, _)| it == path)
+    }
+}
+
+/// The open files of a journal by their names.
+#[derive(Debug)]
+pub(super) struct Guard {
+    /// In the order in which they are written again: a start refuses whatever stands without the next.
+    files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
+    mark: (PathBuf, Arc<dyn DiskFile>),
+}
+
+impl Guard {
+    /// Of the key, the log and the journal, in this order, and the mark.
+    pub(super) fn new(
+        files: [(PathBuf, Arc<dyn DiskFile>); 3],
+        mark: (PathBuf, Arc<dyn DiskFile>),
+    ) -> Self {
+        Self {
+            files: files.into(),
+            mark,
+        }
+    }
+
+    /// The files that do not stand where they stood; none if all do.
+    pub(super) fn look(&self) -> Option<Lost> {
+        look(self.files.iter().chain([&self.mark]))
+    }
+
+    /// The same, but for the mark.
+    pub(super) fn look_beside_mark(&self) -> Option<Lost> {
+        look(self.files.iter())
+    }
+
+    /// Writes the files that have no name any more under the names that they had.
+    pub(super) fn write_again(&self, disk: &dyn Disk, lost: &Lost) -> Result<(), String> {
+        let gone = self.files.iter().filter(|(path, _)| lost.has(path));
+        for (path, file) in gone {
+            copy(disk, path, &**file).map_err(|error| {
+                let path = path.display();
+                format!("{path} was removed, and it cannot be written again: {error}")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn look<'a>(files: impl Iterator<Item = &'a (PathBuf, Arc<dyn DiskFile>)>) -> Option<Lost> {
+    let lost: Vec<_> = files
+        .filter_map(|(path, file)| Some((path.clone(), absence(&**file, path)?)))
+        .collect();
+    (!lost.is_empty()).then_some(Lost(lost))
+}
+
+fn absence(file: &dyn DiskFile, path: &Path) -> Option<Absence> {
+    match file.named(path) {
+        Ok(Named::Still) => None,
+        Ok(Named::Moved) => Some(Absence::Moved),
+        Ok(Named::Removed) => Some(Absence::Removed),
+        Ok(Named::Taken) => Some(Absence::Taken),
+        Err(error) => Some(Absence::Unseen(error.to_string())),
+    }
+}
+
+/// Copies an open file to a name, where it comes when it is whole and durable.
+fn copy(disk: &dyn Disk, path: &Path, from: &dyn DiskFile) -> io::Result<()> {
+    let (fresh, to) = fresh(disk, path)?;
+    let filled = fill(&*to, from);
+    if filled.is_err() {
+        // It would keep the room that the next attempt needs.
+        let _ = disk.remove(&fresh);
+    }
+    filled?;
+    disk.rename(&fresh, path)?;
+    disk.sync_directory(path)
+}
+
+fn fill(to: &dyn DiskFile, from: &dyn DiskFile) -> io::Result<()> {
+    let length = from.length()?;
+    let mut piece = Zeroizing::new(vec![0; PIECE]);
+    for offset in (0..length).step_by(PIECE) {
+        let wanted = usize::try_from(length - offset).unwrap_or(PIECE);
+        let part = piece.get_mut(..wanted.min(PIECE)).unwrap_or_default();
+        from.read(offset, part)?;
+        to.write(offset, part)?;
+    }
+    to.sync()
+}

@@ -1,0 +1,71 @@
+//! The curve of what is possible under a law: the least delay for so many polls.
+use super::axis::Axis;
+use super::law::Law;
+use super::learner::Rules;
+use super::plan::{self, Expected, Terms};
+
+/// The ends of the prices that the curve is drawn for, in seconds, and how many there are.
+const CHEAPEST: f64 = 0.001;
+const DEAREST: f64 = 5.0;
+const PRICES: u16 = 13;
+
+/// The curve ends at so many polls. A plan's points of time are few against more of them, and what it
+/// then brings is no longer the least.
+const MANY: f64 = 30.0;
+
+/// Polls of a fixed schedule that are counted at most: where it needs more until the horizon nothing
+/// is said of it.
+const MOST: f64 = 200_000.0;
+
+/// What the best plan for one price brings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Corner {
+    pub(super) price: f64,
+    pub(super) brings: Expected,
+}
+
+/// The corners of the curve, the dearest price first: polls rise and delay falls. Among the prices is
+/// `in_force`, so that its plan stands on the curve.
+///
+/// Each is a minimum of delay and priced polls, so that no schedule within the rules lies below
+/// the line through a corner that falls by its price, but for the grid that plans choose among. It
+/// takes a dozen times as long as one plan.
+pub(super) fn corners(axis: &Axis, law: &Law, rules: &Rules, in_force: f64) -> Vec<Corner> {
+    let step = (DEAREST / CHEAPEST).ln() / f64::from(PRICES - 1);
+    let spaced = (0..PRICES).map(|place| DEAREST * (-step * f64::from(place)).exp());
+    let mut prices: Vec<f64> = spaced.chain([in_force]).collect();
+    prices.sort_by(|one, other| other.total_cmp(one));
+    let mut corners: Vec<Corner> = Vec::new();
+    for price in prices {
+        let terms = Terms {
+            price,
+            floor: rules.min_interval.as_secs_f64(),
+            ceiling: rules.max_interval.as_secs_f64(),
+        };
+        let instants = plan::optimal(axis, law, terms);
+        let brings = plan::expected(axis, law, &instants, &mut Vec::new());
+        if brings.polls > MANY && price < in_force {
+            break;
+        }
+        let is_farther = |last: &Corner| {
+            brings.polls > last.brings.polls + 1e-9 && brings.delay < last.brings.delay - 1e-9
+        };
+        // Two prices may have the same plan.
+        if corners.last().is_none_or(is_farther) {
+            corners.push(Corner { price, brings });
+        }
+    }
+    corners
+}
+
+/// What a poll every `interval` would bring.
+pub(super) fn fixed(axis: &Axis, law: &Law, interval: f64, horizon: f64) -> Option<Expected> {
+    let count = (horizon / interval).floor();
+    if !(0.0..=MOST).contains(&count) {
+        return None;
+    }
+    let grown = std::iter::successors(Some(interval), |at| Some(at + interval));
+    let within = grown.take_while(|at| *at < horizon);
+    let instants: Vec<f64> = within.chain([horizon]).collect();
+    Some(plan::expected(axis, law, &instants, &mut Vec::new()))
+}
