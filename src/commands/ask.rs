@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::Exit;
-use crate::control::{Ask, Client, ClientError, Desk, Reply};
+use crate::control::{Ask, Client, ClientError, Desk, End, Line, Reply};
 use crate::journal::{Reader, SystemDisk};
 use crate::telemetry::with_causes;
 use crate::timing::{Clock, Stamp, Stamps};
@@ -27,7 +27,7 @@ pub struct Place {
 }
 
 /// Takes one line of an answer.
-pub(super) type Print<'a> = dyn FnMut(Reply) -> io::Result<()> + 'a;
+pub(super) type Print<'a> = dyn FnMut(Line) -> io::Result<()> + 'a;
 
 /// Why nothing is known of a log.
 const NOBODY: &str =
@@ -99,9 +99,9 @@ impl Place {
 async fn hear(client: &mut Client, print: &mut Print<'_>) -> io::Result<Result<(), String>> {
     loop {
         match client.next().await {
-            Ok(Reply::Done) => return Ok(Ok(())),
-            Ok(Reply::Failed(why)) => return Ok(Err(why)),
-            Ok(line) => print(line)?,
+            Ok(Reply::Line(line)) => print(line)?,
+            Ok(Reply::End(End::Done)) => return Ok(Ok(())),
+            Ok(Reply::End(End::Failed(why))) => return Ok(Err(why)),
             Err(error) => return Ok(Err(with_causes(&error))),
         }
     }
@@ -163,11 +163,10 @@ async fn read(
         Err(error) => return Ok(Err(with_causes(&error))),
     };
     let (tell, told) = mpsc::channel(AN_ANSWER);
-    let reading = async move {
-        control::read(&mut reader, question, Stamp::of_this_system(), &tell).await;
-    };
-    let ((), printed) = tokio::join!(reading, printed(told, print));
-    printed
+    let reading =
+        async move { control::read(&mut reader, question, Stamp::of_this_system(), &tell).await };
+    let (read, printed) = tokio::join!(reading, printed(told, print));
+    printed.map(|()| read)
 }
 
 /// Opens the journal as a holdline would, and appends to it.
@@ -193,26 +192,20 @@ async fn write(
     let desk = Desk::alone(opened.journal.clone(), stamps);
     let (tell, told) = mpsc::channel(AN_ANSWER);
     let asking = async move {
-        desk.answer(question, &tell).await;
+        let answered = desk.answer(question, &tell).await;
+        drop(tell);
         opened.journal.close().await;
+        answered
     };
-    let ((), (), printed) = tokio::join!(opened.writer.run(), asking, printed(told, print));
-    printed
+    let ((), answered, printed) = tokio::join!(opened.writer.run(), asking, printed(told, print));
+    printed.map(|()| answered)
 }
 
 /// Hands on what this process answers itself. Where a line cannot be printed nobody listens any more,
 /// and the answer ends.
-async fn printed(
-    mut told: mpsc::Receiver<Reply>,
-    print: &mut Print<'_>,
-) -> io::Result<Result<(), String>> {
-    let mut outcome = Ok(());
-    while let Some(reply) = told.recv().await {
-        match reply {
-            Reply::Done => {}
-            Reply::Failed(why) => outcome = Err(why),
-            line => print(line)?,
-        }
+async fn printed(mut told: mpsc::Receiver<Line>, print: &mut Print<'_>) -> io::Result<()> {
+    while let Some(line) = told.recv().await {
+        print(line)?;
     }
-    Ok(outcome)
+    Ok(())
 }

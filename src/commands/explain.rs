@@ -2,7 +2,7 @@
 use std::io::{self, Write};
 
 use super::{Exit, ask};
-use crate::control::{Ask, Reply};
+use crate::control::{Ask, Line};
 use crate::exchange::{Story, ToldStep};
 use crate::telemetry::{Capped, counted};
 
@@ -27,19 +27,15 @@ pub async fn run(
     let question = Ask::Explain {
         id: args.id.clone(),
     };
-    let mut print = |reply: Reply| match reply {
-        Reply::Story(story) if args.json => {
+    let mut print = |line: Line| {
+        let Line::Story(story) = line else {
+            return Ok(());
+        };
+        if args.json {
             serde_json::to_writer(&mut *out, &story)?;
-            writeln!(out)
+            return writeln!(out);
         }
-        Reply::Story(story) => tell(out, &story),
-        Reply::Exchange(_)
-        | Reply::Levels(_)
-        | Reply::Polling(_)
-        | Reply::Resolved(_)
-        | Reply::Soundness(_)
-        | Reply::Done
-        | Reply::Failed(_) => Ok(()),
+        tell(out, &story)
     };
     ask::ask(&args.place, question, &mut print, complaints).await
 }

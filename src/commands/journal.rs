@@ -2,8 +2,8 @@
 use std::io::{self, Write};
 
 use super::{Exit, ask};
-use crate::control::{Ask, Only, Reply, Row};
-use crate::telemetry::{Capped, counted};
+use crate::control::{Ask, Line, Only, Row};
+use crate::telemetry::{Capped, Escaped, counted};
 
 /// What is asked of the journal.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -60,66 +60,76 @@ pub async fn run(
                 (false, true) => Only::InDoubt,
                 (false, false) => Only::All,
             };
-            let mut first = !json;
-            let mut print = |reply: Reply| match reply {
-                Reply::Exchange(row) if *json => json_line(out, &row),
-                Reply::Exchange(row) => {
-                    if std::mem::take(&mut first) {
-                        out.write_all(HEADING.as_bytes())?;
-                    }
-                    line(out, &row)
-                }
-                Reply::Story(_)
-                | Reply::Polling(_)
-                | Reply::Resolved(_)
-                | Reply::Soundness(_)
-                | Reply::Levels(_)
-                | Reply::Done
-                | Reply::Failed(_) => Ok(()),
-            };
-            ask::ask(place, Ask::List { only }, &mut print, complaints).await
+            let form = if *json { Form::Json } else { Form::Table };
+            exchanges(place, Ask::List { only }, form, out, complaints).await
         }
         Command::Show { id, json, place } => {
-            let mut print = |reply: Reply| match reply {
-                Reply::Exchange(row) if *json => json_line(out, &row),
-                Reply::Exchange(row) => paragraph(out, &row),
-                Reply::Story(_)
-                | Reply::Polling(_)
-                | Reply::Resolved(_)
-                | Reply::Soundness(_)
-                | Reply::Levels(_)
-                | Reply::Done
-                | Reply::Failed(_) => Ok(()),
-            };
+            let form = if *json { Form::Json } else { Form::Paragraphs };
             let question = Ask::Show { id: id.clone() };
-            ask::ask(place, question, &mut print, complaints).await
+            exchanges(place, question, form, out, complaints).await
         }
-        Command::Verify { place } => {
-            let mut sound = true;
-            let mut print = |reply: Reply| match reply {
-                Reply::Soundness(found) => {
-                    sound = found.damage.is_empty();
-                    for damage in &found.damage {
-                        writeln!(out, "{}", Capped(damage))?;
-                    }
-                    let (exchanges, records) = (found.exchanges, found.records);
-                    let verdict = if sound { "sound" } else { "damaged" };
-                    let (exchanges, records) =
-                        (counted(exchanges, "exchange"), counted(records, "record"));
-                    writeln!(out, "{verdict}: {exchanges}, {records}")
-                }
-                Reply::Exchange(_)
-                | Reply::Story(_)
-                | Reply::Polling(_)
-                | Reply::Resolved(_)
-                | Reply::Levels(_)
-                | Reply::Done
-                | Reply::Failed(_) => Ok(()),
-            };
-            let exit = ask::ask(place, Ask::Verify, &mut print, complaints).await?;
-            Ok(if sound { exit } else { Exit::Failure })
-        }
+        Command::Verify { place } => verify(place, out, complaints).await,
     }
+}
+
+/// How exchanges are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Each as a line of JSON.
+    Json,
+    /// Each as a line under a heading.
+    Table,
+    /// Each with everything that is known of it.
+    Paragraphs,
+}
+
+/// Asks for exchanges, and prints them.
+async fn exchanges(
+    place: &ask::Place,
+    question: Ask,
+    form: Form,
+    out: &mut impl Write,
+    complaints: &mut impl Write,
+) -> io::Result<Exit> {
+    let mut is_first = true;
+    let mut print = |told: Line| {
+        let Line::Exchange(row) = told else {
+            return Ok(());
+        };
+        if std::mem::take(&mut is_first) && form == Form::Table {
+            out.write_all(HEADING.as_bytes())?;
+        }
+        match form {
+            Form::Json => json_line(out, &row),
+            Form::Table => line(out, &row),
+            Form::Paragraphs => paragraph(out, &row),
+        }
+    };
+    ask::ask(place, question, &mut print, complaints).await
+}
+
+/// Asks whether the journal is sound, and fails where it is not.
+async fn verify(
+    place: &ask::Place,
+    out: &mut impl Write,
+    complaints: &mut impl Write,
+) -> io::Result<Exit> {
+    let mut is_sound = true;
+    let mut print = |told: Line| {
+        let Line::Soundness(found) = told else {
+            return Ok(());
+        };
+        is_sound = found.damage.is_empty();
+        for damage in &found.damage {
+            writeln!(out, "{}", Escaped(damage))?;
+        }
+        let exchanges = counted(found.exchanges, "exchange");
+        let records = counted(found.records, "record");
+        let verdict = if is_sound { "sound" } else { "damaged" };
+        writeln!(out, "{verdict}: {exchanges}, {records}")
+    };
+    let exit = ask::ask(place, Ask::Verify, &mut print, complaints).await?;
+    Ok(if is_sound { exit } else { Exit::Failure })
 }
 
 const HEADING: &str = "EXCHANGE                              STATE      AGE       OPERATION       \

@@ -2,7 +2,7 @@
 use std::io::{self, Write};
 
 use super::{Exit, ask};
-use crate::control::{Ask, Reply};
+use crate::control::{Ask, Line};
 
 /// Which levels, if they are to be others.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,15 +27,11 @@ pub async fn run(
     let question = Ask::Log {
         levels: args.levels.clone(),
     };
-    let mut print = |reply: Reply| match reply {
-        Reply::Levels(in_force) => writeln!(out, "{in_force}"),
-        Reply::Exchange(_)
-        | Reply::Story(_)
-        | Reply::Polling(_)
-        | Reply::Resolved(_)
-        | Reply::Soundness(_)
-        | Reply::Done
-        | Reply::Failed(_) => Ok(()),
+    let mut print = |line: Line| {
+        let Line::Levels(in_force) = line else {
+            return Ok(());
+        };
+        writeln!(out, "{in_force}")
     };
     ask::ask(&args.place, question, &mut print, complaints).await
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::plot::{self, span};
 use super::{Exit, ask};
-use crate::control::{Ask, Reply};
+use crate::control::{Ask, Line};
 use crate::polling::{Budgeted, Confidence, Learned, Measured, Picture, ScheduleKind};
 
 /// Routes that are drawn at most; a table has them all.
@@ -43,22 +43,16 @@ pub async fn run(
         route: args.route.clone(),
     };
     let mut pictures = Vec::new();
-    let mut print = |reply: Reply| match reply {
-        Reply::Polling(picture) if args.json => {
+    let mut print = |line: Line| {
+        let Line::Polling(picture) = line else {
+            return Ok(());
+        };
+        if args.json {
             serde_json::to_writer(&mut *out, &picture)?;
-            writeln!(out)
+            return writeln!(out);
         }
-        Reply::Polling(picture) => {
-            pictures.push(*picture);
-            Ok(())
-        }
-        Reply::Exchange(_)
-        | Reply::Story(_)
-        | Reply::Resolved(_)
-        | Reply::Soundness(_)
-        | Reply::Levels(_)
-        | Reply::Done
-        | Reply::Failed(_) => Ok(()),
+        pictures.push(*picture);
+        Ok(())
     };
     let exit = ask::ask(&args.place, question, &mut print, complaints).await?;
     if exit != Exit::Success || args.json {

@@ -2,7 +2,7 @@
 use std::io::{self, Write};
 
 use super::{Exit, ask};
-use crate::control::{Ask, Reason, Reply, Verdict};
+use crate::control::{Ask, Line, Reason, Verdict};
 
 /// Which exchange, and what became of it.
 #[derive(Clone, Debug, clap::Args)]
@@ -42,15 +42,11 @@ pub async fn run(
         Verdict::Executed => "executed: its repeats are told so, and nothing is sent",
         Verdict::NotExecuted => "not executed: an equal request is a new one and is sent",
     };
-    let mut print = |reply: Reply| match reply {
-        Reply::Resolved(exchange) => writeln!(out, "{exchange} is settled as {says}"),
-        Reply::Exchange(_)
-        | Reply::Story(_)
-        | Reply::Soundness(_)
-        | Reply::Levels(_)
-        | Reply::Polling(_)
-        | Reply::Done
-        | Reply::Failed(_) => Ok(()),
+    let mut print = |line: Line| {
+        let Line::Resolved(exchange) = line else {
+            return Ok(());
+        };
+        writeln!(out, "{exchange} is settled as {says}")
     };
     ask::ask(&args.place, question, &mut print, complaints).await
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::doubts::Doubts;
 use super::listing::{Listing, Source, is_named, unknown};
-use super::{Ask, Reason, Reply, Verdict};
+use super::{Ask, Line, Reason, Verdict};
 use crate::exchange::{Flights, machine};
 use crate::journal::{Change, Doubt, Entry, Journal, Place, Remembered, Standing};
 use crate::telemetry::{Capped, Filter, HINT, Levels, with_causes};
@@ -51,17 +51,8 @@ impl Desk {
         }
     }
 
-    /// Answers line by line; the last line is `Done` or `Failed`. Where nobody listens any more the
-    /// rest is not told.
-    pub async fn answer(&self, ask: Ask, lines: &Sender<Reply>) {
-        let last = match self.attempt(ask, lines).await {
-            Ok(()) => Reply::Done,
-            Err(why) => Reply::Failed(why),
-        };
-        let _ = lines.send(last).await;
-    }
-
-    async fn attempt(&self, ask: Ask, lines: &Sender<Reply>) -> Result<(), Why> {
+    /// Answers line by line, or says why not. Where nobody listens any more the rest is not told.
+    pub async fn answer(&self, ask: Ask, lines: &Sender<Line>) -> Result<(), String> {
         match ask {
             Ask::List { only } => self.listing()?.list(only, lines).await,
             Ask::Show { id } => self.listing()?.show(&id, lines).await,
@@ -95,15 +86,15 @@ impl Desk {
 
     /// Reads every record. The pages of the file are checked while nobody writes to it: at every
     /// start, and by the same command on the file.
-    async fn verify(&self, lines: &Sender<Reply>) -> Result<(), Why> {
+    async fn verify(&self, lines: &Sender<Line>) -> Result<(), Why> {
         let report = self.journal()?.verify().await;
         let found = report.map_err(|error| with_causes(&error))?.into();
-        let _ = lines.send(Reply::Soundness(found)).await;
+        let _ = lines.send(Line::Soundness(found)).await;
         Ok(())
     }
 
     /// Changes the levels of the log where others are given, and tells those in force.
-    async fn log(&self, written: Option<&str>, lines: &Sender<Reply>) -> Result<(), Why> {
+    async fn log(&self, written: Option<&str>, lines: &Sender<Line>) -> Result<(), Why> {
         let none = "this process does not write a log of its own";
         let levels = self.levels.as_ref().ok_or(none)?;
         if let Some(written) = written {
@@ -113,7 +104,7 @@ impl Desk {
             })?;
             levels.change(filter)?;
         }
-        let _ = lines.send(Reply::Levels(levels.in_force())).await;
+        let _ = lines.send(Line::Levels(levels.in_force())).await;
         Ok(())
     }
 
@@ -122,7 +113,7 @@ impl Desk {
         id: &str,
         verdict: Verdict,
         reason: Reason,
-        lines: &Sender<Reply>,
+        lines: &Sender<Line>,
     ) -> Result<(), Why> {
         let told = String::from(reason.clone());
         let exchange = match &self.flights {
@@ -139,7 +130,7 @@ impl Desk {
             reason = %Capped(&told),
             "the operator settled an exchange that was in doubt"
         );
-        let _ = lines.send(Reply::Resolved(exchange.to_string())).await;
+        let _ = lines.send(Line::Resolved(exchange.to_string())).await;
         Ok(())
     }
 

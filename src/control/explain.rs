@@ -4,13 +4,13 @@ use tokio::sync::mpsc::Sender;
 
 use super::desk::Why;
 use super::listing::{Source, is_named};
-use super::{Desk, Reply};
+use super::{Desk, Line};
 use crate::exchange::{Flights, Story};
 use crate::telemetry::{Capped, with_causes};
 
 impl Desk {
     /// Tells of every exchange that an id names.
-    pub(super) async fn explain(&self, id: &str, lines: &Sender<Reply>) -> Result<(), Why> {
+    pub(super) async fn explain(&self, id: &str, lines: &Sender<Line>) -> Result<(), Why> {
         let mut stories = match &self.flights {
             Some(flights) => self.of_flights(flights, id).await?,
             None => Vec::new(),
@@ -54,7 +54,7 @@ pub(super) async fn of_records(source: Source<'_>, id: &str) -> Result<Vec<Story
 }
 
 /// Sends them; that there is none is why nothing is told.
-pub(super) async fn tell(stories: Vec<Story>, id: &str, lines: &Sender<Reply>) -> Result<(), Why> {
+pub(super) async fn tell(stories: Vec<Story>, id: &str, lines: &Sender<Line>) -> Result<(), Why> {
     if stories.is_empty() {
         return Err(format!(
             "nothing is remembered of an exchange with the id {}",
@@ -63,7 +63,7 @@ pub(super) async fn tell(stories: Vec<Story>, id: &str, lines: &Sender<Reply>) -
     }
     for story in stories {
         // Where nobody listens any more the rest is not told.
-        if lines.send(Reply::Story(Box::new(story))).await.is_err() {
+        if lines.send(Line::Story(Box::new(story))).await.is_err() {
             break;
         }
     }

@@ -4,7 +4,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::desk::Why;
 use super::doubts::Doubts;
-use super::{Ask, Only, Reply, Row, Soundness, explain};
+use super::{Ask, Line, Only, Row, Soundness, explain};
 use crate::exchange::machine::Doubt;
 use crate::journal::{Entry, Journal, Number, Page, ReadError, Reader, Remembered, Report};
 use crate::telemetry::{Capped, with_causes};
@@ -73,7 +73,7 @@ pub(super) struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    pub(super) async fn list(&self, only: Only, lines: &Sender<Reply>) -> Result<(), Why> {
+    pub(super) async fn list(&self, only: Only, lines: &Sender<Line>) -> Result<(), Why> {
         let mut pages = self.source.pages();
         while let Some(page) = pages.next().await? {
             for exchange in &page {
@@ -86,7 +86,7 @@ impl Listing<'_> {
         Ok(())
     }
 
-    pub(super) async fn show(&self, id: &str, lines: &Sender<Reply>) -> Result<(), Why> {
+    pub(super) async fn show(&self, id: &str, lines: &Sender<Line>) -> Result<(), Why> {
         let (mut pages, mut found) = (self.source.pages(), false);
         while let Some(page) = pages.next().await? {
             for exchange in page.iter().filter(|exchange| is_named(exchange, id)) {
@@ -103,34 +103,37 @@ impl Listing<'_> {
         &self,
         exchange: &Remembered,
         beside: Option<Doubt>,
-        lines: &Sender<Reply>,
+        lines: &Sender<Line>,
     ) -> bool {
         let row = Row::of(exchange, beside, self.now);
-        lines.send(Reply::Exchange(Box::new(row))).await.is_ok()
+        lines.send(Line::Exchange(Box::new(row))).await.is_ok()
     }
 }
 
-/// Answers from a file that nobody holds, damaged or not; it is not changed. The last line is `Done`
-/// or `Failed`. A verdict needs a journal that can be written: see [`Desk::alone`](super::Desk::alone).
-pub async fn read(reader: &mut Reader, ask: Ask, now: Stamp, lines: &Sender<Reply>) {
-    let told = match ask {
+/// Answers from a file that nobody holds, damaged or not; it is not changed. A verdict needs a journal
+/// that can be written: see [`Desk::alone`](super::Desk::alone).
+pub async fn read(
+    reader: &mut Reader,
+    ask: Ask,
+    now: Stamp,
+    lines: &Sender<Line>,
+) -> Result<(), String> {
+    match ask {
         Ask::List { only } => unattended(reader, now).list(only, lines).await,
         Ask::Show { id } => unattended(reader, now).show(&id, lines).await,
-        Ask::Explain { id } => match explain::of_records(Source::File(reader), &id).await {
-            Ok(stories) => explain::tell(stories, &id, lines).await,
-            Err(why) => Err(why),
-        },
+        Ask::Explain { id } => {
+            let stories = explain::of_records(Source::File(reader), &id).await?;
+            explain::tell(stories, &id, lines).await
+        }
         Ask::Verify => {
             // Who asked may have gone, here and below.
-            let _ = lines.send(Reply::Soundness(reader.verify().into())).await;
+            let _ = lines.send(Line::Soundness(reader.verify().into())).await;
             Ok(())
         }
         Ask::Polling { .. } => Err("a file does not poll".to_owned()),
         Ask::Log { .. } => Err("a file has no log".to_owned()),
         Ask::Resolve { .. } => Err("a file that is only read takes no verdict".to_owned()),
-    };
-    let last = told.map_or_else(Reply::Failed, |()| Reply::Done);
-    let _ = lines.send(last).await;
+    }
 }
 
 const fn unattended(reader: &Reader, now: Stamp) -> Listing<'_> {

@@ -17,7 +17,7 @@ pub use client::{Client, ClientError};
 pub use config::Config;
 pub use desk::Desk;
 pub use listing::read;
-pub use protocol::{Ask, Only, Reason, ReasonError, Reply, Soundness, Verdict};
+pub use protocol::{Ask, End, Line, Only, Reason, ReasonError, Reply, Soundness, Verdict};
 pub use row::Row;
 pub use server::serve;
 pub use socket::{LONGEST_PATH, Socket, SocketError};

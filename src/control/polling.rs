@@ -2,7 +2,7 @@
 use tokio::sync::mpsc::Sender;
 
 use super::desk::Why;
-use super::{Desk, Reply};
+use super::{Desk, Line};
 use crate::polling::Sketch;
 use crate::telemetry::Capped;
 
@@ -12,7 +12,7 @@ impl Desk {
         &self,
         gateway: Option<&str>,
         route: Option<&str>,
-        lines: &Sender<Reply>,
+        lines: &Sender<Line>,
     ) -> Result<(), Why> {
         let nobody = "no process polls for this journal";
         let flights = self.flights.as_ref().ok_or(nobody)?;
@@ -30,7 +30,7 @@ impl Desk {
             let drawing = tokio::task::spawn_blocking(move || sketch.picture());
             let picture = drawing.await.map_err(|error| error.to_string())?;
             // Where nobody listens any more the rest is not told.
-            if lines.send(Reply::Polling(Box::new(picture))).await.is_err() {
+            if lines.send(Line::Polling(Box::new(picture))).await.is_err() {
                 break;
             }
         }

@@ -120,10 +120,20 @@ impl From<Verdict> for machine::Verdict {
     }
 }
 
-/// A line of an answer; the last one is `Done` or `Failed`.
+/// What comes back, line by line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// A part of the answer.
+    Line(Line),
+    /// The last line.
+    End(End),
+}
+
+/// A part of an answer. Each question has its own kind, but for `Show`, which has that of `List`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reply {
+pub enum Line {
     /// An exchange.
     Exchange(Box<Row>),
     /// What happened to an exchange.
@@ -136,9 +146,15 @@ pub enum Reply {
     Levels(String),
     /// What a check of the journal found.
     Soundness(Soundness),
-    /// Nothing more comes.
+}
+
+/// How an answer ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// That was all.
     Done,
-    /// Why there is no answer, in words.
+    /// Why there is no answer, or no more of it, in words.
     Failed(String),
 }
 
@@ -151,4 +167,33 @@ pub struct Soundness {
     pub records: u64,
     /// What is wrong, in words; empty if nothing is.
     pub damage: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A command may be of another version than the holdline that it asks.
+    #[test]
+    fn a_reply_is_written_as_it_ever_was() {
+        for (reply, written) in [
+            (
+                Reply::Line(Line::Resolved("id".into())),
+                r#"{"resolved":"id"}"#,
+            ),
+            (
+                Reply::Line(Line::Levels("info".into())),
+                r#"{"levels":"info"}"#,
+            ),
+            (
+                Reply::Line(Line::Soundness(Soundness::default())),
+                r#"{"soundness":{"exchanges":0,"records":0,"damage":[]}}"#,
+            ),
+            (Reply::End(End::Done), r#""done""#),
+            (Reply::End(End::Failed("why".into())), r#"{"failed":"why"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&reply).unwrap(), written);
+            assert_eq!(serde_json::from_str::<Reply>(written).unwrap(), reply);
+        }
+    }
 }

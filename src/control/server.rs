@@ -6,9 +6,10 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::Uid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 
-use super::{Ask, Desk, Reply, Socket};
+use super::{Desk, End, Reply, Socket};
 use crate::drain::Drain;
 
 /// The longest question.
@@ -63,27 +64,29 @@ async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
     in_time(PATIENCE, reading.read_line(&mut line)).await?;
     let (tell, mut told) = mpsc::channel(AHEAD);
     let answering = async move {
-        if let Ok(ask) = serde_json::from_str::<Ask>(&line) {
-            desk.answer(ask, &tell).await;
-        } else {
-            let why = "the question is none that this version knows".to_owned();
-            // Who does not listen any more needs no answer.
-            let _ = tell.send(Reply::Failed(why)).await;
-        }
+        let Ok(ask) = serde_json::from_str(&line) else {
+            return Ok(Err(
+                "the question is none that this version knows".to_owned()
+            ));
+        };
+        Ok(desk.answer(ask, &tell).await)
     };
     let sending = async {
-        while let Some(reply) = told.recv().await {
-            let line = line_of(&reply)?;
-            in_time(PATIENCE_WITH_READERS, writing.write_all(&line)).await?;
+        while let Some(line) = told.recv().await {
+            send(&mut writing, &Reply::Line(line)).await?;
         }
-        writing.shutdown().await
+        Ok::<_, io::Error>(())
     };
-    tokio::pin!(answering);
-    tokio::select! {
-        // A listener that is gone or stands still ends the answer.
-        sent = sending => sent,
-        () = async { answering.as_mut().await; std::future::pending::<()>().await } => Ok(()),
-    }
+    // A listener that is gone or stands still ends the answer.
+    let (answered, ()) = tokio::try_join!(answering, sending)?;
+    let end = answered.map_or_else(End::Failed, |()| End::Done);
+    send(&mut writing, &Reply::End(end)).await?;
+    writing.shutdown().await
+}
+
+async fn send(writing: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
+    let line = line_of(reply)?;
+    in_time(PATIENCE_WITH_READERS, writing.write_all(&line)).await
 }
 
 fn line_of(reply: &Reply) -> io::Result<Vec<u8>> {

@@ -9,4 +9,4 @@ pub use config::{Config, Format, HINT};
 pub use levels::{Filter, Levels};
 pub use log::{Error, install};
 pub use seldom::Seldom;
-pub use text::{Capped, counted, with_causes};
+pub use text::{Capped, Escaped, counted, with_causes};

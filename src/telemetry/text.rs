@@ -71,6 +71,16 @@ impl fmt::Display for Capped<'_> {
     }
 }
 
+/// A sentence of our own in which somebody else's words stand, such as a path: whole, controls escaped.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaping(formatter).write_str(self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +95,7 @@ mod tests {
         assert!(shown.ends_with("é…"));
         let exact = "é".repeat(Capped::LONGEST);
         assert_eq!(Capped(&exact).to_string(), exact);
+        assert_eq!(Escaped(&long).to_string(), long);
+        assert_eq!(Escaped("a\nb").to_string(), "a\\nb");
     }
 }

@@ -288,6 +288,12 @@ async fn an_older_copy_of_the_journal_does_not_start() {
         holdline.kill();
     }
     fs::copy(&copy, holdline.journal()).unwrap();
+    let fault = holdline.fault_of_journal().unwrap();
+    let whole = format!("{} away\n", holdline.wal().display());
+    assert!(
+        fault.contains(&whole),
+        "the hint is told to its end: {fault}"
+    );
     does_not_start(holdline, "the newest records of").await;
     assert_eq!(tap.gateway.ledger().submits.len(), 3);
 }
