@@ -222,7 +222,10 @@ pub(crate) async fn run(
     let door = Door::new(running.address, place.pair.map(|pair| &*pair.authority))?;
     timeout(plan.limit, loaded(&gateway, &running, &door, plan))
         .await
-        .map_err(|_| format!("{} did not come to the end", contestant.name()))?
+        .map_err(|_| {
+            let said = running.process.said();
+            format!("{} did not come to the end: {said}", contestant.name())
+        })?
 }
 
 async fn loaded(

@@ -78,7 +78,8 @@ impl Process {
         Err(format!("nobody accepts at {address}: {}", self.said()).into())
     }
 
-    fn said(&self) -> String {
+    /// What it wrote to its standard output and error.
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use crate::Failure;
-use crate::held::quantile;
 
 /// What one contestant brought in each round; `None` where it failed.
 pub(crate) struct Row<T> {
@@ -103,8 +102,7 @@ pub(crate) fn markdown<T>(base: &str, columns: &[Column<T>], rows: &[Row<T>]) ->
         let _infallible = write!(text, "\n| {} |", row.name);
         for column in columns {
             let values = sorted(row.values(column.value).into_iter().flatten());
-            let median = number(quantile(&values, 0.5), column.digits);
-            let _infallible = write!(text, " {median} |");
+            let _infallible = write!(text, " {} |", number(median(&values), column.digits));
             if column.ratio {
                 let ratios = base.map_or_else(Vec::new, |base| row.ratios(base, column.value));
                 let _infallible = write!(text, " {} |", spread(&ratios));
@@ -120,13 +118,22 @@ pub(crate) fn ratio_of<T>(row: &Row<T>, base: &Row<T>, value: fn(&T) -> f64) -> 
     spread(&row.ratios(base, value))
 }
 
+/// The median of sorted ratios, with the lowest and the highest where they differ.
 fn spread(ratios: &[f64]) -> String {
-    let median = number(quantile(ratios, 0.5), 2);
+    let median = number(median(ratios), 2);
     match ratios {
-        [] => "–".to_owned(),
-        [_] => median,
-        [first, .., last] => format!("{median} ({first:.2}–{last:.2})"),
+        [first, .., last] if first < last => format!("{median} ({first:.2}–{last:.2})"),
+        _ => median,
     }
+}
+
+/// The middle of sorted values, or the mean of the two that stand there.
+fn median(sorted: &[f64]) -> f64 {
+    let (low, high) = (sorted.len().saturating_sub(1) / 2, sorted.len() / 2);
+    let pair = (sorted.get(low), sorted.get(high));
+    pair.0
+        .zip(pair.1)
+        .map_or(f64::NAN, |(low, high)| low.midpoint(*high))
 }
 
 fn number(value: f64, digits: usize) -> String {

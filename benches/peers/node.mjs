@@ -52,8 +52,9 @@ if (cluster.isPrimary) {
 } else {
   const server = http.createServer((request, response) => {
     hold(request, response).catch((error) => {
-      response.writeHead(502);
-      response.end(String(error));
+      console.error(error);
+      if (response.headersSent) response.destroy();
+      else response.writeHead(502).end(String(error));
     });
   });
   server.keepAliveTimeout = 300_000;
