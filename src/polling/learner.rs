@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::axis::Axis;
 use super::bend::Bend;
+use super::cold::cold;
 use super::confidence::Confidence;
 use super::drift::Drift;
 use super::jitter::Jitter;
@@ -12,12 +13,6 @@ use super::law::Law;
 use super::outcomes::{Observed, Outcomes};
 use super::plan::{self, Expected, Terms};
 use super::step::Step;
-
-/// The plan of who knows nothing, in seconds.
-const COLD: [f64; 8] = [0.4, 0.8, 1.3, 2.0, 3.0, 4.5, 6.5, 9.0];
-
-/// How its waits grow after that, as a share of the time so far.
-const COLD_GROWTH: f64 = 1.0 / 3.0;
 
 /// Outcomes after which a plan is made of them.
 const ENOUGH: usize = 5;
@@ -411,27 +406,6 @@ impl Learner {
         let within = plan::delay_within(&self.axis, &self.law, observed.after(), observed.by());
         Duration::from_secs_f64(within).min(by.saturating_sub(after))
     }
-}
-
-/// The plan of who knows nothing, up to the horizon.
-fn cold(horizon: f64, terms: Terms) -> Vec<f64> {
-    let grown = |at: f64| at + (at * COLD_GROWTH).clamp(terms.floor, terms.ceiling);
-    let last = COLD.last().copied().unwrap_or_default();
-    let tail = std::iter::successors(Some(grown(last)), |&at| Some(grown(at)));
-    let all = COLD.into_iter().chain(tail);
-    let mut instants: Vec<f64> = Vec::new();
-    for at in all {
-        let before = instants.last().copied().unwrap_or_default();
-        let at = at.min(before + terms.ceiling);
-        if at >= horizon {
-            break;
-        }
-        if at - before >= terms.floor {
-            instants.push(at);
-        }
-    }
-    instants.push(horizon);
-    instants
 }
 
 #[cfg(test)]

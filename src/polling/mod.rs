@@ -4,6 +4,7 @@ mod axis;
 mod backoff;
 mod bend;
 mod budget;
+mod cold;
 mod confidence;
 mod config;
 mod curve;

@@ -5,6 +5,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use holdline::polling::ScheduleKind;
+
 use super::asking::{Answer, Asking};
 use super::bench::{Bench, holdline, ms};
 
@@ -322,11 +324,12 @@ async fn a_client_that_hangs_up_is_counted_and_told_of() {
 
 #[tokio::test]
 async fn how_each_route_is_polled_is_drawn_on_the_page() {
-    let learned = "[polling]\nschedule = \"learned\"\n";
-    // The bench's own longest interval is short.
+    // The bench's own schedule is a fixed one, and its longest interval is short.
     let bench = holdline()
-        .file(learned)
-        .configure(|config| config.polling.min_interval = ms(8))
+        .configure(|config| {
+            config.polling.schedule = ScheduleKind::Learned;
+            config.polling.min_interval = ms(8);
+        })
         .start()
         .await;
     let page = bench.operator("/").await.text();
