@@ -37,8 +37,9 @@ enum Unread {
 pub(super) struct Learning {
     schedules: Schedules,
     path: Arc<Path>,
-    /// One writes at a time: the last one may come while another is under way.
-    turn: Arc<Mutex<()>>,
+    /// One writes at a time: the last one may come while another is under way. True while the disk
+    /// does not take it and that was told: it is told once until it goes well again.
+    is_told: Arc<Mutex<bool>>,
 }
 
 impl Learning {
@@ -47,7 +48,7 @@ impl Learning {
         Self {
             schedules,
             path: named(journal, ".law").into(),
-            turn: Arc::default(),
+            is_told: Arc::default(),
         }
     }
 
@@ -71,13 +72,12 @@ impl Learning {
 
     /// Writes it now and then, until the end.
     pub(super) async fn run(self, clock: Clock, drain: Drain) {
-        let mut is_told = false;
         loop {
             tokio::select! {
                 () = drain.ended() => return,
                 () = clock.sleep_until(clock.now() + PERIOD) => {}
             }
-            is_told = self.write(is_told).await;
+            self.write().await;
         }
     }
 
@@ -85,32 +85,33 @@ impl Learning {
     pub(super) async fn close(&self, clock: Clock) {
         let patience = clock.now() + PATIENCE;
         tokio::select! {
-            _ = self.write(false) => {}
+            () = self.write() => {}
             () = clock.sleep_until(patience) => {
                 tracing::warn!("the disk does not take what polling learned last");
             }
         }
     }
 
-    /// Writes what was learned, if anything was. True if that failed, which is told once until it
-    /// goes well again.
-    async fn write(&self, is_told: bool) -> bool {
-        let _turn = self.turn.lock().await;
+    /// Writes what was learned, if anything was.
+    async fn write(&self) {
+        let mut is_told = self.is_told.lock().await;
         let Some(bytes) = self.schedules.learned() else {
-            return is_told;
+            return;
         };
         let path = Arc::clone(&self.path);
         let writing = tokio::task::spawn_blocking(move || replace(&path, &bytes));
         let written = writing
             .await
             .unwrap_or_else(|lost| Err(io::Error::other(lost)));
-        let Err(error) = written else { return false };
+        let Err(error) = written else {
+            *is_told = false;
+            return;
+        };
         self.schedules.not_kept();
-        if !is_told {
+        if !std::mem::replace(&mut is_told, true) {
             let path = self.path.display();
             tracing::warn!(%path, %error, "failed to keep what polling has learned");
         }
-        true
     }
 }
 
@@ -206,20 +207,39 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let directory = room.path().join("later");
         let learning = Learning::beside(&directory.join("holdline.redb"), schedules());
-        assert!(!learning.write(false).await);
+        let is_told = async || *learning.is_told.lock().await;
+        learning.write().await;
+        assert!(!is_told().await);
         learn(&learning.schedules);
-        assert!(learning.write(false).await, "there is no directory");
+        learning.write().await;
+        assert!(is_told().await, "there is no directory");
         std::fs::create_dir(&directory).unwrap();
-        assert!(!learning.write(true).await);
+        learning.write().await;
+        assert!(!is_told().await);
         let names = std::fs::read_dir(&directory).unwrap();
         let names: Vec<_> = names.map(|name| name.unwrap().file_name()).collect();
         assert_eq!(names, ["holdline.redb.law"]);
         std::fs::remove_file(&learning.path).unwrap();
-        learning.write(false).await;
+        learning.write().await;
         assert!(
             !learning.path.exists(),
             "it was written, and nothing came since"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_is_killed_loses_no_more_than_the_last_minute() {
+        let room = tempfile::tempdir().unwrap();
+        let journal = room.path().join("holdline.redb");
+        let learning = Learning::beside(&journal, schedules());
+        learn(&learning.schedules);
+        tokio::select! {
+            () = learning.run(Clock::start(), Drain::new()) => unreachable!("nothing drains"),
+            () = tokio::time::sleep(PERIOD + Duration::from_millis(1)) => {}
+        }
+        let after = Learning::beside(&journal, schedules());
+        after.restore(|_| true);
+        assert!(first(&after.schedules) > Duration::from_secs(2));
     }
 
     #[tokio::test]
@@ -227,7 +247,7 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let learning = Learning::beside(&room.path().join("holdline.redb"), schedules());
         learn(&learning.schedules);
-        learning.write(false).await;
+        learning.write().await;
         let whole = std::fs::read(&learning.path).unwrap();
         for bytes in [&whole[..whole.len() - 1], b"not a law", b""] {
             std::fs::write(&learning.path, bytes).unwrap();

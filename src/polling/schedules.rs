@@ -165,10 +165,15 @@ impl Schedules {
         all.retain(|kept| known(&kept.gateway));
         let mut state = self.state();
         let rules = state.rules();
+        let learns = state.config.schedule == ScheduleKind::Learned;
         let routes = all.len();
         for kept in all {
             let outcomes = kept.outcomes.into_iter().collect();
             let learner = Learner::restored(rules, kept.horizon, outcomes);
+            if learns {
+                let (gateway, route) = (&kept.gateway, &kept.route);
+                self.0.metrics.planned(gateway, route, &learner, None);
+            }
             let gateway = state.gateway(&kept.gateway);
             gateway.routes.insert(kept.route, learner);
         }
