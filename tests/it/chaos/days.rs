@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use holdline::journal;
+use holdline::polling::ScheduleKind;
 
 use super::client::{Buyer, Harness};
 use super::coalesced::Cells;
@@ -89,6 +90,7 @@ async fn crowd(host: &Host, seed: u64) {
 
 async fn day() -> Vec<Kept> {
     let mut plan = Plan::of(1);
+    plan.setting.polling.schedule = ScheduleKind::Learned;
     plan.setting.results.retention = RETENTION;
     plan.setting.exchange.reclaim = RETENTION;
     let host = Host::new(&plan.setting);

@@ -130,6 +130,11 @@ impl Holdline {
         self.directory().join("holdline.redb.wal")
     }
 
+    /// What polling learned.
+    pub(crate) fn law(&self) -> PathBuf {
+        self.directory().join("holdline.redb.law")
+    }
+
     /// Its configuration.
     pub(crate) fn config(&self) -> PathBuf {
         self.directory().join("holdline.toml")

@@ -28,10 +28,6 @@ async fn learning() -> (Tap, Holdline) {
     (tap, holdline)
 }
 
-fn law(holdline: &Holdline) -> PathBuf {
-    holdline.directory().join("holdline.redb.law")
-}
-
 fn fresh_law(holdline: &Holdline) -> PathBuf {
     holdline.directory().join("holdline.redb.law.new")
 }
@@ -89,7 +85,7 @@ async fn a_stop_keeps_what_was_learned_and_a_kill_leaves_what_was_written_last()
     holdline.start().await;
     pay(&holdline, "order", PAYMENTS).await;
     assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
-    let mode = fs::metadata(law(&holdline)).unwrap().permissions().mode();
+    let mode = fs::metadata(holdline.law()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     // As one that was killed while it wrote.
     fs::write(fresh_law(&holdline), "half").unwrap();
@@ -154,7 +150,7 @@ async fn a_file_that_is_no_law_is_told_once_and_polling_learns_anew() {
     holdline.start().await;
     pay(&holdline, "order", PAYMENTS).await;
     assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
-    let law = law(&holdline);
+    let law = holdline.law();
     let whole = fs::read(&law).unwrap();
     let kinds: [(&str, Spoil); 6] = [
         ("damaged", damaged),

@@ -83,6 +83,8 @@ pub(super) struct Death {
 pub(super) struct Plan {
     pub(super) settings: Settings,
     pub(super) resubmits: u32,
+    /// Polls follow a law that an earlier process learned, not a fixed interval.
+    pub(super) learns: bool,
     pub(super) intents: Vec<Intent>,
     pub(super) deaths: Vec<Death>,
     pub(super) rng: Rng,
@@ -98,6 +100,7 @@ impl Plan {
         Self {
             settings,
             resubmits,
+            learns: seed % 2 == 1,
             intents,
             deaths,
             rng,

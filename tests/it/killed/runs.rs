@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
+use holdline::polling::{Config, Metrics, Schedules, Took};
 use holdline::simulator::Gateway;
 use holdline::timing::{Clock, Moment};
 
@@ -15,6 +16,7 @@ use super::judge::{Evidence, Outage, ends};
 use super::pace::Pace;
 use super::plan::{Plan, STORM};
 use super::tap::Tap;
+use crate::app::bench::ms;
 use crate::chaos::judge::Violation;
 use crate::chaos::wire;
 
@@ -62,6 +64,11 @@ pub(super) async fn play(seed: u64, change: Change) -> Evidence {
     let mut holdline = Holdline::before(tap.address);
     let resubmits = plan.resubmits.to_string();
     holdline.keys.push(("SUBMIT__RESUBMITS", resubmits));
+    if plan.learns {
+        let learned = "learned".to_owned();
+        holdline.keys.push(("POLLING__SCHEDULE", learned));
+        std::fs::write(holdline.law(), law()).unwrap();
+    }
     holdline.arguments = change.arguments.iter().map(|&it| it.to_owned()).collect();
     holdline.start().await;
     let world = World {
@@ -103,6 +110,20 @@ pub(super) async fn play(seed: u64, change: Change) -> Evidence {
         resubmits: plan.resubmits,
         journal: holdline.fault_of_journal(),
     }
+}
+
+/// What an earlier process would have learned of the gateway's tasks.
+fn law() -> Vec<u8> {
+    let schedules = Schedules::new(Config::default(), ms(1_000), Metrics::default());
+    for number in 0..40 {
+        let took = Took {
+            after: ms(40 + 5 * number),
+            by: Some(ms(60 + 6 * number)),
+            pending: 1,
+        };
+        schedules.learn("test", "payments", took);
+    }
+    schedules.learned().unwrap()
 }
 
 /// Ends the process and starts it again, as the plan has it; then lets it be.
