@@ -20,6 +20,7 @@ use super::recorder::{Appending, RecordError};
 use super::trail::{Heard, What};
 use super::verdict::{Ruling, VerdictError};
 use super::{calls, journey, noting};
+use crate::polling::{DuePoll, Waiting};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 use crate::upstream::Sent;
@@ -57,6 +58,8 @@ pub(super) struct Driver {
     /// Requests that wait until what an earlier process kept is open.
     pub(super) at_the_door: Vec<Entrance>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// The place of its poll among those that are due, where the gateway takes no more now.
+    waiting: Option<Box<Waiting>>,
     is_over: bool,
 }
 
@@ -81,6 +84,7 @@ impl Driver {
             deferred: VecDeque::new(),
             at_the_door: Vec::new(),
             sleep: None,
+            waiting: None,
             is_over: false,
         }
     }
@@ -170,12 +174,15 @@ impl Driver {
     }
 
     fn poll_timer(&mut self, context: &mut TaskContext<'_>) -> Poll<Timer> {
-        let Some((moment, timer)) = self.flight.core().machine.timer() else {
+        let Some((mut moment, timer)) = self.flight.core().machine.timer() else {
             return Poll::Pending;
         };
         let clock = self.context.clock;
         if moment <= clock.now() {
-            return Poll::Ready(timer);
+            match self.turn(moment, timer) {
+                None => return Poll::Ready(timer),
+                Some(later) => moment = later,
+            }
         }
         let deadline = clock.instant(moment);
         let sleep = self
@@ -185,6 +192,19 @@ impl Driver {
             sleep.as_mut().reset(deadline);
         }
         sleep.as_mut().poll(context).map(|()| timer)
+    }
+
+    /// When what was due at `moment` has its turn; `None` for now. Only polls wait for it.
+    fn turn(&mut self, moment: Moment, timer: Timer) -> Option<Moment> {
+        if timer != Timer::Poll {
+            return None;
+        }
+        let due = DuePoll {
+            since: moment,
+            held_until: self.flight.core().machine.hold_until(),
+        };
+        let (schedules, name) = (&self.context.schedules, self.flight.gateway_name());
+        schedules.turn(name, due, &mut self.waiting, self.context.clock.now())
     }
 
     fn take(&mut self, happening: Happening) {
@@ -308,6 +328,9 @@ impl Driver {
     fn enact(&mut self, actions: Actions<Answer>) {
         for action in actions {
             self.perform(action);
+        }
+        if self.waiting.is_some() && self.state() != State::Waiting {
+            self.waiting = None;
         }
         journey::note_rest(&self.context, &self.flight);
     }

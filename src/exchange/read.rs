@@ -10,7 +10,7 @@ use super::calls::pushes_back;
 use super::gateway::Gateway;
 use super::order::Credentials;
 use crate::message::{Body, StoredResponse};
-use crate::polling::{Backoff, Jitter, Schedules, Took};
+use crate::polling::{Backoff, DuePoll, Jitter, Schedules, Took};
 use crate::protocol::{
     Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit, retry_after,
 };
@@ -120,9 +120,7 @@ impl Chain {
         let mut wait = pending(polls);
         let mut ran = Duration::ZERO;
         loop {
-            self.clock
-                .sleep_until(on_grid(self.clock.now() + wait))
-                .await;
+            self.until_turn(on_grid(self.clock.now() + wait)).await;
             let sent = self.clock.now();
             self.policy.schedules.polled(name, sent);
             failures += 1;
@@ -172,6 +170,20 @@ impl Chain {
                     wait = self.policy.backoff.delay(failures, asked);
                 }
             }
+        }
+    }
+
+    /// Returns when a poll that is due then has its turn.
+    async fn until_turn(&self, since: Moment) {
+        let due = DuePoll {
+            since,
+            held_until: self.held_until,
+        };
+        let (schedules, name) = (&self.policy.schedules, &self.gateway.name);
+        let (mut waiting, mut next) = (None, Some(since));
+        while let Some(moment) = next {
+            self.clock.sleep_until(moment).await;
+            next = schedules.turn(name, due, &mut waiting, self.clock.now());
         }
     }
 

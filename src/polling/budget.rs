@@ -31,6 +31,8 @@ pub(super) struct Budget {
     /// Polls a second; `None` without a limit.
     limit: Option<f64>,
     rate: f64,
+    /// Polls that are due and wait for their turn.
+    waiting: f64,
     /// The logarithm of the factor by which the budget raises the price.
     over: f64,
     /// The logarithm of the factor by which the gateway's refusals raise it.
@@ -44,6 +46,7 @@ impl Budget {
         Self {
             limit: bound(max_per_second),
             rate: 0.0,
+            waiting: 0.0,
             over: 0.0,
             pushed: 0.0,
             changed: Moment::START,
@@ -65,6 +68,11 @@ impl Budget {
         self.rate += 1.0 / MEASURED;
     }
 
+    /// So many polls are due and wait for their turn: without the limit they would have been sent.
+    pub(super) fn waiting(&mut self, polls: usize) {
+        self.waiting = f64::from(u32::try_from(polls).unwrap_or(u32::MAX));
+    }
+
     /// The gateway said that there are too many, or that it cannot.
     pub(super) fn pushed_back(&mut self, now: Moment) {
         self.pass(now);
@@ -78,7 +86,8 @@ impl Budget {
         self.rate *= (-seconds / MEASURED).exp();
         self.pushed *= (-seconds / FORGIVEN).exp();
         if let Some(limit) = self.limit {
-            let excess = (self.rate / limit - 1.0).clamp(-1.0, 4.0);
+            let asked = self.rate + self.waiting / MEASURED;
+            let excess = (asked / limit - 1.0).clamp(-1.0, 4.0);
             self.over = (self.over + STIFFNESS * excess * seconds).clamp(0.0, DEAREST.ln());
         }
     }
@@ -141,6 +150,25 @@ mod tests {
             assert!((polled(&mut budget, 100.0) - 100.0).abs() < 1e-6);
             assert_eq!(budget.price(PRICE), PRICE);
         }
+    }
+
+    #[test]
+    fn polls_that_wait_for_their_turn_raise_the_price_and_it_falls_when_they_are_gone() {
+        let mut budget = Budget::new(10);
+        // Ten seconds of as many polls as are allowed, and no more.
+        let mut price = |from: u64, waiting| {
+            budget.waiting(waiting);
+            for poll in 10 * from..10 * (from + 10) {
+                budget.polled(Moment::after_start(Duration::from_millis(100 * poll)));
+            }
+            budget.price(PRICE)
+        };
+        assert_eq!(price(0, 0), PRICE);
+        let raised = price(10, 20);
+        assert!(raised > PRICE * 4 && raised < PRICE * 20, "{raised:?}");
+        assert!(price(20, 0) <= raised);
+        budget.polled(at(120.0));
+        assert_eq!(budget.price(PRICE), PRICE);
     }
 
     #[test]

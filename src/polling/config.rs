@@ -61,8 +61,8 @@ pub struct Config {
     pub price: Price,
     /// `polling.min_interval`: the learned schedule polls no closer.
     pub min_interval: Duration,
-    /// `polling.max_per_second`: the polls that a gateway takes a second, kept to by raising the
-    /// price; 0 for no limit.
+    /// `polling.max_per_second`: the polls that a gateway takes in any second. What is beyond that
+    /// waits for its turn, and the learned schedule raises the price until nothing is; 0 for no limit.
     pub max_per_second: u32,
     /// `polling.unknown_grace`: how long "unknown" must last before a task is given up.
     pub unknown_grace: Duration,

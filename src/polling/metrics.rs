@@ -2,6 +2,7 @@
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -39,6 +40,7 @@ pub struct Metrics {
     polls: Histogram,
     price: Numbers<On>,
     budget_used: Numbers<At>,
+    deferred: Family<At, Counter>,
     over_limit: Numbers<On>,
     learned_weight: Numbers<On>,
     quantiles: [Numbers<On>; 3],
@@ -75,6 +77,7 @@ impl Default for Metrics {
             polls: Histogram::new([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0, 50.0]),
             price: Family::default(),
             budget_used: Family::default(),
+            deferred: Family::default(),
             over_limit: Family::default(),
             learned_weight: Family::default(),
             quantiles: Default::default(),
@@ -97,6 +100,8 @@ impl Metrics {
         registry.register_with_unit("polling_price", price, Unit::Seconds, self.price.clone());
         let used = "Share of the budget of polls that is used";
         registry.register("polling_budget_used", used, self.budget_used.clone());
+        let deferred = "Polls that were due and waited for their turn";
+        registry.register("polls_deferred", deferred, self.deferred.clone());
         let over = "Expected delay times polls, over the least that is possible";
         registry.register("polling_over_limit", over, self.over_limit.clone());
         let weight = "Exchanges that the learned law rests on, the older ones counting less";
@@ -155,12 +160,22 @@ impl Metrics {
 
     /// A poll was sent, or pushed back, and so much of the budget is used.
     pub(super) fn polled(&self, gateway: &str, used: Option<f64>) {
+        if let Some(used) = used {
+            let at = At {
+                gateway: gateway.to_owned(),
+            };
+            self.budget_used.get_or_create(&at).set(used);
+            // It is told as zero too.
+            drop(self.deferred.get_or_create(&at));
+        }
+    }
+
+    /// A poll has to wait for its turn.
+    pub(super) fn deferred(&self, gateway: &str) {
         let at = At {
             gateway: gateway.to_owned(),
         };
-        if let Some(used) = used {
-            self.budget_used.get_or_create(&at).set(used);
-        }
+        self.deferred.get_or_create(&at).inc();
     }
 
     pub(super) fn planned(

@@ -18,11 +18,13 @@ mod metrics;
 mod outcomes;
 mod picture;
 mod plan;
+mod queue;
 mod ruler;
 mod schedule;
 mod schedules;
 mod sketch;
 mod step;
+mod turn;
 
 pub use backoff::Backoff;
 pub use confidence::Confidence;
@@ -38,3 +40,4 @@ pub use schedule::Schedule;
 pub use schedules::{Schedules, Took};
 pub use sketch::Sketch;
 pub use step::Step;
+pub use turn::{DuePoll, Waiting};

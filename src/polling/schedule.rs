@@ -33,7 +33,7 @@ pub enum Schedule {
 
 /// The time that is left of the hold when a planned exchange asks once more: enough for an answer
 /// and for its record.
-const BEFORE_THE_END: Duration = Duration::from_millis(500);
+pub(super) const BEFORE_THE_END: Duration = Duration::from_millis(500);
 
 impl Schedule {
     /// Every `interval`.

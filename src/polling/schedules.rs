@@ -11,6 +11,7 @@ use super::lately::Lately;
 use super::learner::{Learner, Rules};
 use super::metrics::Metrics;
 use super::plan::Expected;
+use super::queue::{Place, Queue, Turn};
 use super::schedule::Schedule;
 use super::sketch::Sketch;
 use crate::timing::Moment;
@@ -38,6 +39,7 @@ struct State {
 #[derive(Debug)]
 struct Gateway {
     budget: Budget,
+    queue: Queue,
     routes: BTreeMap<Box<str>, Learner>,
     /// What polls really brought, by route.
     lately: BTreeMap<Box<str>, Lately>,
@@ -82,6 +84,7 @@ impl Schedules {
         let rules = state.rules();
         for gateway in state.gateways.values_mut() {
             gateway.budget.limit(limit);
+            gateway.queue.limit(limit);
             let price = gateway.budget.price(rules.price);
             for learner in gateway.routes.values_mut() {
                 learner.follow(rules, price);
@@ -208,24 +211,47 @@ impl Schedules {
 
     /// A poll is sent to a gateway.
     pub fn polled(&self, gateway: &str, now: Moment) {
-        self.with_budget(gateway, |budget| budget.polled(now));
+        self.with_gateway(gateway, |gateway| gateway.budget.polled(now));
     }
 
     /// A gateway answered a poll with 429 or with a fault of its own.
     pub fn pushed_back(&self, gateway: &str, now: Moment) {
-        self.with_budget(gateway, |budget| budget.pushed_back(now));
+        self.with_gateway(gateway, |gateway| gateway.budget.pushed_back(now));
     }
 
-    fn with_budget(&self, name: &str, change: impl FnOnce(&mut Budget)) {
-        let mut state = self.state();
-        match state.config.schedule {
-            ScheduleKind::Fixed | ScheduleKind::Exponential => {}
-            ScheduleKind::Learned => {
-                let budget = &mut state.gateway(name).budget;
-                change(budget);
-                self.0.metrics.polled(name, budget.used());
-            }
+    /// A poll asks for its turn that was due then, and may be the last before the end of a hold.
+    pub(super) fn ask(
+        &self,
+        gateway: &str,
+        place: Option<Place>,
+        (due, is_urgent): (Moment, bool),
+        now: Moment,
+    ) -> Turn {
+        let turn = self.with_gateway(gateway, |gateway| {
+            let turn = gateway.queue.ask(place, due, is_urgent, now);
+            gateway.budget.waiting(gateway.queue.waiting());
+            turn
+        });
+        if matches!(turn, Turn::At(..)) && place.is_none() {
+            self.0.metrics.deferred(gateway);
         }
+        turn
+    }
+
+    /// A poll that waited does so no more.
+    pub(super) fn leave(&self, gateway: &str, place: Place) {
+        self.with_gateway(gateway, |gateway| {
+            gateway.queue.leave(place);
+            gateway.budget.waiting(gateway.queue.waiting());
+        });
+    }
+
+    fn with_gateway<T>(&self, name: &str, change: impl FnOnce(&mut Gateway) -> T) -> T {
+        let mut state = self.state();
+        let gateway = state.gateway(name);
+        let changed = change(gateway);
+        self.0.metrics.polled(name, gateway.budget.used());
+        changed
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -250,6 +276,7 @@ impl State {
         let gateway = self.gateways.entry(name.into());
         gateway.or_insert_with(|| Gateway {
             budget: Budget::new(limit),
+            queue: Queue::new(limit),
             routes: BTreeMap::new(),
             lately: BTreeMap::new(),
         })

@@ -295,6 +295,11 @@ impl<A: Whole> Machine<A> {
         }
     }
 
+    /// Until when the client waits that waits longest.
+    pub fn hold_until(&self) -> Moment {
+        self.hold_until
+    }
+
     /// The moment after which nothing of a first submit may leave; a resubmit has none.
     pub fn submit_not_after(&self) -> Option<Moment> {
         (self.resubmits == 0).then(|| self.read_at + self.terms.policy.submit_start)

@@ -17,4 +17,5 @@ mod records;
 mod restarts;
 mod submits;
 mod tasks;
+mod turns;
 pub(crate) mod world;

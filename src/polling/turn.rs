@@ -1,0 +1,73 @@
+//! The turn of a poll that is due: now, or later where the gateway takes no more in a second.
+use super::queue::{Place, Turn};
+use super::schedule::BEFORE_THE_END;
+use super::schedules::Schedules;
+use crate::timing::{Moment, on_grid};
+
+/// A poll that is due.
+#[derive(Clone, Copy, Debug)]
+pub struct DuePoll {
+    /// Since when.
+    pub since: Moment,
+    /// A client waits for its answer until then.
+    pub held_until: Moment,
+}
+
+/// The place of a poll that waits for its turn. It is given up when this is dropped.
+#[derive(Debug)]
+pub struct Waiting {
+    schedules: Schedules,
+    gateway: Box<str>,
+    place: Place,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let Self {
+            schedules,
+            gateway,
+            place,
+        } = self;
+        schedules.leave(gateway, *place);
+    }
+}
+
+impl Schedules {
+    /// Whether a poll that is due may be sent to a gateway, and counts as sent; else when it is to ask
+    /// again. Until then its place is in `waiting`; it has none once it may be sent.
+    pub fn turn(
+        &self,
+        gateway: &str,
+        poll: DuePoll,
+        waiting: &mut Option<Box<Waiting>>,
+        now: Moment,
+    ) -> Option<Moment> {
+        let last_from = poll.held_until - BEFORE_THE_END;
+        let is_urgent = last_from <= now && now < poll.held_until;
+        let before = waiting.as_ref().map(|waiting| waiting.place);
+        match self.ask(gateway, before, (poll.since, is_urgent), now) {
+            Turn::Now => {
+                *waiting = None;
+                None
+            }
+            Turn::At(then, place) => {
+                match waiting {
+                    Some(waiting) => waiting.place = place,
+                    None => {
+                        *waiting = Some(Box::new(Waiting {
+                            schedules: self.clone(),
+                            gateway: gateway.into(),
+                            place,
+                        }));
+                    }
+                }
+                let then = on_grid(then);
+                Some(if now < last_from {
+                    then.min(on_grid(last_from))
+                } else {
+                    then
+                })
+            }
+        }
+    }
+}
