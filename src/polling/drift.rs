@@ -11,11 +11,17 @@ const SUSPICION: f64 = 2.5;
 /// The alternative: the share of the law below an outcome is not even, but follows this power.
 const POWER: f64 = 0.3;
 
-/// Two sums, one for tasks that are quicker than the law says, one for slower ones.
+/// What every outcome takes from the sum of a run: a law is smoother than what it was made of, so that
+/// the outcomes of a narrow one lie a little too well, which must not add up.
+const ALLOWED: f64 = 0.03;
+
+/// Three sums: for tasks that are quicker than the law says, for slower ones, and for those that end
+/// where it has none but who knows nothing has some.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Drift {
     quicker: Run,
     slower: Run,
+    elsewhere: Run,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,12 +31,16 @@ struct Run {
 }
 
 impl Run {
-    /// The log of how much likelier the alternative makes an outcome whose share of the law lies
-    /// between the two.
-    fn add(&mut self, low: f64, high: f64) {
-        let even = (high - low).max(1e-9);
+    /// Takes an outcome whose share of the law lies between the two: the alternative is that such
+    /// shares are not even.
+    fn skewed(&mut self, low: f64, high: f64) {
         let moved = high.powf(POWER) - low.max(0.0).powf(POWER);
-        self.sum += (moved.max(1e-9) / even).ln();
+        self.add(moved, high - low);
+    }
+
+    /// Takes an outcome by how likely the alternative and the law make it.
+    fn add(&mut self, alternative: f64, law: f64) {
+        self.sum += (alternative.max(1e-9) / law.max(1e-9)).ln() - ALLOWED;
         self.outcomes += 1;
         if self.sum <= 0.0 {
             *self = Self::default();
@@ -39,12 +49,13 @@ impl Run {
 }
 
 impl Drift {
-    /// Takes the shares of the law below the two ends of an outcome. `Some` tells an alarm, and how
-    /// many of the latest outcomes led to it.
-    pub(super) fn add(&mut self, low: f64, high: f64) -> Option<usize> {
-        self.quicker.add(low, high);
-        self.slower.add(1.0 - high, 1.0 - low);
-        let alarmed = [&self.quicker, &self.slower]
+    /// Takes the shares of the law below the two ends of an outcome, and the share of the prior law
+    /// between them. `Some` tells an alarm, and how many of the latest outcomes led to it.
+    pub(super) fn add(&mut self, low: f64, high: f64, prior: f64) -> Option<usize> {
+        self.quicker.skewed(low, high);
+        self.slower.skewed(1.0 - high, 1.0 - low);
+        self.elsewhere.add(prior, high - low);
+        let alarmed = [&self.quicker, &self.slower, &self.elsewhere]
             .into_iter()
             .find(|run| run.sum >= ALARM);
         let outcomes = alarmed.map(|run| run.outcomes);
@@ -58,5 +69,36 @@ impl Drift {
     /// tell by how much.
     pub(super) fn is_suspicious(&self) -> bool {
         self.quicker.sum >= SUSPICION
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Outcomes of these shares, one after another, until the alarm.
+    fn alarmed(mut outcomes: impl Iterator<Item = (f64, f64, f64)>) -> Option<usize> {
+        let mut drift = Drift::default();
+        outcomes.find_map(|(low, high, prior)| drift.add(low, high, prior))
+    }
+
+    #[test]
+    fn outcomes_as_the_law_has_them_are_no_surprise() {
+        let even = (0..1000).map(|outcome| {
+            let low = f64::from(outcome * 7 % 20) / 20.0;
+            (low, low + 0.05, 0.05)
+        });
+        assert_eq!(alarmed(even), None);
+    }
+
+    #[test]
+    fn what_a_single_poll_finds_never_tells_that_tasks_are_quicker() {
+        assert_eq!(alarmed(std::iter::repeat_n((0.0, 0.97, 0.5), 5000)), None);
+    }
+
+    #[test]
+    fn tasks_that_end_where_the_law_has_none_are_told_by_the_prior() {
+        // Between two peaks: an even share, and neither quick nor slow.
+        assert_eq!(alarmed(std::iter::repeat_n((0.5, 0.501, 0.2), 9)), Some(2));
     }
 }

@@ -42,6 +42,10 @@ const SCOUTING: f64 = 0.01;
 /// almost every task, nothing else tells that tasks have become quick.
 const SCOUTS: (f64, f64) = (1.0 / 8.0, 1.0 / 24.0);
 
+/// Of the first exchanges more scout, ever fewer, as these over their number (Auer, Cesa-Bianchi and
+/// Fischer 2002): what they find serves all that come after. Never more than this share.
+const EARLY_SCOUTS: (f64, f64) = (6.0, 1.0 / 3.0);
+
 /// Plans that are made at most while the price is bent; the next outcomes go on from there.
 const BENDS: usize = 3;
 
@@ -147,7 +151,7 @@ impl Learner {
             return Arc::clone(&self.plan);
         }
         self.scouts -= 1.0;
-        if self.jitter.share() < 0.5 {
+        if self.jitter.share() < self.share_for_quick_ones() {
             return self.scouting(self.half_of_the_first_wait());
         }
         let at = self.where_tasks_end();
@@ -158,7 +162,17 @@ impl Learner {
     fn scouting_rate(&self) -> f64 {
         let price = self.price().as_secs_f64();
         let (most, least) = SCOUTS;
-        (SCOUTING * self.expected.cost(price) / price).clamp(least, most)
+        let known = f64::from(u32::try_from(self.outcomes.len()).unwrap_or(u32::MAX));
+        let (early, most_early) = EARLY_SCOUTS;
+        let steady = (SCOUTING * self.expected.cost(price) / price).clamp(least, most);
+        steady.max((early / known.max(1.0)).min(most_early))
+    }
+
+    /// The share of scouts that look whether tasks have become quick. The others look where in a wait
+    /// they end, which is worth the more, the more of the cost is delay.
+    fn share_for_quick_ones(&self) -> f64 {
+        let cost = self.expected.cost(self.price().as_secs_f64());
+        1.0 - self.expected.delay / cost.max(f64::MIN_POSITIVE)
     }
 
     /// Here it shows if tasks have become quick.
@@ -231,7 +245,9 @@ impl Learner {
     fn has_moved(&mut self, observed: Observed) -> bool {
         let low = self.law.below_edge(observed.after());
         let high = self.law.below_edge(observed.by());
-        let Some(outcomes) = self.drift.add(low, high) else {
+        let prior = &self.prior;
+        let prior = prior.below_edge(observed.by()) - prior.below_edge(observed.after());
+        let Some(outcomes) = self.drift.add(low, high, prior) else {
             return false;
         };
         self.outcomes.keep(outcomes);

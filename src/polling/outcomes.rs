@@ -20,8 +20,9 @@ const PRIOR_AT_LAST: f64 = 1.0;
 /// Outcomes that halve what it counts beyond that.
 const PRIOR_FADES: f64 = 20.0;
 
-/// No law is known finer than this, in cells: the instants of polls are rounded to edges.
-const NARROWEST: f64 = 1.5;
+/// No law is known finer than this, in cells: the instants of polls are rounded to edges. It spreads
+/// nothing by itself, since they are rounded either way.
+const NARROWEST: f64 = 0.7;
 
 /// The time of one task lies between two edges: it was not done at the first, and it was at the
 /// second. One past the last edge says that it was never seen done.
