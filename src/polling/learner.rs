@@ -12,6 +12,7 @@ use super::jitter::Jitter;
 use super::law::Law;
 use super::outcomes::{Observed, Outcomes};
 use super::plan::{self, Expected, Terms};
+use super::scout::{MOVED, scouting};
 use super::step::Step;
 
 /// Outcomes after which a plan is made of them.
@@ -29,10 +30,6 @@ const ROUNDS_ON: u32 = 8;
 
 /// The rounds from the prior to a law of many outcomes at once.
 const ROUNDS_FAR: u32 = 100;
-
-/// A poll is moved by at most this share of the shorter of the waits around it: it costs 1 % of the
-/// delay.
-const MOVED: f64 = 0.1;
 
 /// What scouts may cost, as a share of all. A scout is an exchange with one poll more, between two
 /// of the plan: without them nothing would tell where in a wait tasks end, nor that all of them have
@@ -202,33 +199,10 @@ impl Learner {
             .time(self.law.edge_at((high - low).mul_add(share, low)))
     }
 
-    /// The plan with one poll more. The polls after it that would be too close wait a little; where
-    /// that would move the end of the hold there is no scout.
+    /// The plan with one poll more, where there is room for it.
     fn scouting(&self, at: Duration) -> Arc<[Step]> {
-        let floor = self.rules.min_interval;
-        let place = self.plan.partition_point(|step| step.at <= at);
-        let (before, after) = self.plan.split_at(place);
-        let last = before.last().map_or(Duration::ZERO, |step| step.at);
-        let scout = Step {
-            at: at.max(last + floor),
-            spread: Duration::ZERO,
-        };
-        let mut soonest = scout.at;
-        let after = after.iter().map(|step| {
-            let wait = step.at.saturating_sub(soonest).max(floor);
-            soonest += wait;
-            let spread = step.spread.min(wait.mul_f64(MOVED));
-            Step {
-                at: soonest,
-                spread,
-            }
-        });
-        let steps: Arc<[Step]> = before.iter().copied().chain([scout]).chain(after).collect();
-        if steps.last().map(|step| step.at) == self.plan.last().map(|step| step.at) {
-            steps
-        } else {
-            Arc::clone(&self.plan)
-        }
+        let scouting = scouting(&self.plan, at, self.rules.min_interval);
+        scouting.unwrap_or_else(|| Arc::clone(&self.plan))
     }
 
     /// Takes what an exchange tells: its task was not done at the poll sent `after` its acceptance

@@ -22,6 +22,7 @@ mod queue;
 mod ruler;
 mod schedule;
 mod schedules;
+mod scout;
 mod sketch;
 mod step;
 mod turn;
