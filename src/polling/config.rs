@@ -55,7 +55,8 @@ pub struct Config {
     /// that the learned schedule is to be better than.
     pub interval: Duration,
     /// `polling.max_interval`: the longest wait between two polls: of the exponential and the learned
-    /// schedule, of the backoff after failed polls, and of what a `Retry-After` may ask for.
+    /// schedule, of the backoff after failed polls, of what a `Retry-After` may ask for, and of every
+    /// schedule once a hold has ended.
     pub max_interval: Duration,
     /// `polling.price`: what one poll is worth in delay; the one knob of the learned schedule.
     pub price: Price,

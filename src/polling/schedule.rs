@@ -14,6 +14,8 @@ pub enum Schedule {
     Fixed {
         /// The span.
         interval: Duration,
+        /// The span once nobody waits any more.
+        longest: Duration,
     },
     /// Each span half as long again as the one before.
     Exponential {
@@ -37,9 +39,10 @@ pub(super) const BEFORE_THE_END: Duration = Duration::from_millis(500);
 
 impl Schedule {
     /// Every `interval`.
-    pub const fn fixed(config: &Config) -> Self {
+    pub fn fixed(config: &Config) -> Self {
         Self::Fixed {
             interval: config.interval,
+            longest: config.max_interval.max(config.interval),
         }
     }
 
@@ -53,6 +56,7 @@ impl Schedule {
 
     /// How long to wait before the next poll of a task that was accepted `since` ago, whose polls
     /// were answered "running" so many times, and for whose answer a client waits for `held` yet.
+    /// Where none does polls are rare; a client that comes back has one made at once.
     pub fn wait(
         &self,
         since: Duration,
@@ -61,7 +65,8 @@ impl Schedule {
         jitter: &mut Jitter,
     ) -> Duration {
         match self {
-            Self::Fixed { interval } => jitter.spread(*interval),
+            Self::Fixed { longest, .. } if held.is_zero() => jitter.spread(*longest),
+            Self::Fixed { interval, .. } => jitter.spread(*interval),
             Self::Exponential { first, longest } => {
                 /// After so many steps of one half, any first span has passed any longest one.
                 const STEPS: u32 = 64;
@@ -109,6 +114,21 @@ mod tests {
         for polls in [0, 1000] {
             assert!(waits(&schedule, polls).all(|wait| is_near(wait, Duration::from_millis(500))));
         }
+    }
+
+    #[test]
+    fn the_fixed_schedule_polls_rarely_once_nobody_waits() {
+        let wait = |config: &Config| {
+            let jitter = &mut Jitter::new(7);
+            Schedule::fixed(config).wait(Duration::ZERO, 9, Duration::ZERO, jitter)
+        };
+        let config = Config::default();
+        assert!(is_near(wait(&config), config.max_interval));
+        let rare = Config {
+            interval: HOUR,
+            ..config
+        };
+        assert!(is_near(wait(&rare), HOUR));
     }
 
     #[test]

@@ -382,7 +382,7 @@ mod tests {
         };
         schedules.reconfigure(fixed.clone(), Duration::from_mins(5));
         let schedule = schedules.of("one", "payments");
-        assert!(matches!(schedule, Schedule::Fixed { interval } if interval == fixed.interval));
+        assert!(matches!(schedule, Schedule::Fixed { interval, .. } if interval == fixed.interval));
         let dearer = Config {
             schedule: ScheduleKind::Learned,
             price: Price::Set(Duration::from_millis(100)),
