@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::drain::Drain;
 use crate::journal::{Disk, SystemDisk};
-use crate::polling::{KeptError, Schedules};
+use crate::polling::{self, KeptError, Schedules};
 use crate::telemetry::with_causes;
 use crate::timing::Clock;
 
@@ -47,7 +47,7 @@ impl Learning {
     pub(super) fn beside(journal: &Path, schedules: Schedules) -> Self {
         Self {
             schedules,
-            path: named(journal, ".law").into(),
+            path: named(journal, polling::SUFFIX).into(),
             is_told: Arc::default(),
         }
     }
@@ -159,6 +159,7 @@ mod tests {
 
     use super::*;
     use crate::polling::{Config, Metrics, Schedule, Took};
+    use crate::timing::Moment;
 
     fn schedules() -> Schedules {
         let hold = Duration::from_mins(5);
@@ -167,7 +168,7 @@ mod tests {
 
     fn first(schedules: &Schedules) -> Duration {
         // One in some tens scouts, and the first ones do not.
-        match schedules.of("one", "payments") {
+        match schedules.of("one", "payments", Moment::START) {
             Schedule::Planned { steps, .. } => steps[0].at,
             Schedule::Fixed { .. } | Schedule::Exponential { .. } => panic!("no plan"),
         }

@@ -7,6 +7,7 @@ use super::reader::Reader;
 use super::resolve::Config;
 use crate::control::LONGEST_PATH;
 use crate::listener::Clients;
+use crate::polling;
 use crate::telemetry::Capped;
 
 const SOCKET: &str = "control.socket";
@@ -37,9 +38,10 @@ pub(super) fn faults(config: &Config, reader: &mut Reader) {
     if let Some(socket) = &socket {
         socket_fits(socket, reader);
     }
-    let journal = config.journal.files();
-    let journal = journal.iter().filter(|_| !in_memory);
-    let journal: Vec<Named> = journal.map(|path| Named::new(JOURNAL, path)).collect();
+    let learned = config.journal.beside(polling::SUFFIX);
+    let journal = config.journal.files().into_iter().chain([learned]);
+    let journal = journal.filter(|_| !in_memory);
+    let journal: Vec<Named> = journal.map(|path| Named::new(JOURNAL, &path)).collect();
     let socket: Vec<Named> = socket.iter().map(|it| Named::new(SOCKET, it)).collect();
     let read = read_files(config);
     apart(&socket, &journal, reader);

@@ -50,7 +50,9 @@ impl Context {
     pub(super) fn terms(&self, gateway: &str, operation: Operation) -> Terms {
         Terms {
             policy: Arc::clone(&self.rules.now().policy),
-            schedule: self.schedules.of(gateway, operation.name()),
+            schedule: self
+                .schedules
+                .of(gateway, operation.name(), self.clock.now()),
         }
     }
 

@@ -449,13 +449,12 @@ impl Driver {
             Outcome::Expired => Told::Expired,
         };
         let is_first = self.flight.core().told.is_none();
-        if is_first {
-            journey::tell_duration(&self.context, &self.flight, outcome);
-        }
         self.flight.note_told(noting::ending(outcome), self.now());
         self.tell(told);
         if is_first {
             journey::count_outcome(&self.context, &self.flight, outcome);
+            // It may take a millisecond, and nobody waits for it.
+            journey::tell_duration(&self.context, &self.flight, outcome);
         }
         journey::tell_outcome(&self.context, &self.flight, outcome);
     }

@@ -110,7 +110,8 @@ impl Chain {
         let mut unknown_since: Option<Moment> = None;
         let (mut polls, mut failures) = (0, 0);
         let (name, route) = (&self.gateway.name, self.conversion.operation.name());
-        let schedule = self.policy.schedules.of(name, route);
+        let schedules = &self.policy.schedules;
+        let schedule = schedules.of(name, route, self.clock.now());
         let mut jitter = Jitter::new(fastrand::u64(..));
         let mut pending = |polls| {
             let now = self.clock.now();

@@ -32,6 +32,11 @@ impl Axis {
         &self.edges
     }
 
+    /// The last edge's time.
+    pub(super) fn horizon(&self) -> Duration {
+        self.time(self.edges.len())
+    }
+
     /// The time of an edge; one past the last is taken for the last.
     pub(super) fn time(&self, edge: usize) -> Duration {
         let seconds = self.edges.get(edge).or(self.edges.last());

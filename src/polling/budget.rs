@@ -80,7 +80,7 @@ impl Budget {
     }
 
     /// Lets the time pass: the rate falls, and the price with it.
-    fn pass(&mut self, now: Moment) {
+    pub(super) fn pass(&mut self, now: Moment) {
         let seconds = now.since(self.changed).as_secs_f64();
         self.changed = self.changed.max(now);
         self.rate *= (-seconds / MEASURED).exp();

@@ -7,12 +7,16 @@ const COLD: [f64; 8] = [0.4, 0.8, 1.3, 2.0, 3.0, 4.5, 6.5, 9.0];
 /// How the waits grow after them, as a share of the time so far.
 const COLD_GROWTH: f64 = 1.0 / 3.0;
 
-/// The plan of who knows nothing, up to the horizon.
-pub(super) fn cold(horizon: f64, terms: Terms) -> Vec<f64> {
-    let grown = |at: f64| at + (at * COLD_GROWTH).clamp(terms.floor, terms.ceiling);
-    let last = COLD.last().copied().unwrap_or_default();
+/// The plan of who knows nothing, up to the horizon, where polls are so many times as dear as usual:
+/// waits grow with the root of that, as those of any plan do where polls are many (Keller 1974).
+pub(super) fn cold(horizon: f64, terms: Terms, dearer: f64) -> Vec<f64> {
+    let longer = dearer.max(1.0).sqrt();
+    let growth = COLD_GROWTH * longer;
+    let grown = |at: f64| at + (at * growth).clamp(terms.floor, terms.ceiling);
+    let first = COLD.map(|at| at * longer);
+    let last = first.last().copied().unwrap_or_default();
     let tail = std::iter::successors(Some(grown(last)), |&at| Some(grown(at)));
-    let all = COLD.into_iter().chain(tail);
+    let all = first.into_iter().chain(tail);
     let mut instants: Vec<f64> = Vec::new();
     for at in all {
         let before = instants.last().copied().unwrap_or_default();
@@ -26,4 +30,24 @@ pub(super) fn cold(horizon: f64, terms: Terms) -> Vec<f64> {
     }
     instants.push(horizon);
     instants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_polls_are_dearer_the_waits_are_longer_and_the_hold_ends_as_before() {
+        let terms = Terms {
+            price: 0.05,
+            floor: 0.05,
+            ceiling: 10.0,
+        };
+        let usual = cold(60.0, terms, 1.0);
+        let dear = cold(60.0, terms, 4.0);
+        assert_eq!(usual[..3], [0.4, 0.8, 1.3]);
+        assert_eq!(dear[..3], [0.8, 1.6, 2.6]);
+        assert_eq!((usual.last(), dear.last()), (Some(&60.0), Some(&60.0)));
+        assert_eq!(cold(60.0, terms, 0.5), usual);
+    }
 }

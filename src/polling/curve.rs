@@ -13,10 +13,6 @@ const PRICES: u16 = 13;
 /// then brings is no longer the least.
 const MANY: f64 = 30.0;
 
-/// Polls of a fixed schedule that are counted at most: where it needs more until the horizon nothing
-/// is said of it.
-const MOST: f64 = 200_000.0;
-
 /// What the best plan for one price brings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Corner {
@@ -56,16 +52,4 @@ pub(super) fn corners(axis: &Axis, law: &Law, rules: &Rules, in_force: f64) -> V
         }
     }
     corners
-}
-
-/// What a poll every `interval` would bring.
-pub(super) fn fixed(axis: &Axis, law: &Law, interval: f64, horizon: f64) -> Option<Expected> {
-    let count = (horizon / interval).floor();
-    if !(0.0..=MOST).contains(&count) {
-        return None;
-    }
-    let grown = std::iter::successors(Some(interval), |at| Some(at + interval));
-    let within = grown.take_while(|at| *at < horizon);
-    let instants: Vec<f64> = within.chain([horizon]).collect();
-    Some(plan::expected(axis, law, &instants, &mut Vec::new()))
 }

@@ -14,6 +14,9 @@ use std::time::Duration;
 use super::axis::Axis;
 use super::outcomes::{Observed, REMEMBERED};
 
+/// How the file's name ends, after the journal's.
+pub const SUFFIX: &str = ".law";
+
 const MAGIC: &[u8; 12] = b"holdline law";
 
 /// The layout; what an outcome's edges mean is part of it.

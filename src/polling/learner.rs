@@ -270,43 +270,35 @@ impl Learner {
     }
 
     /// Makes the plan, and others while the price has to be bent for it. A budget that binds has
-    /// the last word: it does not bend.
+    /// the last word: its price is not bent.
     fn plan_and_bend(&mut self) {
         self.limit = plan::limit(&self.axis, &self.law);
         self.make_plan();
         let interval = match self.rules.no_worse_than {
-            Some(interval) if !self.is_cold && self.price <= self.rules.price => interval,
+            Some(interval) if !self.is_cold && !self.is_dearer() => interval,
             Some(_) | None => return,
         };
         let seen = self.outcomes.seen(&self.law);
-        let fixed = self.brings(&seen, self.every(interval));
+        let horizon = self.rules.horizon.as_secs_f64();
+        let Some(fixed) = plan::every(&self.axis, &seen, interval.as_secs_f64(), horizon) else {
+            return;
+        };
         for _ in 0..BENDS {
             let steps = self.plan.iter().map(|step| step.at.as_secs_f64());
-            let plan = self.brings(&seen, steps);
+            let instants: Vec<f64> = steps.collect();
+            let plan = plan::expected(&self.axis, &seen, &instants, &mut Vec::new());
             let scouts = self.scouting_rate();
             let plan = Expected {
                 polls: plan.polls + scouts,
                 ..plan
             };
-            let (bend, is_noticed) = self.bend.after(plan, fixed);
+            let (bend, is_noticed) = self.bend.after(plan, fixed, scouts);
             if !is_noticed {
                 return;
             }
             self.bend = bend;
             self.make_plan();
         }
-    }
-
-    /// The instants of a fixed interval.
-    fn every(&self, interval: Duration) -> impl Iterator<Item = f64> + use<> {
-        let horizon = self.rules.horizon.as_secs_f64();
-        let instants = (1..).map(move |poll: u32| interval.as_secs_f64() * f64::from(poll));
-        instants.take_while(move |&at| at < horizon)
-    }
-
-    fn brings(&self, law: &Law, instants: impl Iterator<Item = f64>) -> Expected {
-        let instants: Vec<f64> = instants.collect();
-        plan::expected(&self.axis, law, &instants, &mut Vec::new())
     }
 
     fn make_plan(&mut self) {
@@ -316,7 +308,7 @@ impl Learner {
             ceiling: self.rules.max_interval.as_secs_f64(),
         };
         let instants = if self.is_cold {
-            cold(self.rules.horizon.as_secs_f64(), terms)
+            cold(self.rules.horizon.as_secs_f64(), terms, self.dearer())
         } else {
             plan::optimal(&self.axis, &self.law, terms)
         };
@@ -345,7 +337,19 @@ impl Learner {
 
     /// What one poll is worth in delay now.
     pub fn price(&self) -> Duration {
+        if self.is_dearer() {
+            return self.price;
+        }
         self.price.mul_f64(self.bend.factor())
+    }
+
+    /// How many times the price is that of the rules: more than once while a budget binds.
+    fn dearer(&self) -> f64 {
+        self.price.as_secs_f64() / self.rules.price.as_secs_f64()
+    }
+
+    fn is_dearer(&self) -> bool {
+        self.price > self.rules.price
     }
 
     /// What the plan is expected to bring.

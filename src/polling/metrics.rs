@@ -178,6 +178,12 @@ impl Metrics {
         self.deferred.get_or_create(&at).inc();
     }
 
+    /// An exchange begins at the price in force.
+    pub(super) fn priced(&self, gateway: &str, route: &str, learner: &Learner) {
+        let price = self.price.get_or_create(&On::new(gateway, route));
+        price.set(learner.price().as_secs_f64());
+    }
+
     pub(super) fn planned(
         &self,
         gateway: &str,

@@ -31,7 +31,7 @@ pub use backoff::Backoff;
 pub use confidence::Confidence;
 pub use config::{Config, Price, ScheduleKind};
 pub use jitter::Jitter;
-pub use kept::KeptError;
+pub use kept::{KeptError, SUFFIX};
 pub use learner::{Learner, Rules};
 pub use metrics::Metrics;
 pub use picture::{Bin, Brings, Budgeted, Corner, Learned, Measured, Picture};

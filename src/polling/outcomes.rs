@@ -38,6 +38,8 @@ impl Observed {
     pub(super) fn new(axis: &Axis, after: Duration, by: Option<Duration>) -> Self {
         let never = Axis::last() + 1;
         let after = axis.nearest(after);
+        // What ended beyond the horizon had not ended at it, and no more is told of what lies there.
+        let by = by.filter(|by| *by <= axis.horizon());
         let by = by.map_or(never, |by| axis.nearest(by));
         Self {
             after: after.min(by.saturating_sub(1)),
@@ -196,4 +198,30 @@ fn bandwidth(law: &Law, weight: f64) -> f64 {
     }
     let deviation = f64::from(u32::try_from(narrowest).unwrap_or(u32::MAX)) / DEVIATIONS;
     FACTOR * deviation * weight.max(1.0).powf(-0.2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ended_after_the_hold_was_not_seen_done_within_it() {
+        let axis = Axis::new(Duration::from_secs(28));
+        let seconds = Duration::from_secs;
+        let never = Observed::new(&axis, seconds(20), None);
+        assert_eq!(Observed::new(&axis, seconds(20), Some(seconds(40))), never);
+        assert_ne!(Observed::new(&axis, seconds(20), Some(seconds(28))), never);
+    }
+
+    #[test]
+    fn outcomes_that_no_longer_end_within_the_hold_are_kept_as_such() {
+        let (long, short) = (Duration::from_mins(5), Duration::from_secs(28));
+        let (long, short) = (Axis::new(long), Axis::new(short));
+        let mut outcomes = Outcomes::default();
+        let by = Some(Duration::from_secs(41));
+        outcomes.push(Observed::new(&long, Duration::from_secs(39), by));
+        outcomes.move_to(&long, &short);
+        let observed = outcomes.iter().next().map(|it| (it.after(), it.by()));
+        assert_eq!(observed, Some((Axis::last(), Axis::last() + 1)));
+    }
 }

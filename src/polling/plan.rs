@@ -207,6 +207,19 @@ pub(super) fn expected(
     expected
 }
 
+/// What a poll every `interval` would bring; `None` where it would be too many to count.
+pub(super) fn every(axis: &Axis, law: &Law, interval: f64, horizon: f64) -> Option<Expected> {
+    /// More take longer to count than an exchange takes.
+    const MOST: f64 = 20_000.0;
+    if horizon / interval > MOST {
+        return None;
+    }
+    let instants = (1..).map(|poll: u32| interval * f64::from(poll));
+    let within = instants.take_while(|at| *at < horizon);
+    let instants: Vec<f64> = within.chain([horizon]).collect();
+    Some(expected(axis, law, &instants, &mut Vec::new()))
+}
+
 /// How long a result waits, on average, that comes after one edge and is found at another.
 pub(super) fn delay_within(axis: &Axis, law: &Law, after: u16, by: u16) -> f64 {
     let (first, last) = (

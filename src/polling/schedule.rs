@@ -77,12 +77,19 @@ impl Schedule {
             }
             Self::Planned { longest, .. } if held.is_zero() => jitter.spread(*longest),
             Self::Planned { steps, longest } => {
-                let wait = planned(steps, since, jitter).unwrap_or(*longest);
+                let wait = planned(steps, since, jitter);
+                let wait = wait.unwrap_or_else(|| beyond(since, *longest, jitter));
                 let last = held.saturating_sub(BEFORE_THE_END);
                 if last.is_zero() { wait } else { wait.min(last) }
             }
         }
     }
+}
+
+/// The wait where a client waits for a task that has taken longer than any hold: a share of the time so
+/// far, since nothing was learned of what lies there.
+fn beyond(since: Duration, longest: Duration, jitter: &mut Jitter) -> Duration {
+    jitter.spread((since / 8).min(longest))
 }
 
 /// The wait for the first step that is yet to come. A step whose moved instant may have been is over.
@@ -165,7 +172,6 @@ mod tests {
         assert_eq!(wait(900, HOUR), Duration::from_millis(1100));
         assert_eq!(wait(1999, HOUR), Duration::from_millis(1));
         assert!((2_950..=3_050).contains(&(wait(2000, HOUR).as_millis() + 2000)));
-        assert_eq!(wait(5000, HOUR), Duration::from_secs(10));
     }
 
     #[test]
@@ -176,5 +182,11 @@ mod tests {
         );
         assert!(wait(2000, Duration::from_millis(400)) > Duration::from_millis(900));
         assert!(wait(2000, Duration::ZERO) >= Duration::from_secs(9));
+    }
+
+    #[test]
+    fn beyond_the_plan_a_client_that_came_back_waits_a_share_of_the_time_so_far() {
+        assert!(is_near(wait(40_000, HOUR), Duration::from_secs(5)));
+        assert!(is_near(wait(400_000, HOUR), Duration::from_secs(10)));
     }
 }

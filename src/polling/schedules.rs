@@ -94,16 +94,22 @@ impl Schedules {
         self.0.metrics.forget();
     }
 
-    /// The schedule of one exchange of a gateway and a route.
-    pub fn of(&self, gateway: &str, route: &str) -> Schedule {
+    /// The schedule of one exchange of a gateway and a route, which begins now.
+    pub fn of(&self, gateway: &str, route: &str, now: Moment) -> Schedule {
         let mut state = self.state();
         match state.config.schedule {
             ScheduleKind::Fixed => Schedule::fixed(&state.config),
             ScheduleKind::Exponential => Schedule::exponential(&state.config),
-            ScheduleKind::Learned => Schedule::Planned {
-                steps: state.learner(gateway, route).steps(),
-                longest: state.config.max_interval,
-            },
+            ScheduleKind::Learned => {
+                state.gateway(gateway).budget.pass(now);
+                let learner = state.learner(gateway, route);
+                let steps = learner.steps();
+                self.0.metrics.priced(gateway, route, learner);
+                Schedule::Planned {
+                    steps,
+                    longest: state.config.max_interval,
+                }
+            }
         }
     }
 
@@ -286,11 +292,16 @@ impl State {
         self.gateways.get(gateway)?.lately.get(route)?.means()
     }
 
-    fn delay(&mut self, gateway: &str, route: &str, after: Duration, by: Duration) -> Duration {
-        match self.config.schedule {
-            ScheduleKind::Fixed | ScheduleKind::Exponential => by.saturating_sub(after) / 2,
-            ScheduleKind::Learned => self.learner(gateway, route).delay(after, by),
-        }
+    /// By what was learned; without that, results come at any time between two polls.
+    fn delay(&self, gateway: &str, route: &str, after: Duration, by: Duration) -> Duration {
+        let learner = match self.config.schedule {
+            ScheduleKind::Fixed | ScheduleKind::Exponential => None,
+            ScheduleKind::Learned => self
+                .gateways
+                .get(gateway)
+                .and_then(|it| it.routes.get(route)),
+        };
+        learner.map_or_else(|| by.saturating_sub(after) / 2, |it| it.delay(after, by))
     }
 
     fn rules(&self) -> Rules {
@@ -341,10 +352,13 @@ mod tests {
             schedules.learn("one", "payments", THREE_SECONDS);
         }
         // One in a hundred scouts; the next but one does not.
-        schedules.of("one", "payments");
-        assert!(first(&schedules.of("one", "payments")) > Duration::from_secs(2));
+        schedules.of("one", "payments", Moment::START);
+        assert!(first(&schedules.of("one", "payments", Moment::START)) > Duration::from_secs(2));
         for (gateway, route) in [("one", "refunds"), ("two", "payments")] {
-            assert_eq!(first(&schedules.of(gateway, route)).as_millis(), 400);
+            assert_eq!(
+                first(&schedules.of(gateway, route, Moment::START)).as_millis(),
+                400
+            );
         }
     }
 
@@ -359,7 +373,7 @@ mod tests {
             };
             schedules.learn("one", "payments", took);
         }
-        let steps = |schedules: &Schedules| match schedules.of("one", "payments") {
+        let steps = |schedules: &Schedules| match schedules.of("one", "payments", Moment::START) {
             Schedule::Planned { steps, .. } => steps.len(),
             Schedule::Fixed { .. } | Schedule::Exponential { .. } => panic!("no plan"),
         };
@@ -381,7 +395,7 @@ mod tests {
             ..Config::default()
         };
         schedules.reconfigure(fixed.clone(), Duration::from_mins(5));
-        let schedule = schedules.of("one", "payments");
+        let schedule = schedules.of("one", "payments", Moment::START);
         assert!(matches!(schedule, Schedule::Fixed { interval, .. } if interval == fixed.interval));
         let dearer = Config {
             schedule: ScheduleKind::Learned,
@@ -390,8 +404,9 @@ mod tests {
             ..fixed
         };
         schedules.reconfigure(dearer, Duration::from_secs(20));
-        schedules.of("one", "payments");
-        let Schedule::Planned { steps, longest } = schedules.of("one", "payments") else {
+        schedules.of("one", "payments", Moment::START);
+        let Schedule::Planned { steps, longest } = schedules.of("one", "payments", Moment::START)
+        else {
             panic!("no plan");
         };
         assert_eq!(longest, Duration::from_secs(4));

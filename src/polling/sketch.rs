@@ -8,6 +8,7 @@ use super::lately::Lately;
 use super::law::Law;
 use super::learner::Learner;
 use super::picture::{Bin, Budgeted, Corner, Learned, Measured, Picture};
+use super::plan;
 
 /// Parts of the law that are told, at most.
 const BINS: u16 = 40;
@@ -66,7 +67,7 @@ impl Sketch {
         let (axis, law) = learner.law();
         let (rules, price) = (learner.rules(), learner.price().as_secs_f64());
         let (interval, horizon) = (self.config.interval, rules.horizon);
-        let fixed = curve::fixed(axis, law, interval.as_secs_f64(), horizon.as_secs_f64());
+        let fixed = plan::every(axis, law, interval.as_secs_f64(), horizon.as_secs_f64());
         let (expected, limit) = (learner.expected(), learner.limit());
         let told = learner.plan().iter().take(INSTANTS);
         let corners = curve::corners(axis, law, rules, price);
@@ -134,6 +135,7 @@ mod tests {
 
     use super::*;
     use crate::polling::{Brings, Confidence, Metrics, Price, ScheduleKind, Schedules, Took};
+    use crate::timing::Moment;
 
     fn config(schedule: ScheduleKind) -> Config {
         Config {
@@ -181,7 +183,7 @@ mod tests {
                 ..config(ScheduleKind::Learned)
             };
             let schedules = Schedules::new(config, Duration::from_mins(5), Metrics::default());
-            schedules.of("gateway", "payments");
+            schedules.of("gateway", "payments", Moment::START);
             for (after, more) in seen {
                 schedules.learn("gateway", "payments", took(after, after + more));
             }
@@ -239,7 +241,7 @@ mod tests {
     fn a_fixed_schedule_has_what_was_measured_and_nothing_that_was_learned() {
         let config = config(ScheduleKind::Fixed);
         let schedules = Schedules::new(config, Duration::from_mins(5), Metrics::default());
-        schedules.of("gateway", "payments");
+        schedules.of("gateway", "payments", Moment::START);
         assert_eq!(schedules.sketches().len(), 0);
         schedules.learn("gateway", "payments", took(2_500, 3_000));
         let picture = only(&schedules);
@@ -256,7 +258,7 @@ mod tests {
         };
         let day = Duration::from_hours(24);
         let schedules = Schedules::new(config, day, Metrics::default());
-        schedules.of("gateway", "payments");
+        schedules.of("gateway", "payments", Moment::START);
         let learned = only(&schedules).learned.unwrap();
         assert_eq!(learned.fixed, None);
         assert_eq!(learned.confidence, Confidence::Cold);
