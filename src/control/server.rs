@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{Desk, End, Reply, Socket};
 use crate::drain::Drain;
+use crate::telemetry::with_causes;
 
 /// The longest question.
 const LONGEST: u64 = 8 * 1024;
@@ -27,12 +28,21 @@ const AHEAD: usize = 64;
 /// How long nothing is accepted after the system refused to.
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
+/// How often it is looked whether the socket's file is there.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Answers whoever asks, until the drain is over.
-pub async fn serve(socket: Socket, desk: Desk, drain: Drain) {
+pub async fn serve(mut socket: Socket, desk: Desk, drain: Drain) {
     tracing::info!(path = %socket.path().display(), "listening for the operator's commands");
+    let mut look = tokio::time::interval(LOOK);
+    let mut is_lost = false;
     loop {
         let accepted = tokio::select! {
             accepted = socket.listener.accept() => accepted,
+            _ = look.tick() => {
+                is_lost = mend(&mut socket, is_lost);
+                continue;
+            }
             () = drain.ended() => return,
         };
         match accepted {
@@ -48,6 +58,27 @@ pub async fn serve(socket: Socket, desk: Desk, drain: Drain) {
                 tracing::warn!(%error, "failed to accept on the control socket");
                 tokio::time::sleep(AFTER_REFUSAL).await;
             }
+        }
+    }
+}
+
+/// Makes the socket's file again where it was removed. True if that failed, of which only the first
+/// time is told.
+fn mend(socket: &mut Socket, has_failed: bool) -> bool {
+    let path = socket.path().to_owned();
+    let path = path.display();
+    match socket.mend() {
+        Ok(false) => false,
+        Ok(true) => {
+            tracing::warn!(%path, "the control socket's file was removed, and is made again");
+            false
+        }
+        Err(error) => {
+            if !has_failed {
+                let error = with_causes(&error);
+                tracing::error!(%path, error, "the control socket is lost: commands reach this process when it can be made again");
+            }
+            true
         }
     }
 }

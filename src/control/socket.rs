@@ -1,7 +1,7 @@
 //! The socket as a file: made for its owner alone, and taken over only from the dead.
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +35,8 @@ pub enum SocketError {
 pub struct Socket {
     pub(super) listener: UnixListener,
     path: PathBuf,
+    /// The device and the number of its file.
+    identity: (u64, u64),
 }
 
 impl Socket {
@@ -45,16 +47,31 @@ impl Socket {
             return Err(SocketError::TooLong(length));
         }
         make_way(path)?;
-        // From its first moment on nobody else may connect; no other thread makes files meanwhile.
+        // From its first moment on nobody else may connect. Files that other threads make meanwhile
+        // are for their owner alone too.
         let before = umask(Mode::S_IRWXG | Mode::S_IRWXO | Mode::S_IXUSR);
         let bound = UnixListener::bind(path);
         umask(before);
         let listener = bound?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        let identity = identity(path)?;
         Ok(Self {
             listener,
             path: path.to_owned(),
+            identity,
         })
+    }
+
+    /// Binds anew where the file was removed; true if it was. A file that took its place is let be.
+    pub(super) fn mend(&mut self) -> Result<bool, SocketError> {
+        match identity(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                *self = Self::bind(&self.path)?;
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Where it is.
@@ -65,9 +82,16 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // What cannot be removed is taken over at the next start.
-        let _ = fs::remove_file(&self.path);
+        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+            // What cannot be removed is taken over at the next start.
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
 }
 
 fn make_way(path: &Path) -> Result<(), SocketError> {
@@ -94,6 +118,26 @@ mod tests {
         assert!(matches!(Socket::bind(&path), Err(SocketError::InUse)));
         drop(socket);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_removed_is_made_again_and_another_is_let_be() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s");
+        let mut socket = Socket::bind(&path).unwrap();
+        assert!(!socket.mend().unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(socket.mend().unwrap());
+        let (connected, accepted) = tokio::join!(
+            tokio::net::UnixStream::connect(&path),
+            socket.listener.accept()
+        );
+        connected.and(accepted.map(drop)).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "somebody's file").unwrap();
+        assert!(!socket.mend().unwrap());
+        drop(socket);
+        assert_eq!(fs::read(&path).unwrap(), b"somebody's file");
     }
 
     #[tokio::test]

@@ -13,18 +13,30 @@ pub(super) struct Law {
 
 impl Law {
     /// The law of these masses, made to sum to one.
-    pub(super) fn new(mut mass: Vec<f64>) -> Self {
-        let sum: f64 = mass.iter().sum();
+    pub(super) fn new(mass: Vec<f64>) -> Self {
+        let mut law = Self {
+            below: Vec::with_capacity(mass.len() + 1),
+            mass,
+            width: 0.0,
+        };
+        law.normalize();
+        law
+    }
+
+    /// Another law in the place of this one: the masses are those that `change` makes of its own.
+    pub(super) fn refit(&mut self, change: impl FnOnce(&mut [f64])) {
+        change(&mut self.mass);
+        self.width = 0.0;
+        self.normalize();
+    }
+
+    fn normalize(&mut self) {
+        let sum: f64 = self.mass.iter().sum();
         let scale = if sum > 0.0 { sum.recip() } else { 0.0 };
-        for cell in &mut mass {
+        for cell in &mut self.mass {
             *cell *= scale;
         }
-        let below = cumulated(&mass);
-        Self {
-            mass,
-            below,
-            width: 0.0,
-        }
+        cumulate(&self.mass, &mut self.below);
     }
 
     /// What is believed before anything was seen: payments take seconds, most of them, and a few
@@ -85,31 +97,38 @@ impl Law {
         // of a bell.
         let half = (width * width + 0.25).sqrt() - 0.5;
         let half = usize::from(whole(half.round()));
-        let smoothed = (0..3).fold(self.mass.clone(), |mass, _| boxed(&mass, half));
-        Self {
-            width,
-            ..Self::new(smoothed)
-        }
+        let mut sums = Vec::with_capacity(self.below.len());
+        let mut smoothed = self.clone();
+        smoothed.refit(|mass| {
+            for _ in 0..3 {
+                spread_evenly(mass, half, &mut sums);
+            }
+        });
+        smoothed.width = width;
+        smoothed
     }
 }
 
-/// The sums up to each place, with zero before the first.
-pub(super) fn cumulated(values: &[f64]) -> Vec<f64> {
-    let sums = values.iter().scan(0.0, |sum, value| {
-        *sum += value;
-        Some(*sum)
-    });
-    std::iter::once(0.0).chain(sums).collect()
+/// Puts the sums up to each place into `sums`, with zero before the first.
+fn cumulate(values: &[f64], sums: &mut Vec<f64>) {
+    sums.clear();
+    sums.reserve(values.len() + 1);
+    let mut sum = 0.0;
+    sums.push(sum);
+    for value in values {
+        sum += value;
+        sums.push(sum);
+    }
 }
 
-/// Each value spread evenly over itself and `half` neighbours on either side; what would leave at an
-/// end stays there.
-fn boxed(values: &[f64], half: usize) -> Vec<f64> {
-    let sums = cumulated(values);
+/// Spreads each value evenly over itself and `half` neighbours on either side; what would leave at an
+/// end stays there. `sums` is room to work in.
+fn spread_evenly(values: &mut [f64], half: usize, sums: &mut Vec<f64>) {
+    cumulate(values, sums);
     let last = values.len();
     let at = |place: usize| sums.get(place.min(last)).copied().unwrap_or_default();
     let width = f64::from(u32::try_from(2 * half + 1).unwrap_or(u32::MAX));
-    (0..last)
-        .map(|place| (at(place + half + 1) - at(place.saturating_sub(half))) / width)
-        .collect()
+    for (place, value) in values.iter_mut().enumerate() {
+        *value = (at(place + half + 1) - at(place.saturating_sub(half))) / width;
+    }
 }

@@ -17,8 +17,9 @@ use super::step::Step;
 /// Outcomes after which a plan is made of them.
 const ENOUGH: usize = 5;
 
-/// Outcomes between two plans, at most.
-const SELDOM: usize = 32;
+/// A law is fitted and a plan made when this part of the outcomes is new: both together take as long
+/// as a dozen exchanges do.
+const ANEW: usize = 10;
 
 /// Outcomes below which a law is sought from the prior anew, and the rounds that takes; with more it
 /// goes on from the last law.
@@ -78,6 +79,8 @@ pub struct Learner {
     /// What each wait of the plan adds to the delay, summed.
     delays: Vec<f64>,
     expected: Expected,
+    /// The product of delay and polls that no schedule goes below where polls are many.
+    limit: f64,
     /// True while the plan is that of who knows nothing.
     is_cold: bool,
     unplanned: usize,
@@ -103,6 +106,7 @@ impl Learner {
             plan: Arc::new([]),
             delays: Vec::new(),
             expected: Expected::default(),
+            limit: 0.0,
             is_cold: true,
             unplanned: 0,
             scouts: 0.0,
@@ -222,7 +226,7 @@ impl Learner {
         if !self.is_cold && self.has_moved(observed) {
             self.law = self.prior.clone();
             self.replan();
-        } else if self.unplanned >= (self.outcomes.len() / 10).clamp(1, SELDOM) {
+        } else if self.unplanned >= (self.outcomes.len() / ANEW).max(1) {
             self.replan();
         }
     }
@@ -278,6 +282,7 @@ impl Learner {
     /// Makes the plan, and others while the price has to be bent for it. A budget that binds has
     /// the last word: it does not bend.
     fn plan_and_bend(&mut self) {
+        self.limit = plan::limit(&self.axis, &self.law);
         self.make_plan();
         let interval = match self.rules.no_worse_than {
             Some(interval) if !self.is_cold && self.price <= self.rules.price => interval,
@@ -360,7 +365,7 @@ impl Learner {
 
     /// The product of delay and polls that no schedule goes below where polls are many.
     pub fn limit(&self) -> f64 {
-        plan::limit(&self.axis, &self.law)
+        self.limit
     }
 
     /// Outcomes that are remembered.

@@ -115,26 +115,37 @@ impl Outcomes {
     /// (self-consistency: Turnbull 1976); the last step spreads every mass over its neighbours, by
     /// as much as so few outcomes leave unknown (EMS: Silverman and others 1990).
     pub(super) fn law(&self, prior: &Law, start: &Law, rounds: u32) -> Law {
-        let fitted = (0..rounds).fold(start.clone(), |law, _| self.round(prior, &law));
-        let width = bandwidth(&fitted, self.weight());
-        fitted.smoothed(width.max(NARROWEST))
+        let weight = self.weight();
+        let fades = 1.0 + weight / PRIOR_FADES;
+        let counts = PRIOR_AT_LAST + (PRIOR_AT_FIRST - PRIOR_AT_LAST) / fades;
+        let mut law = start.clone();
+        let mut rises = Vec::new();
+        for _ in 0..rounds {
+            self.rise(&law, &mut rises);
+            law.refit(|cells| {
+                take_densities(cells, &rises);
+                for (cell, prior) in cells.iter_mut().zip(prior.mass()) {
+                    *cell += prior * counts;
+                }
+            });
+        }
+        let width = bandwidth(&law, weight);
+        law.smoothed(width.max(NARROWEST))
     }
 
     /// These outcomes alone, without the prior: each spread over its interval as the law has it.
     pub(super) fn seen(&self, law: &Law) -> Law {
-        Law::new(self.spread(law))
+        let mut rises = Vec::new();
+        self.rise(law, &mut rises);
+        let mut seen = law.clone();
+        seen.refit(|cells| take_densities(cells, &rises));
+        seen
     }
 
-    fn round(&self, prior: &Law, law: &Law) -> Law {
-        let fades = 1.0 + self.weight() / PRIOR_FADES;
-        let counts = PRIOR_AT_LAST + (PRIOR_AT_FIRST - PRIOR_AT_LAST) / fades;
-        let cells = self.spread(law).into_iter().zip(prior.mass());
-        Law::new(cells.map(|(mass, prior)| prior * counts + mass).collect())
-    }
-
-    /// The weight that falls into each cell.
-    fn spread(&self, law: &Law) -> Vec<f64> {
-        let mut rises = vec![0.0; law.mass().len() + 1];
+    /// Where the weight that falls on a share of the law's mass rises, by cell, and by how much.
+    fn rise(&self, law: &Law, rises: &mut Vec<f64>) {
+        rises.clear();
+        rises.resize(law.mass().len() + 1, 0.0);
         for (observed, weight) in self.latest.iter().zip(weights()) {
             let mass = law.below_edge(observed.by) - law.below_edge(observed.after);
             let density = weight / mass.max(f64::MIN_POSITIVE);
@@ -144,14 +155,15 @@ impl Outcomes {
                 }
             }
         }
-        let densities = rises.iter().scan(0.0, |density, rise| {
-            *density += rise;
-            Some(*density)
-        });
-        let cells = densities.zip(law.mass());
-        cells
-            .map(|(density, mass)| (mass * density).max(0.0))
-            .collect()
+    }
+}
+
+/// Makes of each cell's mass the weight that falls into it.
+fn take_densities(cells: &mut [f64], rises: &[f64]) {
+    let mut density = 0.0;
+    for (cell, rise) in cells.iter_mut().zip(rises) {
+        density += rise;
+        *cell = (*cell * density).max(0.0);
     }
 }
 

@@ -55,15 +55,21 @@ struct Point {
 /// the polls together:
 /// `W(t) = min over s > t of price · S(t) + ∫ from t to s of (F(x) − F(t)) dx + W(s)`
 /// (optimal inspection: Barlow, Hunter, Proschan 1963). The last instant is the horizon.
+///
+/// The delay is submodular in t and s, as `F` rises, so the best s never falls as t rises: none beyond
+/// that of the point after t need be tried (Knuth 1971, Yao 1980).
 pub(super) fn optimal(axis: &Axis, law: &Law, terms: Terms) -> Vec<f64> {
     let points = grid(axis, law, terms.price);
-    let mut best: Vec<(f64, usize)> = vec![(0.0, points.len())];
+    let mut best: Vec<(f64, usize)> = Vec::with_capacity(points.len());
+    best.push((0.0, points.len()));
     // `best` is filled from the horizon back, so it is read from its end: the step to the next
     // point comes first.
+    let mut farthest = points.len();
     for (place, from) in points.iter().enumerate().rev().skip(1) {
-        let later = points.iter().enumerate().skip(place + 1);
+        let later = points.iter().enumerate().take(farthest + 1).skip(place + 1);
         let choice = cheapest(*from, later.zip(best.iter().rev()), terms);
         best.push(choice);
+        farthest = choice.1;
     }
     best.reverse();
     let mut instants = Vec::new();
@@ -203,13 +209,13 @@ pub(super) fn expected(
 
 /// How long a result waits, on average, that comes after one edge and is found at another.
 pub(super) fn delay_within(axis: &Axis, law: &Law, after: u16, by: u16) -> f64 {
-    let (first, last) = (usize::from(after), usize::from(by));
-    let inside = axis
-        .edges()
-        .windows(2)
-        .zip(law.mass())
-        .take(last)
-        .skip(first);
+    let (first, last) = (
+        usize::from(after),
+        usize::from(by).min(usize::from(Axis::last())),
+    );
+    let edges = axis.edges().get(first..=last).unwrap_or_default();
+    let masses = law.mass().get(first..last).unwrap_or_default();
+    let inside = edges.windows(2).zip(masses);
     let end = axis.edges().get(last).copied().unwrap_or_default();
     let (mut mass, mut delay) = (0.0, 0.0);
     for (edges, cell) in inside {
