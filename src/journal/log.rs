@@ -19,6 +19,7 @@
 //!
 //! The file is written from end to end once, when it is made, so that a sync has no more to write than
 //! the frame.
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +35,9 @@ use zeroize::Zeroizing;
 
 /// A few seconds of frames, or a few hundred answers.
 const SIZE: usize = 1024 * 1024;
+
+/// What is written at once while it is made. The allocator keeps a megabyte that was used twice.
+const PIECE: usize = 64 * 1024;
 
 /// What a disk may tear, and what Linux writes at once.
 const PAGE: usize = 4096;
@@ -80,13 +84,25 @@ pub(super) fn make(disk: &dyn Disk, journal: &Path) -> Result<Arc<dyn DiskFile>,
     };
     let length = file.length().map_err(failed)?;
     // Zeros are no frame, so one that is not whole is filled up where it stands.
-    if let Some(missing) = (SIZE as u64).checked_sub(length).filter(|it| *it > 0) {
-        let zeros = vec![0; usize::try_from(missing).unwrap_or(SIZE)];
-        let filled = file.write(length, &zeros).and_then(|()| file.sync());
+    if length < SIZE as u64 {
+        let filled = fill(&*file, length).and_then(|()| file.sync());
         filled.map_err(failed)?;
         disk.sync_directory(&path).map_err(failed)?;
     }
     Ok(file)
+}
+
+/// Writes zeros from `length` to the log's whole size.
+fn fill(file: &dyn DiskFile, length: u64) -> io::Result<()> {
+    let zeros = vec![0; PIECE];
+    let mut missing = (SIZE as u64).saturating_sub(length);
+    while missing > 0 {
+        let piece = usize::try_from(missing).map_or(PIECE, |missing| missing.min(PIECE));
+        let piece = zeros.get(..piece).unwrap_or_default();
+        file.write(SIZE as u64 - missing, piece)?;
+        missing = missing.saturating_sub(piece.len() as u64);
+    }
+    Ok(())
 }
 
 /// Opens the log of a journal, if it has one.
@@ -140,7 +156,7 @@ impl Log {
         Ok(log)
     }
 
-    fn bytes(&self) -> std::io::Result<Vec<u8>> {
+    fn bytes(&self) -> io::Result<Vec<u8>> {
         let Some(file) = &self.file else {
             return Ok(Vec::new());
         };

@@ -55,6 +55,15 @@ impl Body {
         Self(Form::Empty)
     }
 
+    /// Its bytes, if it is whole in memory.
+    pub fn whole(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Form::Empty => Some(&[]),
+            Form::Whole(bytes) => Some(bytes),
+            Form::Streamed(_) => None,
+        }
+    }
+
     /// A body that streams `body` through. Trailers are dropped on the way: a trailer could carry
     /// a field that was checked in the head (RFC 9110 §6.5.1).
     pub fn streamed<B>(body: B) -> Self

@@ -1,6 +1,6 @@
 //! A body whose sender may pause, but not for ever.
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +16,8 @@ pub struct Paced<B> {
     pause: Duration,
     /// Set while a piece is waited for.
     waited: Option<Pin<Box<Sleep>>>,
+    /// A piece that was there when nobody waited yet.
+    first: Option<Result<Frame<Bytes>, BodyError>>,
 }
 
 impl<B> Paced<B> {
@@ -25,7 +27,42 @@ impl<B> Paced<B> {
             body,
             pause,
             waited: None,
+            first: None,
         }
+    }
+}
+
+impl<B> Paced<B>
+where
+    B: HttpBody<Data = Bytes, Error = BodyError> + Unpin,
+{
+    /// The body's bytes, if all of it came in one piece, and that is here. Otherwise it streams.
+    pub fn in_hand(mut self) -> Result<Bytes, Self> {
+        let mut context = Context::from_waker(Waker::noop());
+        // Its reader is woken for what comes later: it asks again.
+        let Poll::Ready(Some(first)) = Pin::new(&mut self.body).poll_frame(&mut context) else {
+            return Err(self);
+        };
+        let is_all = self.body.is_end_stream();
+        match first.map(Frame::into_data) {
+            Ok(Ok(data)) if is_all => Ok(data),
+            Ok(Ok(data)) => Err(self.starting(Ok(Frame::data(data)))),
+            Ok(Err(frame)) => Err(self.starting(Ok(frame))),
+            Err(error) => Err(self.starting(Err(error))),
+        }
+    }
+
+    fn starting(self, first: Result<Frame<Bytes>, BodyError>) -> Self {
+        Self {
+            first: Some(first),
+            ..self
+        }
+    }
+
+    fn first_data(&self) -> u64 {
+        let first = self.first.as_ref().and_then(|first| first.as_ref().ok());
+        let data = first.and_then(Frame::data_ref);
+        data.map_or(0, |data| data.len() as u64)
     }
 }
 
@@ -40,6 +77,9 @@ where
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             self.waited = None;
             return Poll::Ready(frame);
@@ -52,11 +92,17 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.first.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (left, first) = (self.body.size_hint(), self.first_data());
+        let mut hint = SizeHint::new();
+        hint.set_lower(left.lower() + first);
+        if let Some(upper) = left.upper() {
+            hint.set_upper(upper + first);
+        }
+        hint
     }
 }
 
@@ -66,6 +112,30 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::message::Body;
+
+    #[tokio::test]
+    async fn what_is_in_hand_is_given_whole_and_what_is_not_streams_from_its_first_piece() {
+        let second = Duration::from_secs(1);
+        let whole = Paced::new(Body::from(Bytes::from_static(b"whole")), second);
+        assert_eq!(whole.in_hand().ok().unwrap(), "whole");
+        let (sender, mut pieces) = mpsc::unbounded_channel::<Bytes>();
+        let stream = futures_util::stream::poll_fn(move |context| {
+            let piece = ready!(pieces.poll_recv(context));
+            Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+        });
+        let paced = Paced::new(StreamBody::new(stream), second);
+        let paced = paced.in_hand().err().unwrap();
+        sender.send(Bytes::from_static(b"one ")).unwrap();
+        let paced = paced.in_hand().err().unwrap();
+        assert_eq!(paced.size_hint().lower(), 4);
+        sender.send(Bytes::from_static(b"two")).unwrap();
+        drop(sender);
+        assert_eq!(
+            crate::message::collect(paced, 100).await.unwrap(),
+            "one two"
+        );
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_breaks_it_off_and_a_slow_reader_does_not() {

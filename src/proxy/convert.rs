@@ -342,7 +342,7 @@ impl Waiting {
 
 /// The client's fields as its submit carries them, but its key and credentials.
 fn submit_fields(head: &Head) -> HeaderMap {
-    let mut fields = respond::upstream_fields(&head.headers, head.version);
+    let mut fields = respond::upstream_fields(head.headers.clone(), head.version);
     fields.remove(HeaderName::from_static("prefer"));
     // The answer's body must be read to know its class.
     fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

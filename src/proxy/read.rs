@@ -37,7 +37,7 @@ impl Proxy {
         let path = path_of(&head);
         let mut plain = Request::new(Body::from(body.clone()));
         *plain.method_mut() = head.method.clone();
-        *plain.headers_mut() = respond::upstream_fields(&head.headers, head.version);
+        *plain.headers_mut() = respond::upstream_fields(head.headers.clone(), head.version);
         *plain.uri_mut() = path.clone().into();
         let answered = async {
             // Without credentials there is nothing to poll with; the gateway says so itself.

@@ -2,7 +2,9 @@
 use std::sync::Arc;
 
 use http::{Method, Request, Response};
+use http_body::Body as _;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 
 use super::problem::Problem;
 use super::respond;
@@ -21,16 +23,8 @@ impl Proxy {
             gateway,
             ..
         } = incomer;
-        let body = if http_body::Body::is_end_stream(&body) {
-            Body::empty()
-        } else {
-            Body::streamed(Paced::new(
-                body.map_err(BodyError::cut),
-                self.config.body_timeout,
-            ))
-        };
-        let mut request = Request::new(body);
-        *request.headers_mut() = respond::upstream_fields(&head.headers, head.version);
+        let mut request = Request::new(self.relayed(body));
+        *request.headers_mut() = respond::upstream_fields(head.headers, head.version);
         *request.method_mut() = head.method;
         *request.uri_mut() = head
             .uri
@@ -42,6 +36,19 @@ impl Proxy {
         let is_post = *request.method() == Method::POST;
         self.shared.metrics.relayed(is_post);
         self.forward(&gateway, request, safe).await
+    }
+
+    /// A body as it goes on. A small one has most often come with its head.
+    fn relayed(&self, body: Incoming) -> Body {
+        if body.is_end_stream() {
+            return Body::empty();
+        }
+        let is_sized = body.size_hint().exact().is_some();
+        let paced = Paced::new(body.map_err(BodyError::cut), self.config.body_timeout);
+        if !is_sized {
+            return Body::streamed(paced);
+        }
+        paced.in_hand().map_or_else(Body::streamed, Body::from)
     }
 
     /// Sends a request as it is and gives the gateway's answer as it comes. A slow gateway may take

@@ -211,8 +211,7 @@ fn tell(fields: &mut HeaderMap, fate: Fate, about: &About) {
 
 /// The end-to-end fields of a downstream request as they go upstream: framing, hop and host are
 /// made anew, and no field may change the method behind our back.
-pub(super) fn upstream_fields(received: &HeaderMap, version: Version) -> HeaderMap {
-    let mut sent = received.clone();
+pub(super) fn upstream_fields(mut sent: HeaderMap, version: Version) -> HeaderMap {
     fields::remove_hop_by_hop(&mut sent);
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
         sent.remove(name);

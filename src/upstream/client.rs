@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{Request, Response, header};
 use tokio::time::timeout_at;
 
 use super::answer::{self, AnswerBody, Channel};
 use super::connector::Connected;
 use super::http1::{Http1, Unanswered};
 use super::http2::{Http2, Stream};
-use super::lean::{self, Lean};
+use super::lean::{self, Asked, Lean};
 use super::outage::Outage;
 use super::pool::{Lease, Pool, Pooled};
 use super::tls::Purpose;
@@ -61,6 +61,13 @@ enum Choice {
 /// What a pooled request is sent on.
 enum Way<C> {
     Leased(Lease<C>),
+    Shared(Stream),
+}
+
+/// What a request that a lean connection can carry went on.
+enum Carried<C> {
+    Lean(Lease<C>, Asked),
+    /// It was not sent yet.
     Shared(Stream),
 }
 
@@ -154,8 +161,8 @@ impl Client {
         })
     }
 
-    /// Passes a request on and returns its answer as soon as the fields came, within `timeout`. Both bodies stream: the request's goes on leaving while the
-    /// answer's is read. [`Sent::Never`] in an error is exact.
+    /// Passes a request on and returns its answer as soon as the fields came, within `timeout`. Both
+    /// bodies stream, at once if need be. [`Sent::Never`] in an error is exact.
     pub fn relay(
         &self,
         request: Request<Body>,
@@ -164,13 +171,8 @@ impl Client {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let deadline = inner.clock.now() + timeout;
-            match inner.relay(request, deadline).await {
-                Ok(answer) => Ok(answer.map(Body::streamed)),
-                Err(error) => {
-                    inner.metrics.failed(&error);
-                    Err(error)
-                }
-            }
+            let answer = inner.relay(request, deadline).await;
+            answer.inspect_err(|error| inner.metrics.failed(error))
         })
     }
 }
@@ -192,41 +194,59 @@ impl Inner {
         if !lean::carries(&request) {
             return Box::pin(self.fetch_by_hyper(request, deadline)).await;
         }
+        let limit = self.config.now().max_answer;
+        let carried = self.by_lean::<Lean>(&mut request, limit, deadline).await?;
+        let (mut lease, asked) = match carried {
+            Carried::Lean(lease, asked) => (lease, asked),
+            Carried::Shared(stream) => {
+                return Box::pin(self.fetch_by(Way::Shared(stream), request, deadline)).await;
+            }
+        };
+        let lean = lease.connection();
+        let mut answer = match asked {
+            Asked::Whole(answer) => answer,
+            Asked::Fields(reply) => {
+                let rest = self.until(deadline, lean.rest(reply)).await;
+                rest.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))??
+            }
+        };
+        lease.give_back();
+        answer.fields.remove(header::CONTENT_LENGTH);
+        Ok(answer)
+    }
+
+    /// Sends a small request on a lean connection and returns its answer's fields. It is sent once
+    /// more where nothing of it had left.
+    async fn by_lean<C: Pooled + AsMut<Lean>>(
+        &self,
+        request: &mut Request<Body>,
+        limit: usize,
+        deadline: Moment,
+    ) -> Result<Carried<C>, Error> {
         let mut choice = Choice::Any;
         loop {
-            let mut lease = match self.way::<Lean>(choice, deadline).await? {
+            let mut lease = match self.way::<C>(choice, deadline).await? {
                 Way::Leased(lease) => lease,
-                Way::Shared(stream) => {
-                    let shared = Way::Shared(stream);
-                    return Box::pin(self.fetch_by(shared, request, deadline)).await;
-                }
+                Way::Shared(stream) => return Ok(Carried::Shared(stream)),
             };
-            framing::for_http1(&mut request, self.origin.host_field());
-            lease.connection().prepare(&request);
-            match self.ask(lease, deadline).await {
+            framing::for_http1(request, self.origin.host_field());
+            self.in_time(deadline)?;
+            let lean = lease.connection().as_mut();
+            lean.prepare(request);
+            let Ok(asked) = self.until(deadline, lean.ask(limit)).await else {
+                return Err(Error::new(Cause::AnswerTimeout, lean.sent()));
+            };
+            match asked {
+                Ok(asked) => return Ok(Carried::Lean(lease, asked)),
                 // The connection was lost before anything of the request had left.
                 Err(Error {
                     cause: Cause::Terminated,
                     sent: Sent::Never,
                     ..
                 }) if choice == Choice::Any => choice = Choice::Fresh,
-                answer => return answer,
+                Err(error) => return Err(error),
             }
         }
-    }
-
-    /// Sends the poll that a lean connection has taken. The connection is kept if the answer leaves
-    /// it open.
-    async fn ask(&self, mut lease: Lease<Lean>, deadline: Moment) -> Result<StoredResponse, Error> {
-        self.in_time(deadline)?;
-        let lean = lease.connection();
-        let asked = lean.ask(self.config.now().max_answer);
-        let Ok(answer) = self.until(deadline, asked).await else {
-            return Err(Error::new(Cause::AnswerTimeout, lean.sent()));
-        };
-        let answer = answer?;
-        lease.give_back();
-        Ok(answer)
     }
 
     async fn fetch_by_hyper(
@@ -253,15 +273,20 @@ impl Inner {
 
     async fn relay(
         &self,
-        request: Request<Body>,
+        mut request: Request<Body>,
         deadline: Moment,
-    ) -> Result<Response<AnswerBody>, Error> {
-        let exhausted = || Error::new(Cause::Exhausted, Sent::Never);
-        let turn = timeout_at(self.clock.instant(deadline), self.turns.take());
-        let turn = turn.await.map_err(|_| exhausted())?;
-        let way = self.way(Choice::Any, deadline).await?;
-        let answer = self.call(way, request, deadline).await?;
-        Ok(answer.map(|body| body.taking(turn)))
+    ) -> Result<Response<Body>, Error> {
+        let turn = self.free(&self.turns, deadline).await?;
+        let way = if lean::carries(&request) {
+            match self.by_lean(&mut request, usize::MAX, deadline).await? {
+                Carried::Lean(lease, asked) => return Ok(lean::answer(lease, asked, turn)),
+                Carried::Shared(stream) => Way::Shared(stream),
+            }
+        } else {
+            self.way(Choice::Any, deadline).await?
+        };
+        let answer = Box::pin(self.call(way, request, deadline)).await?;
+        Ok(answer.map(|body| Body::streamed(body.taking(turn))))
     }
 
     /// Sends a request by `way` and returns its answer's fields. A request that hyper
@@ -338,7 +363,7 @@ impl Inner {
         if let Some(stream) = self.pool.stream() {
             return Ok(Way::Shared(stream));
         }
-        let place = self.place(deadline).await?;
+        let place = self.free(self.pool.places(), deadline).await?;
         if let Some(connection) = self.waiting(choice) {
             return Ok(self.leased(connection, place));
         }
@@ -378,9 +403,8 @@ impl Inner {
         }
     }
 
-    async fn place(&self, deadline: Moment) -> Result<Place, Error> {
-        let free = self.pool.places().take();
-        let place = timeout_at(self.clock.instant(deadline), free)
+    async fn free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
+        let place = timeout_at(self.clock.instant(deadline), places.take())
             .await
             .map_err(|_| Error::new(Cause::Exhausted, Sent::Never))?;
         // A place that becomes free with the deadline is of no use any more.

@@ -59,6 +59,11 @@ pub(super) fn write_head(request: &Request<Body>, bytes: &mut Vec<u8>) {
     for (name, value) in request.headers() {
         write(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
     }
+    let length = request.body().size_hint().exact();
+    // Where it is empty, it was said in the fields if it has to be.
+    if let Some(length) = length.filter(|length| *length > 0) {
+        write(&[b"content-length: ", length.to_string().as_bytes(), b"\r\n"]);
+    }
     write(&[b"\r\n"]);
 }
 

@@ -52,7 +52,7 @@ impl Pooled for Http1 {
     fn from_waiting(waiting: Waiting) -> Option<Box<Self>> {
         match waiting {
             Waiting::Http1(http1) => Some(http1),
-            Waiting::Lean(_) => None,
+            Waiting::Lean(_) | Waiting::Passing(_) => None,
         }
     }
 

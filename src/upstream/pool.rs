@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::connector::Connected;
 use super::http1::Http1;
 use super::http2::{Http2, Stream};
-use super::lean::Lean;
+use super::lean::{Lean, Passing};
 use super::metrics::Open;
 use super::{Config, Error};
 use crate::drain::Drain;
@@ -26,7 +26,7 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    /// Waiting HTTP/1.1 connections of both kinds, in the order in which they were given back. The
+    /// Waiting HTTP/1.1 connections of every kind, in the order in which they were given back. The
     /// last of a kind is taken first, so that few stay warm and the others end.
     idle: Vec<Idle>,
     shared: Vec<Http2>,
@@ -41,10 +41,11 @@ struct Idle {
     since: Moment,
 }
 
-/// A waiting connection of either kind; one does not change into the other.
+/// A waiting connection; one kind does not change into another.
 pub(super) enum Waiting {
     Http1(Box<Http1>),
     Lean(Box<Lean>),
+    Passing(Box<Passing>),
 }
 
 /// A kind of connection that carries one request at a time and can wait for the next.

@@ -71,7 +71,35 @@ impl Reply {
         matches!(self.stage, Stage::Body { .. })
     }
 
-    /// Takes in what came; the answer, if it is whole now.
+    /// What was read of the final head, for an answer whose body streams. To be taken once.
+    pub(super) fn take_fields(&mut self) -> (StatusCode, HeaderMap) {
+        match &mut self.stage {
+            Stage::Head(_) => (StatusCode::default(), HeaderMap::new()),
+            Stage::Body { head, .. } => (head.status, std::mem::take(&mut head.fields)),
+        }
+    }
+
+    /// What has come of the body and was not taken yet.
+    pub(super) fn take_data(&mut self) -> Vec<u8> {
+        match &mut self.stage {
+            Stage::Head(_) => Vec::new(),
+            Stage::Body { body, .. } => std::mem::take(body),
+        }
+    }
+
+    /// How many bytes of the body were not taken yet, if that is known.
+    pub(super) const fn left(&self) -> Option<u64> {
+        match &self.stage {
+            Stage::Body {
+                rest: Rest::Length(length),
+                body,
+                ..
+            } => Some((*length + body.len()) as u64),
+            Stage::Head(_) | Stage::Body { .. } => None,
+        }
+    }
+
+    /// Takes in what came; the answer, if it is whole now. Its `Content-Length` is as it came.
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<Option<Whole>, Error> {
         match &mut self.stage {
             Stage::Body { .. } => self.receive_body(bytes),
@@ -146,7 +174,6 @@ impl Reply {
         *answer.headers_mut() = head.fields;
         framing::check(&mut answer)?;
         head.fields = std::mem::take(answer.headers_mut());
-        head.fields.remove(header::CONTENT_LENGTH);
         let body = match rest {
             Rest::Length(length) if length > self.limit => {
                 return Err(Error::new(Cause::AnswerTooLarge, Sent::Maybe));
@@ -241,7 +268,7 @@ fn fields_of(head: &[u8], lines: &[httparse::Header<'_>]) -> Result<HeaderMap, E
     Ok(fields)
 }
 
-/// How the body of an answer to a GET ends (RFC 9112 §6.3).
+/// How the body of an answer ends, to anything but HEAD and CONNECT (RFC 9112 §6.3).
 fn rest_of(head: &Head, version: u8) -> Result<Rest, Error> {
     if matches!(
         head.status,

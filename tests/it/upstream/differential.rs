@@ -1,9 +1,10 @@
-//! Polls are read by code of our own and relayed requests by hyper: both read the same bytes alike,
-//! or ours reads nothing.
+//! The answers to polls and to small relayed requests are read by code of our own, those to requests
+//! whose bodies stream by hyper: both read the same bytes alike, or ours reads nothing.
 use bytes::Bytes;
-use holdline::message::{StoredResponse, collect};
+use holdline::message::{Body, StoredResponse, collect};
 use holdline::upstream::{Client, Config};
-use http::header;
+use http::{Request, header};
+use http_body_util::{BodyExt, Empty};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -86,8 +87,14 @@ async fn serve(mut gateway: Gateway, pieces: Vec<Bytes>) {
     }
 }
 
-async fn relayed(client: &Client) -> Option<StoredResponse> {
-    let answer = client.relay(get("/"), Duration::from_secs(10)).await.ok()?;
+/// A request that only hyper carries: its body streams, though there is nothing in it.
+fn streamed() -> Request<Body> {
+    let nothing = Empty::new().map_err(|never| match never {});
+    Request::get("/").body(Body::streamed(nothing)).unwrap()
+}
+
+async fn relayed(client: &Client, request: Request<Body>) -> Option<StoredResponse> {
+    let answer = client.relay(request, Duration::from_secs(10)).await.ok()?;
     let (parts, body) = answer.into_parts();
     let body = tokio::time::timeout(Duration::from_secs(10), collect(body, LIMIT));
     let body = body.await.ok()?.ok()?;
@@ -100,7 +107,7 @@ async fn relayed(client: &Client) -> Option<StoredResponse> {
     })
 }
 
-/// What hyper's connection reads and what ours reads.
+/// What hyper's connection reads and what ours reads, to a poll and to a relayed request alike.
 fn both(pieces: &[Bytes]) -> (Option<StoredResponse>, Option<StoredResponse>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -109,10 +116,15 @@ fn both(pieces: &[Bytes]) -> (Option<StoredResponse>, Option<StoredResponse>) {
         .unwrap();
     runtime.block_on(async {
         let (client, peer) = gateway(Config::default());
-        let (hyper, ()) = tokio::join!(relayed(&client), serve(peer, pieces.to_vec()));
+        let hyper = relayed(&client, streamed());
+        let (hyper, ()) = tokio::join!(hyper, serve(peer, pieces.to_vec()));
         let (client, peer) = gateway(Config::default());
-        let (ours, ()) = tokio::join!(client.fetch(get("/")), serve(peer, pieces.to_vec()));
-        (hyper, ours.ok())
+        let (polled, ()) = tokio::join!(client.fetch(get("/")), serve(peer, pieces.to_vec()));
+        let (client, peer) = gateway(Config::default());
+        let passed_on = relayed(&client, get("/"));
+        let (passed_on, ()) = tokio::join!(passed_on, serve(peer, pieces.to_vec()));
+        assert_eq!(polled.as_ref().ok(), passed_on.as_ref());
+        (hyper, passed_on)
     })
 }
 

@@ -69,10 +69,49 @@ async fn the_answer_streams_while_the_request_still_does() {
         }
         drop(chunks);
         assert!(body.frame().await.is_none());
-        let again = client.relay(get("/"), LONG).await.unwrap();
+        // A body that streams goes by the same kind of connection.
+        let (nothing, request) = upload();
+        drop(nothing);
+        let again = client.relay(request, LONG).await.unwrap();
         collect(again.into_body(), 10_000).await.unwrap()
     };
     let ((gateway, _peer), answer) = tokio::join!(echo, calls);
+    assert_eq!(answer, "again");
+    assert_eq!(gateway.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_request_leaves_whole_and_its_answer_streams() {
+    let (client, mut gateway) = gateway(Config::default());
+    let request = Request::post("/small").body(Body::from(Bytes::from_static(b"hello")));
+    let (go, gone) = tokio::sync::oneshot::channel();
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        let head = peer.head().await;
+        assert!(head.contains("content-length: 5\r\n"), "{head}");
+        assert_eq!(peer.read(5).await, b"hello");
+        peer.send("HTTP/1.1 201 Made\r\nContent-Length: 6\r\n\r\none")
+            .await;
+        gone.await.unwrap();
+        peer.send("two").await;
+        // The connection is kept: the next one is not a new one.
+        peer.answer("again").await;
+        (gateway, peer)
+    };
+    let calls = async {
+        let answer = client.relay(request.unwrap(), LONG).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        assert_eq!(answer.headers()["content-length"], "6");
+        let mut body = answer.into_body();
+        assert_eq!(body.size_hint().exact(), Some(6));
+        let first = body.frame().await.unwrap().unwrap();
+        assert_eq!(first.into_data().unwrap(), "one");
+        go.send(()).unwrap();
+        assert_eq!(collect(body, 10).await.unwrap(), "two");
+        let again = client.relay(get("/"), LONG).await.unwrap();
+        collect(again.into_body(), 10).await.unwrap()
+    };
+    let ((gateway, _peer), answer) = tokio::join!(serve, calls);
     assert_eq!(answer, "again");
     assert_eq!(gateway.waiting(), 0);
 }
