@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use crate::drain::Drain;
 use crate::journal::{Disk, SystemDisk};
 use crate::polling::{self, KeptError, Schedules};
+use crate::protocol::Operation;
 use crate::telemetry::with_causes;
 use crate::timing::Clock;
 
@@ -56,7 +57,10 @@ impl Learning {
     pub(super) fn restore(&self, known: impl Fn(&str) -> bool) {
         let read = read(&self.path).map_err(Unread::from);
         let taken = read.and_then(|bytes| match bytes {
-            Some(bytes) => Ok(self.schedules.restore(&bytes, known)?),
+            Some(bytes) => {
+                let known = |gateway: &str, route: &str| known(gateway) && is_operation(route);
+                Ok(self.schedules.restore(&bytes, known)?)
+            }
             None => Ok(0),
         });
         let path = self.path.display();
@@ -113,6 +117,10 @@ impl Learning {
             tracing::warn!(%path, %error, "failed to keep what polling has learned");
         }
     }
+}
+
+fn is_operation(route: &str) -> bool {
+    Operation::ALL.iter().any(|it| it.name() == route)
 }
 
 /// The file's bytes; `None` if there is none.

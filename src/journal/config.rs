@@ -9,7 +9,9 @@ pub struct Config {
     /// `journal.in_memory`: no journal at all, so that a restart forgets.
     pub in_memory: bool,
     /// `journal.path`: the file; its log, its key and its mark stand beside it, with `.wal`, `.key` and
-    /// `.last` behind the name.
+    /// `.last` behind the name. Other rooms put theirs there too: what polling learned (`.law`), and the
+    /// control socket (`.sock`) if it has no path of its own. A file that is being made may have
+    /// `.new` behind its name.
     pub path: PathBuf,
     /// `journal.max_bytes`: what the file never grows beyond. It doubles when it grows, so it stays
     /// at the last doubling below this. The log does not count: it has a megabyte, always.

@@ -167,16 +167,23 @@ impl Schedules {
         self.state().is_untold = true;
     }
 
-    /// Takes what an earlier process learned of the gateways that are `known`; tells of how many
-    /// routes. Nothing is taken of bytes that are damaged or another's.
-    pub fn restore(&self, bytes: &[u8], known: impl Fn(&str) -> bool) -> Result<usize, KeptError> {
-        let mut all = kept::decode(bytes)?;
-        all.retain(|kept| known(&kept.gateway));
+    /// Takes what an earlier process learned of the gateways and routes that are `known`; tells of how
+    /// many. Nothing is taken of bytes that are damaged or another's.
+    pub fn restore(
+        &self,
+        bytes: &[u8],
+        known: impl Fn(&str, &str) -> bool,
+    ) -> Result<usize, KeptError> {
+        let all = kept::decode(bytes)?.into_iter();
+        let known = all.filter(|kept| known(&kept.gateway, &kept.route));
+        // Whoever may write the file may name a route a thousand times.
+        let named = known.map(|kept| ((kept.gateway.clone(), kept.route.clone()), kept));
+        let all: BTreeMap<_, Kept> = named.collect();
         let mut state = self.state();
         let rules = state.rules();
         let learns = state.config.schedule == ScheduleKind::Learned;
         let routes = all.len();
-        for kept in all {
+        for kept in all.into_values() {
             let outcomes = kept.outcomes.into_iter().collect();
             let learner = Learner::restored(rules, kept.horizon, outcomes);
             if learns {
