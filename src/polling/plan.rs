@@ -60,7 +60,21 @@ struct Point {
 /// that of the point after t need be tried (Knuth 1971, Yao 1980).
 pub(super) fn optimal(axis: &Axis, law: &Law, terms: Terms) -> Vec<f64> {
     let points = grid(axis, law, terms.price);
-    let mut best: Vec<(f64, usize)> = Vec::with_capacity(points.len());
+    let best = choices(&points, terms);
+    let mut instants = Vec::new();
+    let mut place = 0;
+    while let Some(&(_, next)) = best.get(place)
+        && let Some(point) = points.get(next)
+    {
+        reach(&mut instants, point.time, terms.ceiling);
+        place = next;
+    }
+    instants
+}
+
+/// The least cost from each point on, and the point of the next poll.
+fn choices(points: &[Point], terms: Terms) -> Vec<(f64, usize)> {
+    let mut best = Vec::with_capacity(points.len());
     best.push((0.0, points.len()));
     // `best` is filled from the horizon back, so it is read from its end: the step to the next
     // point comes first.
@@ -72,15 +86,7 @@ pub(super) fn optimal(axis: &Axis, law: &Law, terms: Terms) -> Vec<f64> {
         farthest = choice.1;
     }
     best.reverse();
-    let mut instants = Vec::new();
-    let mut place = 0;
-    while let Some(&(_, next)) = best.get(place)
-        && let Some(point) = points.get(next)
-    {
-        reach(&mut instants, point.time, terms.ceiling);
-        place = next;
-    }
-    instants
+    best
 }
 
 /// Adds an instant, and others before it where it is farther from the last than polls may be: the
@@ -256,4 +262,47 @@ fn roots(axis: &Axis, law: &Law) -> impl Iterator<Item = f64> {
         [from, to] => (mass * (to - from) * (1.0 - below).max(0.0)).sqrt(),
         _ => 0.0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The least cost from the acceptance on, with every later point tried for every point.
+    fn least(points: &[Point], terms: Terms) -> f64 {
+        let mut best = vec![(0.0, points.len())];
+        for (place, from) in points.iter().enumerate().rev().skip(1) {
+            let later = points.iter().enumerate().skip(place + 1);
+            best.push(cheapest(*from, later.zip(best.iter().rev()), terms));
+        }
+        best.last().unwrap().0
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn no_plan_costs_less_whatever_the_law(
+            tasks in proptest::collection::vec((0.05_f64..60.0, 0.01_f64..1.0), 1..8),
+            price in 0.002_f64..2.0,
+            floor in 0.008_f64..0.5,
+            ceiling in 1.0_f64..20.0,
+        ) {
+            let axis = Axis::new(Duration::from_mins(1));
+            let mut mass = vec![1e-6; usize::from(Axis::last()) + 1];
+            for (seconds, share) in tasks {
+                let edge = axis.nearest(Duration::from_secs_f64(seconds));
+                mass[usize::from(edge)] += share;
+            }
+            let law = Law::new(mass).smoothed(40.0);
+            let terms = Terms { price, floor, ceiling };
+            let points = grid(&axis, &law, price);
+            let found = choices(&points, terms)[0].0;
+            prop_assert!((found - least(&points, terms)).abs() < 1e-9);
+        }
+    }
 }
