@@ -1,15 +1,14 @@
 //! What polling has learned, kept in a file beside the journal so that a restart starts warm. Nothing
 //! depends on it: a file that cannot be read or written is told, and the laws are learned anew.
-use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
 use crate::drain::Drain;
-use crate::journal::{Disk, SystemDisk};
+use crate::journal::{Disk, SystemDisk, beside};
 use crate::polling::{self, KeptError, Schedules};
 use crate::protocol::Operation;
 use crate::telemetry::with_causes;
@@ -48,7 +47,7 @@ impl Learning {
     pub(super) fn beside(journal: &Path, schedules: Schedules) -> Self {
         Self {
             schedules,
-            path: named(journal, polling::SUFFIX).into(),
+            path: beside(journal, polling::SUFFIX).into(),
             is_told: Arc::default(),
         }
     }
@@ -142,7 +141,7 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Puts a whole file in the place of the one before.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = named(path, ".new");
+    let fresh = beside(path, ".new");
     match SystemDisk.remove(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
@@ -152,13 +151,6 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync()?;
     SystemDisk.rename(&fresh, path)?;
     SystemDisk.sync_directory(path)
-}
-
-/// A path with more behind its last name.
-fn named(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::Exit;
@@ -63,6 +64,12 @@ pub(super) async fn ask(
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Success),
         Err(error) => Err(error),
     }
+}
+
+/// Prints a part of an answer as a line of JSON.
+pub(super) fn json_line(out: &mut impl Write, part: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, part)?;
+    writeln!(out)
 }
 
 fn complain(complaints: &mut impl Write, why: &str) -> io::Result<Exit> {

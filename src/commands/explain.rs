@@ -32,8 +32,7 @@ pub async fn run(
             return Ok(());
         };
         if args.json {
-            serde_json::to_writer(&mut *out, &story)?;
-            return writeln!(out);
+            return ask::json_line(out, &story);
         }
         tell(out, &story)
     };

@@ -100,7 +100,7 @@ async fn exchanges(
             out.write_all(HEADING.as_bytes())?;
         }
         match form {
-            Form::Json => json_line(out, &row),
+            Form::Json => ask::json_line(out, &row),
             Form::Table => line(out, &row),
             Form::Paragraphs => paragraph(out, &row),
         }
@@ -180,11 +180,6 @@ fn paragraph(out: &mut impl Write, row: &Row) -> io::Result<()> {
     for (name, value) in lines.iter().filter(|(_, value)| value != ABSENT) {
         writeln!(out, "{name:16} {value}")?;
     }
-    writeln!(out)
-}
-
-fn json_line(out: &mut impl Write, row: &Row) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, row)?;
     writeln!(out)
 }
 

@@ -2,6 +2,7 @@
 //! what is possible.
 use std::io::{self, Write};
 
+use super::journal::ABSENT;
 use super::plot::{self, span};
 use super::{Exit, ask};
 use crate::control::{Ask, Line};
@@ -12,9 +13,6 @@ const DRAWN: usize = 4;
 
 /// Instants of a plan that are told in words.
 const FIRST_POLLS: usize = 6;
-
-/// What stands in the table where nothing is known.
-const ABSENT: &str = "-";
 
 /// Which routes.
 #[derive(Clone, Debug, clap::Args)]
@@ -48,8 +46,7 @@ pub async fn run(
             return Ok(());
         };
         if args.json {
-            serde_json::to_writer(&mut *out, &picture)?;
-            return writeln!(out);
+            return ask::json_line(out, &picture);
         }
         pictures.push(*picture);
         Ok(())

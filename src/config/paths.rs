@@ -6,6 +6,7 @@ use super::kind::Problem;
 use super::reader::Reader;
 use super::resolve::Config;
 use crate::control::LONGEST_PATH;
+use crate::journal::beside;
 use crate::listener::Clients;
 use crate::polling;
 use crate::telemetry::Capped;
@@ -38,7 +39,7 @@ pub(super) fn faults(config: &Config, reader: &mut Reader) {
     if let Some(socket) = &socket {
         socket_fits(socket, reader);
     }
-    let learned = config.journal.beside(polling::SUFFIX);
+    let learned = beside(&config.journal.path, polling::SUFFIX);
     let journal = config.journal.files().into_iter().chain([learned]);
     let journal = journal.filter(|_| !in_memory);
     let journal: Vec<Named> = journal.map(|path| Named::new(JOURNAL, &path)).collect();

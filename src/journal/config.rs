@@ -25,12 +25,7 @@ impl Config {
 
     /// Every file of the journal.
     pub fn files(&self) -> [PathBuf; 4] {
-        ["", ".wal", ".key", ".last"].map(|suffix| self.beside(suffix))
-    }
-
-    /// The file of this name's end beside the journal.
-    pub fn beside(&self, suffix: &str) -> PathBuf {
-        beside(&self.path, suffix)
+        ["", ".wal", ".key", ".last"].map(|suffix| beside(&self.path, suffix))
     }
 }
 

@@ -155,7 +155,7 @@ fn directory_of(path: &Path) -> &Path {
 }
 
 /// The path with `suffix` behind its last name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)

@@ -71,6 +71,15 @@ fn after_a_kill(disk: &SimulatedDisk, running: Running) -> Result<Vec<Remembered
     start(disk).map(|running| running.found.clone())
 }
 
+/// A journal with one exchange in the file, and one in the log.
+async fn with_two(disk: &SimulatedDisk) -> Running {
+    let running = start(disk).unwrap();
+    assert!(begins(&running, 1).await);
+    a_moment().await;
+    assert!(begins(&running, 2).await);
+    running
+}
+
 fn numbers(found: &[Remembered]) -> Vec<u64> {
     found.iter().map(|it| it.number.0).collect()
 }
@@ -80,11 +89,7 @@ async fn what_is_removed_is_written_again_with_all_that_was_in_it() {
     for removed in choices() {
         for crash in [Crash::Kill, Crash::Power(3)] {
             let disk = SimulatedDisk::default();
-            let running = start(&disk).unwrap();
-            assert!(begins(&running, 1).await);
-            a_moment().await;
-            // The last one stands in the log.
-            assert!(begins(&running, 2).await);
+            let running = with_two(&disk).await;
             remove(&disk, &removed);
             a_moment().await;
             for file in files() {
@@ -110,10 +115,7 @@ async fn wherever_the_process_dies_over_it_all_is_known_or_nothing_starts() {
         let (mut refused, mut whole) = (0, 0);
         for step in 0.. {
             let disk = SimulatedDisk::default();
-            let running = start(&disk).unwrap();
-            assert!(begins(&running, 1).await);
-            a_moment().await;
-            assert!(begins(&running, 2).await);
+            let running = with_two(&disk).await;
             remove(&disk, &removed);
             disk.dies_at(disk.steps() + step);
             a_moment().await;
