@@ -56,9 +56,10 @@ impl Body {
     }
 
     /// Its bytes, if it is whole in memory.
-    pub fn whole(&self) -> Option<&[u8]> {
+    pub fn whole(&self) -> Option<&Bytes> {
+        static NONE: Bytes = Bytes::new();
         match &self.0 {
-            Form::Empty => Some(&[]),
+            Form::Empty => Some(&NONE),
             Form::Whole(bytes) => Some(bytes),
             Form::Streamed(_) => None,
         }

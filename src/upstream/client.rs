@@ -180,9 +180,9 @@ impl Client {
 impl Inner {
     async fn submit_connection(&self) -> Result<Connection, Error> {
         let connected = self.connected(Purpose::Submit).await?;
-        let http1 = Http1::open(connected, self.metrics.connected()).await?;
+        let lean = Lean::open(connected, self.metrics.connected()).await?;
         Ok(Connection::new(
-            http1,
+            lean,
             Arc::clone(&self.origin),
             self.metrics.clone(),
             self.config.now().max_answer,
