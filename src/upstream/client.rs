@@ -3,6 +3,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, header};
 use tokio::time::timeout_at;
@@ -152,7 +153,8 @@ impl Client {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let start = inner.clock.now();
-            let answer = inner.fetch(request).await;
+            let deadline = start + inner.config.now().answer_timeout;
+            let answer = inner.fetch(request, deadline).await;
             match &answer {
                 Ok(_) => inner.metrics.answered(inner.clock.now().since(start)),
                 Err(error) => inner.metrics.failed(error),
@@ -189,8 +191,11 @@ impl Inner {
         ))
     }
 
-    async fn fetch(&self, mut request: Request<Body>) -> Result<StoredResponse, Error> {
-        let deadline = self.deadline();
+    async fn fetch(
+        &self,
+        mut request: Request<Body>,
+        deadline: Moment,
+    ) -> Result<StoredResponse, Error> {
         if !lean::carries(&request) {
             return Box::pin(self.fetch_by_hyper(request, deadline)).await;
         }
@@ -404,6 +409,14 @@ impl Inner {
     }
 
     async fn free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
+        // Most often there is one.
+        if let Some(place) = places.take().now_or_never() {
+            return Ok(place);
+        }
+        Box::pin(self.becomes_free(places, deadline)).await
+    }
+
+    async fn becomes_free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
         let place = timeout_at(self.clock.instant(deadline), places.take())
             .await
             .map_err(|_| Error::new(Cause::Exhausted, Sent::Never))?;
@@ -475,10 +488,6 @@ impl Inner {
         } else {
             Err(Error::new(Cause::Exhausted, Sent::Never))
         }
-    }
-
-    fn deadline(&self) -> Moment {
-        self.clock.now() + self.config.now().answer_timeout
     }
 
     /// Until when another request's connecting is waited for.
