@@ -197,7 +197,8 @@ impl Inner {
         deadline: Moment,
     ) -> Result<StoredResponse, Error> {
         if !lean::carries(&request) {
-            return Box::pin(self.fetch_by_hyper(request, deadline)).await;
+            let way = Box::pin(self.way(Choice::Any, deadline)).await?;
+            return Box::pin(self.fetch_by(way, request, deadline)).await;
         }
         let limit = self.config.now().max_answer;
         let carried = self.by_lean::<Lean>(&mut request, limit, deadline).await?;
@@ -252,15 +253,6 @@ impl Inner {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    async fn fetch_by_hyper(
-        &self,
-        request: Request<Body>,
-        deadline: Moment,
-    ) -> Result<StoredResponse, Error> {
-        let way = self.way(Choice::Any, deadline).await?;
-        self.fetch_by(way, request, deadline).await
     }
 
     /// Sends a request by way of hyper and reads its answer whole.
