@@ -16,7 +16,6 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
-use zeroize::Zeroize;
 
 use super::connector::{Connected, Stream};
 use super::metered::Meter;
@@ -25,7 +24,7 @@ use super::pool::{Lease, Pooled, Waiting};
 use super::reply::Reply;
 use super::{Cause, Error, Sent, diagnosis, framing};
 use crate::live::Place;
-use crate::message::{Body, BodyError, StoredResponse};
+use crate::message::{Body, BodyError, StoredResponse, erase};
 
 /// What is read at once, on the stack: most answers whole.
 const READ: usize = 4 * 1024;
@@ -324,7 +323,8 @@ impl Outgoing {
     }
 
     fn erase(&mut self) {
-        self.head.zeroize();
+        erase(&mut self.head);
+        self.head.clear();
         self.body = Bytes::new();
         self.taken = 0;
     }
