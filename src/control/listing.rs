@@ -126,8 +126,9 @@ pub async fn read(
             explain::tell(stories, &id, lines).await
         }
         Ask::Verify => {
+            let report = reader.verify()?;
             // Who asked may have gone, here and below.
-            let _ = lines.send(Line::Soundness(reader.verify().into())).await;
+            let _ = lines.send(Line::Soundness(report.into())).await;
             Ok(())
         }
         Ask::Polling { .. } => Err("a file does not poll".to_owned()),

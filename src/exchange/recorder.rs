@@ -99,7 +99,7 @@ impl Recorder for Journal {
 
     fn may_start(&self) -> Result<(), Refusal> {
         Self::may_start(self).map_err(|why| match why {
-            NoRoom::Down | NoRoom::Lost(_) | NoRoom::Hung => Refusal::JournalDown,
+            NoRoom::Down(_) | NoRoom::Hung => Refusal::JournalDown,
             NoRoom::Full => Refusal::JournalFull,
         })
     }

@@ -3,7 +3,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Lost, Place, log, mark};
+use super::{Place, log, mark};
 
 /// Why the journal was not opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -127,12 +127,9 @@ pub struct AppendError;
 /// Why a new exchange may not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoRoom {
-    /// The file cannot be written now.
-    #[error("the journal is down")]
-    Down,
-    /// A file of the journal does not stand where it stood.
+    /// The file cannot be written now; why, in words.
     #[error("the journal is down: {0}")]
-    Lost(Arc<Lost>),
+    Down(Arc<str>),
     /// The disk does not answer: a commit has been under way for seconds.
     #[error("the journal waits for its disk")]
     Hung,
@@ -144,8 +141,10 @@ pub enum NoRoom {
 /// Why an answer cannot be given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The file cannot be read now; a later try may succeed.
-    #[error("failed to read the journal")]
+    /// The file cannot be used now; a later try may succeed.
+    #[error(
+        "the journal cannot be read now; the log tells why, and so does /readyz of a holdline that runs"
+    )]
     Down,
     /// There is no answer at this place (any more).
     #[error("the journal has no answer at {}/{}", .0.number.0, .0.step)]

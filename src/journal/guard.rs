@@ -25,11 +25,11 @@ const PIECE: usize = 256 * 1024;
 
 /// Files of a journal that do not stand where they stood, and how that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lost(Vec<(PathBuf, Absence)>);
+pub(super) struct Lost(Vec<(PathBuf, Absence)>);
 
 /// How a file does not stand where it stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Absence {
+pub(super) enum Absence {
     /// It has no name any more.
     Removed,
     /// It has another name.

@@ -16,7 +16,7 @@ use super::queue::{Queue, Queued};
 use super::site::Site;
 use super::store::Store;
 use super::work::perform;
-use super::{Change, Entry, Lost, Number, Page, Place, Remembered, Report, Sealed};
+use super::{Change, Entry, Number, Page, Place, Remembered, Report, Sealed};
 use crate::timing::{Clock, Moment};
 
 /// A disk that has not done a piece of work for so long has hung: an exchange whose answer is at hand
@@ -48,8 +48,8 @@ pub(super) struct Shared {
     /// Wakes the writer.
     pub(super) wake: Notify,
     pub(super) up: AtomicBool,
-    /// What keeps it down, where that is a file that does not stand where it stood. Set by the writer.
-    pub(super) lost: Mutex<Option<Arc<Lost>>>,
+    /// What keeps it down, in words. Set by the writer.
+    pub(super) downfall: Mutex<Arc<str>>,
     /// Set by the writer when what may not be dropped fills the file.
     pub(super) full: AtomicBool,
     pub(super) next: AtomicU64,
@@ -68,15 +68,16 @@ pub(super) struct Files {
 }
 
 impl Shared {
-    /// Says which files do not stand where they stood; none if all do.
-    pub(super) fn lacks(&self, lost: Option<Lost>) {
-        *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = lost.map(Arc::new);
+    /// It is down from now on; says why.
+    pub(super) fn is_down(&self, why: &str) {
+        *self.downfall.lock().unwrap_or_else(PoisonError::into_inner) = why.into();
+        self.up.store(false, Ordering::Release);
     }
 
     /// Why nothing can be written.
     fn downfall(&self) -> NoRoom {
-        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        lost.clone().map_or(NoRoom::Down, NoRoom::Lost)
+        let why = self.downfall.lock().unwrap_or_else(PoisonError::into_inner);
+        NoRoom::Down(Arc::clone(&why))
     }
 
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -234,7 +235,8 @@ impl Journal {
     pub async fn verify(&self) -> Result<Report, ReadError> {
         let shared = Arc::clone(&self.0);
         let reported = perform(&*self.0.site.disk, move || shared.with_store(Report::of));
-        reported.await.flatten().ok_or(ReadError::Down)
+        let report = reported.await.flatten().ok_or(ReadError::Down)?;
+        report.map_err(|error| unreadable(&error))
     }
 
     /// Makes everything that was appended durable and lets the file go. Returns when the writer has

@@ -44,10 +44,11 @@ impl Report {
     /// More are counted and not told.
     pub const MOST_FAULTS: usize = 100;
 
-    /// Reads every record; a bad one does not hide the next.
-    pub(super) fn of(store: &Store) -> Self {
+    /// Reads every record; a bad one does not hide the next. An error where the file cannot take in what
+    /// its log holds: that says nothing of what is in them.
+    pub(super) fn of(store: &Store) -> Result<Self, StoreError> {
         let mut report = Self::default();
-        let taken_in = store.checkpoint();
+        store.checkpoint()?;
         let read = store.each(|entry| match entry {
             Ok(begins) => {
                 report.records += 1;
@@ -55,11 +56,10 @@ impl Report {
             }
             Err(error) => report.fault(&error.to_string()),
         });
-        let read = taken_in.and(read);
         if let Err(error) = read {
             report.fault(&error.to_string());
         }
-        report
+        Ok(report)
     }
 
     /// A report of nothing but that it could not be made.

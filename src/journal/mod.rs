@@ -37,7 +37,6 @@ pub use config::Config;
 pub use disk::{Disk, DiskFile, Lock, Named, SystemDisk, Work, Working, beside};
 pub use entry::{Change, Doubt, Entry, Head, Number, Place, Remembered, Sealed, Standing};
 pub use error::{AppendError, NoRoom, OpenError, ReadError};
-pub use guard::{Absence, Lost};
 pub use handle::{Appending, Journal, Reading};
 pub use listing::{Page, Report};
 pub use metrics::Metrics;

@@ -108,7 +108,7 @@ impl Claimed {
             at_work: Mutex::default(),
             wake: Notify::new(),
             up: AtomicBool::new(true),
-            lost: Mutex::default(),
+            downfall: Mutex::new("it is being opened".into()),
             full: AtomicBool::new(false),
             next: AtomicU64::new(next),
             closing: CancellationToken::new(),

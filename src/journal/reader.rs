@@ -13,6 +13,7 @@ use super::storage::Overlay;
 use super::store::Store;
 use super::work::contained;
 use super::{Config, Entry, Metrics, Number};
+use crate::telemetry::with_causes;
 
 /// An open file. While this lives, no holdline can start on it.
 #[derive(Debug)]
@@ -79,11 +80,13 @@ impl Reader {
         entries.map_err(|error| error.told())
     }
 
-    /// Looks at every page and every record. Blocks.
-    pub fn verify(&mut self) -> Report {
+    /// Looks at every page and every record. Blocks. In words, where it cannot be looked at now.
+    pub fn verify(&mut self) -> Result<Report, String> {
         let checked = contained(|| self.store.check());
-        let mut report = contained(|| Report::of(&self.store))
-            .unwrap_or_else(|| Report::stopped("redb panicked over a page"));
+        let mut report = match contained(|| Report::of(&self.store)) {
+            Some(report) => report.map_err(|error| with_causes(&error))?,
+            None => Report::stopped("redb panicked over a page"),
+        };
         match checked {
             Some(Ok(true)) => {}
             Some(Ok(false)) => {
@@ -95,6 +98,6 @@ impl Reader {
         if let Some(Err(error)) = contained(|| self.store.check_newest(&self.site)) {
             report.fault(&error.to_string());
         }
-        report
+        Ok(report)
     }
 }

@@ -23,15 +23,6 @@ pub(super) enum Down {
     Failed(String),
 }
 
-impl Down {
-    pub(super) fn lost(self) -> Option<Lost> {
-        match self {
-            Self::Lost(lost) => Some(lost),
-            Self::Failed(_) => None,
-        }
-    }
-}
-
 impl From<&str> for Down {
     fn from(words: &str) -> Self {
         Self::Failed(words.to_owned())

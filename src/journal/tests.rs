@@ -141,7 +141,8 @@ async fn a_writer_that_panics_lets_nobody_wait_and_the_journal_is_down() {
     let writing = Drain::new().spawn(opened.writer.run());
     assert!(under_way.await.is_err());
     assert!(writing.await.unwrap_err().is_panic());
-    assert_eq!(opened.journal.may_start(), Err(NoRoom::Down));
+    let down = NoRoom::Down("its writer panicked".into());
+    assert_eq!(opened.journal.may_start(), Err(down));
     assert!(opened.journal.append(intent(2)).await.is_err());
     opened.journal.close().await;
 }

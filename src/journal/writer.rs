@@ -363,7 +363,6 @@ impl Writer {
             Ok(None) => {}
             Ok(Some(lost)) => {
                 self.fall(&lost.to_string(), &[]);
-                self.shared.lacks(Some(lost));
                 self.reopen_at = self.shared.clock.now();
             }
             Err(error) => self.fall(&error, &[]),
@@ -373,7 +372,7 @@ impl Writer {
     /// The journal is down: what was on its way is owed.
     fn fall(&mut self, error: &str, under_way: &[Entry]) {
         let mut queue = self.shared.queue();
-        self.shared.up.store(false, Ordering::Release);
+        self.shared.is_down(error);
         queue.fail(under_way);
         let owed = queue.owed();
         drop(queue);
@@ -393,13 +392,12 @@ impl Writer {
             Ok(()) => self.settle().await,
             Err(down) => {
                 let words = down.to_string();
-                self.shared.lacks(down.lost());
+                self.shared.is_down(&words);
                 Err(words)
             }
         };
         match risen {
             Ok(()) => {
-                self.shared.lacks(None);
                 self.shared.metrics.is_up(true);
                 tracing::info!("the journal is up again");
                 self.weigh();
@@ -480,7 +478,7 @@ impl Drop for Watch {
             return;
         }
         tracing::error!("the journal's writer panicked: nothing is durable any more");
-        shared.up.store(false, Ordering::Release);
+        shared.is_down("its writer panicked");
         shared.metrics.is_up(false);
         shared.queue().close();
         shared.closed.cancel();

@@ -129,7 +129,11 @@ async fn a_journal_that_is_down_says_so_and_takes_no_new_exchange() {
     disk.refuses(disk.steps()..u64::MAX, Refusal::Broken);
     assert!(journal.append(path()[1].clone()).await.is_err());
     assert!(!journal.is_up());
-    assert_eq!(journal.may_start(), Err(NoRoom::Down));
+    let why = journal.may_start().unwrap_err().to_string();
+    assert!(
+        why.contains("the journal is down: failed to write the log"),
+        "{why}"
+    );
     assert!(
         journal
             .append(entry(2, 0, submitted(2, true)))
@@ -149,7 +153,25 @@ async fn a_journal_that_is_down_says_so_and_takes_no_new_exchange() {
     let found = all(journal).await;
     assert_eq!(found.len(), 1, "the intent was never on its way");
     assert_eq!(found[0].standing, Standing::Completed);
+    assert!(journal.verify().await.unwrap().is_sound());
     assert!(journal.answer(place).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_disk_takes_nothing_is_not_told_as_damage() {
+    let disk = SimulatedDisk::default();
+    let running = start(&disk).unwrap();
+    let journal = &running.journal;
+    journal.append(path()[0].clone()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // It stands in the log alone.
+    journal.append(path()[1].clone()).await.unwrap();
+    disk.refuses(disk.steps()..u64::MAX, Refusal::Full);
+    assert_eq!(journal.verify().await, Err(ReadError::Down));
+    disk.heals();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    is_up_again(&running).await;
+    assert!(journal.verify().await.unwrap().is_sound());
 }
 
 #[tokio::test(start_paused = true)]

@@ -140,7 +140,7 @@ async fn what_the_log_holds_is_read_listed_and_verified() {
     disk.crash(Crash::Kill);
     let (file, frames) = (disk.read(path()).unwrap(), disk.read(&log()).unwrap());
     let mut reader = Reader::open(&config(u64::MAX), Arc::new(disk.clone())).unwrap();
-    let report = reader.verify();
+    let report = reader.verify().unwrap();
     assert!(report.is_sound(), "{report:?}");
     assert_eq!((report.exchanges, report.records), (1, 2));
     drop(reader);

@@ -100,7 +100,7 @@ async fn an_older_copy_is_told_and_verify_tells_it_too() {
     let words = error.to_string();
     assert!(words.contains("holdline.redb.last"), "{words}");
     let mut reader = Reader::open(&config(u64::MAX), Arc::new(disk.clone())).unwrap();
-    let report = reader.verify();
+    let report = reader.verify().unwrap();
     assert_eq!(report.faults, [words]);
     drop(reader);
     // Who knows what was lost moves the mark and the log away.

@@ -59,7 +59,7 @@ async fn a_moment() {
 /// What keeps the journal down, in words.
 fn trouble(running: &Running) -> String {
     match running.journal.may_start() {
-        Err(lost @ NoRoom::Lost(_)) => lost.to_string(),
+        Err(down @ NoRoom::Down(_)) => down.to_string(),
         other => panic!("{other:?}"),
     }
 }
