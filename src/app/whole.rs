@@ -351,7 +351,9 @@ impl Ground<'_> {
         listeners: admin::Listeners,
     ) -> admin::Service {
         admin::Service::new(admin::Parts {
-            registry: self.metrics.registry(journal.is_some()),
+            registry: self
+                .metrics
+                .registry(rooms.proxy.bodies.clone(), journal.is_some()),
             flights: rooms.flights.clone(),
             clock: self.clock,
             drain: self.drain.clone(),

@@ -233,7 +233,10 @@ impl Proxy {
         let whole = collect_within(body, config.max_body, FREE_BODY, &mut share);
         let fault = match tokio::time::timeout(config.body_timeout, whole).await {
             Ok(Ok(body)) => return Ok(erasable_within(body, share)),
-            Ok(Err(BodyError::NoRoom { read })) => return Err(Unread::NoRoom { read }),
+            Ok(Err(BodyError::NoRoom { read })) => {
+                self.shared.metrics.body_turned_away();
+                return Err(Unread::NoRoom { read });
+            }
             Ok(Err(BodyError::TooLarge { .. })) => BodyFault::TooLarge,
             Ok(Err(BodyError::Cut(_))) => BodyFault::Cut,
             Err(_) => BodyFault::TooSlow,
