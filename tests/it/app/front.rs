@@ -1,7 +1,7 @@
 //! TLS before a gateway of plain connections: it does and says the same, in records.
-use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -84,14 +84,20 @@ impl Front {
         }
     }
 
-    /// How a configuration names it.
+    /// How a configuration names it that trusts its authority.
     pub(crate) fn to_toml(&self) -> String {
-        let mut keys = String::new();
+        format!("{}ca_file = {:?}\n", self.place(), self.authority.file())
+    }
+
+    /// How a configuration names its place.
+    pub(crate) fn place(&self) -> String {
         let address = self.listener.local_addr().unwrap();
-        writeln!(keys, "upstream = \"https://{address}\"").unwrap();
-        writeln!(keys, "server_name = \"{HOST}\"").unwrap();
-        writeln!(keys, "ca_file = {:?}", self.authority.file()).unwrap();
-        keys
+        format!("upstream = \"https://{address}\"\nserver_name = \"{HOST}\"\n")
+    }
+
+    /// The certificate of its authority, as a file.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.authority.file()
     }
 
     pub(crate) async fn serve(self, drain: Drain) {

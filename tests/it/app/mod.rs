@@ -1,7 +1,7 @@
 //! The whole app against a simulated or a scripted gateway, read as prose.
 pub(crate) mod asking;
 pub(crate) mod bench;
-mod front;
+pub(crate) mod front;
 mod invariants;
 pub(crate) mod scripted;
 
