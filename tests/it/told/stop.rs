@@ -117,6 +117,22 @@ async fn what_ends_within_the_drain_is_given_and_no_new_payment_is_taken() {
 }
 
 #[tokio::test]
+async fn a_client_that_never_asks_does_not_draw_out_the_stop() {
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    holdline.write("[drain]\ntimeout = \"10m\"\n");
+    holdline.start().await;
+    let mut silent = Line::connect(holdline.address()).await;
+    // An answer to a later connection shows that the silent one was accepted before.
+    Asking::new(holdline.address(), "GET", "/")
+        .anonymous()
+        .send()
+        .await;
+    assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
+    assert!(silent.try_answer().await.is_none());
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_the_drain_and_the_journal_is_whole() {
     let upstream = upstream(ms(1)).await;
     let mut holdline = Holdline::before(upstream.address);
