@@ -53,12 +53,13 @@ async fn a_submit_whose_connection_ends_anywhere_is_told_as_what_became_of_it() 
     let setup = || holdline().gateway(submitting(|_| refusal()));
     let run = |count| async move {
         let bench = setup()
-            .hold(ms(150))
-            .configure(|config| config.exchange.submit_start = ms(100))
+            // Time for the handshakes of all that run at once.
+            .configure(|config| config.exchange.submit_start = ms(1_000))
             .cut(move |_| count)
             .start()
             .await;
-        let answer = bench.pay("a").send().await;
+        // Without a tracking id a doubt is told at once.
+        let answer = bench.post("/transactions/payments").send().await;
         let heard = bench.submits_heard_so_far();
         match answer.status {
             502 => answer.is_refusal(502),
