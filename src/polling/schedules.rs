@@ -2,6 +2,7 @@
 //! its task took.
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::budget::Budget;
@@ -237,11 +238,12 @@ impl Schedules {
         &self,
         gateway: &str,
         place: Option<Place>,
-        (due, is_urgent): (Moment, bool),
+        due: (Moment, bool),
         now: Moment,
+        waker: &Waker,
     ) -> Turn {
         let turn = self.with_gateway(gateway, |gateway| {
-            let turn = gateway.queue.ask(place, due, is_urgent, now);
+            let turn = gateway.queue.ask(place, due, now, waker);
             gateway.budget.waiting(gateway.queue.waiting());
             turn
         });
