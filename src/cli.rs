@@ -16,7 +16,8 @@ Precedence: a flag wins over an environment variable, and that over the file. Ev
 file has its variable: hold.timeout is HOLDLINE_HOLD__TIMEOUT, and a gateway's upstream is
 HOLDLINE_GATEWAY__UPSTREAM, or HOLDLINE_GATEWAY__0__UPSTREAM where there are several.
 
-Exit codes: 0 done, 1 failed, 64 the command line is wrong, 78 the configuration is wrong.";
+Exit codes: 0 done, 1 failed, 64 the command line is wrong, 74 the disk did not take what was
+written last, 78 the configuration is wrong.";
 
 /// Holds a synchronous payment request while the gateway works asynchronously.
 #[derive(Debug, Parser)]

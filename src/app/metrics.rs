@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::reloading::Reload;
+use crate::message::Budget;
 use crate::{exchange, journal, listener, polling, proxy, upstream};
 
 /// The metrics of every room.
@@ -25,10 +26,10 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// The registry; the journal's are in it where there is one.
-    pub(super) fn registry(&self, journal: bool) -> Registry {
+    pub(super) fn registry(&self, bodies: Budget, journal: bool) -> Registry {
         let mut registry = Registry::with_prefix("holdline");
         self.listener.register(&mut registry);
-        self.proxy.register(&mut registry);
+        self.proxy.register(&mut registry, bodies);
         self.exchange.register(&mut registry);
         self.upstream.register(&mut registry);
         self.polling.register(&mut registry);

@@ -6,6 +6,7 @@ mod metrics;
 mod pillars;
 mod reloading;
 mod rules;
+mod serving;
 mod stopping;
 mod tls;
 mod whole;

@@ -14,6 +14,7 @@ use super::metrics::Metrics;
 use super::pillars::Pillars;
 use super::reloading::{Reloadable, Reloader};
 use super::rules::{about, policy, read_policy};
+use super::serving::Serving;
 use super::stopping::Stopping;
 use super::tls::GatewayTlsError;
 use crate::config::Config;
@@ -21,7 +22,7 @@ use crate::control::{Desk, Socket};
 use crate::drain::Drain;
 use crate::exchange::{self, Flights, NoRandom, Recovered};
 use crate::journal::{Journal, Writer};
-use crate::listener::{self, Evidence, Server};
+use crate::listener::{self, Evidence};
 use crate::live::Live;
 use crate::message::Budget;
 use crate::polling::Schedules;
@@ -30,9 +31,6 @@ use crate::results::Results;
 use crate::telemetry::{Levels, Seldom};
 use crate::timing::{Clock, Stamp, Stamps};
 use crate::{admin, control, journal};
-
-/// Connections of operators and scrapers at once: they may not take the clients' descriptors.
-const OPERATORS: usize = 64;
 
 /// Why holdline did not start.
 #[derive(Debug, thiserror::Error)]
@@ -223,23 +221,20 @@ impl App {
         stop: impl Future<Output = ()> + Send,
         hurry: impl Future<Output = ()> + Send,
     ) -> Ending {
-        let evidence = Evidence::of_this_system();
+        let serving = Serving {
+            config: self.rooms.listener.clone(),
+            clock: self.clock,
+            evidence: Evidence::of_this_system(),
+        };
         self.tell_addresses();
         let Self {
             clock,
             drain,
             flights,
+            learning,
             listener_metrics: clients,
             ..
         } = self;
-        let server = |metrics: &listener::Metrics, drain: &Drain, tls| Server {
-            config: self.rooms.listener.clone(),
-            clock,
-            drain: drain.clone(),
-            metrics: metrics.clone(),
-            evidence,
-            tls,
-        };
         // Exchanges write until their end, and the operator may ask until the very last: what serves
         // both has a drain of its own.
         let (last, mut pillars) = (Drain::new(), Pillars::default());
@@ -247,43 +242,18 @@ impl App {
             pillars.add("the journal's writer", last.spawn(writer.run()));
             journal
         });
-        let learning = self.learning;
         if let Some(learning) = learning.clone() {
             // Nothing else depends on it.
             drop(last.spawn(learning.run(clock, last.clone())));
         }
-        let mut accepting = Vec::new();
-        for door in self.proxies {
-            if let Some(keyring) = door.keyring.clone() {
-                drain.spawn(keyring.follow(clock, drain.clone()));
-            }
-            let server = server(&clients, &drain, door.keyring);
-            let serving = drain.spawn(server.run(door.listener, door.proxy));
-            accepting.push(serving.abort_handle());
-            pillars.add("the listener for clients", serving);
-        }
+        let accepting = serving.clients(self.proxies, &clients, &drain, &mut pillars);
         self.accepting.are(accepting);
-        // Who scrapes is no client, so its connections are counted nowhere.
-        let (listener, service) = self.admin;
-        last.spawn(service.clone().watch(last.clone()));
-        let mut operators = server(&listener::Metrics::default(), &last, None);
-        operators.config = Live::new(listener::Config {
-            connections: OPERATORS,
-            ..(*operators.config.now()).clone()
-        });
-        let serving = last.spawn(operators.run(listener, service));
-        pillars.add("the listener for the operator", serving);
+        serving.operators(self.admin, &last, &mut pillars);
         if let Some((socket, desk)) = self.control {
             let serving = control::serve(socket, desk, last.clone());
             pillars.add("the control socket", last.spawn(serving));
         }
-        let ending = tokio::select! {
-            () = stop => Ending::AsTold,
-            part = pillars.fallen() => {
-                tracing::error!(part, "a part has ended without which nothing goes on: stopping");
-                Ending::Fallen
-            }
-        };
+        let ending = first_of(stop, pillars).await;
         let stopping = Stopping {
             clock,
             drain,
@@ -381,7 +351,9 @@ impl Ground<'_> {
         listeners: admin::Listeners,
     ) -> admin::Service {
         admin::Service::new(admin::Parts {
-            registry: self.metrics.registry(journal.is_some()),
+            registry: self
+                .metrics
+                .registry(rooms.proxy.bodies.clone(), journal.is_some()),
             flights: rooms.flights.clone(),
             clock: self.clock,
             drain: self.drain.clone(),
@@ -389,6 +361,17 @@ impl Ground<'_> {
             listeners,
             about: rooms.about.clone(),
         })
+    }
+}
+
+/// Returns once the process is to stop, and why.
+async fn first_of(stop: impl Future<Output = ()>, mut pillars: Pillars) -> Ending {
+    tokio::select! {
+        () = stop => Ending::AsTold,
+        part = pillars.fallen() => {
+            tracing::error!(part, "a part has ended without which nothing goes on: stopping");
+            Ending::Fallen
+        }
     }
 }
 

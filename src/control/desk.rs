@@ -141,32 +141,7 @@ impl Desk {
         verdict: Verdict,
         reason: Box<str>,
     ) -> Result<Uuid, Why> {
-        let mut pages = Source::Running(self.journal()?).pages();
-        let mut named = Vec::new();
-        while let Some(page) = pages.next().await? {
-            let unended = |it: &Remembered| it.standing != Standing::Ended;
-            named.extend(
-                page.into_iter()
-                    .filter(|it| is_named(it, id) && unended(it)),
-            );
-        }
-        // A key is of a client's making, and may look like the id of another exchange.
-        if let Some(own) = named
-            .iter()
-            .position(|it| it.head.exchange.to_string() == id)
-        {
-            named = vec![named.swap_remove(own)];
-        }
-        let exchange = match (named.pop(), named.pop()) {
-            (None, _) => return Err(unknown(id)),
-            (Some(_), Some(_)) => {
-                return Err(format!(
-                    "{} names several exchanges: give the exchange's own id",
-                    Capped(id)
-                ));
-            }
-            (Some(exchange), None) => exchange,
-        };
+        let exchange = self.named(id).await?;
         if !may_be_settled(&exchange.standing) {
             return Err(format!(
                 "exchange {} is not in doubt",
@@ -192,6 +167,34 @@ impl Desk {
             .await
             .map_err(|error| with_causes(&error))?;
         Ok(exchange.head.exchange)
+    }
+
+    /// The one exchange of the journal that has this name and has not ended.
+    async fn named(&self, id: &str) -> Result<Remembered, Why> {
+        let mut pages = Source::Running(self.journal()?).pages();
+        let mut named = Vec::new();
+        while let Some(page) = pages.next().await? {
+            let unended = |it: &Remembered| it.standing != Standing::Ended;
+            named.extend(
+                page.into_iter()
+                    .filter(|it| is_named(it, id) && unended(it)),
+            );
+        }
+        // A key is of a client's making, and may look like the id of another exchange.
+        if let Some(own) = named
+            .iter()
+            .position(|it| it.head.exchange.to_string() == id)
+        {
+            named = vec![named.swap_remove(own)];
+        }
+        match (named.pop(), named.pop()) {
+            (None, _) => Err(unknown(id)),
+            (Some(_), Some(_)) => Err(format!(
+                "{} names several exchanges: give the exchange's own id",
+                Capped(id)
+            )),
+            (Some(exchange), None) => Ok(exchange),
+        }
     }
 }
 

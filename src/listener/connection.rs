@@ -20,7 +20,7 @@ use tracing::debug;
 use super::answer::Attended;
 use super::config::Config;
 use super::line::{Line, Speech};
-use super::metrics::Why;
+use super::metrics::{Counted, Why};
 use super::parking::{Manner, Place, Reply};
 use super::rewound::Rewound;
 use super::scrutiny::Scrutiny;
@@ -45,6 +45,14 @@ const UNKNOWN_VERSION: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// How many fields hyper takes without an allocation for each request.
 const FIELDS_ON_STACK: usize = 100;
+
+/// What hyper is taken apart for, while the connection goes on.
+enum Turn {
+    /// A request is held that can wait without it.
+    Hold(Manner),
+    /// The client is served as one that came late.
+    Late,
+}
 
 /// Why hyper is left.
 enum End {
@@ -73,6 +81,7 @@ where
         parts: false,
         stop: pin!(terms.parting()),
         last: None,
+        late: None,
     };
     let (end, goodbye) = speak(served, attendant).await;
     let why = match end {
@@ -166,7 +175,13 @@ where
     let Served { mut hyper, place } = served;
     loop {
         let manner = match drive(hyper.as_mut(), &place, attendant).await {
-            Ok(manner) => manner,
+            Ok(Turn::Hold(manner)) => manner,
+            Ok(Turn::Late) => {
+                let (io, service) = take_apart(hyper);
+                let late = http(&terms.config, true);
+                hyper = Box::pin(late.serve_connection(TokioIo::new(io), service));
+                continue;
+            }
             Err(end) => {
                 let (mut io, _) = take_apart(hyper);
                 match &end {
@@ -215,13 +230,12 @@ where
     (io, parts.service)
 }
 
-/// Drives hyper until a request is held that can wait without it, in the manner that is returned,
-/// or until hyper is done or has to be left.
+/// Drives hyper until it is to be taken apart, is done, or has to be left.
 async fn drive<I, S>(
     mut hyper: Pin<&mut Hyper<I, S>>,
     place: &Place,
     attendant: &mut Attendant<'_, '_, impl Future<Output = ()>>,
-) -> Result<Manner, End>
+) -> Result<Turn, End>
 where
     I: Speech,
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
@@ -236,10 +250,11 @@ where
             if !attendant.line.is_stalled()
                 && let Some(manner) = place.parks()
             {
-                return Poll::Ready(Ok(manner));
+                return Poll::Ready(Ok(Turn::Hold(manner)));
             }
             match ready!(attendant.poll(context, None)).end() {
                 Some(end) => return Poll::Ready(Err(end)),
+                None if attendant.becomes_late() => return Poll::Ready(Ok(Turn::Late)),
                 None => hyper.as_mut().graceful_shutdown(),
             }
         }
@@ -260,6 +275,8 @@ struct Attendant<'a, 'l, B> {
     stop: Pin<&'a mut Reaching<'l>>,
     /// Once the drain is over: until when the last answers may be written.
     last: Option<Moment>,
+    /// Set where it was there before the drain and is served as one that came late.
+    late: Option<Counted>,
 }
 
 enum Notice {
@@ -320,6 +337,19 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
                 .min();
             ready!(self.poll_alarm(context, wake));
         }
+    }
+
+    /// Who is about to ask when the drain begins has its answer first, as who comes later does. A
+    /// connection may be closed at any time (RFC 9112 §9.5), but a client that hears nothing of its
+    /// payment cannot know that nothing was submitted.
+    fn becomes_late(&mut self) -> bool {
+        let terms = self.line.terms();
+        let becomes = !terms.drain.is_over() && self.line.is_about_to_ask();
+        if becomes {
+            self.parts = false;
+            self.late = Some(terms.metrics.late());
+        }
+        becomes
     }
 
     fn poll_alarm(&mut self, context: &mut Context<'_>, wake: Option<Moment>) -> Poll<()> {

@@ -172,6 +172,15 @@ impl Line {
         Ok(byte.first().copied().filter(|_| count > 0))
     }
 
+    /// True if the client is about to ask, as far as can be told: it has come for its first request,
+    /// or the next one waits in the kernel.
+    pub(super) fn is_about_to_ask(&self) -> bool {
+        let watch = self.watch();
+        watch.awaits_first_request()
+            || watch.awaits_request()
+                && matches!(evidence::waiting(&self.stream), Ok(Waiting::Bytes))
+    }
+
     /// Hands are shaken: the client's first request may come.
     pub(super) fn begin(&self) {
         let now = self.now();

@@ -110,7 +110,8 @@ impl Metrics {
         self.open.get()
     }
 
-    /// How many connections are open that were there before a drain began.
+    /// How many connections are open that were there before a drain began, without those whose
+    /// clients had not asked by then.
     pub fn open_before(&self) -> i64 {
         self.open.get() - self.late.get()
     }
@@ -119,8 +120,13 @@ impl Metrics {
     /// drain lasted.
     pub(super) fn connection(&self, is_late: bool) -> (Counted, Option<Counted>) {
         self.accepted.inc();
-        let late = is_late.then(|| Counted::on(&self.late));
+        let late = is_late.then(|| self.late());
         (Counted::on(&self.open), late)
+    }
+
+    /// Counts an open connection among the late ones until the returned value is dropped.
+    pub(super) fn late(&self) -> Counted {
+        Counted::on(&self.late)
     }
 
     /// Counts a connection as parked until the returned value is dropped.

@@ -89,7 +89,7 @@ impl Terms {
     }
 
     /// Returns when the client is to part: nothing more is awaited of it then. Who is there when the
-    /// drain begins parts at once, and who comes later has its answer first.
+    /// drain begins parts at once, if it is not about to ask, and who comes later has its answer first.
     pub(super) fn parting(&self) -> Reaching<'_> {
         if self.is_late {
             self.drain.ended()

@@ -9,6 +9,7 @@ use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue,
 };
 use http::request::Parts as Head;
+use http::uri::PathAndQuery;
 use hyper::body::Incoming;
 
 use super::crowded::unfinished;
@@ -19,11 +20,12 @@ use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy, path_of};
 use crate::exchange::machine::Doubt;
 use crate::exchange::{
-    Admission, Credentials, FingerprintParts, Flight, Held, Identity, Order, Submission, Told,
+    Admission, Credentials, Fingerprint, FingerprintParts, Flight, Gateway, HashKey, Held,
+    Identity, Key, Order, Submission, Told,
 };
 use crate::listener::{Receipt, Reply};
 use crate::message::{Body, BodyError, collect_within, erasable_within, wait_preference};
-use crate::protocol::{Conversion, MatchFacts};
+use crate::protocol::{Conversion, MatchFacts, Profile};
 use crate::timing::{Moment, wall_clock};
 
 /// So much of a body needs no room in `limits.bodies`: an ordinary payment takes a tenth of it, and its
@@ -45,6 +47,55 @@ impl From<Unread> for Problem {
             Unread::Fault(fault) => fault,
             Unread::NoRoom { .. } => BodyFault::NoRoom,
         })
+    }
+}
+
+/// What the head of a payment asks for: its order, but for the body.
+struct Asked<'a> {
+    requester: Requester,
+    given: GivenKey<'a>,
+    path: PathAndQuery,
+    /// The path of its asynchronous twin.
+    twin: PathAndQuery,
+    credentials: Credentials,
+}
+
+impl Asked<'_> {
+    /// What makes it the same request as another one, but the body.
+    fn fingerprint_parts<'a>(&'a self, head: &'a Head, shape: &'a [u8]) -> FingerprintParts<'a> {
+        FingerprintParts {
+            owner: self.requester.owner,
+            method: head.method.as_str().as_bytes(),
+            path: self.path.as_str().as_bytes(),
+            shape,
+            key: self.given.bytes(),
+            body: &[],
+        }
+    }
+
+    fn identity(&self, fingerprint: Fingerprint) -> Identity {
+        Identity {
+            owner: self.requester.owner,
+            credential: self.requester.credential,
+            fingerprint,
+        }
+    }
+
+    fn key(&self, hash_key: &HashKey) -> Key {
+        let owner = self.requester.owner;
+        self.given.to_key(hash_key, owner, self.path.as_str())
+    }
+
+    /// The client's fields as its submit carries them.
+    fn submit_fields(&self, head: &Head, key: &Key, profile: &Profile) -> HeaderMap {
+        let mut fields = respond::upstream_fields(head.headers.clone(), head.version);
+        fields.remove(HeaderName::from_static("prefer"));
+        // The answer's body must be read to know its class.
+        fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        fields.insert(profile.key_field.clone(), key.value.clone());
+        let authorization = self.credentials.authorization().clone();
+        fields.insert(AUTHORIZATION, authorization);
+        fields
     }
 }
 
@@ -117,69 +168,62 @@ impl Proxy {
             arrived_at,
         } = incomer;
         let hash_key = self.shared.flights.hash_key();
-        let profile = gateway.profile;
-        let requester =
-            Requester::of(hash_key, &gateway.name, &head.headers).map_err(Problem::Key)?;
-        let foreign = self.config.key_field.as_ref();
-        let given =
-            GivenKey::of(&head.headers, &profile.key_field, foreign).map_err(Problem::Key)?;
-        if head.headers.contains_key(CONTENT_ENCODING) {
-            return Err(Problem::Body(BodyFault::Coding));
-        }
-        let path = path_of(&head);
-        let async_path = profile.async_path(&path).ok_or(Problem::Disguised)?;
-        let credentials = Credentials::of(&head.headers, &profile.shape_fields)
-            .ok_or(Problem::Key(KeyFault::NoCredentials))?;
-        let parts = FingerprintParts {
-            owner: requester.owner,
-            method: head.method.as_str().as_bytes(),
-            path: path.as_str().as_bytes(),
-            shape: &credentials.shape(),
-            key: given.bytes(),
-            body: &[],
-        };
+        let asked = self.asked(&head, &gateway)?;
+        let shape = asked.credentials.shape();
+        let parts = asked.fingerprint_parts(&head, &shape);
         let body = match self.read_body(&mut incoming).await {
             Ok(body) => body,
             Err(Unread::Fault(fault)) => return Err(Problem::Body(fault)),
             Err(Unread::NoRoom { read }) => {
-                let (credential, fields) = (requester.credential, &head.headers);
+                let (credential, fields) = (asked.requester.credential, &head.headers);
                 let turned_away = self.turn_away(parts, credential, fields, read, &mut incoming);
                 return Err(Box::pin(turned_away).await);
             }
         };
         let read_at = self.shared.clock.now();
-        let fingerprint = hash_key.fingerprint(parts.with_body(&body));
-        let key = given.to_key(hash_key, requester.owner, path.as_str());
-        let mut fields = submit_fields(&head);
-        fields.insert(profile.key_field.clone(), key.value.clone());
-        fields.insert(AUTHORIZATION, credentials.authorization().clone());
-        let (hold, wait) = self.hold(wait_preference(&head.headers));
-        let holding = Holding {
-            arrived_at,
-            until: arrived_at + hold,
-            wait,
-        };
+        let holding = self.holding(&head.headers, arrived_at);
+        let identity = asked.identity(hash_key.fingerprint(parts.with_body(&body)));
+        let key = asked.key(hash_key);
         let order = Order {
             facts: MatchFacts::of(conversion, &body),
-            gateway,
             conversion,
-            identity: Identity {
-                owner: requester.owner,
-                credential: requester.credential,
-                fingerprint,
-            },
-            key,
+            identity,
             submission: Box::new(Submission {
-                path: async_path,
-                fields,
+                fields: asked.submit_fields(&head, &key, gateway.profile),
+                path: asked.twin,
                 body,
             }),
-            credentials: Box::new(credentials),
+            key,
+            credentials: Box::new(asked.credentials),
+            gateway,
             read_at,
             hold_until: holding.until,
             has_place: true,
         };
         Ok((order, holding, incoming))
+    }
+
+    /// Reads a payment's head.
+    fn asked<'a>(&'a self, head: &'a Head, gateway: &Gateway) -> Result<Asked<'a>, Problem> {
+        let (fields, profile) = (&head.headers, gateway.profile);
+        let hash_key = self.shared.flights.hash_key();
+        let requester = Requester::of(hash_key, &gateway.name, fields).map_err(Problem::Key)?;
+        let foreign = self.config.key_field.as_ref();
+        let given = GivenKey::of(fields, &profile.key_field, foreign).map_err(Problem::Key)?;
+        if fields.contains_key(CONTENT_ENCODING) {
+            return Err(Problem::Body(BodyFault::Coding));
+        }
+        let path = path_of(head);
+        let twin = profile.async_path(&path).ok_or(Problem::Disguised)?;
+        let credentials = Credentials::of(fields, &profile.shape_fields)
+            .ok_or(Problem::Key(KeyFault::NoCredentials))?;
+        Ok(Asked {
+            requester,
+            given,
+            path,
+            twin,
+            credentials,
+        })
     }
 
     /// Reads a body whole, into memory that is erased when it is let go.
@@ -189,7 +233,10 @@ impl Proxy {
         let whole = collect_within(body, config.max_body, FREE_BODY, &mut share);
         let fault = match tokio::time::timeout(config.body_timeout, whole).await {
             Ok(Ok(body)) => return Ok(erasable_within(body, share)),
-            Ok(Err(BodyError::NoRoom { read })) => return Err(Unread::NoRoom { read }),
+            Ok(Err(BodyError::NoRoom { read })) => {
+                self.shared.metrics.body_turned_away();
+                return Err(Unread::NoRoom { read });
+            }
             Ok(Err(BodyError::TooLarge { .. })) => BodyFault::TooLarge,
             Ok(Err(BodyError::Cut(_))) => BodyFault::Cut,
             Err(_) => BodyFault::TooSlow,
@@ -197,12 +244,14 @@ impl Proxy {
         Err(Unread::Fault(fault))
     }
 
-    /// How long the request is held, and the preference that says so where it is the client's.
-    fn hold(&self, preference: Option<Duration>) -> (Duration, Option<Duration>) {
+    /// How long the request is held: as its client prefers, if that is shorter.
+    fn holding(&self, fields: &HeaderMap, arrived_at: Moment) -> Holding {
         let longest = self.config.hold;
-        match preference {
-            Some(wait) if wait < longest => (wait, Some(wait)),
-            Some(_) | None => (longest, None),
+        let wait = wait_preference(fields).filter(|wait| *wait < longest);
+        Holding {
+            arrived_at,
+            until: arrived_at + wait.unwrap_or(longest),
+            wait,
         }
     }
 
@@ -338,13 +387,4 @@ impl Waiting {
             "hold over"
         );
     }
-}
-
-/// The client's fields as its submit carries them, but its key and credentials.
-fn submit_fields(head: &Head) -> HeaderMap {
-    let mut fields = respond::upstream_fields(head.headers.clone(), head.version);
-    fields.remove(HeaderName::from_static("prefer"));
-    // The answer's body must be read to know its class.
-    fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    fields
 }

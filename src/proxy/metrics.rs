@@ -1,16 +1,19 @@
 //! What the proxy counts.
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::problem::Problem;
+use crate::message::Budget;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Told {
@@ -24,6 +27,7 @@ pub struct Metrics {
     answers: Family<Told, Counter>,
     relayed: Counter,
     relayed_posts: Counter,
+    bodies_turned_away: Counter,
     hold_expired: Counter,
     held: Gauge,
     client_gone: Histogram,
@@ -36,6 +40,7 @@ impl Default for Metrics {
             answers: Family::default(),
             relayed: Counter::default(),
             relayed_posts: Counter::default(),
+            bodies_turned_away: Counter::default(),
             hold_expired: Counter::default(),
             held: Gauge::default(),
             // Around the time-outs that clients are known to have: 25 s, 30 s, a minute.
@@ -48,8 +53,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Registers every metric of this room.
-    pub fn register(&self, registry: &mut Registry) {
+    /// Registers every metric of this room; `bodies` is the room that requests share for theirs.
+    pub fn register(&self, registry: &mut Registry, bodies: Budget) {
         let answers = "Answers that holdline gave in the gateway's place";
         registry.register("own_answers", answers, self.answers.clone());
         registry.register(
@@ -64,6 +69,13 @@ impl Metrics {
         registry.register("held", "Requests held now", self.held.clone());
         let gone = "From a held request's head to its client's hanging up";
         registry.register_with_unit("client_gone", gone, Unit::Seconds, self.client_gone.clone());
+        let turned_away = "Requests whose body found no room among the others";
+        registry.register(
+            "bodies_turned_away",
+            turned_away,
+            self.bodies_turned_away.clone(),
+        );
+        registry.register_collector(Box::new(TakenRoom(bodies)));
     }
 
     pub(super) fn told(&self, problem: Problem) {
@@ -80,6 +92,11 @@ impl Metrics {
         if is_post {
             self.relayed_posts.inc();
         }
+    }
+
+    /// A body found no room, whatever its client is told.
+    pub(super) fn body_turned_away(&self) {
+        self.bodies_turned_away.inc();
     }
 
     pub(super) fn hold_expired(&self) {
@@ -102,6 +119,21 @@ impl Metrics {
         let place = Place(self.clone());
         self.held.inc();
         (taken < limit).then_some(place)
+    }
+}
+
+/// The room that bodies take, read when somebody asks.
+#[derive(Debug)]
+struct TakenRoom(Budget);
+
+impl Collector for TakenRoom {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let taken = i64::try_from(self.0.taken()).unwrap_or(i64::MAX);
+        let gauge = ConstGauge::new(taken);
+        let help = "Room that bodies of requests take now";
+        let unit = Some(&Unit::Bytes);
+        let metric = encoder.encode_descriptor("bodies", help, unit, gauge.metric_type())?;
+        gauge.encode(metric)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every answer that is not the gateway's, as one exhaustive table: what is told, and what is true.
 use http::StatusCode;
 
-use super::doubt::in_doubt;
+use super::doubt;
 use super::head::HeadFault;
 use super::key::KeyFault;
 use crate::exchange::Refusal;
@@ -131,52 +131,13 @@ impl Problem {
     /// What is told of it: the failure table.
     pub(super) const fn words(self) -> Words {
         match self {
-            Self::InProgress => Words {
-                status: StatusCode::GATEWAY_TIMEOUT,
-                code: IN_PROGRESS,
-                fate: Fate::InProgress,
-                error: ProxyError::HttpResponseTimeout,
-                message: "The transaction is in progress. Do not start another one: \
-                          the same request again waits for its answer.",
-                retry_after: SOON,
-            },
-            Self::InDoubt(doubt) => in_doubt(doubt),
-            // Whoever answers a repeat next knows nothing of this one, so none is asked for.
-            Self::Stopped => Words {
-                error: ProxyError::HttpResponseIncomplete,
-                message: "holdline stops before the gateway has answered, and keeps nothing on \
-                          disk. The transaction may have been executed: look it up before you \
-                          repeat it.",
-                retry_after: None,
-                ..in_doubt(Doubt::Driver)
-            },
-            Self::OtherSecret => Words {
-                message: "An equal request of this shop was sent under another secret and is not \
-                          settled. It may have been executed: look it up before you repeat it.",
-                retry_after: None,
-                ..in_doubt(Doubt::Driver)
-            },
-            Self::Expired => Words {
-                message: "The transaction may have been executed, and is no longer tracked: \
-                          look it up before you repeat it.",
-                retry_after: None,
-                ..in_doubt(Doubt::Driver)
-            },
-            Self::Unrecognised => Words {
-                error: ProxyError::ConnectionLimitReached,
-                message: "There is no room for a body of this size, and an equal request may be \
-                          under way. Send it again with a Content-Length, by which it is known.",
-                ..in_doubt(Doubt::Driver)
-            },
-            Self::Spent => Words {
-                status: StatusCode::GATEWAY_TIMEOUT,
-                code: FAILED,
-                fate: Fate::Completed,
-                error: ProxyError::ProxyInternalError,
-                message: "A request with this key was completed and delivered; its answer is no \
-                          longer kept. Look the transaction up; nothing was submitted again.",
-                retry_after: None,
-            },
+            Self::InProgress => in_progress(),
+            Self::InDoubt(doubt) => doubt::in_doubt(doubt),
+            Self::Stopped => doubt::stopped(),
+            Self::OtherSecret => doubt::other_secret(),
+            Self::Expired => doubt::expired(),
+            Self::Unrecognised => doubt::unrecognised(),
+            Self::Spent => doubt::spent(),
             Self::NotSubmitted(why, cause) => not_submitted(why, cause),
             Self::Refused(refusal) => refused(refusal),
             Self::Head(fault) => head(fault),
@@ -195,23 +156,41 @@ impl Problem {
                 "This operation is switched off in [routes].",
             ),
             Self::Relay { cause, sent, safe } => relayed(cause, sent, safe),
-            Self::Read => Words {
-                status: StatusCode::GATEWAY_TIMEOUT,
-                code: FAILED,
-                fate: Fate::NotSubmitted,
-                error: ProxyError::HttpResponseTimeout,
-                message: "The gateway gave no answer in time. This is a read: repeat it freely.",
-                retry_after: SOON,
-            },
-            Self::TooEarly => Words {
-                status: StatusCode::TOO_EARLY,
-                code: IN_PROGRESS,
-                fate: Fate::InProgress,
-                error: ProxyError::HttpRequestDenied,
-                message: "The task is in progress and holdline waits for its result.",
-                retry_after: SOON,
-            },
+            Self::Read => unanswered_read(),
+            Self::TooEarly => too_early(),
         }
+    }
+}
+
+const fn in_progress() -> Words {
+    Words {
+        status: StatusCode::GATEWAY_TIMEOUT,
+        code: IN_PROGRESS,
+        fate: Fate::InProgress,
+        error: ProxyError::HttpResponseTimeout,
+        message: "The transaction is in progress. Do not start another one: \
+                  the same request again waits for its answer.",
+        retry_after: SOON,
+    }
+}
+
+const fn too_early() -> Words {
+    Words {
+        status: StatusCode::TOO_EARLY,
+        error: ProxyError::HttpRequestDenied,
+        message: "The task is in progress and holdline waits for its result.",
+        ..in_progress()
+    }
+}
+
+const fn unanswered_read() -> Words {
+    Words {
+        status: StatusCode::GATEWAY_TIMEOUT,
+        code: FAILED,
+        fate: Fate::NotSubmitted,
+        error: ProxyError::HttpResponseTimeout,
+        message: "The gateway gave no answer in time. This is a read: repeat it freely.",
+        retry_after: SOON,
     }
 }
 

@@ -1,8 +1,10 @@
 //! A safe operation: converted where the gateway gives a receipt for it, relayed where it does not.
 use std::sync::Arc;
 
-use http::header::{ACCEPT_ENCODING, HeaderValue};
-use http::{Request, Response};
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response};
 
 use super::problem::Problem;
 use super::respond::{self, About, Given};
@@ -35,28 +37,20 @@ impl Proxy {
             Err(unread) => return self.refuse(unread.into()),
         };
         let path = path_of(&head);
-        let mut plain = Request::new(Body::from(body.clone()));
-        *plain.method_mut() = head.method.clone();
-        *plain.headers_mut() = respond::upstream_fields(head.headers.clone(), head.version);
-        *plain.uri_mut() = path.clone().into();
+        // Without credentials there is nothing to poll with; the gateway says so itself.
+        let credentials = Credentials::of(&head.headers, &gateway.profile.shape_fields);
+        let twin = gateway.profile.async_path(&path).zip(credentials);
+        let fields = respond::upstream_fields(head.headers, head.version);
+        let plain = request(&head.method, &path, fields.clone(), body.clone());
+        let read = twin.map(|(path, credentials)| Read {
+            gateway: Arc::clone(&gateway),
+            conversion,
+            request: readable(request(&head.method, &path, fields, body)),
+            credentials,
+            held_until: until,
+        });
         let answered = async {
-            // Without credentials there is nothing to poll with; the gateway says so itself.
-            let credentials = Credentials::of(&head.headers, &gateway.profile.shape_fields);
-            let twin = gateway.profile.async_path(&path).zip(credentials);
-            if let Some((path, credentials)) = twin {
-                let mut request = Request::new(Body::from(body));
-                *request.method_mut() = head.method;
-                *request.headers_mut() = plain.headers().clone();
-                let identity = HeaderValue::from_static("identity");
-                request.headers_mut().insert(ACCEPT_ENCODING, identity);
-                *request.uri_mut() = path.into();
-                let read = Read {
-                    gateway: Arc::clone(&gateway),
-                    conversion,
-                    request,
-                    credentials,
-                    held_until: until,
-                };
+            if let Some(read) = read {
                 let policy = ReadPolicy::clone(&self.shared.read_policy.now());
                 match read.run(policy, self.shared.clock).await {
                     ReadOutcome::Answer(answer) => return self.give(&answer, arrived_at),
@@ -78,4 +72,19 @@ impl Proxy {
         };
         respond::answer(answer, &About::default(), given)
     }
+}
+
+fn request(method: &Method, path: &PathAndQuery, fields: HeaderMap, body: Bytes) -> Request<Body> {
+    let mut request = Request::new(Body::from(body));
+    *request.method_mut() = method.clone();
+    *request.uri_mut() = path.clone().into();
+    *request.headers_mut() = fields;
+    request
+}
+
+/// The same request, whose answer must be read to know its class.
+fn readable(mut request: Request<Body>) -> Request<Body> {
+    let identity = HeaderValue::from_static("identity");
+    request.headers_mut().insert(ACCEPT_ENCODING, identity);
+    request
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
+use crate::app::bench::until;
 use crate::downstream::{Client, Framing, all_ways, arrived, dropped, listener, settled};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -273,6 +274,51 @@ async fn a_drain_ends_idle_connections_and_lets_a_held_request_have_its_answer()
         downstream.drain.end();
         downstream.drain.finished().await;
     }
+}
+
+#[tokio::test]
+async fn who_came_before_the_drain_and_asks_during_it_is_answered_and_nobody_waits_for_the_silent()
+{
+    for setup in all_ways() {
+        let mut downstream = setup.quiet(SHORT).start();
+        let mut early = Client::connect(&downstream).await;
+        let mut silent = Client::connect(&downstream).await;
+        while !downstream.metrics().contains("accepted_total 2\n") {
+            tokio::task::yield_now().await;
+        }
+        downstream.drain.begin(downstream.clock.now() + HOUR);
+        until("nobody waits for them", || {
+            downstream.metrics.open_before() == 0
+        })
+        .await;
+        early.ask(LENGTH, "/whole/9/early").await;
+        let answer = early.answers(LENGTH, 1).await.unwrap();
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert_eq!(early.stream.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(downstream.verdict().await, ("/whole/9/early".into(), true));
+        downstream.drain.end();
+        assert_eq!(silent.stream.read(&mut [0]).await.unwrap(), 0);
+        drop((early, silent));
+        downstream.drain.finished().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_has_come_when_the_drain_begins_is_answered_though_nobody_has_read_it() {
+    let downstream = listener().quiet(SHORT).start();
+    let mut client = Client::connect(&downstream).await;
+    client.ask(LENGTH, "/whole/9/one").await;
+    client.answers(LENGTH, 1).await.unwrap();
+    // Nothing else runs in between.
+    let request = b"GET /whole/9/two HTTP/1.1\r\nhost: test\r\n\r\n";
+    let written = client.stream.tcp().try_write(request).unwrap();
+    downstream.drain.begin(downstream.clock.now() + HOUR);
+    assert_eq!(written, request.len());
+    let answer = client.answers(LENGTH, 1).await.unwrap();
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+    downstream.drain.end();
+    downstream.drain.finished().await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use holdline::app::App;
-use holdline::config::{File, Flags, resolve};
+use holdline::config::{Config, File, Flags, resolve};
 use holdline::drain::Drain;
 use holdline::simulator::{DEMO_KEY, DEMO_SHOP, Gateway, Latency, Settings, TaskRepeat};
 use holdline::timing::Clock;
@@ -16,6 +16,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::secure::HOST;
@@ -108,11 +109,25 @@ fn start(
         path: PathBuf::from("holdline.toml"),
         text,
     };
-    let mut config = resolve(Some(&file), [], &Flags::default()).unwrap().config;
+    let config = resolve(Some(&file), [], &Flags::default()).unwrap().config;
     let (room, certificates) = match certificates {
         Some((room, folder)) => (room, Some(folder)),
         None => (tempfile::tempdir().unwrap(), None),
     };
+    run(config, room, certificates)
+}
+
+/// Starts holdline with a configuration, on ports of its own and with a journal of its own.
+pub(crate) fn configured(mut config: Config) -> Sidecar {
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+    config.admin.listen = loopback;
+    for gateway in &mut config.gateways {
+        gateway.listen = loopback;
+    }
+    run(config, tempfile::tempdir().unwrap(), None)
+}
+
+fn run(mut config: Config, room: tempfile::TempDir, certificates: Option<PathBuf>) -> Sidecar {
     config.journal.path = room.path().join("holdline.redb");
     let app = App::build(config).unwrap();
     let sidecar = Sidecar {
@@ -171,7 +186,14 @@ pub(crate) fn request(
 
 /// Asks on a connection of its own.
 pub(crate) async fn ask(address: SocketAddr, request: Request<Full<Bytes>>) -> (StatusCode, Bytes) {
-    let stream = TcpStream::connect(address).await.unwrap();
+    speak(TcpStream::connect(address).await.unwrap(), request).await
+}
+
+/// Asks on this connection.
+pub(crate) async fn speak<S>(stream: S, request: Request<Full<Bytes>>) -> (StatusCode, Bytes)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     let drain = Drain::new();
     drop(drain.spawn(connection));

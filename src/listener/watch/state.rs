@@ -29,8 +29,8 @@ pub(in crate::listener) struct Watch {
 
 /// Where the connection stands with its client's requests.
 enum Phase {
-    /// Not a byte of the next request has come.
-    Awaiting { until: Moment },
+    /// Not a byte of the next request has come; it may be the first.
+    Awaiting { until: Moment, first: bool },
     /// Some of a request's fields have come.
     Fields { until: Moment },
     /// A request is being served, or no further one is awaited: the service bounds its time.
@@ -100,6 +100,7 @@ impl Watch {
             stalled: None,
             phase: Phase::Awaiting {
                 until: now + config.fields_timeout,
+                first: true,
             },
             answers: Vec::new(),
         }
@@ -109,7 +110,18 @@ impl Watch {
     pub(in crate::listener) fn begin(&mut self, now: Moment, config: &Config) {
         self.phase = Phase::Awaiting {
             until: now + config.fields_timeout,
+            first: true,
         };
+    }
+
+    /// True while not a byte of the next request has come.
+    pub(in crate::listener) const fn awaits_request(&self) -> bool {
+        matches!(self.phase, Phase::Awaiting { .. })
+    }
+
+    /// True while not a byte of the first request has come.
+    pub(in crate::listener) const fn awaits_first_request(&self) -> bool {
+        matches!(self.phase, Phase::Awaiting { first: true, .. })
     }
 
     /// True if the first bytes that were read of the connection are so many.
@@ -202,6 +214,7 @@ impl Watch {
     ) {
         self.phase = Phase::Awaiting {
             until: now + config.idle_timeout,
+            first: false,
         };
         if let Some(receipt) = receipt {
             self.answers.reserve_exact(1);
@@ -399,7 +412,7 @@ impl Watch {
             return (since + config.write_timeout <= now).then_some(Overdue::Write);
         }
         match self.phase {
-            Phase::Awaiting { until } => (until <= now).then_some(Overdue::Request),
+            Phase::Awaiting { until, .. } => (until <= now).then_some(Overdue::Request),
             Phase::Fields { until } => (until <= now).then_some(Overdue::Fields),
             Phase::Serving => None,
         }
@@ -409,7 +422,7 @@ impl Watch {
     pub(in crate::listener) fn wake(&self, config: &Config) -> Option<Moment> {
         let request = match (self.stalled, &self.phase) {
             (Some(since), _) => Some(since + config.write_timeout),
-            (None, Phase::Awaiting { until } | Phase::Fields { until }) => Some(*until),
+            (None, Phase::Awaiting { until, .. } | Phase::Fields { until }) => Some(*until),
             (None, Phase::Serving) => None,
         };
         let answers = self

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use super::asking::{Answer, Asking};
+use super::front::{Carried, Cuts, Front, Wire};
 use super::invariants::{Allowed, check};
 use super::scripted::{Heard, Log, Script, Scripted};
 
@@ -114,6 +115,8 @@ pub(crate) struct Setup {
     changes: Vec<Change>,
     toml: String,
     foreign_urls: bool,
+    wire: Wire,
+    cuts: Cuts,
 }
 
 /// A holdline that polls every few milliseconds, before a simulated gateway.
@@ -123,6 +126,8 @@ pub(crate) fn holdline() -> Setup {
         changes: Vec::new(),
         toml: String::new(),
         foreign_urls: false,
+        wire: Wire::Plain,
+        cuts: Arc::new(|_| usize::MAX),
     }
 }
 
@@ -164,6 +169,20 @@ impl Setup {
         self
     }
 
+    /// How its gateways are reached.
+    pub(crate) fn over(self, wire: Wire) -> Self {
+        Self { wire, ..self }
+    }
+
+    /// They are reached by TLS, and their connections end after so many bytes to holdline.
+    pub(crate) fn cut(self, cuts: impl Fn(usize) -> usize + Send + Sync + 'static) -> Self {
+        Self {
+            wire: Wire::Tls,
+            cuts: Arc::new(cuts),
+            ..self
+        }
+    }
+
     pub(crate) async fn start(mut self) -> Bench {
         if self.behind.is_empty() {
             self = self.gateway(simulator());
@@ -177,6 +196,7 @@ impl Setup {
             flights: None,
             gateways: Vec::new(),
             logs: Vec::new(),
+            carried: Vec::new(),
             trap,
             allowed: Allowed::default(),
             stop: Arc::new(Notify::new()),
@@ -196,10 +216,14 @@ impl Setup {
                 Behind::Scripted(script) => bench.follow(script).await,
                 Behind::Origin(origin) => origin,
             };
+            let upstream = match self.wire {
+                Wire::Plain => format!("upstream = \"{origin}\"\n"),
+                Wire::Tls => bench.front(&origin, Arc::clone(&self.cuts)).await,
+            };
             write!(
                 file,
                 "[[gateway]]\nname = \"gateway-{number}\"\nlisten = \"127.0.0.1:0\"\nhost = {hosts:?}\n\
-                 upstream = \"{origin}\"\n"
+                 {upstream}"
             )
             .unwrap();
         }
@@ -215,6 +239,8 @@ pub(crate) struct Bench {
     flights: Option<Flights>,
     pub(crate) gateways: Vec<Gateway>,
     logs: Vec<Log>,
+    /// What the fronts of the gateways carried, where they have some.
+    pub(crate) carried: Vec<Carried>,
     trap: std::net::TcpListener,
     pub(crate) allowed: Allowed,
     stop: Arc<Notify>,
@@ -241,6 +267,15 @@ impl Bench {
         let origin = scripted.origin.clone();
         drop(self.drain.spawn(scripted.serve(self.drain.clone())));
         origin
+    }
+
+    /// Puts TLS before a gateway; says how it is reached then.
+    async fn front(&mut self, origin: &str, cuts: Cuts) -> String {
+        let front = Front::of(origin, cuts).await;
+        self.carried.push(front.carried.clone());
+        let upstream = front.to_toml();
+        drop(self.drain.spawn(front.serve(self.drain.clone())));
+        upstream
     }
 
     fn serve(&mut self, text: &str, changes: Vec<Change>) {

@@ -2,11 +2,12 @@
 use holdline::simulator::{RefusalBody, Running, TaskRepeat};
 
 use super::bench::{holdline, ms, simulator, until};
+use super::front::on_both_wires;
 use super::scripted::{accepted, json, raw, script, unknown};
 
 #[tokio::test]
 async fn a_lost_submit_is_found_by_its_tracking_id_and_told_in_the_gateways_words() {
-    for words in [
+    for (wire, words) in on_both_wires([
         "swallow",
         "cut-fields",
         "cut-body=20",
@@ -18,8 +19,8 @@ async fn a_lost_submit_is_found_by_its_tracking_id_and_told_in_the_gateways_word
         "urls=none",
         "huge",
         "unknown",
-    ] {
-        let bench = holdline().start().await;
+    ]) {
+        let bench = holdline().over(wire).start().await;
         let answer = bench.pay("order-1").words(words).send().await;
         let uid = answer.is_gateway(200).uid();
         assert_eq!(answer.field("holdline-source"), Some("lookup"), "{words}");
@@ -45,25 +46,24 @@ async fn a_submit_that_is_never_answered_is_found_while_it_stays_open() {
 
 #[tokio::test]
 async fn a_cut_once_only_answer_is_found_where_the_transaction_exists() {
-    let mut bench = holdline().start().await;
-    bench.allowed.polls_after_the_result = u32::MAX;
-    let answer = bench
-        .pay("order-1")
-        .words("once result-cut=30")
-        .send()
-        .await;
-    assert_eq!(
-        answer.is_gateway(200).field("holdline-source"),
-        Some("lookup")
-    );
-    bench.charges_of("order-1").is(1);
-    bench.submits_of("order-1").is(1);
+    for (wire, count) in on_both_wires([30]) {
+        let mut bench = holdline().over(wire).start().await;
+        bench.allowed.polls_after_the_result = u32::MAX;
+        let words = format!("once result-cut={count}");
+        let answer = bench.pay("order-1").words(&words).send().await;
+        assert_eq!(
+            answer.is_gateway(200).field("holdline-source"),
+            Some("lookup")
+        );
+        bench.charges_of("order-1").is(1);
+        bench.submits_of("order-1").is(1);
+    }
 }
 
 #[tokio::test]
 async fn a_cut_once_only_error_is_in_doubt_and_never_a_decline() {
-    for count in [0, 1, 40] {
-        let mut bench = holdline().hold(ms(500)).start().await;
+    for (wire, count) in on_both_wires([0, 1, 40]) {
+        let mut bench = holdline().over(wire).hold(ms(500)).start().await;
         bench.allowed.polls_after_the_result = u32::MAX;
         let words = format!("fail=422 result-cut={count}");
         bench

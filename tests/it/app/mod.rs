@@ -1,6 +1,7 @@
 //! The whole app against a simulated or a scripted gateway, read as prose.
 pub(crate) mod asking;
 pub(crate) mod bench;
+pub(crate) mod front;
 mod invariants;
 pub(crate) mod scripted;
 
@@ -15,6 +16,7 @@ mod operator;
 mod poll_faults;
 mod process;
 mod reads;
+mod records;
 mod relay;
 mod repeats;
 mod submit_faults;

@@ -1,5 +1,6 @@
 //! What may go wrong with polls: nothing of it is ever taken for the result.
 use super::bench::{Setup, holdline, ms, simulator, until};
+use super::front::{Wire, on_both_wires};
 use super::scripted::{Say, json, processing, raw, resulting, unknown};
 
 fn brief() -> Setup {
@@ -8,7 +9,7 @@ fn brief() -> Setup {
 
 #[tokio::test]
 async fn a_running_task_is_polled_whatever_the_code_and_whatever_stands_in_the_way() {
-    for words in [
+    for (wire, words) in on_both_wires([
         "flap=3",
         "flap=2@1",
         "lag=60",
@@ -25,8 +26,9 @@ async fn a_running_task_is_polled_whatever_the_code_and_whatever_stands_in_the_w
         "poll-cut=3",
         "wrong-id=3",
         "poll-silent=60",
-    ] {
+    ]) {
         let bench = holdline()
+            .over(wire)
             .configure(|config| config.upstream.answer_timeout = ms(1_000))
             .start()
             .await;
@@ -43,15 +45,15 @@ async fn a_running_task_is_polled_whatever_the_code_and_whatever_stands_in_the_w
 
 #[tokio::test]
 async fn faults_in_the_way_of_a_once_only_error_do_not_take_its_place() {
-    for words in [
+    for (wire, words) in on_both_wires([
         "flap=2",
         "poll-503=2",
         "poll-403=2",
         "poll-html=2",
         "poll-500=2",
         "wrong-id=2",
-    ] {
-        let bench = holdline().start().await;
+    ]) {
+        let bench = holdline().over(wire).start().await;
         let answer = bench
             .pay("a")
             .words(&format!("once fail=422 {words}"))
@@ -176,15 +178,21 @@ async fn what_never_becomes_a_result_is_never_told_as_one() {
             ),
         ),
     ];
-    for (name, say) in never {
+    for (wire, (name, say)) in on_both_wires(never) {
+        // Long enough for some polls, and for the handshakes before them.
+        let hold = match wire {
+            Wire::Plain => ms(120),
+            Wire::Tls => ms(300),
+        };
         let bench = holdline()
-            .hold(ms(120))
+            .over(wire)
+            .hold(hold)
             .gateway(resulting(move |_| say.clone()))
             .start()
             .await;
         let answer = bench.pay("a").send().await;
         answer.is_in_progress();
-        assert!(bench.heard().len() > 3, "{name}");
+        assert!(bench.heard().len() > 3, "{wire:?}: {name}");
         bench.submits_heard().is(1);
     }
 }
@@ -216,8 +224,11 @@ async fn a_200_cut_at_every_offset_is_read_again() {
             r#"{"transaction":{"uid":"1-a","status":"successful"}}"#,
         )
     };
-    for count in 0..result().len() {
+    let plain = (0..result().len()).map(|count| (Wire::Plain, count));
+    let tls = (0..result().len()).step_by(11);
+    for (wire, count) in plain.chain(tls.map(|count| (Wire::Tls, count))) {
         let bench = holdline()
+            .over(wire)
             .gateway(resulting(move |before| match before {
                 0 => result().cut(count),
                 _ => result(),
@@ -314,16 +325,19 @@ async fn a_redirected_poll_is_not_followed_and_takes_no_credentials_along() {
 
 #[tokio::test]
 async fn a_slow_loris_meets_the_deadline_of_the_answer_and_polling_goes_on() {
-    let bench = holdline()
-        .configure(|config| config.upstream.answer_timeout = ms(100))
-        .gateway(resulting(|before| match before {
-            0 => raw("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"tra").hanging(),
-            1 => raw("").hanging(),
-            _ => json(200, r#"{"transaction":{"uid":"1-a"}}"#),
-        }))
-        .start()
-        .await;
-    bench.pay("a").send().await.is_gateway(200);
+    for wire in [Wire::Plain, Wire::Tls] {
+        let bench = holdline()
+            .over(wire)
+            .configure(|config| config.upstream.answer_timeout = ms(100))
+            .gateway(resulting(|before| match before {
+                0 => raw("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"tra").hanging(),
+                1 => raw("").hanging(),
+                _ => json(200, r#"{"transaction":{"uid":"1-a"}}"#),
+            }))
+            .start()
+            .await;
+        bench.pay("a").send().await.is_gateway(200);
+    }
 }
 
 #[tokio::test]

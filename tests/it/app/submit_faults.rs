@@ -3,6 +3,7 @@ use holdline::simulator::faults::Words;
 use tokio::net::TcpListener;
 
 use super::bench::{Bench, Setup, holdline, ms, simulator};
+use super::front::{Wire, on_both_wires};
 use super::scripted::{Say, accepted, json, processing, raw, script, submitting};
 
 /// Short enough that a doubt is told soon: a request with a tracking id is searched for until its
@@ -116,8 +117,12 @@ async fn a_reset_after_every_number_of_bytes_is_in_doubt_and_never_sent_again() 
 #[tokio::test]
 async fn an_answer_cut_at_every_offset_is_in_doubt_and_never_a_second_submit() {
     let whole = accepted().len();
-    for count in (0..whole).step_by(7).chain(whole - 3..whole) {
+    let plain = (0..whole).step_by(7).chain(whole - 3..whole);
+    let tls = (0..whole).step_by(23).chain([whole - 1]);
+    let cases = plain.map(|count| (Wire::Plain, count));
+    for (wire, count) in cases.chain(tls.map(|count| (Wire::Tls, count))) {
         let bench = holdline()
+            .over(wire)
             .hold(ms(150))
             .gateway(submitting(move |_| accepted().cut(count)))
             .start()
@@ -130,7 +135,7 @@ async fn an_answer_cut_at_every_offset_is_in_doubt_and_never_a_second_submit() {
 
 #[tokio::test]
 async fn without_a_tracking_id_the_doubt_is_told_at_once() {
-    for fault in [
+    for (wire, fault) in on_both_wires([
         "swallow",
         "cut-fields",
         "cut-body=20",
@@ -148,8 +153,8 @@ async fn without_a_tracking_id_the_doubt_is_told_at_once() {
         "id=twice",
         "urls=none",
         "huge",
-    ] {
-        let bench = holdline().start().await;
+    ]) {
+        let bench = holdline().over(wire).start().await;
         let ask = || bench.post("/transactions/payments").words(fault);
         let answer = ask().send().await;
         answer.is_in_doubt();
@@ -373,14 +378,15 @@ async fn odd_status_lines_and_framings_are_in_doubt() {
         ("a length beyond the end", length("9").closing()),
         ("a gigantic length", length("99999999999999999999")),
     ];
-    for (name, say) in odd {
+    for (wire, (name, say)) in on_both_wires(odd) {
         let bench = holdline()
+            .over(wire)
             .gateway(submitting(move |_| say.clone()))
             .start()
             .await;
         let answer = bench.post("/transactions/payments").send().await;
         answer.is_in_doubt();
-        assert_eq!(bench.heard().len(), 1, "{name}");
+        assert_eq!(bench.heard().len(), 1, "{wire:?}: {name}");
     }
 }
 

@@ -26,6 +26,7 @@ fn every_configuration_is_sound_and_its_process_has_time_to_drain() {
     let sidecar = read("deploy/kubernetes/sidecar.yaml");
     let values = read("deploy/helm/holdline/values.yaml");
     let alone = read("deploy/helm/holdline/tests/alone.yaml");
+    let tls = read("deploy/helm/holdline/tests/tls.yaml");
     let grace = "terminationGracePeriodSeconds:";
     let granted = [
         (
@@ -35,6 +36,11 @@ fn every_configuration_is_sound_and_its_process_has_time_to_drain() {
         (blocks(&sidecar, "config.toml"), seconds(&sidecar, grace)),
         (blocks(&values, "config"), seconds(&values, grace)),
         (blocks(&alone, "config"), seconds(&values, grace)),
+        (blocks(&tls, "config"), seconds(&values, grace)),
+        (
+            vec![read("deploy/compose/holdline-tls.toml")],
+            seconds(&compose, "stop_grace_period:"),
+        ),
         (
             vec![read("config.toml.example")],
             seconds(&read("deploy/holdline.service"), "TimeoutStopSec="),

@@ -53,6 +53,11 @@ async fn where_bodies_have_no_room_a_new_one_is_refused_and_a_repeat_is_known_al
     }
     let _held = large(&bench, "hanging").open().await;
     until("it is submitted", || bench.submits_heard_so_far() == 4).await;
+    let taken = large(&bench, "hanging").body_bytes().len() - 16 * 1024;
+    bench
+        .metric(&format!("holdline_bodies_bytes {taken}\n"))
+        .await;
+    bench.metric("holdline_bodies_turned_away_total 0\n").await;
 
     for asking in [large(&bench, "new"), large(&bench, "new").key("k")] {
         asking.send().await.is_refusal(503);
@@ -64,6 +69,7 @@ async fn where_bodies_have_no_room_a_new_one_is_refused_and_a_repeat_is_known_al
     rotated.send().await.is_in_doubt();
     chunked(large(&bench, "new")).send().await.is_in_doubt();
     assert_eq!(bench.submits_heard_so_far(), 4, "nothing of them was sent");
+    bench.metric("holdline_bodies_turned_away_total 5\n").await;
     // Ordinary bodies need no room, and their repeats join.
     let _small = bench.pay("small").open().await;
     let _again = bench.pay("small").open().await;

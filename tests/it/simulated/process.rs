@@ -46,7 +46,8 @@ impl World {
         let drain = Drain::new();
         let results = Arc::new(Results::new(setting.results.clone()));
         let client = client(&network, &start, start.origin, clock);
-        let flights = flights(setting, clock, &drain, &start, &results);
+        let schedules = schedules(setting);
+        let flights = flights(setting, clock, &drain, &start, &results, &schedules);
         Self {
             clock,
             network,
@@ -55,6 +56,7 @@ impl World {
             results,
             life: start.life.clone(),
             flights,
+            schedules,
             start,
             upstream: Arc::new(exchange::Gateway {
                 name: "sim".into(),
@@ -67,9 +69,18 @@ impl World {
 
     /// The same world with a map of flights that knows of none.
     pub(crate) fn reopened(&self, setting: &Setting) -> Self {
-        let flights = flights(setting, self.clock, &self.drain, &self.start, &self.results);
+        let schedules = schedules(setting);
+        let flights = flights(
+            setting,
+            self.clock,
+            &self.drain,
+            &self.start,
+            &self.results,
+            &schedules,
+        );
         Self {
             flights,
+            schedules,
             ..self.clone()
         }
     }
@@ -90,7 +101,15 @@ impl World {
         assert!(dead.len() <= self.flights.census().flights);
         let results = Arc::new(Results::new(setting.results.clone()));
         let drain = Drain::new();
-        let flights = flights(setting, self.clock, &drain, &self.start, &results);
+        let schedules = schedules(setting);
+        let flights = flights(
+            setting,
+            self.clock,
+            &drain,
+            &self.start,
+            &results,
+            &schedules,
+        );
         let retention = setting.results.retention;
         let mut past = Past::new(flights.hash_key().clone(), self.start.stamps, retention);
         for exchange in self.journal.remembered() {
@@ -99,6 +118,7 @@ impl World {
         let recovered = flights.recover(past, gateways);
         let world = Self {
             flights,
+            schedules,
             drain,
             results,
             ..self.clone()
@@ -133,6 +153,7 @@ fn flights(
     drain: &Drain,
     start: &Start,
     results: &Arc<Results>,
+    schedules: &Schedules,
 ) -> Flights {
     let (exchange, polling) = (&setting.exchange, &setting.polling);
     Flights::new(Parts {
@@ -155,7 +176,7 @@ fn flights(
         recorder: Arc::new(start.journal.clone()),
         results: Arc::clone(results),
         metrics: exchange::Metrics::default(),
-        schedules: schedules(setting),
+        schedules: schedules.clone(),
     })
 }
 

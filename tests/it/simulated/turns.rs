@@ -1,17 +1,26 @@
 //! A gateway that takes so many polls a second: what is beyond that waits, whatever the schedule.
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
-use holdline::polling::ScheduleKind;
+use bytes::Bytes;
+use futures_util::future::{join, join_all, join3};
+use holdline::exchange::{Credentials, Read, ReadOutcome, ReadPolicy};
+use holdline::message::{Body, StoredResponse};
+use holdline::polling::{self, Backoff, ScheduleKind};
+use holdline::protocol::{BEGATEWAY, Route};
 use holdline::simulator::Latency;
 use holdline::timing::Moment;
+use http::header::AUTHORIZATION;
+use http::{Method, Request};
 
-use super::world::{Ask, Reply, Setting, World};
+use super::world::{Ask, HOLD, Reply, Setting, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// What the gateway takes a second.
 const LIMIT: usize = 5;
 const PAYMENTS: u64 = 40;
+
+const BALANCE: &[u8] = br#"{"request":{"currency":"USD"}}"#;
 
 fn world(schedule: ScheduleKind) -> World {
     let mut setting = Setting::default();
@@ -38,6 +47,35 @@ async fn pay(world: &World, asks: &[Ask]) -> Vec<Reply> {
         }
     }
     replies
+}
+
+/// Asks for the balance as the proxy does, and waits for the answer as long as it is held.
+async fn read(world: &World, words: &str, hold: Duration) -> Option<StoredResponse> {
+    let Route::Converted(conversion) = BEGATEWAY.route(&Method::POST, "/balance") else {
+        panic!("a balance query converts");
+    };
+    let request = Request::post("/async/balance")
+        .header(AUTHORIZATION, Ask::payment("").authorization())
+        .header("x-api-version", "2")
+        .header("simulate", words)
+        .body(Body::from(Bytes::from_static(BALANCE)))
+        .unwrap();
+    let read = Read {
+        gateway: Arc::clone(&world.upstream),
+        conversion,
+        credentials: Credentials::of(request.headers(), &BEGATEWAY.shape_fields).unwrap(),
+        request,
+        held_until: world.clock.now() + hold,
+    };
+    let policy = ReadPolicy {
+        schedules: world.schedules.clone(),
+        backoff: Backoff::new(&polling::Config::default()),
+        unknown_grace: SECOND,
+    };
+    match tokio::time::timeout(hold, read.run(policy, world.clock)).await {
+        Ok(ReadOutcome::Answer(answer)) => Some(answer),
+        Ok(ReadOutcome::NotAsynchronous | ReadOutcome::Failed) | Err(_) => None,
+    }
 }
 
 /// When polls came, the earliest first. Fails if more came within a second than the gateway takes.
@@ -81,6 +119,50 @@ async fn the_last_poll_before_the_end_of_a_hold_does_not_wait_behind_others() {
         world.pay(&ask).await.answer().settle(true);
     };
     join(pay(&world, &asks("delay=60000")), late).await;
+    polled(&world);
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_and_payments_share_the_turns_of_their_gateway() {
+    for schedule in [
+        ScheduleKind::Fixed,
+        ScheduleKind::Exponential,
+        ScheduleKind::Learned,
+    ] {
+        let world = world(schedule);
+        let reads = (0..PAYMENTS).map(|_| read(&world, "", HOLD));
+        let asks = asks("");
+        let (replies, answers) = join(pay(&world, &asks), join_all(reads)).await;
+        for reply in replies {
+            reply.answer();
+        }
+        for answer in answers {
+            assert_eq!(answer.expect("a balance").status, 200);
+        }
+        let tasks = world.ledger().tasks;
+        let asked = |path: &str| tasks.iter().filter(|it| it.path == path).count() as u64;
+        assert_eq!(asked("/async/balance"), PAYMENTS, "{schedule:?}");
+        polled(&world);
+        world.is_empty().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_not_held_much_longer_does_not_wait_behind_payments() {
+    let world = world(ScheduleKind::Learned);
+    let asks = asks("delay=60000");
+    let late = async {
+        world.pass(2 * SECOND).await;
+        read(&world, "delay=5000", 6 * SECOND).await
+    };
+    let patient = async {
+        world.pass(2 * SECOND).await;
+        read(&world, "delay=5000", HOLD).await
+    };
+    let (_, late, patient) = join3(pay(&world, &asks), late, patient).await;
+    assert_eq!(late.expect("a balance in time").status, 200);
+    assert_eq!(patient.expect("a balance").status, 200);
     polled(&world);
     world.is_empty().await;
 }

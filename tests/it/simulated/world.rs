@@ -13,7 +13,7 @@ use holdline::exchange::{
     Identity, Key, Order, Refusal, Submission, Told,
 };
 use holdline::message::StoredResponse;
-use holdline::polling;
+use holdline::polling::{self, Schedules};
 use holdline::protocol::{BEGATEWAY, MatchFacts, Route};
 use holdline::results::{self, Results};
 use holdline::simulator::{Gateway, Latency, Ledger, Settings, Shop};
@@ -74,6 +74,7 @@ pub(crate) struct World {
     pub(crate) network: Network,
     pub(crate) journal: Journal,
     pub(crate) flights: Flights,
+    pub(crate) schedules: Schedules,
     pub(crate) drain: Drain,
     pub(crate) results: Arc<Results>,
     pub(crate) life: Life,

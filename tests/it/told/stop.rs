@@ -103,9 +103,7 @@ async fn what_ends_within_the_drain_is_given_and_no_new_payment_is_taken() {
     let ready = Asking::new(holdline.operator(), "GET", "/readyz").anonymous();
     assert_eq!(ready.send().await.status, 503);
     waiting.send(&pay(&holdline, 2).bytes()).await;
-    if let Some(refused) = waiting.try_answer().await {
-        assert_eq!(refused.field("holdline-outcome"), Some("not-submitted"));
-    }
+    waiting.answer().await.is_refusal(503);
     pay(&holdline, 3).send().await.is_refusal(503);
     upstream.gateway.finish_held();
     held.answer().await.is_gateway(200);
@@ -116,6 +114,22 @@ async fn what_ends_within_the_drain_is_given_and_no_new_payment_is_taken() {
         (&1.into(), &0.into())
     );
     assert_eq!(upstream.gateway.ledger().submits.len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_never_asks_does_not_draw_out_the_stop() {
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    holdline.write("[drain]\ntimeout = \"10m\"\n");
+    holdline.start().await;
+    let mut silent = Line::connect(holdline.address()).await;
+    // An answer to a later connection shows that the silent one was accepted before.
+    Asking::new(holdline.address(), "GET", "/")
+        .anonymous()
+        .send()
+        .await;
+    assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
+    assert!(silent.try_answer().await.is_none());
 }
 
 #[tokio::test]
