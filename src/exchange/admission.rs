@@ -96,6 +96,17 @@ pub struct Held {
     pub told: oneshot::Receiver<Told>,
 }
 
+/// What is known of a request.
+enum Known {
+    /// An equal one runs.
+    Flight(Arc<Flight>),
+    /// An equal one of the same shop runs, under another secret.
+    OtherSecret,
+    /// An equal one has ended, and is remembered.
+    Ended(Fact),
+    Nothing,
+}
+
 /// What is known of a task whose result is asked for by hand.
 pub enum TaskAnswer {
     /// Its answer.
@@ -120,22 +131,50 @@ impl Context {
             fingerprint,
             ..order.identity
         };
-        // A flight is newer than any fact of the same request.
-        if let Some(flight) = table.find(&fingerprint) {
-            if flight.identity.credential != identity.credential {
-                return Admission::OtherSecret;
-            }
-            return self.join(Arc::clone(flight), order);
-        }
-        let name = self.hash_key.fact(fingerprint, identity.credential);
-        if let Some(fact) = table.facts.find(&name, now) {
-            return self.ended(&fact, order);
+        match self.known(&table, identity, now) {
+            Known::Flight(flight) => return self.join(flight, order),
+            Known::OtherSecret => return Admission::OtherSecret,
+            Known::Ended(fact) => return self.ended(&fact, order),
+            Known::Nothing => {}
         }
         if let Err(refusal) = self.may_start(&mut table, &order, now) {
             self.metrics.refused(refusal);
             return Admission::Refused(refusal);
         }
         self.start(&mut table, Order { identity, ..order }, kin)
+    }
+
+    /// The same for a request that may not start: `None` if no equal one runs or has ended.
+    pub(super) fn readmit(self: &Arc<Self>, order: Order) -> Option<Admission> {
+        let kin = Kin::of(&self.hash_key, order.identity, &order.key, &order.facts);
+        let now = self.clock.now();
+        let table = self.table();
+        let identity = Identity {
+            fingerprint: self.free_place(&table, order.identity.fingerprint, &kin),
+            ..order.identity
+        };
+        match self.known(&table, identity, now) {
+            Known::Flight(flight) => Some(self.join(flight, order)),
+            Known::OtherSecret => Some(Admission::OtherSecret),
+            Known::Ended(fact) => Some(self.ended(&fact, order)),
+            Known::Nothing => None,
+        }
+    }
+
+    fn known(&self, table: &Table, identity: Identity, now: Moment) -> Known {
+        // A flight is newer than any fact of the same request.
+        if let Some(flight) = table.find(&identity.fingerprint) {
+            return if flight.identity.credential == identity.credential {
+                Known::Flight(Arc::clone(flight))
+            } else {
+                Known::OtherSecret
+            };
+        }
+        let name = self
+            .hash_key
+            .fact(identity.fingerprint, identity.credential);
+        let fact = table.facts.find(&name, now);
+        fact.map_or(Known::Nothing, Known::Ended)
     }
 
     /// The fingerprint under which the request is found or starts. A merchant that wants equal

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::flight::{Answer, Command, Flight};
+use super::journey;
 use super::machine::{Event, Polled, Submitted};
 use super::order::Credentials;
 use super::recorder::Appending;
@@ -135,7 +136,7 @@ pub(super) fn await_answer(
             Err(error) => {
                 context.metrics.submit_lost();
                 flight.hear(Heard::Failed(error.cause));
-                tracing::debug!(exchange = %flight.id, %error, "the submit was not answered whole");
+                journey::tell_submit_lost(&flight, &error);
                 Event::SubmitLost
             }
         })
@@ -248,7 +249,7 @@ pub(super) fn poll(
             Err(error) => {
                 context.metrics.poll_lost();
                 flight.hear(Heard::Failed(error.cause));
-                tracing::debug!(exchange = %flight.id, %error, "a poll was not answered whole");
+                journey::tell_poll_lost(&flight, &error);
                 Event::PollLost
             }
         };

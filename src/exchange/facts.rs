@@ -76,6 +76,10 @@ impl Facts {
         self.order.push_back((name, fact));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     pub(super) fn find(&self, name: &FactName, now: Moment) -> Option<Fact> {
         let number = self.numbers.get(name)?.wrapping_sub(self.first);
         let (_, fact) = self.order.get(usize::try_from(number).ok()?)?;

@@ -3,10 +3,11 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::flight::{Answer, Flight};
-use super::machine::Outcome;
+use super::machine::{Outcome, Standing};
 use crate::polling::Took;
 use crate::protocol::{RequestId, Transaction};
 use crate::telemetry::Capped;
+use crate::upstream::{self, Cause};
 
 impl Flight {
     /// True while it waits for a client or the operator only: a task that is known, and whose
@@ -85,6 +86,75 @@ pub(super) fn tell_duration(context: &Context, flight: &Flight, outcome: &Outcom
         let took = Took { after, by, pending };
         let route = flight.conversion.operation.name();
         context.schedules.learn(flight.gateway_name(), route, took);
+    }
+}
+
+/// A client's hold is over, and the exchange goes on.
+pub(super) fn tell_hold_over(flight: &Flight, standing: Standing) {
+    let facts = flight.facts();
+    macro_rules! line {
+        ($level:ident, $outcome:literal) => {
+            tracing::$level!(
+                target: "holdline::exchange",
+                exchange = %flight.id,
+                request_id = flight.ticket(),
+                key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
+                tracking_id = %Capped(facts.tracking_id.as_deref().unwrap_or_default()),
+                amount = %Capped(facts.amount.as_deref().unwrap_or_default()),
+                currency = %Capped(facts.currency.as_deref().unwrap_or_default()),
+                gateway = %flight.gateway_name(),
+                operation = flight.conversion.operation.name(),
+                outcome = $outcome,
+                trace_id = flight.trace().map(|it| it.trace_id()),
+                parent_id = flight.trace().map(|it| it.parent_id()),
+                "hold over"
+            )
+        };
+    }
+    match standing {
+        Standing::InProgress => line!(info, "in-progress"),
+        Standing::InDoubt => line!(warn, "in-doubt"),
+    }
+}
+
+/// The submit was sent, and no whole answer to it came: from here on nobody knows what became of it.
+pub(super) fn tell_submit_lost(flight: &Flight, error: &upstream::Error) {
+    let facts = flight.facts();
+    tracing::warn!(
+        target: "holdline::exchange",
+        exchange = %flight.id,
+        key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
+        tracking_id = %Capped(facts.tracking_id.as_deref().unwrap_or_default()),
+        amount = %Capped(facts.amount.as_deref().unwrap_or_default()),
+        currency = %Capped(facts.currency.as_deref().unwrap_or_default()),
+        gateway = %flight.gateway_name(),
+        operation = flight.conversion.operation.name(),
+        %error,
+        "the submit was not answered whole"
+    );
+}
+
+/// A poll brought no whole answer. One that is too large will be so again, until the limit is raised.
+pub(super) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
+    match error.cause {
+        Cause::AnswerTooLarge => tracing::warn!(
+            target: "holdline::exchange",
+            exchange = %flight.id,
+            request_id = flight.ticket(),
+            "the result is larger than limits.answer"
+        ),
+        Cause::Dns
+        | Cause::Refused
+        | Cause::ConnectTimeout
+        | Cause::Certificate
+        | Cause::Handshake
+        | Cause::Terminated
+        | Cause::AnswerTimeout
+        | Cause::Malformed
+        | Cause::Exhausted
+        | Cause::RequestBody => {
+            tracing::debug!(exchange = %flight.id, %error, "a poll was not answered whole");
+        }
     }
 }
 

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::flight::{Answer, Core, Flight};
-use super::machine::{Actions, Event, Outcome, Polled, Submitted, Timer};
+use super::journey;
+use super::machine::{Actions, Event, Outcome, Polled, Standing, Submitted, Timer};
 use super::trail::{Answered, Ending, Heard, Trail, What};
 use crate::protocol::PollAnswer;
 use crate::timing::Moment;
@@ -85,9 +86,15 @@ impl Flight {
         self.note(What::Given(waiters), now);
     }
 
-    /// A client that waits was told that the exchange goes on.
+    /// A client that waited is told how the exchange stands, since its hold is over.
     pub fn hold_ended(&self, now: Moment) {
-        self.note(What::HoldOver, now);
+        let (standing, doubt) = self.standing();
+        let what = match (standing, doubt) {
+            (Standing::InDoubt, Some(doubt)) => What::Told(Ending::InDoubt(doubt), 1),
+            (Standing::InDoubt, None) | (Standing::InProgress, _) => What::HoldOver,
+        };
+        self.note(what, now);
+        journey::tell_hold_over(self, standing);
     }
 
     /// A client that waited hung up.

@@ -122,6 +122,11 @@ impl Table {
         Kindred { key, overlaps }
     }
 
+    /// True while there is a flight, or a fact of one that ended.
+    pub(super) fn remembers(&self) -> bool {
+        !self.flights.is_empty() || !self.facts.is_empty()
+    }
+
     /// Takes a flight out of the map and the indices.
     pub(super) fn leave(&mut self, flight: &Arc<Flight>) {
         self.flights.remove(&flight.identity.fingerprint);

@@ -51,7 +51,7 @@ impl From<Unread> for Problem {
 }
 
 /// What the head of a payment asks for: its order, but for the body.
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     requester: Requester,
     given: GivenKey<'a>,
     path: PathAndQuery,
@@ -101,7 +101,7 @@ impl Asked<'_> {
 
 /// What an order leaves with the request that is held for it.
 #[derive(Clone, Copy)]
-struct Holding {
+pub(super) struct Holding {
     arrived_at: Moment,
     until: Moment,
     /// The preference of the client that shortened the hold.
@@ -131,8 +131,12 @@ impl Drop for Waiting {
 }
 
 impl Proxy {
-    pub(super) async fn exchange(self, incomer: Incomer, conversion: &'static Conversion) -> Reply {
-        let (order, holding, body) = match self.order(incomer, conversion).await {
+    pub(super) async fn exchange(
+        self,
+        mut incomer: Incomer,
+        conversion: &'static Conversion,
+    ) -> Reply {
+        let (order, holding) = match self.order(&mut incomer, conversion).await {
             Ok(ordered) => ordered,
             Err(problem) => return self.refuse(problem).into(),
         };
@@ -141,7 +145,20 @@ impl Proxy {
             has_place: place.is_some(),
             ..order
         };
-        match Box::pin(self.shared.flights.request(order).opened()).await {
+        let admission = self.shared.flights.request(order);
+        let admission = Box::pin(admission.opened()).await;
+        self.admitted(admission, holding, place, incomer.body)
+    }
+
+    /// What an admitted request is told, now or later; its `body` is at its end.
+    pub(super) fn admitted(
+        self,
+        admission: Admission,
+        holding: Holding,
+        place: Option<Place>,
+        body: Incoming,
+    ) -> Reply {
+        match admission {
             Admission::Held(held) => {
                 let waiting = Waiting {
                     proxy: self,
@@ -155,33 +172,32 @@ impl Proxy {
         }
     }
 
-    /// Reads a request whole and makes it an order. Gives its body back, at its end.
-    async fn order(
+    /// Reads a request whole and makes it an order. Its body is at its end then.
+    pub(super) async fn order(
         &self,
-        incomer: Incomer,
+        incomer: &mut Incomer,
         conversion: &'static Conversion,
-    ) -> Result<(Order, Holding, Incoming), Problem> {
+    ) -> Result<(Order, Holding), Problem> {
         let Incomer {
             head,
-            body: mut incoming,
+            body: incoming,
             gateway,
             arrived_at,
         } = incomer;
         let hash_key = self.shared.flights.hash_key();
-        let asked = self.asked(&head, &gateway)?;
+        let asked = self.asked(head, gateway)?;
         let shape = asked.credentials.shape();
-        let parts = asked.fingerprint_parts(&head, &shape);
-        let body = match self.read_body(&mut incoming).await {
+        let parts = asked.fingerprint_parts(head, &shape);
+        let body = match self.read_body(incoming).await {
             Ok(body) => body,
-            Err(Unread::Fault(fault)) => return Err(Problem::Body(fault)),
-            Err(Unread::NoRoom { read }) => {
+            Err(unread) => {
                 let (credential, fields) = (asked.requester.credential, &head.headers);
-                let turned_away = self.turn_away(parts, credential, fields, read, &mut incoming);
-                return Err(Box::pin(turned_away).await);
+                let told = self.unread(unread, parts, credential, fields, incoming);
+                return Err(Box::pin(told).await);
             }
         };
         let read_at = self.shared.clock.now();
-        let holding = self.holding(&head.headers, arrived_at);
+        let holding = self.holding(&head.headers, *arrived_at);
         let identity = asked.identity(hash_key.fingerprint(parts.with_body(&body)));
         let key = asked.key(hash_key);
         let order = Order {
@@ -189,22 +205,26 @@ impl Proxy {
             conversion,
             identity,
             submission: Box::new(Submission {
-                fields: asked.submit_fields(&head, &key, gateway.profile),
+                fields: asked.submit_fields(head, &key, gateway.profile),
                 path: asked.twin,
                 body,
             }),
             key,
             credentials: Box::new(asked.credentials),
-            gateway,
+            gateway: Arc::clone(gateway),
             read_at,
             hold_until: holding.until,
             has_place: true,
         };
-        Ok((order, holding, incoming))
+        Ok((order, holding))
     }
 
     /// Reads a payment's head.
-    fn asked<'a>(&'a self, head: &'a Head, gateway: &Gateway) -> Result<Asked<'a>, Problem> {
+    pub(super) fn asked<'a>(
+        &'a self,
+        head: &'a Head,
+        gateway: &Gateway,
+    ) -> Result<Asked<'a>, Problem> {
         let (fields, profile) = (&head.headers, gateway.profile);
         let hash_key = self.shared.flights.hash_key();
         let requester = Requester::of(hash_key, &gateway.name, fields).map_err(Problem::Key)?;
@@ -378,13 +398,5 @@ impl Waiting {
         let flight = &self.held.flight;
         shared.metrics.hold_expired();
         flight.hold_ended(shared.clock.now());
-        tracing::info!(
-            target: "holdline::exchange",
-            exchange = %flight.id(),
-            request_id = flight.ticket(),
-            trace_id = flight.trace().map(|it| it.trace_id()),
-            parent_id = flight.trace().map(|it| it.parent_id()),
-            "hold over"
-        );
     }
 }

@@ -1,31 +1,62 @@
-//! A body that finds no room in memory. It is read on and not kept: its fingerprint alone tells
-//! whether it is the repeat of what runs, which must never be told that nothing was sent.
+//! A body that finds no room in memory, or is larger than may be now. It is read on and not kept: its
+//! fingerprint alone tells whether it is the repeat of what runs, which must never be told that nothing
+//! was sent.
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use super::convert::Unread;
 use super::problem::{BodyFault, Problem};
 use super::service::Proxy;
 use crate::exchange::machine::Standing;
 use crate::exchange::{Credential, Fingerprint, FingerprintParts, Flight, Recogniser};
 
+/// The largest body that any configuration allows: no exchange has a larger one.
+const LARGEST: u64 = 64 * 1024 * 1024;
+
 impl Proxy {
-    /// What is told of a request whose body has no room: all but its body, what was `read` of that,
-    /// and the rest of it.
-    pub(super) async fn turn_away(
+    /// What is told of a request whose body was not read whole.
+    pub(super) async fn unread(
         &self,
+        unread: Unread,
         parts: FingerprintParts<'_>,
         credential: Credential,
         fields: &HeaderMap,
-        read: Bytes,
         rest: &mut Incoming,
     ) -> Problem {
         let length = fields.get(CONTENT_LENGTH);
-        let Some(length) = length.and_then(|it| it.to_str().ok()?.parse().ok()) else {
-            return Problem::Unrecognised;
+        let length: Option<u64> = length.and_then(|it| it.to_str().ok()?.parse().ok());
+        let (fault, read) = match (unread, length) {
+            (Unread::NoRoom { read }, _) => (BodyFault::NoRoom, read),
+            // What runs may have begun when more was allowed.
+            (Unread::Fault(fault @ BodyFault::TooLarge), Some(length))
+                if length <= LARGEST && self.shared.flights.remembers() =>
+            {
+                (fault, Bytes::new())
+            }
+            (Unread::Fault(fault), _) => return Problem::Body(fault),
         };
+        match length {
+            Some(length) => {
+                let read = (read, length);
+                self.turn_away(parts, credential, read, rest, fault).await
+            }
+            None => Problem::Unrecognised,
+        }
+    }
+
+    /// What is told of a request whose body is not kept: all but its body, what was read of that and how
+    /// long it is, and the rest of it. `fault` where it is no repeat.
+    async fn turn_away(
+        &self,
+        parts: FingerprintParts<'_>,
+        credential: Credential,
+        (read, length): (Bytes, u64),
+        rest: &mut Incoming,
+        fault: BodyFault,
+    ) -> Problem {
         let flights = &self.shared.flights;
         let recogniser = flights
             .hash_key()
@@ -35,7 +66,7 @@ impl Proxy {
         let limit = self.config.body_timeout;
         match tokio::time::timeout(limit, recognise(recogniser, rest)).await {
             Ok(Some(fingerprint)) => match flights.equal(&fingerprint) {
-                None => Problem::Body(BodyFault::NoRoom),
+                None => Problem::Body(fault),
                 Some(flight) if flight.opens_with(credential) => unfinished(&flight),
                 Some(_) => Problem::OtherSecret,
             },

@@ -3,6 +3,7 @@ mod config;
 mod convert;
 mod crowded;
 mod doubt;
+mod former;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod head;

@@ -155,6 +155,11 @@ impl Problem {
                 StatusCode::FORBIDDEN,
                 "This operation is switched off in [routes].",
             ),
+            Self::Relay {
+                cause: Cause::RequestBody,
+                sent,
+                safe,
+            } => relayed_in_part(sent, safe),
             Self::Relay { cause, sent, safe } => relayed(cause, sent, safe),
             Self::Read => unanswered_read(),
             Self::TooEarly => too_early(),
@@ -419,6 +424,18 @@ const fn wrong(status: StatusCode, message: &'static str) -> Words {
         error: ProxyError::HttpRequestError,
         message,
         retry_after: None,
+    }
+}
+
+/// The client's own body ended while it was passed on.
+const fn relayed_in_part(sent: Sent, safe: bool) -> Words {
+    match (sent, safe) {
+        (Sent::Never, _) | (Sent::Maybe, true) => body(BodyFault::Cut),
+        (Sent::Maybe, false) => Words {
+            message: "The request's body ended early, and its beginning was passed on. It may have \
+                      been executed: look it up before you repeat it.",
+            ..relayed(Cause::RequestBody, sent, safe)
+        },
     }
 }
 

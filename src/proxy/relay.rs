@@ -1,6 +1,7 @@
 //! Requests that are not converted: passed through as they are, streaming both ways.
 use std::sync::Arc;
 
+use http::request::Parts as Head;
 use http::{Method, Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -14,16 +15,21 @@ use crate::message::{Body, BodyError, Paced};
 
 impl Proxy {
     pub(super) async fn relay(self, incomer: Incomer) -> Response<Body> {
+        let body = self.relayed(incomer.body);
+        self.pass(incomer.head, &incomer.gateway, body).await
+    }
+
+    /// Passes a request on, with a body that was made ready for it.
+    pub(super) async fn pass(
+        &self,
+        head: Head,
+        gateway: &Arc<Gateway>,
+        body: Body,
+    ) -> Response<Body> {
         if let Some(problem) = self.refusal() {
             return self.refuse(problem);
         }
-        let Incomer {
-            head,
-            body,
-            gateway,
-            ..
-        } = incomer;
-        let mut request = Request::new(self.relayed(body));
+        let mut request = Request::new(body);
         *request.headers_mut() = respond::upstream_fields(head.headers, head.version);
         *request.method_mut() = head.method;
         *request.uri_mut() = head
@@ -35,7 +41,7 @@ impl Proxy {
         let safe = request.method().is_safe();
         let is_post = *request.method() == Method::POST;
         self.shared.metrics.relayed(is_post);
-        self.forward(&gateway, request, safe).await
+        self.forward(gateway, request, safe).await
     }
 
     /// A body as it goes on. A small one has most often come with its head.

@@ -68,6 +68,8 @@ enum Way {
     Exchange(&'static Conversion),
     Read(&'static Conversion),
     Task(RequestId),
+    /// Not converted any more: the repeat of what was, or this.
+    Former(&'static Conversion, Disposition),
     Relay,
     Refuse(Problem),
 }
@@ -108,6 +110,9 @@ impl Proxy {
             // These hold whole messages; boxed, they cost a payment nothing.
             Way::Read(conversion) => Box::pin(self.read(incomer, conversion)).await.into(),
             Way::Task(id) => Box::pin(self.task(incomer, id)).await.into(),
+            Way::Former(conversion, otherwise) => {
+                Box::pin(self.former(incomer, conversion, otherwise)).await
+            }
             Way::Relay => Box::pin(self.relay(incomer)).await.into(),
             Way::Refuse(problem) => self.refuse(problem).into(),
         }
@@ -117,7 +122,12 @@ impl Proxy {
         let path = head.uri.path();
         match gateway.profile.route(&head.method, path) {
             Route::Converted(conversion) => {
-                match self.config.routes.disposition(conversion.operation) {
+                let disposition = self.config.routes.disposition(conversion.operation);
+                let may_repeat = !conversion.safe && self.shared.flights.remembers();
+                match disposition {
+                    Disposition::Relay | Disposition::Refuse if may_repeat => {
+                        Way::Former(conversion, disposition)
+                    }
                     Disposition::Convert if conversion.safe => Way::Read(conversion),
                     Disposition::Convert => Way::Exchange(conversion),
                     Disposition::Relay => Way::Relay,

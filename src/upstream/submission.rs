@@ -73,7 +73,7 @@ impl Connection {
 
 impl Submission {
     /// Returns as soon as the operating system took the first byte of the request. An error says
-    /// [`Sent::Never`](super::Sent::Never): the connection died before that.
+    /// [`Sent::Never`]: the connection died before that.
     pub async fn handed_over(&mut self) -> Result<(), Error> {
         poll_fn(|context| self.poll_handed_over(context)).await
     }

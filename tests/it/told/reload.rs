@@ -95,6 +95,68 @@ async fn what_may_change_is_in_force_at_once_and_what_is_held_keeps_what_it_bega
     );
 }
 
+/// Another way of payments, and every key of the file that `holding` writes.
+fn routed(payments: &str) -> String {
+    format!("[hold]\ntimeout = \"20s\"\n[routes]\npayments = \"{payments}\"\n")
+}
+
+#[tokio::test]
+async fn the_repeat_of_what_runs_joins_it_though_its_route_is_converted_no_more() {
+    for (payments, other) in [("relay", 200), ("refuse", 403)] {
+        let (upstream, holdline) = holding(1_000).await;
+        let mut held = pay(&holdline, "runs").open().await;
+        crate::told::stop::submitted(&upstream, 1).await;
+        holdline.write(&routed(payments));
+        assert!(
+            said(&reload(&holdline).await, "in force from now on")
+                .contains(&"routes.payments".to_owned())
+        );
+        let mut repeat = pay(&holdline, "runs").open().await;
+        let (first, again) = (held.answer().await, repeat.answer().await);
+        assert_eq!(
+            first.is_gateway(200).uid(),
+            again.is_gateway(200).uid(),
+            "{payments}"
+        );
+        assert_eq!(upstream.gateway.ledger().charges.len(), 1, "{payments}");
+        assert_eq!(pay(&holdline, "other").send().await.status, other);
+    }
+}
+
+#[tokio::test]
+async fn the_repeat_of_what_is_kept_is_given_it_though_its_route_is_converted_no_more() {
+    let (upstream, mut holdline) = holding(50).await;
+    let keyed = |holdline: &Holdline| pay(holdline, "keyed").key("order-7");
+    let first = keyed(&holdline).send().await;
+    holdline.kill();
+    holdline.write(&routed("relay"));
+    holdline.start().await;
+    let again = keyed(&holdline).send().await;
+    assert_eq!(first.is_gateway(200).uid(), again.is_gateway(200).uid());
+    assert_eq!(upstream.gateway.ledger().charges.len(), 1);
+    assert_eq!(pay(&holdline, "other").send().await.status, 200);
+    assert_eq!(
+        upstream.gateway.ledger().charges.len(),
+        2,
+        "it was passed on"
+    );
+}
+
+#[tokio::test]
+async fn the_repeat_of_what_runs_is_not_too_large_though_the_limit_was_lowered() {
+    let (upstream, holdline) = holding(1_000).await;
+    let note = format!("\"note\":\"{}\",", "x".repeat(2048));
+    let mut held = pay(&holdline, "large").members(&note).open().await;
+    crate::told::stop::submitted(&upstream, 1).await;
+    holdline.write("[hold]\ntimeout = \"20s\"\n[limits]\nbody = \"1KiB\"\n");
+    reload(&holdline).await;
+    let repeat = pay(&holdline, "large").members(&note).send().await;
+    repeat.is_ours(504, "P.1019", "in-progress");
+    let other = pay(&holdline, "other").members(&note).send().await;
+    assert_eq!(other.status, 413);
+    held.answer().await.is_gateway(200);
+}
+
 #[tokio::test]
 async fn a_broken_file_is_told_with_every_fault_and_the_old_one_stays() {
     let (_upstream, holdline) = holding(50).await;
