@@ -1,17 +1,17 @@
 //! The schedules of every gateway and route: whom an exchange asks for its own, and tells how long
 //! its task took.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::budget::Budget;
 use super::config::{Config, ScheduleKind};
+use super::gateway::Gateway;
 use super::kept::{self, Kept, KeptError};
-use super::lately::Lately;
-use super::learner::{Learner, Rules};
+use super::learner::Learner;
 use super::metrics::Metrics;
-use super::plan::Expected;
-use super::queue::{Place, Queue, Turn};
+use super::named::Named;
+use super::queue::{Place, Turn};
+use super::rules::Rules;
 use super::schedule::Schedule;
 use super::sketch::Sketch;
 use crate::timing::Moment;
@@ -31,18 +31,9 @@ struct Shared {
 struct State {
     config: Config,
     horizon: Duration,
-    gateways: BTreeMap<Box<str>, Gateway>,
+    gateways: Named<Gateway>,
     /// True if something was learned since all of it was last told.
     is_untold: bool,
-}
-
-#[derive(Debug)]
-struct Gateway {
-    budget: Budget,
-    queue: Queue,
-    routes: BTreeMap<Box<str>, Learner>,
-    /// What polls really brought, by route.
-    lately: BTreeMap<Box<str>, Lately>,
 }
 
 /// How an exchange's task went, as its polls tell.
@@ -63,7 +54,7 @@ impl Schedules {
         let state = State {
             config,
             horizon: hold,
-            gateways: BTreeMap::new(),
+            gateways: Named::new(),
             is_untold: false,
         };
         Self(Arc::new(Shared {
@@ -81,17 +72,11 @@ impl Schedules {
         }
         (state.config, state.horizon) = (config, hold);
         let limit = state.config.max_per_second;
-        let rules = state.rules();
-        for gateway in state.gateways.values_mut() {
-            gateway.budget.limit(limit);
-            gateway.queue.limit(limit);
-            let price = gateway.budget.price(rules.price);
-            for learner in gateway.routes.values_mut() {
-                learner.follow(rules, price);
-            }
+        let rules = state.learns().then(|| state.rules());
+        for gateway in state.gateways.all() {
+            gateway.limit(limit);
+            gateway.follow(rules);
         }
-        // What no longer is in force would stand there as if it were; the rest is told again soon.
-        self.0.metrics.forget();
     }
 
     /// The schedule of one exchange of a gateway and a route, which begins now.
@@ -101,42 +86,33 @@ impl Schedules {
             ScheduleKind::Fixed => Schedule::fixed(&state.config),
             ScheduleKind::Exponential => Schedule::exponential(&state.config),
             ScheduleKind::Learned => {
-                state.gateway(gateway).budget.pass(now);
-                let learner = state.learner(gateway, route);
-                let steps = learner.steps();
-                self.0.metrics.priced(gateway, route, learner);
-                Schedule::Planned {
-                    steps,
-                    longest: state.config.max_interval,
-                }
+                let (rules, longest) = (state.rules(), state.config.max_interval);
+                let steps = self.with_gateway(&mut state, gateway, |gateway| {
+                    gateway.steps(route, rules, now)
+                });
+                Schedule::Planned { steps, longest }
             }
         }
     }
 
     /// Takes what an exchange tells.
     pub fn learn(&self, gateway: &str, route: &str, took: Took) {
-        let Took { after, by, pending } = took;
         let mut state = self.state();
-        if let Some(by) = by {
-            let (waited, polls) = (
-                state.delay(gateway, route, after, by),
-                pending.saturating_add(1),
-            );
-            let lately = &mut state.gateway(gateway).lately;
-            let lately = lately.entry(route.into()).or_default();
-            lately.found(polls, waited);
-            self.0.metrics.found(gateway, route, polls, lately);
-        }
-        match state.config.schedule {
-            ScheduleKind::Fixed | ScheduleKind::Exponential => {}
-            ScheduleKind::Learned => {
-                let measured = state.measured(gateway, route);
-                let learner = state.learner(gateway, route);
-                learner.observe(after, by);
-                self.0.metrics.planned(gateway, route, learner, measured);
-                state.is_untold = true;
+        let waited = took
+            .by
+            .map(|by| state.delay(gateway, route, took.after, by));
+        let rules = state.learns().then(|| state.rules());
+        state.is_untold |= rules.is_some();
+        self.with_gateway(&mut state, gateway, |gateway| {
+            if let Some(waited) = waited {
+                let polls = took.pending.saturating_add(1);
+                self.0.metrics.found(polls);
+                gateway.found(route, polls, waited);
             }
-        }
+            if let Some(rules) = rules {
+                gateway.learn(route, rules, took);
+            }
+        });
     }
 
     /// What was learned as bytes, for [`Schedules::restore`]; `None` if nothing was since the last
@@ -148,8 +124,8 @@ impl Schedules {
         }
         let gateways = state.gateways.iter();
         let learners = gateways.flat_map(|(name, gateway)| {
-            let routes = gateway.routes.iter();
-            routes.map(move |(route, learner)| (name, route, learner))
+            let routes = gateway.routes();
+            routes.filter_map(move |(route, known)| Some((name, route, known.learner()?)))
         });
         let all: Vec<Kept> = learners
             .map(|(gateway, route, learner)| Kept {
@@ -181,17 +157,14 @@ impl Schedules {
         let all: BTreeMap<_, Kept> = named.collect();
         let mut state = self.state();
         let rules = state.rules();
-        let learns = state.config.schedule == ScheduleKind::Learned;
+        let learns = state.learns();
         let routes = all.len();
         for kept in all.into_values() {
             let outcomes = kept.outcomes.into_iter().collect();
             let learner = Learner::restored(rules, kept.horizon, outcomes);
-            if learns {
-                let (gateway, route) = (&kept.gateway, &kept.route);
-                self.0.metrics.planned(gateway, route, &learner, None);
-            }
-            let gateway = state.gateway(&kept.gateway);
-            gateway.routes.insert(kept.route, learner);
+            self.with_gateway(&mut state, &kept.gateway, |gateway| {
+                gateway.restore(&kept.route, learner, learns);
+            });
         }
         Ok(routes)
     }
@@ -205,18 +178,18 @@ impl Schedules {
     /// What is known of each route of which anything is, to draw pictures of while exchanges go on.
     pub fn sketches(&self) -> Vec<Sketch> {
         let state = self.state();
-        let config = &state.config;
-        let learns = config.schedule == ScheduleKind::Learned;
+        let (config, learns) = (&state.config, state.learns());
         let sketches = state.gateways.iter().flat_map(|(name, gateway)| {
-            let learners = gateway.routes.keys().filter(move |_| learns);
-            let routes: BTreeSet<_> = gateway.lately.keys().chain(learners).collect();
-            routes.into_iter().map(move |route| Sketch {
-                gateway: name.clone(),
-                route: route.clone(),
-                config: config.clone(),
-                lately: gateway.lately.get(route).copied().unwrap_or_default(),
-                budget: gateway.budget,
-                learner: gateway.routes.get(route).filter(|_| learns).cloned(),
+            gateway.routes().filter_map(move |(route, known)| {
+                let (lately, learner) = (known.lately(), known.learner().filter(|_| learns));
+                (lately.exchanges() > 0 || learner.is_some()).then(|| Sketch {
+                    gateway: name.clone(),
+                    route: route.clone(),
+                    config: config.clone(),
+                    lately,
+                    budget: gateway.budget(),
+                    learner: learner.cloned(),
+                })
             })
         });
         sketches.collect()
@@ -224,12 +197,14 @@ impl Schedules {
 
     /// A poll is sent to a gateway.
     pub fn polled(&self, gateway: &str, now: Moment) {
-        self.with_gateway(gateway, |gateway| gateway.budget.polled(now));
+        self.with_gateway(&mut self.state(), gateway, |gateway| gateway.polled(now));
     }
 
     /// A gateway answered a poll with 429 or with a fault of its own.
     pub fn pushed_back(&self, gateway: &str, now: Moment) {
-        self.with_gateway(gateway, |gateway| gateway.budget.pushed_back(now));
+        self.with_gateway(&mut self.state(), gateway, |gateway| {
+            gateway.pushed_back(now);
+        });
     }
 
     /// A poll asks for its turn that was due then, and may be the last before the end of a hold.
@@ -237,34 +212,27 @@ impl Schedules {
         &self,
         gateway: &str,
         place: Option<Place>,
-        (due, is_urgent): (Moment, bool),
+        due: (Moment, bool),
         now: Moment,
     ) -> Turn {
-        let turn = self.with_gateway(gateway, |gateway| {
-            let turn = gateway.queue.ask(place, due, is_urgent, now);
-            gateway.budget.waiting(gateway.queue.waiting());
-            turn
-        });
-        if matches!(turn, Turn::At(..)) && place.is_none() {
-            self.0.metrics.deferred(gateway);
-        }
-        turn
+        let ask = |gateway: &mut Gateway| gateway.ask(place, due, now);
+        self.with_gateway(&mut self.state(), gateway, ask)
     }
 
     /// A poll that waited does so no more.
     pub(super) fn leave(&self, gateway: &str, place: Place) {
-        self.with_gateway(gateway, |gateway| {
-            gateway.queue.leave(place);
-            gateway.budget.waiting(gateway.queue.waiting());
-        });
+        self.with_gateway(&mut self.state(), gateway, |gateway| gateway.leave(place));
     }
 
-    fn with_gateway<T>(&self, name: &str, change: impl FnOnce(&mut Gateway) -> T) -> T {
-        let mut state = self.state();
-        let gateway = state.gateway(name);
-        let changed = change(gateway);
-        self.0.metrics.polled(name, gateway.budget.used());
-        changed
+    fn with_gateway<T>(
+        &self,
+        state: &mut State,
+        name: &str,
+        change: impl FnOnce(&mut Gateway) -> T,
+    ) -> T {
+        let limit = state.config.max_per_second;
+        let make = || Gateway::new(limit, name, &self.0.metrics);
+        state.gateways.with(name, make, change)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -273,41 +241,16 @@ impl Schedules {
 }
 
 impl State {
-    /// The learner of a route, at the price in force.
-    fn learner(&mut self, gateway: &str, route: &str) -> &mut Learner {
-        let rules = self.rules();
-        let gateway = self.gateway(gateway);
-        let price = gateway.budget.price(rules.price);
-        let learner = gateway.routes.entry(route.into());
-        let learner = learner.or_insert_with(|| Learner::new(rules));
-        learner.set_price(price);
-        learner
-    }
-
-    fn gateway(&mut self, name: &str) -> &mut Gateway {
-        let limit = self.config.max_per_second;
-        let gateway = self.gateways.entry(name.into());
-        gateway.or_insert_with(|| Gateway {
-            budget: Budget::new(limit),
-            queue: Queue::new(limit),
-            routes: BTreeMap::new(),
-            lately: BTreeMap::new(),
-        })
-    }
-
-    fn measured(&self, gateway: &str, route: &str) -> Option<Expected> {
-        self.gateways.get(gateway)?.lately.get(route)?.means()
+    fn learns(&self) -> bool {
+        self.config.schedule == ScheduleKind::Learned
     }
 
     /// By what was learned; without that, results come at any time between two polls.
     fn delay(&self, gateway: &str, route: &str, after: Duration, by: Duration) -> Duration {
-        let learner = match self.config.schedule {
-            ScheduleKind::Fixed | ScheduleKind::Exponential => None,
-            ScheduleKind::Learned => self
-                .gateways
-                .get(gateway)
-                .and_then(|it| it.routes.get(route)),
-        };
+        let learner = self
+            .learns()
+            .then(|| self.gateways.find(gateway)?.find(route)?.learner())
+            .flatten();
         learner.map_or_else(|| by.saturating_sub(after) / 2, |it| it.delay(after, by))
     }
 
@@ -438,8 +381,8 @@ mod tests {
             }
         };
         let price = || {
-            let mut state = schedules.state();
-            state.gateway("one").budget.price(PRICE)
+            let state = schedules.state();
+            state.gateways.find("one").unwrap().budget().price(PRICE)
         };
         let config = Config::default();
         poll(0);

@@ -1,8 +1,34 @@
-//! A scout: an exchange that polls once more than its plan, since within a wait nothing is seen.
+//! A scout: an exchange that polls once more than its plan, since within a wait nothing is seen; and how
+//! many exchanges are.
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::plan::Expected;
 use super::step::Step;
+
+/// What scouts may cost, as a share of all. A scout is an exchange with one poll more, between two
+/// of the plan: without them nothing would tell where in a wait tasks end, nor that all of them have
+/// become quick.
+const SCOUTING: f64 = 0.01;
+
+/// One exchange in so many scouts at most, and one in so many at least: where the first poll finds
+/// almost every task, nothing else tells that tasks have become quick.
+const SCOUTS: (f64, f64) = (1.0 / 8.0, 1.0 / 24.0);
+
+/// Of the first exchanges more scout, ever fewer, as these over their number (Auer, Cesa-Bianchi and
+/// Fischer 2002): what they find serves all that come after. Never more than this share.
+const EARLY_SCOUTS: (f64, f64) = (6.0, 1.0 / 3.0);
+
+/// The share of exchanges that scout, by what a plan is expected to bring at a price and how many
+/// outcomes are known.
+pub(super) fn rate(expected: Expected, price: Duration, known: usize) -> f64 {
+    let price = price.as_secs_f64();
+    let (most, least) = SCOUTS;
+    let known = f64::from(u32::try_from(known).unwrap_or(u32::MAX));
+    let (early, most_early) = EARLY_SCOUTS;
+    let steady = (SCOUTING * expected.cost(price) / price).clamp(least, most);
+    steady.max((early / known.max(1.0)).min(most_early))
+}
 
 /// A poll is moved by at most this share of the shorter of the waits around it: it costs 1 % of the
 /// delay.

@@ -8,6 +8,7 @@ mod world;
 use std::time::Duration;
 
 use holdline::polling::{Learner, Rules};
+use holdline::timing::Moment;
 use laws::{Brought, Law, brought, optimum};
 use proptest::prelude::*;
 use world::{PRICE, RULES, World};
@@ -86,6 +87,41 @@ fn after_a_shift_the_new_law_is_learned_and_until_then_little_is_lost() {
     }
 }
 
+/// The cost after two hundred exchanges, after a thousand, right after the law has shifted, and 150 later.
+fn costs_on_the_way(law: Law, per_second: u32) -> [f64; 4] {
+    let moved = law.times(3.0);
+    let (tasks, then) = (law.draws(2_000, 5), moved.draws(2_000, 5));
+    let mut costs = [0.0; 4];
+    for seed in 0..2 {
+        let mut world = World::new(RULES, seed).busy(per_second);
+        let stages = [
+            (law, 200, &tasks),
+            (law, 750, &tasks),
+            (moved, 0, &then),
+            (moved, 100, &then),
+        ];
+        for (cost, (law, passed, tasks)) in costs.iter_mut().zip(stages) {
+            world.pass(law, passed);
+            *cost += world.exchanges(law, 50, tasks).cost(PRICE);
+        }
+    }
+    costs
+}
+
+/// There a plan is made once a second only when five hundred outcomes are known, and at once when the law
+/// has moved.
+#[test]
+fn thousands_of_exchanges_a_second_are_learned_from_as_well_as_few() {
+    let mut over = [0.0; 4];
+    for law in LAWS {
+        let (busy, quiet) = (costs_on_the_way(law, 2_000), costs_on_the_way(law, 1));
+        for (over, (busy, quiet)) in over.iter_mut().zip(busy.iter().zip(quiet)) {
+            *over += busy / quiet / 6.0;
+        }
+    }
+    assert!(over.iter().all(|over| *over < 1.02), "{over:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
@@ -109,7 +145,7 @@ proptest! {
         let mut learner = Learner::new(rules);
         for (after, more, done) in seen {
             let by = done.then(|| Duration::from_millis(after + more));
-            learner.observe(Duration::from_millis(after), by);
+            learner.observe(Duration::from_millis(after), by, Moment::START);
             let steps = learner.steps();
             let last = steps.last().unwrap().at;
             prop_assert!(last.abs_diff(rules.horizon.max(Duration::from_millis(100))) < Duration::from_micros(1));
