@@ -12,7 +12,7 @@ use super::outcomes::{Observed, Outcomes};
 use super::plan::{self, Expected};
 use super::planned::{Basis, Planned};
 use super::rules::Rules;
-use super::scout;
+use super::scout::{Due, Scout, scouting};
 use super::step::Step;
 use crate::timing::Moment;
 
@@ -50,8 +50,9 @@ pub struct Learner {
     /// Outcomes since the last fit of the law, and when that was.
     unplanned: usize,
     planned_at: Moment,
-    /// Scouts that are due.
-    scouts: f64,
+    scouts: Due,
+    /// Whether the next one that looks for quick tasks does so in the first wait only.
+    looks_farther: bool,
     jitter: Jitter,
 }
 
@@ -70,7 +71,8 @@ impl Learner {
             plan: Planned::nothing(&rules),
             unplanned: 0,
             planned_at: Moment::START,
-            scouts: 0.0,
+            scouts: Due::default(),
+            looks_farther: true,
             jitter: Jitter::new(0),
         };
         learner.replan();
@@ -104,60 +106,58 @@ impl Learner {
         if self.plan.is_cold() {
             return Arc::clone(self.plan.steps());
         }
-        self.scouts += scout::rate(self.expected(), self.price(), self.outcomes.len());
-        if self.drift.is_suspicious() {
-            return self.scouting(self.half_of_the_first_wait());
-        }
-        if self.scouts < 1.0 {
-            return Arc::clone(self.plan.steps());
-        }
-        self.scouts -= 1.0;
-        if self.jitter.share() < self.share_for_quick_ones() {
-            return self.scouting(self.half_of_the_first_wait());
-        }
-        let at = self.where_tasks_end();
-        self.scouting(at)
+        let due = self.scouts.next(self.plan.scouts(self.outcomes.len()));
+        let scout = if self.drift.is_suspicious() {
+            Some(Scout::Quick)
+        } else {
+            self.looks_farther ^= due == Some(Scout::Quick);
+            due
+        };
+        let at = match scout {
+            Some(Scout::Quick) => Some(self.where_none_should_end()),
+            Some(Scout::Within) => self.where_tasks_end(),
+            None => None,
+        };
+        let steps = at.and_then(|at| scouting(self.plan(), at, self.rules.min_interval));
+        steps.unwrap_or_else(|| Arc::clone(self.plan.steps()))
     }
 
-    /// The share of scouts that look whether tasks have become quick. The others look where in a wait
-    /// they end, which is worth the more, the more of the cost is delay.
-    fn share_for_quick_ones(&self) -> f64 {
-        let expected = self.expected();
-        let cost = expected.cost(self.price().as_secs_f64());
-        1.0 - expected.delay / cost.max(f64::MIN_POSITIVE)
-    }
-
-    /// Here it shows if tasks have become quick.
-    fn half_of_the_first_wait(&self) -> Duration {
-        self.plan()
-            .first()
-            .map_or(Duration::ZERO, |step| step.at / 2)
+    /// Here it shows if tasks have become quick: in the middle of the first wait or, in turn, of the
+    /// longest before half of the tasks end. The first one may be short and for the rare ones.
+    fn where_none_should_end(&self) -> Duration {
+        let half = self.axis.time(self.law.edge_at(0.5));
+        let count = if self.looks_farther { usize::MAX } else { 1 };
+        let (mut from, mut longest) = (Duration::ZERO, (Duration::ZERO, Duration::ZERO));
+        for step in self.plan().iter().take(count) {
+            if from > half {
+                break;
+            }
+            let wait = step.at.saturating_sub(from);
+            longest = longest.max((wait, from + wait / 2));
+            from = step.at;
+        }
+        longest.1
     }
 
     /// A time within a wait, drawn by what each wait adds to the delay, that has tasks that end
-    /// within the wait on either side of it.
-    fn where_tasks_end(&mut self) -> Duration {
+    /// within the wait on either side of it. `None` where they end within an edge of each other: that
+    /// is known already.
+    fn where_tasks_end(&mut self) -> Option<Duration> {
         let wait = self.plan.wait_at(self.jitter.share());
+        // As they were told, and not as the law is smoothed: what it has beyond the polls around
+        // them was looked at before.
+        let seen = self.outcomes.seen(&self.law);
         let ends = |step: Option<&Step>| {
-            let edge = self
-                .axis
-                .nearest(step.map_or(Duration::ZERO, |step| step.at));
-            self.law.below_edge(edge)
+            let time = step.map_or(Duration::ZERO, |step| step.at);
+            seen.below_edge(self.axis.nearest(time))
         };
-        let low = ends(
-            wait.checked_sub(1)
-                .and_then(|before| self.plan().get(before)),
-        );
+        let before = wait.checked_sub(1);
+        let low = ends(before.and_then(|before| self.plan().get(before)));
         let high = ends(self.plan().get(wait));
-        let share = self.jitter.share().clamp(0.1, 0.9);
-        self.axis
-            .time(self.law.edge_at((high - low).mul_add(share, low)))
-    }
-
-    /// The plan with one poll more, where there is room for it.
-    fn scouting(&self, at: Duration) -> Arc<[Step]> {
-        let scouting = scout::scouting(self.plan(), at, self.rules.min_interval);
-        scouting.unwrap_or_else(|| Arc::clone(self.plan.steps()))
+        let edge = |share: f64| seen.edge_at((high - low).mul_add(share, low));
+        let (first, last) = (edge(0.1) + 1, edge(0.9));
+        let drawn = edge(self.jitter.share());
+        (first <= last).then(|| self.axis.time(drawn.clamp(first, last)))
     }
 
     /// Takes what an exchange tells: its task was not done at the poll sent `after` its acceptance

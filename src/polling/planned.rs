@@ -10,7 +10,7 @@ use super::law::Law;
 use super::outcomes::Outcomes;
 use super::plan::{self, Expected};
 use super::rules::Rules;
-use super::scout::{self, MOVED};
+use super::scout::{MOVED, Rates};
 use super::step::Step;
 
 /// Plans that are made at most while the price is bent; the next outcomes go on from there.
@@ -77,7 +77,7 @@ impl Planned {
             let steps = self.steps.iter().map(|step| step.at.as_secs_f64());
             let instants: Vec<f64> = steps.collect();
             let plan = plan::expected(basis.axis, &seen, &instants, &mut Vec::new());
-            let scouts = scout::rate(self.expected, self.price(), basis.outcomes.len());
+            let scouts = self.scouts(basis.outcomes.len()).all();
             let plan = Expected {
                 polls: plan.polls + scouts,
                 ..plan
@@ -141,6 +141,11 @@ impl Planned {
     /// What it is expected to bring.
     pub(super) const fn expected(&self) -> Expected {
         self.expected
+    }
+
+    /// The shares of exchanges that scout, where so many outcomes are known.
+    pub(super) fn scouts(&self, known: usize) -> Rates {
+        Rates::of(self.expected, self.price(), known)
     }
 
     /// The product of delay and polls that no schedule goes below where polls are many.

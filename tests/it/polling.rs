@@ -87,6 +87,25 @@ fn after_a_shift_the_new_law_is_learned_and_until_then_little_is_lost() {
     }
 }
 
+/// Tasks that always take the same time can be asked for once. Of the least cost a twentieth goes to the
+/// scouts that find out when they become quick, and the rest to the width of an edge.
+#[test]
+fn tasks_that_always_take_the_same_time_are_found_by_one_poll() {
+    for seconds in [1.5, 3.33] {
+        let law = Law::LogNormal(seconds, 0.0);
+        for before in [law, law.times(1.0 / 3.0), law.times(3.0)] {
+            let mut over = 0.0;
+            for seed in 0..2 {
+                let mut world = World::new(RULES, seed);
+                world.pass(before, 300);
+                world.pass(law, 200);
+                over += world.exchanges(law, 50, &[seconds]).cost(PRICE) / PRICE / 2.0;
+            }
+            assert!(over < 1.4, "{seconds} s after {before:?}: {over}");
+        }
+    }
+}
+
 /// The cost after two hundred exchanges, after a thousand, right after the law has shifted, and 150 later.
 fn costs_on_the_way(law: Law, per_second: u32) -> [f64; 4] {
     let moved = law.times(3.0);
