@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::gauges::{OfGateway, OfRoute};
+use super::ground::Ground;
 use super::lately::Lately;
 use super::learner::Learner;
 use super::metrics::Metrics;
@@ -60,13 +61,13 @@ impl Gateway {
         self.gauges.used(self.budget.used());
     }
 
-    /// Follows other rules, or learns no more where there are none; what is known stays.
-    pub(super) fn follow(&mut self, rules: Option<Rules>) {
+    /// Tells what is known where exchanges are planned at this price from now on. Where they are not it
+    /// stays, and is told no longer.
+    pub(super) fn tell(&mut self, price: Option<Duration>) {
         for route in self.routes.all() {
-            match (rules, &mut route.learner) {
-                (Some(rules), Some(learner)) => {
-                    learner.follow(rules, self.budget.price(rules.price));
-                    route.gauges.priced(learner);
+            match (price, &route.learner) {
+                (Some(price), Some(learner)) => {
+                    route.gauges.priced(self.budget.price(price));
                     route.gauges.planned(learner);
                 }
                 (None, _) => route.gauges.forget_learned(),
@@ -76,13 +77,13 @@ impl Gateway {
     }
 
     /// The steps of an exchange that begins now.
-    pub(super) fn steps(&mut self, route: &str, rules: Rules, now: Moment) -> Arc<[Step]> {
+    pub(super) fn steps(&mut self, route: &str, given: &Given, now: Moment) -> Arc<[Step]> {
         self.pass(now);
-        let price = self.budget.price(rules.price);
+        let price = self.budget.price(given.rules.price);
         self.with_route(route, |route| {
-            let learner = learner(&mut route.learner, rules, price);
+            let learner = following(&mut route.learner, &mut route.gauges, given, price);
             let steps = learner.steps();
-            route.gauges.priced(learner);
+            route.gauges.priced(learner.price());
             steps
         })
     }
@@ -96,10 +97,10 @@ impl Gateway {
     }
 
     /// Learns what an exchange tells.
-    pub(super) fn learn(&mut self, route: &str, rules: Rules, took: Took) {
-        let (price, now) = (self.budget.price(rules.price), self.now);
+    pub(super) fn learn(&mut self, route: &str, given: &Given, took: Took) {
+        let (price, now) = (self.budget.price(given.rules.price), self.now);
         self.with_route(route, |route| {
-            let learner = learner(&mut route.learner, rules, price);
+            let learner = following(&mut route.learner, &mut route.gauges, given, price);
             if learner.observe(took.after, took.by, now) {
                 route.gauges.planned(learner);
             }
@@ -111,7 +112,7 @@ impl Gateway {
     pub(super) fn restore(&mut self, route: &str, learner: Learner, is_in_force: bool) {
         self.with_route(route, |route| {
             if is_in_force {
-                route.gauges.priced(&learner);
+                route.gauges.priced(learner.price());
                 route.gauges.planned(&learner);
             }
             route.learner = Some(learner);
@@ -174,10 +175,27 @@ impl Gateway {
     }
 }
 
-/// The learner of a route, at the price in force.
-fn learner(route: &mut Option<Learner>, rules: Rules, price: Duration) -> &mut Learner {
-    let learner = route.get_or_insert_with(|| Learner::new(rules));
-    learner.set_price(price);
+/// What exchanges of a route are given to learn by.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) rules: Rules,
+    /// That up to the horizon of the rules.
+    pub(super) ground: Arc<Ground>,
+}
+
+/// The learner of a route, by the rules and at the price in force. Where a reload changed them this is when
+/// it takes them up: a law may have to be fitted anew, and no exchange waits for those of other routes.
+fn following<'a>(
+    learner: &'a mut Option<Learner>,
+    gauges: &mut OfRoute,
+    given: &Given,
+    price: Duration,
+) -> &'a mut Learner {
+    let make = || Learner::on(Arc::clone(&given.ground), given.rules);
+    let learner = learner.get_or_insert_with(make);
+    if learner.follow(&given.ground, given.rules, price) {
+        gauges.planned(learner);
+    }
     learner
 }
 

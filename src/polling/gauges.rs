@@ -1,6 +1,7 @@
 //! The numbers of one gateway and of one route, at hand: an exchange tells a dozen of them, and to look
 //! one up in its family is to copy its labels.
 use std::hash::Hash;
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -85,9 +86,9 @@ impl OfRoute {
         }
     }
 
-    /// An exchange begins at the price in force.
-    pub(super) fn priced(&mut self, learner: &Learner) {
-        self.price.set(&self.on, learner.price().as_secs_f64());
+    /// Exchanges begin at this price.
+    pub(super) fn priced(&mut self, price: Duration) {
+        self.price.set(&self.on, price.as_secs_f64());
     }
 
     /// A plan was made.

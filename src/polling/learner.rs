@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::axis::Axis;
 use super::confidence::Confidence;
 use super::drift::Drift;
+use super::ground::Ground;
 use super::jitter::Jitter;
 use super::law::Law;
 use super::outcomes::{Observed, Outcomes};
@@ -41,9 +42,8 @@ const ROUNDS_FAR: u32 = 100;
 #[derive(Clone, Debug)]
 pub struct Learner {
     rules: Rules,
-    axis: Axis,
-    prior: Law,
-    law: Law,
+    ground: Arc<Ground>,
+    law: Arc<Law>,
     outcomes: Outcomes,
     drift: Drift,
     plan: Planned,
@@ -59,13 +59,15 @@ pub struct Learner {
 impl Learner {
     /// A learner that knows nothing yet.
     pub fn new(rules: Rules) -> Self {
-        let axis = Axis::new(rules.horizon);
-        let prior = Law::prior(&axis);
+        Self::on(Ground::up_to(rules.horizon), rules)
+    }
+
+    /// A learner that knows nothing yet, on the ground up to the horizon of the rules.
+    pub(super) fn on(ground: Arc<Ground>, rules: Rules) -> Self {
         let mut learner = Self {
             rules,
-            law: prior.clone(),
-            prior,
-            axis,
+            law: Arc::clone(&ground.prior),
+            ground,
             outcomes: Outcomes::default(),
             drift: Drift::default(),
             plan: Planned::nothing(&rules),
@@ -80,13 +82,18 @@ impl Learner {
     }
 
     /// A learner that knows what another had seen, whose axis ended at `horizon`.
-    pub(super) fn restored(rules: Rules, horizon: Duration, mut outcomes: Outcomes) -> Self {
-        let mut learner = Self::new(rules);
+    pub(super) fn restored(
+        ground: Arc<Ground>,
+        rules: Rules,
+        horizon: Duration,
+        mut outcomes: Outcomes,
+    ) -> Self {
+        let mut learner = Self::on(ground, rules);
         if horizon != rules.horizon {
-            outcomes.move_to(&Axis::new(horizon), &learner.axis);
+            outcomes.move_to(&Axis::new(horizon), &learner.ground.axis);
         }
-        learner.law = outcomes.law(&learner.prior, &learner.prior, ROUNDS_FAR);
         learner.outcomes = outcomes;
+        learner.fit_from_afar();
         learner.replan();
         learner
     }
@@ -125,7 +132,7 @@ impl Learner {
     /// Here it shows if tasks have become quick: in the middle of the first wait or, in turn, of the
     /// longest before half of the tasks end. The first one may be short and for the rare ones.
     fn where_none_should_end(&self) -> Duration {
-        let half = self.axis.time(self.law.edge_at(0.5));
+        let half = self.ground.axis.time(self.law.edge_at(0.5));
         let count = if self.looks_farther { usize::MAX } else { 1 };
         let (mut from, mut longest) = (Duration::ZERO, (Duration::ZERO, Duration::ZERO));
         for step in self.plan().iter().take(count) {
@@ -149,7 +156,7 @@ impl Learner {
         let seen = self.outcomes.seen(&self.law);
         let ends = |step: Option<&Step>| {
             let time = step.map_or(Duration::ZERO, |step| step.at);
-            seen.below_edge(self.axis.nearest(time))
+            seen.below_edge(self.ground.axis.nearest(time))
         };
         let before = wait.checked_sub(1);
         let low = ends(before.and_then(|before| self.plan().get(before)));
@@ -157,18 +164,18 @@ impl Learner {
         let edge = |share: f64| seen.edge_at((high - low).mul_add(share, low));
         let (first, last) = (edge(0.1) + 1, edge(0.9));
         let drawn = edge(self.jitter.share());
-        (first <= last).then(|| self.axis.time(drawn.clamp(first, last)))
+        (first <= last).then(|| self.ground.axis.time(drawn.clamp(first, last)))
     }
 
     /// Takes what an exchange tells: its task was not done at the poll sent `after` its acceptance
     /// (zero without one), and was at the one sent `by`; `None` if it was never seen done. True if a
     /// plan was made anew.
     pub fn observe(&mut self, after: Duration, by: Option<Duration>, now: Moment) -> bool {
-        let observed = Observed::new(&self.axis, after, by);
+        let observed = Observed::new(&self.ground.axis, after, by);
         self.outcomes.push(observed);
         self.unplanned += 1;
         if !self.plan.is_cold() && self.has_moved(observed) {
-            self.law = self.prior.clone();
+            self.law = Arc::clone(&self.ground.prior);
         } else if !self.is_due(now) {
             return false;
         }
@@ -189,7 +196,7 @@ impl Learner {
     fn has_moved(&mut self, observed: Observed) -> bool {
         let low = self.law.below_edge(observed.after());
         let high = self.law.below_edge(observed.by());
-        let prior = &self.prior;
+        let prior = &self.ground.prior;
         let prior = prior.below_edge(observed.by()) - prior.below_edge(observed.after());
         let Some(outcomes) = self.drift.add(low, high, prior) else {
             return false;
@@ -198,48 +205,51 @@ impl Learner {
         true
     }
 
-    /// Plans by another price, if it is another.
-    pub(super) fn set_price(&mut self, price: Duration) {
-        let (plan, basis) = self.planning();
-        plan.give(price, basis);
-    }
-
-    /// Follows other rules from now on, at the price in force. What it knows stays.
-    pub(super) fn follow(&mut self, rules: Rules, price: Duration) {
+    /// Follows rules from now on that may be others, at the price in force, on the ground up to their
+    /// horizon. What it knows stays. True if they are others.
+    pub(super) fn follow(&mut self, ground: &Arc<Ground>, rules: Rules, price: Duration) -> bool {
         if rules == self.rules {
-            self.set_price(price);
-            return;
+            let (plan, basis) = self.planning();
+            plan.give(price, basis);
+            return false;
         }
         if rules.horizon != self.rules.horizon {
-            let axis = Axis::new(rules.horizon);
-            self.outcomes.move_to(&self.axis, &axis);
-            self.prior = Law::prior(&axis);
-            self.law = self.outcomes.law(&self.prior, &self.prior, ROUNDS_FAR);
+            self.outcomes.move_to(&self.ground.axis, &ground.axis);
+            self.ground = Arc::clone(ground);
+            self.fit_from_afar();
             self.drift = Drift::default();
-            self.axis = axis;
         }
         self.rules = rules;
         let (plan, basis) = self.planning();
         plan.follow(price, basis);
+        true
+    }
+
+    /// Fits the law to many outcomes at once.
+    fn fit_from_afar(&mut self) {
+        let prior = &self.ground.prior;
+        self.law = Arc::new(self.outcomes.law(prior, prior, ROUNDS_FAR));
     }
 
     fn replan(&mut self) {
         self.unplanned = 0;
         let known = self.outcomes.len();
-        self.law = if known < FEW {
-            self.outcomes.law(&self.prior, &self.prior, ROUNDS_ANEW)
+        let prior = &self.ground.prior;
+        let law = if known < FEW {
+            self.outcomes.law(prior, prior, ROUNDS_ANEW)
         } else {
-            self.outcomes.law(&self.prior, &self.law, ROUNDS_ON)
+            self.outcomes.law(prior, &self.law, ROUNDS_ON)
         };
+        self.law = Arc::new(law);
         let (plan, basis) = self.planning();
         plan.make(basis, known < ENOUGH);
     }
 
     /// The plan, and what it is made of.
-    const fn planning(&mut self) -> (&mut Planned, Basis<'_>) {
+    fn planning(&mut self) -> (&mut Planned, Basis<'_>) {
         let basis = Basis {
             rules: &self.rules,
-            axis: &self.axis,
+            axis: &self.ground.axis,
             law: &self.law,
             outcomes: &self.outcomes,
         };
@@ -272,8 +282,8 @@ impl Learner {
     }
 
     /// The law, and the axis that it is told on.
-    pub(super) const fn law(&self) -> (&Axis, &Law) {
-        (&self.axis, &self.law)
+    pub(super) fn law(&self) -> (&Axis, &Law) {
+        (&self.ground.axis, &self.law)
     }
 
     /// What it keeps to.
@@ -300,8 +310,13 @@ impl Learner {
     /// How long the result of such an exchange waited to be found, by the law: the mean of what is
     /// left of the last wait when the task ends within it.
     pub fn delay(&self, after: Duration, by: Duration) -> Duration {
-        let observed = Observed::new(&self.axis, after, Some(by));
-        let within = plan::delay_within(&self.axis, &self.law, observed.after(), observed.by());
+        let observed = Observed::new(&self.ground.axis, after, Some(by));
+        let within = plan::delay_within(
+            &self.ground.axis,
+            &self.law,
+            observed.after(),
+            observed.by(),
+        );
         Duration::from_secs_f64(within).min(by.saturating_sub(after))
     }
 }

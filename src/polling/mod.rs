@@ -11,6 +11,7 @@ mod curve;
 mod drift;
 mod gateway;
 mod gauges;
+mod ground;
 mod jitter;
 mod kept;
 mod lately;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::config::{Config, ScheduleKind};
-use super::gateway::Gateway;
+use super::gateway::{Gateway, Given};
+use super::ground::Ground;
 use super::kept::{self, Kept, KeptError};
 use super::learner::Learner;
 use super::metrics::Metrics;
@@ -30,7 +31,7 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     config: Config,
-    horizon: Duration,
+    given: Given,
     gateways: Named<Gateway>,
     /// True if something was learned since all of it was last told.
     is_untold: bool,
@@ -52,8 +53,11 @@ impl Schedules {
     /// The schedules of a configuration, for clients that wait as long as `hold`.
     pub fn new(config: Config, hold: Duration, metrics: Metrics) -> Self {
         let state = State {
+            given: Given {
+                rules: rules(&config, hold),
+                ground: Ground::up_to(hold),
+            },
             config,
-            horizon: hold,
             gateways: Named::new(),
             is_untold: false,
         };
@@ -67,15 +71,19 @@ impl Schedules {
     /// while nothing is asked of it.
     pub fn reconfigure(&self, config: Config, hold: Duration) {
         let mut state = self.state();
-        if state.config == config && state.horizon == hold {
+        let rules = rules(&config, hold);
+        if state.config == config && state.given.rules == rules {
             return;
         }
-        (state.config, state.horizon) = (config, hold);
+        if rules.horizon != state.given.rules.horizon {
+            state.given.ground = Ground::up_to(hold);
+        }
+        (state.config, state.given.rules) = (config, rules);
         let limit = state.config.max_per_second;
-        let rules = state.learns().then(|| state.rules());
+        let price = state.learns().then_some(rules.price);
         for gateway in state.gateways.all() {
             gateway.limit(limit);
-            gateway.follow(rules);
+            gateway.tell(price);
         }
     }
 
@@ -86,9 +94,9 @@ impl Schedules {
             ScheduleKind::Fixed => Schedule::fixed(&state.config),
             ScheduleKind::Exponential => Schedule::exponential(&state.config),
             ScheduleKind::Learned => {
-                let (rules, longest) = (state.rules(), state.config.max_interval);
+                let (given, longest) = (state.given.clone(), state.config.max_interval);
                 let steps = self.with_gateway(&mut state, gateway, |gateway| {
-                    gateway.steps(route, rules, now)
+                    gateway.steps(route, &given, now)
                 });
                 Schedule::Planned { steps, longest }
             }
@@ -101,16 +109,16 @@ impl Schedules {
         let waited = took
             .by
             .map(|by| state.delay(gateway, route, took.after, by));
-        let rules = state.learns().then(|| state.rules());
-        state.is_untold |= rules.is_some();
+        let given = state.learns().then(|| state.given.clone());
+        state.is_untold |= given.is_some();
         self.with_gateway(&mut state, gateway, |gateway| {
             if let Some(waited) = waited {
                 let polls = took.pending.saturating_add(1);
                 self.0.metrics.found(polls);
                 gateway.found(route, polls, waited);
             }
-            if let Some(rules) = rules {
-                gateway.learn(route, rules, took);
+            if let Some(given) = given {
+                gateway.learn(route, &given, took);
             }
         });
     }
@@ -156,12 +164,13 @@ impl Schedules {
         let named = known.map(|kept| ((kept.gateway.clone(), kept.route.clone()), kept));
         let all: BTreeMap<_, Kept> = named.collect();
         let mut state = self.state();
-        let rules = state.rules();
+        let Given { rules, ground } = state.given.clone();
         let learns = state.learns();
         let routes = all.len();
         for kept in all.into_values() {
             let outcomes = kept.outcomes.into_iter().collect();
-            let learner = Learner::restored(rules, kept.horizon, outcomes);
+            let ground = Arc::clone(&ground);
+            let learner = Learner::restored(ground, rules, kept.horizon, outcomes);
             self.with_gateway(&mut state, &kept.gateway, |gateway| {
                 gateway.restore(&kept.route, learner, learns);
             });
@@ -178,7 +187,7 @@ impl Schedules {
     /// What is known of each route of which anything is, to draw pictures of while exchanges go on.
     pub fn sketches(&self) -> Vec<Sketch> {
         let state = self.state();
-        let (config, learns) = (&state.config, state.learns());
+        let (config, given, learns) = (&state.config, &state.given, state.learns());
         let sketches = state.gateways.iter().flat_map(|(name, gateway)| {
             gateway.routes().filter_map(move |(route, known)| {
                 let (lately, learner) = (known.lately(), known.learner().filter(|_| learns));
@@ -188,6 +197,7 @@ impl Schedules {
                     config: config.clone(),
                     lately,
                     budget: gateway.budget(),
+                    given: given.clone(),
                     learner: learner.cloned(),
                 })
             })
@@ -253,20 +263,23 @@ impl State {
             .flatten();
         learner.map_or_else(|| by.saturating_sub(after) / 2, |it| it.delay(after, by))
     }
+}
 
-    fn rules(&self) -> Rules {
-        Rules {
-            price: self.config.price.given(),
-            no_worse_than: self.config.price.no_worse_than(self.config.interval),
-            min_interval: self.config.min_interval,
-            max_interval: self.config.max_interval,
-            horizon: self.horizon,
-        }
+/// What learners keep to, for clients that wait as long as `hold`.
+const fn rules(config: &Config, hold: Duration) -> Rules {
+    Rules {
+        price: config.price.given(),
+        no_worse_than: config.price.no_worse_than(config.interval),
+        min_interval: config.min_interval,
+        max_interval: config.max_interval,
+        horizon: hold,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::registry::Registry;
+
     use super::*;
     use crate::polling::Price;
 
@@ -396,5 +409,58 @@ mod tests {
         assert!(price() > PRICE * 2, "{:?}", price());
         schedules.reconfigure(config.clone(), Duration::from_mins(5));
         assert_eq!(price(), PRICE);
+    }
+
+    /// The lines of the metrics that tell of a route, without what is measured.
+    fn told(registry: &Registry) -> Vec<String> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+        let lines = text
+            .lines()
+            .filter(|line| line.contains("route=") && !line.contains("measured"));
+        lines.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_reload_leaves_the_learned_numbers_told_unless_nothing_is_learned_any_more() {
+        let (metrics, mut registry) = (Metrics::default(), Registry::default());
+        metrics.register(&mut registry);
+        let learned = Config::default();
+        let schedules = Schedules::new(learned.clone(), Duration::from_mins(5), metrics);
+        for _ in 0..50 {
+            schedules.of("one", "payments", Moment::START);
+            schedules.learn("one", "payments", THREE_SECONDS);
+        }
+        let before = told(&registry);
+        assert!(before.len() > 8, "{before:?}");
+        let dearer = Config {
+            price: Price::Set(Duration::from_millis(70)),
+            ..learned
+        };
+        schedules.reconfigure(dearer.clone(), Duration::from_secs(40));
+        let after = told(&registry);
+        assert_eq!(after.len(), before.len());
+        let price = |lines: &[String]| {
+            lines
+                .iter()
+                .any(|it| it.contains("price") && it.ends_with(" 0.07"))
+        };
+        assert!(price(&after) && !price(&before), "{after:?}");
+        // The next exchange makes its plan by them, and a picture does so without one.
+        let picture = schedules.sketches().remove(0).picture().learned.unwrap();
+        let last = picture.bins.last().unwrap().to_seconds;
+        assert!((picture.price_in_force_seconds - 0.07).abs() < 1e-9 && last < 40.1);
+        let fixed = Config {
+            schedule: ScheduleKind::Fixed,
+            ..dearer.clone()
+        };
+        schedules.reconfigure(fixed, Duration::from_secs(40));
+        assert_eq!(told(&registry), Vec::<String>::new());
+        schedules.reconfigure(dearer, Duration::from_secs(40));
+        assert_eq!(
+            told(&registry).len(),
+            before.len() - 1,
+            "but for what polls that were measured allow"
+        );
     }
 }

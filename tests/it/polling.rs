@@ -106,6 +106,40 @@ fn tasks_that_always_take_the_same_time_are_found_by_one_poll() {
     }
 }
 
+/// With `price = "auto"`. The fixed interval waits for each answer before its next wait begins, so that its
+/// instants drift by the way there and back.
+#[test]
+fn by_default_neither_delay_nor_polls_are_above_those_of_a_fixed_interval() {
+    let rules = Rules {
+        no_worse_than: Some(Duration::from_millis(500)),
+        ..RULES
+    };
+    let brings = |law: Law| {
+        let tasks = law.draws(2_000, 5);
+        let every: Vec<f64> = (1..200).map(|poll| 0.502 * f64::from(poll)).collect();
+        let fixed = brought(&every, &tasks);
+        let each = (0..3).map(|seed| {
+            let mut world = World::new(rules, seed);
+            world.pass(law, 200);
+            world.exchanges(law, 50, &tasks)
+        });
+        let learned = each.fold(Brought::default(), Brought::plus).over(3);
+        (learned.delay / fixed.delay, learned.polls / fixed.polls)
+    };
+    for law in [
+        Law::LogNormal(1.5, 0.3),
+        Law::LogNormal(2.5, 0.4),
+        Law::LogNormal(5.0, 0.1),
+    ] {
+        let (delay, polls) = brings(law);
+        assert!(delay < 0.95 && polls < 0.97, "{law:?}: {delay}, {polls}");
+    }
+    // The interval finds nearly all of these with its first poll, and no plan has fewer: here the delay
+    // alone counts.
+    let (delay, polls) = brings(Law::LogNormal(0.3, 0.2));
+    assert!(delay < 0.5 && polls < 1.8, "{delay}, {polls}");
+}
+
 /// The cost after two hundred exchanges, after a thousand, right after the law has shifted, and 150 later.
 fn costs_on_the_way(law: Law, per_second: u32) -> [f64; 4] {
     let moved = law.times(3.0);
