@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use zeroizing_alloc::ZeroAlloc;
 
-/// Overwrites all memory with zeros when it is freed. What we hold ourselves is erased anyway; this
-/// is for the buffers of libraries, which card data and credentials pass through.
+/// Overwrites all memory with zeros when it is freed: bodies, credentials, and the buffers of libraries
+/// that these pass through.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 

@@ -1,13 +1,11 @@
 //! From the machine's records to the journal's entries: numbered, stamped, their answers sealed.
-use bytes::Bytes;
-use zeroize::Zeroizing;
-
 use super::context::Context;
 use super::flight::{Answer, Flight};
 use super::machine::Record;
 use super::order::Credentials;
 use super::recorder::Appending;
 use crate::journal::{self, Change, Entry, Head, Place, Sealed};
+use bytes::Bytes;
 
 impl Context {
     /// Appends a record of a flight; `None` when it is already as durable as it will be. For memory
@@ -58,7 +56,7 @@ impl Context {
         credentials: Option<&Credentials>,
     ) -> Sealed {
         let key = credentials.map(|it| it.answer_key(&self.hash_key, flight.gateway_name()));
-        let clear = Zeroizing::new(answer.encode());
+        let clear = answer.encode();
         let sealed = key.map(|key| key.seal(flight.id, place, &clear));
         if let Some(Ok(sealed)) = sealed {
             return sealed;

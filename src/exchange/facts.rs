@@ -1,11 +1,11 @@
 //! What outlives a delivered exchange: small facts for its repeat, and the places of answers on disk.
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use uuid::Uuid;
 
 use super::stored::OnDisk;
 use crate::journal::{Number, Place};
-use crate::results::ResultKey;
+use crate::results::{KeyedMap, ResultKey};
 use crate::timing::Moment;
 
 /// Under which name a fact is found: a keyed hash of the request and its full credentials.
@@ -62,7 +62,7 @@ impl Fact {
 /// that counts them, so that each stands in memory once.
 #[derive(Default)]
 pub(super) struct Facts {
-    numbers: HashMap<FactName, u32>,
+    numbers: KeyedMap<FactName, u32>,
     order: VecDeque<(FactName, Fact)>,
     /// The number of the oldest one.
     first: u32,
@@ -103,7 +103,7 @@ impl Facts {
 /// A bounded map of the last answers on disk by their task.
 #[derive(Default)]
 pub(super) struct Reads {
-    known: HashMap<ResultKey, OnDisk>,
+    known: KeyedMap<ResultKey, OnDisk>,
     order: VecDeque<ResultKey>,
 }
 
@@ -133,7 +133,7 @@ mod tests {
 
     fn name(number: u32) -> FactName {
         let mut name = [0; 16];
-        name[..4].copy_from_slice(&number.to_be_bytes());
+        name.copy_from_slice(&blake3::hash(&number.to_be_bytes()).as_bytes()[..16]);
         name
     }
 

@@ -1,17 +1,17 @@
 //! Flights by something that several may have in common.
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use super::flight::Flight;
+use crate::results::KeyedMap;
 
 /// Flights by a common property: their task, their key, the facts of their transaction.
-pub(super) struct Index<K>(HashMap<K, Vec<Arc<Flight>>>);
+pub(super) struct Index<K>(KeyedMap<K, Vec<Arc<Flight>>>);
 
 impl<K> Default for Index<K> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(KeyedMap::default())
     }
 }
 

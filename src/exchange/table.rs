@@ -1,5 +1,5 @@
 //! The one map of flights, and the small facts that outlive them.
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::facts::{Facts, Reads};
@@ -8,7 +8,7 @@ use super::identity::{Common, Fingerprint, Owner};
 use super::index::Index;
 use super::order::Identity;
 use super::story::Ended;
-use crate::results::ResultKey;
+use crate::results::{KeyedMap, KeyedSet, ResultKey};
 
 /// Transactions of finished exchanges that are remembered by themselves, for a lookup that starts
 /// within the same second; a flight that overlaps another remembers the other's by its own.
@@ -21,12 +21,12 @@ const MOST_ENDED: usize = 256;
 /// Every flight of the process, and the facts of those that ended.
 #[derive(Default)]
 pub(super) struct Table {
-    flights: HashMap<Fingerprint, Arc<Flight>>,
-    pub(super) by_task: HashMap<ResultKey, Task>,
+    flights: KeyedMap<Fingerprint, Arc<Flight>>,
+    pub(super) by_task: KeyedMap<ResultKey, Task>,
     by_key: Index<Common>,
     by_purchase: Index<Common>,
     by_request: Index<Fingerprint>,
-    owners: HashMap<Owner, usize>,
+    owners: KeyedMap<Owner, usize>,
     pub(super) facts: Facts,
     /// Answers on disk, by their task.
     pub(super) reads: Reads,
@@ -58,7 +58,7 @@ pub(super) struct Task {
 /// A bounded set of the last transactions.
 #[derive(Default)]
 pub(super) struct Recent {
-    known: HashSet<Common>,
+    known: KeyedSet<Common>,
     order: VecDeque<Common>,
 }
 

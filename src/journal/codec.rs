@@ -26,7 +26,6 @@
 //! read on.
 use bytes::Bytes;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::{Change, Doubt, Head, Sealed};
 use crate::timing::Stamp;
@@ -37,7 +36,7 @@ use crate::timing::Stamp;
 pub(super) struct Malformed;
 
 /// A record's bytes. They are erased when dropped, since they tell of a payment.
-pub(super) fn encode(stamp: Stamp, change: &Change) -> Zeroizing<Vec<u8>> {
+pub(super) fn encode(stamp: Stamp, change: &Change) -> Vec<u8> {
     let mut writer = Writer(Vec::with_capacity(size(change)));
     writer.byte(kind(change));
     for part in [stamp.wall, stamp.since_boot, stamp.boot] {
@@ -55,7 +54,7 @@ pub(super) fn encode(stamp: Stamp, change: &Change) -> Zeroizing<Vec<u8>> {
         Change::Closed(reason) => writer.maybe_text(reason.as_deref()),
         Change::Completed(None) | Change::Delivered | Change::Withdrawn | Change::Refused => {}
     }
-    Zeroizing::new(writer.0)
+    writer.0
 }
 
 const fn kind(change: &Change) -> u8 {

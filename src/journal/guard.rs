@@ -18,8 +18,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use super::disk::{Disk, DiskFile, Named, fresh};
 
 /// How much of a file is copied at a time.
@@ -149,7 +147,7 @@ fn copy(disk: &dyn Disk, path: &Path, from: &dyn DiskFile) -> io::Result<()> {
 
 fn fill(to: &dyn DiskFile, from: &dyn DiskFile) -> io::Result<()> {
     let length = from.length()?;
-    let mut piece = Zeroizing::new(vec![0; PIECE]);
+    let mut piece = vec![0; PIECE];
     for offset in (0..length).step_by(PIECE) {
         let wanted = usize::try_from(length - offset).unwrap_or(PIECE);
         let part = piece.get_mut(..wanted.min(PIECE)).unwrap_or_default();

@@ -31,7 +31,6 @@ use super::key::check_mode;
 use super::room::weight;
 use super::seal::FrameKey;
 use super::{Change, Entry, Number, Place};
-use zeroize::Zeroizing;
 
 /// A few seconds of frames, or a few hundred answers.
 const SIZE: usize = 1024 * 1024;
@@ -167,12 +166,7 @@ impl Log {
     }
 
     /// The frame of this number, if it stands there: how long it is, and what is in it.
-    pub(super) fn frame(
-        &self,
-        bytes: &[u8],
-        at: usize,
-        number: u64,
-    ) -> Option<(usize, Zeroizing<Vec<u8>>)> {
+    pub(super) fn frame(&self, bytes: &[u8], at: usize, number: u64) -> Option<(usize, Vec<u8>)> {
         let (found, sealed) = parts(bytes.get(at..)?)?;
         if found != number {
             return None;
@@ -297,14 +291,13 @@ fn weight_of(entry: &Entry) -> u64 {
 }
 
 /// What is sealed in a frame.
-pub(super) fn clear(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
+pub(super) fn clear(entries: &[Entry]) -> Vec<u8> {
     let records: Vec<_> = entries
         .iter()
         .map(|entry| encode(entry.stamp, &entry.change))
         .collect();
     let length = records.iter().map(|record| PREFIX + record.len()).sum();
-    // Of the final size from the start: what grows leaves clear bytes behind in freed memory.
-    let mut clear = Zeroizing::new(Vec::with_capacity(length));
+    let mut clear = Vec::with_capacity(length);
     for (entry, record) in entries.iter().zip(&records) {
         let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
         clear.extend_from_slice(&entry.place.number.0.to_be_bytes());

@@ -88,11 +88,7 @@ impl RecordKey {
         seal(&self.key, &self.record_place(place), clear)
     }
 
-    pub(super) fn open(
-        &self,
-        place: Place,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    pub(super) fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         open(&self.key, &self.record_place(place), sealed)
     }
 
@@ -119,11 +115,7 @@ impl FrameKey {
         seal(&self.0.key, &self.frame_place(sequence), clear)
     }
 
-    pub(super) fn open(
-        &self,
-        sequence: u64,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    pub(super) fn open(&self, sequence: u64, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         open(&self.0.key, &self.frame_place(sequence), sealed)
     }
 
@@ -182,14 +174,14 @@ fn seal(key: &LessSafeKey, bound: &[u8], clear: &[u8]) -> Result<Vec<u8>, SealEr
     Ok(sealed)
 }
 
-fn open(key: &LessSafeKey, bound: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+fn open(key: &LessSafeKey, bound: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealError> {
     let (version, rest) = sealed.split_first().ok_or(SealError::Broken)?;
     if *version != VERSION {
         return Err(SealError::Version(*version));
     }
     let (nonce, body) = rest.split_at_checked(NONCE_LEN).ok_or(SealError::Broken)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealError::Broken)?;
-    let mut body = Zeroizing::new(body.to_vec());
+    let mut body = body.to_vec();
     let clear = key.open_in_place(nonce, Aad::from(bound), &mut body);
     let length = clear.map_err(|_| SealError::Broken)?.len();
     body.truncate(length);

@@ -21,7 +21,7 @@ use crate::timing::{Moment, Stamps, on_grid};
 /// How long after each point of the grid entries that are waited for are committed together: a commit
 /// costs some twenty times what a record in it does. Polls leave on the grid, so that by then the
 /// answers of a gateway that is near are there, and wait for nothing.
-const AFTER_GRID: Duration = Duration::from_millis(3);
+const AFTER_GRID: Duration = Duration::from_millis(2);
 
 /// After so long without a commit there is no company to wait for.
 const ALONE: Duration = Duration::from_millis(40);

@@ -305,7 +305,7 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
             if self.line.is_broken() {
                 return Poll::Ready(Notice::Broken);
             }
-            if let Some(deadline) = self.line.overdue() {
+            if let Some(deadline) = self.line.overdue(now) {
                 return Poll::Ready(Notice::Overdue(deadline));
             }
             if self.last.is_some_and(|last| last <= now) {

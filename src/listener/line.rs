@@ -266,8 +266,7 @@ impl Line {
         self.watch().is_watching()
     }
 
-    pub(super) fn overdue(&self) -> Option<Overdue> {
-        let now = self.now();
+    pub(super) fn overdue(&self, now: Moment) -> Option<Overdue> {
         self.watch().overdue(now, &self.terms.config)
     }
 

@@ -9,6 +9,8 @@
 //! target allows (RFC 9112 §3.2).
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use memchr::{memchr, memchr_iter};
+
 /// Why a head is not what it seems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
@@ -94,24 +96,30 @@ impl Stream {
         }
     }
 
-    /// Takes as much of `bytes` as belongs to the head; gives the rest back.
+    /// Takes as much of `bytes` as belongs to the head; gives the rest back. A head that comes whole is
+    /// judged where it stands.
     fn read_head<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let Stage::Head(head) = &mut self.stage else {
+        let Stage::Head(pending) = &mut self.stage else {
             return bytes;
         };
-        let known = head.len();
-        head.extend_from_slice(bytes);
-        if known == 0 || head.starts_with(b"\r\n") {
-            // Empty lines before a request are passed over (RFC 9112 §2.2).
-            let lines = head.chunks_exact(2).take_while(|pair| *pair == b"\r\n");
-            let empty = lines.count() * 2;
-            drop(head.drain(..empty));
-        }
+        let known = pending.len();
+        let head = if known == 0 {
+            after_empty_lines(bytes)
+        } else {
+            pending.extend_from_slice(bytes);
+            let empty = pending.len() - after_empty_lines(pending).len();
+            drop(pending.drain(..empty));
+            pending
+        };
         if head.starts_with(b"\n") {
             self.fault = Some(Malformed::LineEnd);
             return &[];
         }
         let Some(end) = end_of_head(head, known.saturating_sub(2)) else {
+            if known == 0 {
+                let begun = head.to_vec();
+                self.stage = Stage::Head(begun);
+            }
             return &[];
         };
         let rest = head.len() - end;
@@ -143,17 +151,25 @@ fn split(bytes: &[u8], count: u64) -> (&[u8], &[u8]) {
     bytes.split_at(count)
 }
 
+/// What follows empty lines, which are passed over before a request (RFC 9112 §2.2).
+fn after_empty_lines(mut bytes: &[u8]) -> &[u8] {
+    while let Some(rest) = bytes.strip_prefix(b"\r\n") {
+        bytes = rest;
+    }
+    bytes
+}
+
 /// Where a head ends, as a parser sees it that takes a bare LF too. Its first `known` bytes hold no
 /// end.
 fn end_of_head(head: &[u8], known: usize) -> Option<usize> {
     let tail = head.get(known..)?;
-    let mut line_ends = tail.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    line_ends.find_map(|(at, _)| {
-        let next = tail.get(at + 1..)?;
-        let empty_line = [&b"\r\n"[..], b"\n"]
-            .into_iter()
-            .find(|it| next.starts_with(it))?;
-        Some(known + at + 1 + empty_line.len())
+    memchr_iter(b'\n', tail).find_map(|at| {
+        let empty_line = match tail.get(at + 1..)? {
+            [b'\n', ..] => 1,
+            [b'\r', b'\n', ..] => 2,
+            _ => return None,
+        };
+        Some(known + at + 1 + empty_line)
     })
 }
 
@@ -163,18 +179,17 @@ fn stage_after(head: &[u8]) -> Result<Stage, Malformed> {
         return Err(Malformed::Fragment);
     }
     let (mut lengths, mut codings, mut length) = (0, 0, None);
-    for line in head.split_inclusive(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r\n").ok_or(Malformed::LineEnd)?;
-        let mut parts = line.splitn(2, |byte| *byte == b':');
-        let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
-            continue;
-        };
-        if name.eq_ignore_ascii_case(b"content-length") {
+    let mut begin = 0;
+    for end in memchr_iter(b'\n', head) {
+        let line = head.get(begin..end).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").ok_or(Malformed::LineEnd)?;
+        if let Some(value) = value_of(line, b"content-length:") {
             lengths += 1;
             length = decimal(value.trim_ascii());
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+        } else if value_of(line, b"transfer-encoding:").is_some() {
             codings += 1;
         }
+        begin = end + 1;
     }
     match (lengths, codings) {
         (0, 0) => Ok(Stage::default()),
@@ -188,9 +203,19 @@ fn stage_after(head: &[u8]) -> Result<Stage, Malformed> {
     }
 }
 
+/// What stands behind a field's name and its colon, if the line begins so.
+fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (front, value) = line.split_at_checked(name.len())?;
+    front.eq_ignore_ascii_case(name).then_some(value)
+}
+
 /// True if there is a `#` in the second word of the first line. A method may have one (RFC 9110 §5.6.2).
 fn has_fragment(head: &[u8]) -> bool {
-    let mut words = head.split(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
+    let line = memchr(b'\n', head).map_or(head, |end| head.get(..end).unwrap_or_default());
+    if memchr(b'#', line).is_none() {
+        return false;
+    }
+    let mut words = line.split(|byte| matches!(byte, b' ' | b'\r'));
     words.nth(1).is_some_and(|target| target.contains(&b'#'))
 }
 

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::optimization_barrier;
 
 use super::budget::Share;
 
@@ -56,9 +56,10 @@ impl Body {
     }
 
     /// Its bytes, if it is whole in memory.
-    pub fn whole(&self) -> Option<&[u8]> {
+    pub fn whole(&self) -> Option<&Bytes> {
+        static NONE: Bytes = Bytes::new();
         match &self.0 {
-            Form::Empty => Some(&[]),
+            Form::Empty => Some(&NONE),
             Form::Whole(bytes) => Some(bytes),
             Form::Streamed(_) => None,
         }
@@ -123,14 +124,21 @@ impl HttpBody for Body {
     }
 }
 
-/// The same bytes in memory of their own, which is erased when the last handle on them is dropped;
-/// what they were read into is erased now, where nothing else shares it.
+/// The same bytes in memory of their own, which the process's allocator erases when the last handle on
+/// them is dropped; what they were read into is erased now, where nothing else shares it.
 pub fn erasable(bytes: Bytes) -> Bytes {
-    let erased = Bytes::from_owner(Zeroizing::new(bytes.to_vec()));
+    let erased = Bytes::copy_from_slice(&bytes);
     if let Ok(mut read) = bytes.try_into_mut() {
-        read.zeroize();
+        erase(&mut read);
     }
     erased
+}
+
+/// Overwrites bytes with zeros, though nobody reads them again: for memory that is used on. What is
+/// freed is erased by the process's allocator.
+pub fn erase(bytes: &mut [u8]) {
+    bytes.fill(0);
+    optimization_barrier(bytes);
 }
 
 /// The same as [`erasable`], in memory that keeps its share of a budget.

@@ -11,7 +11,7 @@ pub mod proxy_status;
 mod stored;
 mod trace;
 
-pub use body::{Body, BodyError, collect, collect_within, erasable, erasable_within};
+pub use body::{Body, BodyError, collect, collect_within, erasable, erasable_within, erase};
 pub use budget::{Budget, Share};
 pub use encoded::NoResponse;
 pub use paced::Paced;

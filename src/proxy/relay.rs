@@ -65,7 +65,10 @@ impl Proxy {
             Ok(mut response) => {
                 let version = response.version();
                 respond::pass_on(response.headers_mut(), version);
-                response.map(|body| Body::streamed(Paced::new(body, patience)))
+                response.map(|body| match body.whole() {
+                    Some(_) => body,
+                    None => Body::streamed(Paced::new(body, patience)),
+                })
             }
             Err(error) => {
                 let now = self.shared.clock.now();

@@ -24,7 +24,7 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Fields by which holdline speaks; an upstream that sets one would speak in its name.
-const OURS: [HeaderName; 6] = [
+static OURS: [HeaderName; 6] = [
     OUTCOME,
     EXCHANGE,
     SOURCE,
@@ -97,9 +97,7 @@ pub(super) fn answer(stored: &StoredResponse, about: &About, given: Given) -> Re
 /// Readies the fields of a gateway's answer for the downstream: its hop is
 /// noted, and no field speaks in our name.
 pub(super) fn pass_on(fields: &mut HeaderMap, received: Version) {
-    for name in OURS {
-        fields.remove(name);
-    }
+    fields::remove_each(fields, |name| OURS.iter().any(|ours| ours == name));
     add_via(fields, received);
 }
 
@@ -213,16 +211,17 @@ fn tell(fields: &mut HeaderMap, fate: Fate, about: &About) {
 /// made anew, and no field may change the method behind our back.
 pub(super) fn upstream_fields(mut sent: HeaderMap, version: Version) -> HeaderMap {
     fields::remove_hop_by_hop(&mut sent);
-    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
-        sent.remove(name);
-    }
-    for name in [
-        "x-http-method-override",
-        "x-http-method",
-        "x-method-override",
-    ] {
-        sent.remove(name);
-    }
+    fields::remove_each(&mut sent, |name| {
+        matches!(
+            name,
+            "host"
+                | "content-length"
+                | "expect"
+                | "x-http-method-override"
+                | "x-http-method"
+                | "x-method-override"
+        )
+    });
     TraceParent::settle(&mut sent);
     add_via(&mut sent, version);
     sent
@@ -326,7 +325,7 @@ mod tests {
     #[test]
     fn an_upstream_cannot_speak_in_our_name() {
         let mut fields = HeaderMap::new();
-        for name in OURS {
+        for name in &OURS {
             fields.insert(name, HeaderValue::from_static("forged"));
         }
         pass_on(&mut fields, Version::HTTP_11);

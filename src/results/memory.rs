@@ -1,5 +1,4 @@
 //! Answers in memory. An undelivered one is pinned: no limit and no newer answer can push it out.
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -7,6 +6,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::Config;
+use super::keyed::{ByFirstBytes, KeyedMap};
 use crate::message::StoredResponse;
 use crate::timing::Moment;
 
@@ -20,13 +20,13 @@ pub type ResultKey = [u8; 16];
 pub struct Results {
     config: Config,
     pinned: Mutex<Pinned>,
-    delivered: Cache<ResultKey, Kept>,
+    delivered: Cache<ResultKey, Kept, ByFirstBytes>,
 }
 
 /// Answers that stay, and what they weigh.
 #[derive(Debug, Default)]
 struct Pinned {
-    answers: HashMap<ResultKey, Arc<StoredResponse>>,
+    answers: KeyedMap<ResultKey, Arc<StoredResponse>>,
     bytes: usize,
 }
 
@@ -83,7 +83,7 @@ impl Results {
             .time_to_live(config.retention)
             // The default policy refuses a fresh entry when it is full of warm ones.
             .eviction_policy(EvictionPolicy::lru())
-            .build();
+            .build_with_hasher(ByFirstBytes::default());
         Self {
             config,
             pinned: Mutex::default(),

@@ -16,8 +16,6 @@ use crate::message::{BodyError, StoredResponse, collect};
 
 /// What an answer comes on.
 pub(super) enum Channel {
-    /// A connection for this one request.
-    Own(Box<Http1>),
     /// A connection of the pool.
     Leased(Lease<Http1>),
     /// A stream of a shared connection; held so that it is counted while its answer is read.
@@ -83,7 +81,7 @@ impl AnswerBody {
     fn finish(&mut self) {
         match self.channel.take() {
             Some(Channel::Leased(lease)) => lease.give_back(),
-            Some(Channel::Own(_) | Channel::Shared { .. }) | None => {}
+            Some(Channel::Shared { .. }) | None => {}
         }
     }
 
@@ -97,7 +95,6 @@ impl AnswerBody {
 
     fn drive(&mut self, context: &mut Context<'_>) {
         match &mut self.channel {
-            Some(Channel::Own(http1)) => http1.poll_driver(context),
             Some(Channel::Leased(lease)) => lease.connection().poll_driver(context),
             Some(Channel::Shared { .. }) | None => {}
         }

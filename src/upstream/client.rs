@@ -3,6 +3,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, header};
 use tokio::time::timeout_at;
@@ -152,7 +153,8 @@ impl Client {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let start = inner.clock.now();
-            let answer = inner.fetch(request).await;
+            let deadline = start + inner.config.now().answer_timeout;
+            let answer = inner.fetch(request, deadline).await;
             match &answer {
                 Ok(_) => inner.metrics.answered(inner.clock.now().since(start)),
                 Err(error) => inner.metrics.failed(error),
@@ -180,19 +182,23 @@ impl Client {
 impl Inner {
     async fn submit_connection(&self) -> Result<Connection, Error> {
         let connected = self.connected(Purpose::Submit).await?;
-        let http1 = Http1::open(connected, self.metrics.connected()).await?;
+        let lean = Lean::open(connected, self.metrics.connected()).await?;
         Ok(Connection::new(
-            http1,
+            lean,
             Arc::clone(&self.origin),
             self.metrics.clone(),
             self.config.now().max_answer,
         ))
     }
 
-    async fn fetch(&self, mut request: Request<Body>) -> Result<StoredResponse, Error> {
-        let deadline = self.deadline();
+    async fn fetch(
+        &self,
+        mut request: Request<Body>,
+        deadline: Moment,
+    ) -> Result<StoredResponse, Error> {
         if !lean::carries(&request) {
-            return Box::pin(self.fetch_by_hyper(request, deadline)).await;
+            let way = Box::pin(self.way(Choice::Any, deadline)).await?;
+            return Box::pin(self.fetch_by(way, request, deadline)).await;
         }
         let limit = self.config.now().max_answer;
         let carried = self.by_lean::<Lean>(&mut request, limit, deadline).await?;
@@ -247,15 +253,6 @@ impl Inner {
                 Err(error) => return Err(error),
             }
         }
-    }
-
-    async fn fetch_by_hyper(
-        &self,
-        request: Request<Body>,
-        deadline: Moment,
-    ) -> Result<StoredResponse, Error> {
-        let way = self.way(Choice::Any, deadline).await?;
-        self.fetch_by(way, request, deadline).await
     }
 
     /// Sends a request by way of hyper and reads its answer whole.
@@ -404,6 +401,14 @@ impl Inner {
     }
 
     async fn free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
+        // Most often there is one.
+        if let Some(place) = places.take().now_or_never() {
+            return Ok(place);
+        }
+        Box::pin(self.becomes_free(places, deadline)).await
+    }
+
+    async fn becomes_free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
         let place = timeout_at(self.clock.instant(deadline), places.take())
             .await
             .map_err(|_| Error::new(Cause::Exhausted, Sent::Never))?;
@@ -475,10 +480,6 @@ impl Inner {
         } else {
             Err(Error::new(Cause::Exhausted, Sent::Never))
         }
-    }
-
-    fn deadline(&self) -> Moment {
-        self.clock.now() + self.config.now().answer_timeout
     }
 
     /// Until when another request's connecting is waited for.

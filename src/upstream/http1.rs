@@ -4,7 +4,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -33,7 +32,17 @@ pub(super) struct Http1 {
 
 impl Pooled for Http1 {
     async fn open(connected: Connected, open: Open) -> Result<Box<Self>, Error> {
-        Self::open(connected, open).await
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(MAX_BUFFER)
+            .handshake(TokioIo::new(connected.stream))
+            .await
+            .map_err(|error| diagnosis::of_hyper(&error, Sent::Never))?;
+        Ok(Box::new(Self {
+            sender,
+            driver: Some(driver),
+            meter: connected.meter,
+            _open: open,
+        }))
     }
 
     fn is_ready(&mut self) -> bool {
@@ -68,30 +77,7 @@ pub(super) struct Unanswered {
     pub(super) error: Error,
 }
 
-/// hyper's future of an answer.
-pub(super) type Awaited =
-    BoxFuture<'static, Result<Response<Incoming>, TrySendError<Request<Body>>>>;
-
 impl Http1 {
-    /// Readies HTTP on a stream; nothing is written.
-    pub(super) async fn open(connected: Connected, open: Open) -> Result<Box<Self>, Error> {
-        let (sender, driver) = http1::Builder::new()
-            .max_buf_size(MAX_BUFFER)
-            .handshake(TokioIo::new(connected.stream))
-            .await
-            .map_err(|error| diagnosis::of_hyper(&error, Sent::Never))?;
-        Ok(Box::new(Self {
-            sender,
-            driver: Some(driver),
-            meter: connected.meter,
-            _open: open,
-        }))
-    }
-
-    pub(super) fn meter(&self) -> &Meter {
-        &self.meter
-    }
-
     /// Sends a request and returns its answer's fields, driving the connection meanwhile.
     pub(super) async fn send(
         &mut self,
@@ -107,14 +93,8 @@ impl Http1 {
         .await
     }
 
-    /// Queues a request; it leaves when the connection is driven.
-    pub(super) fn queue(&mut self, request: Request<Body>) -> Awaited {
-        self.meter.begin();
-        Box::pin(self.sender.try_send_request(request))
-    }
-
     /// Takes in what hyper's future gave.
-    pub(super) fn received(
+    fn received(
         &self,
         answer: Result<Response<Incoming>, TrySendError<Request<Body>>>,
     ) -> Result<Response<Incoming>, Unanswered> {

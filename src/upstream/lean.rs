@@ -1,13 +1,14 @@
-//! One HTTP/1.1 connection for polls, and for relayed requests that are small and in hand: the answer
-//! is awaited whole, or streams.
+//! One HTTP/1.1 connection for submits, polls, and relayed requests that are small and in hand: the
+//! answer is awaited whole, or streams.
 //!
 //! It does the same as hyper's connection with about half of the work, as it holds no buffer while
 //! it waits and no request streams. What counts for money stays below it: `metered` counts.
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
@@ -15,7 +16,6 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
-use zeroize::Zeroize;
 
 use super::connector::{Connected, Stream};
 use super::metered::Meter;
@@ -24,26 +24,33 @@ use super::pool::{Lease, Pooled, Waiting};
 use super::reply::Reply;
 use super::{Cause, Error, Sent, diagnosis, framing};
 use crate::live::Place;
-use crate::message::{Body, BodyError, StoredResponse};
+use crate::message::{Body, BodyError, StoredResponse, erase};
 
 /// What is read at once, on the stack: most answers whole.
 const READ: usize = 4 * 1024;
 /// The same of a body that streams.
 const READ_ON: usize = 16 * 1024;
-/// The largest body of a request that is copied behind its head.
+/// The largest body of a pooled request: one that leaves at once.
 pub(super) const MAX_BODY: usize = 16 * 1024;
 
 /// A connection that carries one request at a time.
 pub(super) struct Lean {
     stream: Stream,
     meter: Arc<Meter>,
-    /// The request's bytes until all have left; erased afterwards, and its room kept for the next.
-    outgoing: Vec<u8>,
-    /// How many of them were taken.
-    taken: usize,
+    outgoing: Outgoing,
     /// The last answer was whole and the connection can take another request.
     is_fit: bool,
     _open: Open,
+}
+
+/// A request until all of it has left.
+#[derive(Default)]
+struct Outgoing {
+    /// Erased when it has left, and its room kept for the next.
+    head: Vec<u8>,
+    body: Bytes,
+    /// How many bytes of both were taken.
+    taken: usize,
 }
 
 /// What has come of an answer.
@@ -55,7 +62,7 @@ pub(super) enum Asked {
 
 /// True for a request that a lean connection can carry. The answer to HEAD is framed otherwise.
 pub(super) fn carries(request: &Request<Body>) -> bool {
-    let in_hand = |body: &[u8]| body.len() <= MAX_BODY;
+    let in_hand = |body: &Bytes| body.len() <= MAX_BODY;
     *request.method() != Method::HEAD && request.body().whole().is_some_and(in_hand)
 }
 
@@ -64,8 +71,7 @@ impl Pooled for Lean {
         Ok(Box::new(Self {
             stream: connected.stream,
             meter: connected.meter,
-            outgoing: Vec::new(),
-            taken: 0,
+            outgoing: Outgoing::default(),
             is_fit: true,
             _open: open,
         }))
@@ -154,20 +160,17 @@ impl Lean {
     /// Takes a request that has the form of HTTP/1.1 and whose body is whole; it leaves when it is
     /// asked.
     pub(super) fn prepare(&mut self, request: &Request<Body>) {
-        self.outgoing.clear();
-        framing::write_head(request, &mut self.outgoing);
-        let body = request.body().whole().unwrap_or_default();
-        self.outgoing.extend_from_slice(body);
+        let Outgoing { head, body, taken } = &mut self.outgoing;
+        head.clear();
+        framing::write_head(request, head);
+        *body = request.body().whole().cloned().unwrap_or_default();
+        *taken = 0;
     }
 
     /// Sends the prepared request and returns its answer's fields, whose body may have `limit`
     /// bytes. What the error says of the request's bytes is exact.
     pub(super) async fn ask(&mut self, limit: usize) -> Result<Asked, Error> {
-        if !self.is_ready() {
-            return Err(Error::new(Cause::Terminated, Sent::Never).because("it was not kept"));
-        }
-        self.is_fit = false;
-        self.meter.begin();
+        self.begin()?;
         let mut reply = Reply::new(limit);
         let answer = poll_fn(|context| {
             loop {
@@ -181,16 +184,40 @@ impl Lean {
         Ok(whole.map_or(Asked::Fields(reply), Asked::Whole))
     }
 
+    /// Begins the prepared request; nothing of it leaves yet. An error where the peer has ended the
+    /// connection, or spoken unasked.
+    pub(super) fn begin(&mut self) -> Result<(), Error> {
+        if !self.is_ready() {
+            return Err(Error::new(Cause::Terminated, Sent::Never).because("it was not kept"));
+        }
+        self.is_fit = false;
+        self.meter.begin();
+        Ok(())
+    }
+
+    /// Has `latch` set before the first write of the request is attempted. Once for a connection.
+    pub(super) fn latch(&self, latch: Arc<AtomicBool>) {
+        self.meter.latch(latch);
+    }
+
     /// The whole answer whose fields have come.
     pub(super) async fn rest(&mut self, mut reply: Reply) -> Result<StoredResponse, Error> {
-        let answer = poll_fn(|context| {
-            loop {
-                if let Some(whole) = ready!(self.poll_more::<READ>(context, &mut reply))? {
-                    return Poll::Ready(Ok(whole));
-                }
+        poll_fn(|context| self.poll_whole(context, &mut reply)).await
+    }
+
+    /// Sends what is left of the request that was begun, and reads on until its answer is whole.
+    pub(super) fn poll_whole(
+        &mut self,
+        context: &mut Context<'_>,
+        reply: &mut Reply,
+    ) -> Poll<Result<StoredResponse, Error>> {
+        loop {
+            match ready!(self.poll_more::<READ>(context, reply)) {
+                Ok(None) => {}
+                Ok(Some(whole)) => return Poll::Ready(Ok(whole)),
+                Err(error) => return Poll::Ready(Err(self.told(error))),
             }
-        });
-        answer.await.map_err(|error| self.told(error))
+        }
     }
 
     /// Whether anything of the request in hand was handed to the operating system.
@@ -218,6 +245,10 @@ impl Lean {
         if let Err(error) = read {
             return Poll::Ready(Err(diagnosis::of_io(&error, Sent::Maybe)));
         }
+        if self.sent() == Sent::Never && !buffer.filled().is_empty() {
+            let error = Error::new(Cause::Malformed, Sent::Never);
+            return Poll::Ready(Err(error.because("it spoke before it was asked")));
+        }
         let whole = if buffer.filled().is_empty() {
             Some(reply.end()?)
         } else {
@@ -227,29 +258,32 @@ impl Lean {
             self.meter.fields_came();
         }
         Poll::Ready(Ok(whole.map(|whole| {
-            self.is_fit = whole.is_persistent && self.outgoing.is_empty();
+            self.is_fit = whole.is_persistent && self.outgoing.is_gone();
             whole.response
         })))
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut stream = Pin::new(&mut self.stream);
-        while let Some(left) = self
-            .outgoing
-            .get(self.taken..)
-            .filter(|left| !left.is_empty())
-        {
-            let count = ready!(stream.as_mut().poll_write(context, left))?;
+        loop {
+            let (head, body) = self.outgoing.left();
+            let count = match (head, body) {
+                ([], []) => break,
+                (bytes, []) | ([], bytes) => ready!(stream.as_mut().poll_write(context, bytes))?,
+                (head, body) => {
+                    let both = [IoSlice::new(head), IoSlice::new(body)];
+                    ready!(stream.as_mut().poll_write_vectored(context, &both))?
+                }
+            };
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.taken += count;
+            self.outgoing.taken += count;
         }
-        if !self.outgoing.is_empty() {
+        if !self.outgoing.is_gone() {
             // What TLS has taken may still be in its hands.
             ready!(stream.poll_flush(context))?;
-            self.outgoing.zeroize();
-            self.taken = 0;
+            self.outgoing.erase();
         }
         Poll::Ready(Ok(()))
     }
@@ -262,6 +296,37 @@ impl Lean {
                 .because("too much came before the answer's fields");
         }
         Error { sent, ..error }
+    }
+}
+
+impl Drop for Lean {
+    /// TLS says where the bytes of a connection end (RFC 8446 §6.1); without it the socket does.
+    fn drop(&mut self) {
+        if let Stream::Tls(stream) = &mut self.stream {
+            let mut context = Context::from_waker(Waker::noop());
+            // What has no room now is not waited for.
+            let _ = Pin::new(stream).poll_shutdown(&mut context);
+        }
+    }
+}
+
+impl Outgoing {
+    /// What is left of head and body.
+    fn left(&self) -> (&[u8], &[u8]) {
+        let of_body = self.taken.saturating_sub(self.head.len());
+        let head = self.head.get(self.taken..).unwrap_or_default();
+        (head, self.body.get(of_body..).unwrap_or_default())
+    }
+
+    const fn is_gone(&self) -> bool {
+        self.head.is_empty()
+    }
+
+    fn erase(&mut self) {
+        erase(&mut self.head);
+        self.head.clear();
+        self.body = Bytes::new();
+        self.taken = 0;
     }
 }
 

@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
+use http::Request;
 use http::header::{self, HeaderValue};
-use http::{Request, Response};
-use hyper::body::Incoming;
 
-use super::answer::{self, Channel};
-use super::http1::{Awaited, Http1};
-use super::{Error, Metrics, Origin, framing};
+use super::lean::Lean;
+use super::reply::Reply;
+use super::{Error, Metrics, Origin, Sent, framing};
 use crate::message::{Body, StoredResponse};
 
 /// A fresh HTTP/1.1 connection on which nothing of a request was sent.
 pub struct Connection {
-    http1: Box<Http1>,
+    lean: Box<Lean>,
     origin: Arc<Origin>,
     metrics: Metrics,
     max_answer: usize,
@@ -24,24 +23,22 @@ pub struct Connection {
 /// A submit under way. It makes progress only while one of its futures is polled; dropped, its
 /// connection ends.
 pub struct Submission {
-    http1: Box<Http1>,
-    /// hyper's future of the answer; not polled any more once `received` is set.
-    awaited: Awaited,
-    /// The fields that came, or how the connection ended.
-    received: Option<Result<Response<Incoming>, Error>>,
+    lean: Box<Lean>,
+    reply: Reply,
     metrics: Metrics,
-    max_answer: usize,
+    /// The answer, or how the connection ended; nothing is asked of it any more.
+    came: Option<Result<StoredResponse, Error>>,
 }
 
 impl Connection {
     pub(super) const fn new(
-        http1: Box<Http1>,
+        lean: Box<Lean>,
         origin: Arc<Origin>,
         metrics: Metrics,
         max_answer: usize,
     ) -> Self {
         Self {
-            http1,
+            lean,
             origin,
             metrics,
             max_answer,
@@ -57,15 +54,20 @@ impl Connection {
         request
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
-        self.http1.meter().latch(latch);
-        let awaited = self.http1.queue(request);
-        Submission {
-            http1: self.http1,
-            awaited,
-            received: None,
+        self.lean.prepare(&request);
+        self.lean.latch(latch);
+        let begun = self.lean.begin();
+        let mut submission = Submission {
+            lean: self.lean,
+            reply: Reply::new(self.max_answer),
             metrics: self.metrics,
-            max_answer: self.max_answer,
+            came: None,
+        };
+        // A connection that has ended already takes nothing of the request.
+        if let Err(error) = begun {
+            submission.came(Err(error));
         }
+        submission
     }
 }
 
@@ -77,50 +79,40 @@ impl Submission {
     }
 
     fn poll_handed_over(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll_fields(context);
-        if self.http1.meter().written() > 0 {
+        self.poll_answer(context);
+        if self.lean.sent() == Sent::Maybe {
             return Poll::Ready(Ok(()));
         }
-        match &self.received {
+        match &self.came {
             Some(Err(error)) => Poll::Ready(Err(error.clone())),
-            // No answer is read before the request's head was written.
-            Some(Ok(_)) => Poll::Ready(Ok(())),
-            None => Poll::Pending,
-        }
-    }
-
-    /// Drives the connection, and takes the answer's fields when they have come.
-    fn poll_fields(&mut self, context: &mut Context<'_>) {
-        self.http1.poll_driver(context);
-        if self.received.is_none()
-            && let Poll::Ready(answer) = self.awaited.as_mut().poll(context)
-        {
-            let received = self.http1.received(answer);
-            self.received = Some(received.map_err(|unanswered| {
-                self.metrics.failed(&unanswered.error);
-                unanswered.error
-            }));
+            Some(Ok(_)) | None => Poll::Pending,
         }
     }
 
     /// The whole answer. It has no deadline: an answer that comes late is still the truth, and how
     /// long it is worth waiting is the caller's to say.
     pub async fn answer(mut self) -> Result<StoredResponse, Error> {
-        let fields = poll_fn(|context| self.poll_received(context)).await?;
-        let whole = match answer::join(fields, Channel::Own(self.http1)) {
-            Ok(answer) => answer::read_whole(answer, self.max_answer).await,
-            Err(error) => Err(error),
-        };
-        whole.inspect_err(|error| self.metrics.failed(error))
+        poll_fn(|context| {
+            self.poll_answer(context);
+            self.came.take().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
-    fn poll_received(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Response<Incoming>, Error>> {
-        if self.received.is_none() {
-            self.poll_fields(context);
+    /// Drives the connection until its answer is whole.
+    fn poll_answer(&mut self, context: &mut Context<'_>) {
+        if self.came.is_none()
+            && let Poll::Ready(came) = self.lean.poll_whole(context, &mut self.reply)
+        {
+            self.came(came);
         }
-        self.received.take().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn came(&mut self, answer: Result<StoredResponse, Error>) {
+        let answer = answer.inspect_err(|error| self.metrics.failed(error));
+        self.came = Some(answer.map(|mut answer| {
+            answer.fields.remove(header::CONTENT_LENGTH);
+            answer
+        }));
     }
 }

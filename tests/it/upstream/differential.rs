@@ -1,5 +1,5 @@
-//! The answers to polls and to small relayed requests are read by code of our own, those to requests
-//! whose bodies stream by hyper: both read the same bytes alike, or ours reads nothing.
+//! The answers to submits, polls and small relayed requests are read by code of our own, those to
+//! requests whose bodies stream by hyper: both read the same bytes alike, or ours reads nothing.
 use bytes::Bytes;
 use holdline::message::{Body, StoredResponse, collect};
 use holdline::upstream::{Client, Config};
@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Empty};
 use proptest::prelude::*;
 use std::time::Duration;
 
-use super::peer::{Gateway, gateway, get};
+use super::peer::{Gateway, gateway, get, latch, post};
 
 const LIMIT: usize = 4 * 1024 * 1024;
 
@@ -107,7 +107,14 @@ async fn relayed(client: &Client, request: Request<Body>) -> Option<StoredRespon
     })
 }
 
-/// What hyper's connection reads and what ours reads, to a poll and to a relayed request alike.
+async fn submitted(client: &Client) -> Option<StoredResponse> {
+    let connection = client.connect().await.unwrap();
+    let mut submission = connection.submit(post("{}"), latch());
+    submission.handed_over().await.unwrap();
+    submission.answer().await.ok()
+}
+
+/// What hyper's connection reads and what ours reads, to a submit, a poll and a relayed request alike.
 fn both(pieces: &[Bytes]) -> (Option<StoredResponse>, Option<StoredResponse>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -124,6 +131,9 @@ fn both(pieces: &[Bytes]) -> (Option<StoredResponse>, Option<StoredResponse>) {
         let passed_on = relayed(&client, get("/"));
         let (passed_on, ()) = tokio::join!(passed_on, serve(peer, pieces.to_vec()));
         assert_eq!(polled.as_ref().ok(), passed_on.as_ref());
+        let (client, peer) = gateway(Config::default());
+        let (submitted, ()) = tokio::join!(submitted(&client), serve(peer, pieces.to_vec()));
+        assert_eq!(submitted, passed_on);
         (hyper, passed_on)
     })
 }
