@@ -51,7 +51,8 @@ pub struct Learner {
     unplanned: usize,
     planned_at: Moment,
     scouts: Due,
-    /// Whether the next one that looks for quick tasks does so in the first wait only.
+    /// Whether those that look for quick tasks do so in the longest wait, and not in the first. While tasks
+    /// seem to be quick it stays as it was when that was found.
     looks_farther: bool,
     jitter: Jitter,
 }
