@@ -179,10 +179,13 @@ impl Driver {
         };
         let clock = self.context.clock;
         if moment <= clock.now() {
-            match self.turn(moment, timer) {
+            match self.turn(moment, timer, context) {
                 None => return Poll::Ready(timer),
                 Some(later) => moment = later,
             }
+        } else {
+            // The poll that waited for its turn is due later now.
+            self.waiting = None;
         }
         let deadline = clock.instant(moment);
         let sleep = self
@@ -195,7 +198,7 @@ impl Driver {
     }
 
     /// When what was due at `moment` has its turn; `None` for now. Only polls wait for it.
-    fn turn(&mut self, moment: Moment, timer: Timer) -> Option<Moment> {
+    fn turn(&mut self, moment: Moment, timer: Timer, context: &TaskContext<'_>) -> Option<Moment> {
         if timer != Timer::Poll {
             return None;
         }
@@ -204,7 +207,8 @@ impl Driver {
             held_until: self.flight.core().machine.hold_until(),
         };
         let (schedules, name) = (&self.context.schedules, self.flight.gateway_name());
-        schedules.turn(name, due, &mut self.waiting, self.context.clock.now())
+        let (now, waker) = (self.context.clock.now(), context.waker());
+        schedules.turn(name, due, &mut self.waiting, now, waker)
     }
 
     fn take(&mut self, happening: Happening) {

@@ -1,6 +1,9 @@
 //! Safe operations: a chain of submit and polls that may be repeated freely. No key, no joining, no
 //! replay, no ladder.
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Request;
@@ -181,10 +184,25 @@ impl Chain {
             held_until: self.held_until,
         };
         let (schedules, name) = (&self.policy.schedules, &self.gateway.name);
-        let (mut waiting, mut next) = (None, Some(since));
-        while let Some(moment) = next {
-            self.clock.sleep_until(moment).await;
-            next = schedules.turn(name, due, &mut waiting, self.clock.now());
+        self.clock.sleep_until(since).await;
+        let mut waiting = None;
+        let mut ask = |context: &mut Context<'_>| {
+            let now = self.clock.now();
+            Poll::Ready(schedules.turn(name, due, &mut waiting, now, context.waker()))
+        };
+        while let Some(later) = poll_fn(&mut ask).await {
+            // Until then, or until this task is woken, whatever for: asking costs nothing.
+            let mut sleep = pin!(self.clock.sleep_until(later));
+            let mut is_woken = false;
+            poll_fn(|context| {
+                let is_over = sleep.as_mut().poll(context).is_ready();
+                if is_over || std::mem::replace(&mut is_woken, true) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is kept of one gateway: the budget and the turns of its polls, and what is known of each of its
 //! routes.
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use super::budget::Budget;
@@ -133,14 +134,16 @@ impl Gateway {
         self.gauges.used(self.budget.used());
     }
 
-    /// A poll asks for its turn that was due then, and may be the last before the end of a hold.
+    /// A poll asks for its turn that was due then, and may be the last before the end of a hold. It is
+    /// woken where its turn comes earlier than it was told.
     pub(super) fn ask(
         &mut self,
         place: Option<Place>,
-        (due, is_urgent): (Moment, bool),
+        due: (Moment, bool),
         now: Moment,
+        waker: &Waker,
     ) -> Turn {
-        let turn = self.queue.ask(place, due, is_urgent, now);
+        let turn = self.queue.ask(place, due, now, waker);
         if matches!(turn, Turn::At(..)) && place.is_none() {
             self.gauges.deferred();
         }

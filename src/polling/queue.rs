@@ -1,6 +1,7 @@
 //! The turns of a gateway's polls: in any second no more of them are sent than it takes, and the rest
 //! wait, the oldest first.
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::timing::Moment;
@@ -26,8 +27,17 @@ pub(super) struct Queue {
     limit: Option<usize>,
     /// When they were sent, the oldest first. It holds no more than the limit.
     sent: VecDeque<Moment>,
-    waiting: BTreeSet<Place>,
+    waiting: BTreeMap<Place, Seat>,
     asked: u64,
+}
+
+/// Who waits at a place.
+#[derive(Clone, Debug)]
+struct Seat {
+    /// When it is to ask again. Those before it may be gone by then.
+    told: Moment,
+    /// Has it ask earlier.
+    waker: Waker,
 }
 
 /// What a poll is told that asks for its turn.
@@ -47,27 +57,41 @@ impl Queue {
         queue
     }
 
-    /// Puts another limit in force; who waits learns of it when it asks again.
+    /// Puts another limit in force.
     pub(super) fn limit(&mut self, max_per_second: u32) {
         let limit = usize::try_from(max_per_second).unwrap_or(usize::MAX);
         self.limit = (limit > 0).then_some(limit);
         if self.limit.is_none() {
             self.sent.clear();
         }
+        self.hurry();
     }
 
     /// A poll asks for its turn that was due at `due`; `place` is the one that it has, if it asked
-    /// before. An urgent one is the last before the end of a hold.
+    /// before. An urgent one is the last before the end of a hold. It is woken where its turn comes
+    /// earlier than it was told.
     pub(super) fn ask(
         &mut self,
         place: Option<Place>,
-        due: Moment,
-        is_urgent: bool,
+        (due, is_urgent): (Moment, bool),
         now: Moment,
+        waker: &Waker,
     ) -> Turn {
         if let Some(place) = place {
             self.waiting.remove(&place);
         }
+        let turn = self.turn(place, (due, is_urgent), now, waker);
+        self.hurry();
+        turn
+    }
+
+    fn turn(
+        &mut self,
+        place: Option<Place>,
+        (due, is_urgent): (Moment, bool),
+        now: Moment,
+        waker: &Waker,
+    ) -> Turn {
         let Some(limit) = self.limit else {
             return Turn::Now;
         };
@@ -86,8 +110,10 @@ impl Queue {
             self.sent.push_back(now);
             return Turn::Now;
         }
-        self.waiting.insert(place);
-        Turn::At(self.slot(before - free, limit, now), place)
+        let told = self.slot(before - free, limit, now);
+        let waker = waker.clone();
+        self.waiting.insert(place, Seat { told, waker });
+        Turn::At(told, place)
     }
 
     /// When the place becomes free that so many who wait have before them, beyond those that are free
@@ -101,6 +127,28 @@ impl Queue {
     /// Gives a place up.
     pub(super) fn leave(&mut self, place: Place) {
         self.waiting.remove(&place);
+        self.hurry();
+    }
+
+    /// Wakes the first that waits, if its turn comes before it was told to ask. The one behind it has its
+    /// own when this one is gone.
+    fn hurry(&mut self) {
+        let free_at = self.free_at();
+        if let Some(mut first) = self.waiting.first_entry()
+            && first.get().told > free_at
+        {
+            first.get_mut().told = free_at;
+            first.get().waker.wake_by_ref();
+        }
+    }
+
+    /// From when on a poll may be sent.
+    fn free_at(&self) -> Moment {
+        let over = self
+            .limit
+            .and_then(|limit| self.sent.len().checked_sub(limit));
+        let oldest = over.and_then(|over| self.sent.get(over));
+        oldest.map_or(Moment::START, |&sent| sent + SPAN)
     }
 
     /// How many wait.
@@ -111,6 +159,10 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::{Arc, Mutex};
+    use std::task::Wake;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -119,107 +171,245 @@ mod tests {
         Moment::after_start(Duration::from_millis(millis))
     }
 
-    /// A poll that is due, and in which of its polls a hold's end is near.
+    /// Wakers that note who was woken.
+    #[derive(Default)]
+    struct Woken(Mutex<Vec<usize>>);
+
+    struct Alarm(Arc<Woken>, usize);
+
+    impl Wake for Alarm {
+        fn wake(self: Arc<Self>) {
+            self.0.0.lock().unwrap().push(self.1);
+        }
+    }
+
+    /// A poll that is due, whether a hold's end is near, and what becomes of it if it still waits then: it
+    /// is due again so much later, as when its hold has ended, or is given up.
     #[derive(Clone, Copy, Debug)]
     struct Due {
         at: u64,
         is_urgent: bool,
+        changes: Option<(u64, Option<u64>)>,
     }
 
-    /// Lets each ask when it is due, and again when it was told to; when each is sent.
-    fn sent(queue: &mut Queue, polls: &[Due]) -> Vec<u64> {
-        let mut asks: BTreeSet<(Moment, usize)> = (0..)
-            .zip(polls)
-            .map(|(poll, due)| (at(due.at), poll))
-            .collect();
-        let mut places = vec![None; polls.len()];
-        let mut sent = vec![0; polls.len()];
-        while let Some((now, poll)) = asks.pop_first() {
-            let Due { at: due, is_urgent } = polls[poll];
-            match queue.ask(places[poll], at(due), is_urgent, now) {
-                Turn::Now => {
-                    sent[poll] = u64::try_from(now.since_start().as_millis()).unwrap();
-                }
-                Turn::At(then, place) => {
-                    assert!(then > now, "it would ask for ever");
-                    places[poll] = Some(place);
-                    asks.insert((then, poll));
+    /// A queue, who waits in it, and who comes or asks again when.
+    struct World {
+        queue: Queue,
+        woken: Arc<Woken>,
+        polls: Vec<Due>,
+        places: Vec<Option<Place>>,
+        asks: BTreeSet<(Moment, usize)>,
+        /// When each was sent; none where it was given up.
+        sent: Vec<Option<u64>>,
+    }
+
+    impl World {
+        fn new(limit: u32, polls: &[Due]) -> Self {
+            Self {
+                queue: Queue::new(limit),
+                woken: Arc::default(),
+                polls: polls.to_vec(),
+                places: vec![None; polls.len()],
+                asks: (0..)
+                    .zip(polls)
+                    .map(|(poll, due)| (at(due.at), poll))
+                    .collect(),
+                sent: vec![None; polls.len()],
+            }
+        }
+
+        /// Lets each ask when it is due, again when it was told to, and when it is woken.
+        fn run(mut self) -> Vec<Option<u64>> {
+            while let Some((now, poll)) = self.asks.pop_first() {
+                self.change(now);
+                self.ask(poll, now);
+                let woken = std::mem::take(&mut *self.woken.0.lock().unwrap());
+                self.asks.extend(woken.into_iter().map(|poll| (now, poll)));
+            }
+            self.sent
+        }
+
+        fn change(&mut self, now: Moment) {
+            for (poll, due) in self.polls.iter_mut().enumerate() {
+                let Some((when, later)) = due.changes.filter(|(when, _)| at(*when) <= now) else {
+                    continue;
+                };
+                due.changes = None;
+                let Some(place) = self.places[poll].take() else {
+                    continue;
+                };
+                self.queue.leave(place);
+                self.asks.retain(|(_, asks)| *asks != poll);
+                if let Some(later) = later {
+                    *due = usual(when.max(due.at) + later);
+                    self.asks.insert((at(due.at), poll));
                 }
             }
         }
-        sent
+
+        fn ask(&mut self, poll: usize, now: Moment) {
+            let due = self.polls[poll];
+            if self.sent[poll].is_some() || now < at(due.at) {
+                return;
+            }
+            let waker = Waker::from(Arc::new(Alarm(Arc::clone(&self.woken), poll)));
+            let turn = self
+                .queue
+                .ask(self.places[poll], (at(due.at), due.is_urgent), now, &waker);
+            self.asks.retain(|(_, asks)| *asks != poll);
+            match turn {
+                Turn::Now => {
+                    self.places[poll] = None;
+                    self.sent[poll] = u64::try_from(now.since_start().as_millis()).ok();
+                }
+                Turn::At(then, place) => {
+                    assert!(then > now, "it would ask for ever");
+                    self.places[poll] = Some(place);
+                    self.asks.insert((then, poll));
+                }
+            }
+        }
+    }
+
+    /// When each is sent of polls that are not given up.
+    fn sent(limit: u32, polls: &[Due]) -> Vec<u64> {
+        World::new(limit, polls)
+            .run()
+            .into_iter()
+            .map(Option::unwrap)
+            .collect()
     }
 
     const fn usual(at: u64) -> Due {
         Due {
             at,
             is_urgent: false,
+            changes: None,
         }
+    }
+
+    fn noop() -> &'static Waker {
+        Waker::noop()
     }
 
     #[test]
     fn polls_beyond_the_limit_wait_until_a_second_after_those_before_them() {
         let polls = [0, 100, 200, 300, 400, 500, 1_500].map(usual);
-        let sent = sent(&mut Queue::new(2), &polls);
-        assert_eq!(sent, [0, 100, 1_000, 1_100, 2_000, 2_100, 3_000]);
+        assert_eq!(sent(2, &polls), [0, 100, 1_000, 1_100, 2_000, 2_100, 3_000]);
     }
 
     #[test]
     fn the_last_poll_before_the_end_of_a_hold_goes_first() {
         let mut polls = [0; 6].map(usual).to_vec();
         polls.push(Due {
-            at: 500,
             is_urgent: true,
+            ..usual(500)
         });
-        let sent = sent(&mut Queue::new(1), &polls);
-        assert_eq!(sent, [0, 2_000, 3_000, 4_000, 5_000, 6_000, 1_000]);
+        assert_eq!(
+            sent(1, &polls),
+            [0, 2_000, 3_000, 4_000, 5_000, 6_000, 1_000]
+        );
+    }
+
+    #[test]
+    fn who_comes_when_the_holds_of_many_have_ended_does_not_wait_behind_them() {
+        let mut polls = [Due {
+            changes: Some((8_000, Some(10_000))),
+            ..usual(0)
+        }; 40]
+            .to_vec();
+        polls.push(usual(9_100));
+        polls.push(usual(9_200));
+        let sent = sent(1, &polls);
+        assert_eq!(sent[40..], [9_100, 10_100]);
     }
 
     #[test]
     fn who_gives_up_its_place_lets_the_others_go_sooner_and_a_lifted_limit_all() {
         let mut queue = Queue::new(1);
-        assert_eq!(queue.ask(None, at(0), false, at(0)), Turn::Now);
-        let Turn::At(_, first) = queue.ask(None, at(0), false, at(0)) else {
+        let ask = |queue: &mut Queue, place, now| queue.ask(place, (at(0), false), at(now), noop());
+        assert_eq!(ask(&mut queue, None, 0), Turn::Now);
+        let Turn::At(_, first) = ask(&mut queue, None, 0) else {
             panic!("beyond the limit");
         };
-        let Turn::At(then, second) = queue.ask(None, at(0), false, at(0)) else {
+        let Turn::At(then, second) = ask(&mut queue, None, 0) else {
             panic!("beyond the limit");
         };
         assert_eq!((then, queue.waiting()), (at(2_000), 2));
         queue.leave(first);
-        assert_eq!(queue.ask(Some(second), at(0), false, at(1_000)), Turn::Now);
+        assert_eq!(ask(&mut queue, Some(second), 1_000), Turn::Now);
         assert_eq!(queue.waiting(), 0);
         queue.limit(0);
-        assert_eq!(queue.ask(None, at(0), false, at(1_000)), Turn::Now);
+        assert_eq!(ask(&mut queue, None, 1_000), Turn::Now);
+    }
+
+    #[test]
+    fn a_raised_limit_is_used_at_once() {
+        let woken = Arc::new(Woken::default());
+        let mut queue = Queue::new(1);
+        let alarm = |poll| Waker::from(Arc::new(Alarm(Arc::clone(&woken), poll)));
+        let places: Vec<_> = (0..4)
+            .map(|poll| queue.ask(None, (at(0), false), at(0), &alarm(poll)))
+            .collect();
+        queue.limit(3);
+        for (poll, place) in places.into_iter().enumerate().skip(1) {
+            assert_eq!(std::mem::take(&mut *woken.0.lock().unwrap()), [poll]);
+            let Turn::At(_, place) = place else {
+                panic!("beyond the limit");
+            };
+            let turn = queue.ask(Some(place), (at(0), false), at(500), &alarm(poll));
+            assert_eq!(turn == Turn::Now, poll < 3);
+        }
+    }
+
+    fn any_poll() -> impl Strategy<Value = Due> {
+        let later = proptest::option::of(1_u64..3_000);
+        let changes = proptest::option::weighted(0.3, (0_u64..8_000, later));
+        (0_u64..6_000, proptest::bool::weighted(0.2), changes).prop_map(
+            |(at, is_urgent, changes)| Due {
+                at,
+                is_urgent,
+                changes,
+            },
+        )
     }
 
     proptest! {
-        /// Whatever comes when: never more in a second, none before it is due, none for ever, and none
-        /// while there is room.
+        /// Whatever comes when, is due later or given up: never more in a second, none before it is due,
+        /// none for ever, and none while there is room.
         #[test]
         fn the_limit_holds_in_every_second_and_nobody_starves(
             limit in 1_u32..6,
-            polls in proptest::collection::vec((0_u64..6_000, proptest::bool::weighted(0.2)), 1..60),
+            polls in proptest::collection::vec(any_poll(), 1..60),
         ) {
-            let polls: Vec<Due> = polls
-                .into_iter()
-                .map(|(at, is_urgent)| Due { at, is_urgent })
-                .collect();
-            let sent = sent(&mut Queue::new(limit), &polls);
+            let sent = World::new(limit, &polls).run();
             let per_second = usize::try_from(limit).unwrap();
-            let mut order = sent.clone();
+            let mut order: Vec<u64> = sent.iter().copied().flatten().collect();
             order.sort_unstable();
             for pair in order.windows(per_second + 1) {
                 prop_assert!(pair[per_second] >= pair[0] + 1_000, "{order:?}");
             }
-            for (poll, &sent) in polls.iter().zip(&sent) {
+            let is_given_up = |poll: &Due| matches!(poll.changes, Some((_, None)));
+            let is_later = |poll: &Due, sent| {
+                matches!(poll.changes, Some((when, Some(later))) if sent == when.max(poll.at) + later)
+            };
+            for (poll, sent) in polls.iter().zip(&sent) {
+                let Some(sent) = *sent else {
+                    prop_assert!(is_given_up(poll), "it was forgotten");
+                    continue;
+                };
                 prop_assert!(sent >= poll.at);
                 let before = order.iter().filter(|&&it| it < sent && it + 1_000 > sent - 1).count();
-                prop_assert!(sent == poll.at || before + 1 >= per_second, "it waited for nothing");
+                let waited = sent != poll.at && !is_later(poll, sent);
+                prop_assert!(!waited || before + 1 >= per_second, "it waited for nothing");
             }
-            // Among those that are not urgent, who was due first goes first.
-            for (poll, when) in polls.iter().zip(&sent).filter(|(poll, _)| !poll.is_urgent) {
-                for (other, then) in polls.iter().zip(&sent).filter(|(poll, _)| !poll.is_urgent) {
+            // Among those that are not urgent and wait on, who was due first goes first.
+            let usual = || {
+                let usual = |(poll, _): &(&Due, &Option<u64>)| !poll.is_urgent && poll.changes.is_none();
+                polls.iter().zip(&sent).filter(usual)
+            };
+            for (poll, when) in usual() {
+                for (other, then) in usual() {
                     prop_assert!(poll.at >= other.at || when <= then, "{poll:?} {other:?}");
                 }
             }

@@ -2,6 +2,7 @@
 //! its task took.
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
 use super::config::{Config, ScheduleKind};
@@ -224,8 +225,9 @@ impl Schedules {
         place: Option<Place>,
         due: (Moment, bool),
         now: Moment,
+        waker: &Waker,
     ) -> Turn {
-        let ask = |gateway: &mut Gateway| gateway.ask(place, due, now);
+        let ask = |gateway: &mut Gateway| gateway.ask(place, due, now, waker);
         self.with_gateway(&mut self.state(), gateway, ask)
     }
 

@@ -1,4 +1,6 @@
 //! The turn of a poll that is due: now, or later where the gateway takes no more in a second.
+use std::task::Waker;
+
 use super::queue::{Place, Turn};
 use super::schedule::BEFORE_THE_END;
 use super::schedules::Schedules;
@@ -34,18 +36,20 @@ impl Drop for Waiting {
 
 impl Schedules {
     /// Whether a poll that is due may be sent to a gateway, and counts as sent; else when it is to ask
-    /// again. Until then its place is in `waiting`; it has none once it may be sent.
+    /// again. Until then its place is in `waiting`; it has none once it may be sent. Where its turn comes
+    /// earlier, `waker` is woken.
     pub fn turn(
         &self,
         gateway: &str,
         poll: DuePoll,
         waiting: &mut Option<Box<Waiting>>,
         now: Moment,
+        waker: &Waker,
     ) -> Option<Moment> {
         let last_from = poll.held_until - BEFORE_THE_END;
         let is_urgent = last_from <= now && now < poll.held_until;
         let before = waiting.as_ref().map(|waiting| waiting.place);
-        match self.ask(gateway, before, (poll.since, is_urgent), now) {
+        match self.ask(gateway, before, (poll.since, is_urgent), now, waker) {
             Turn::Now => {
                 *waiting = None;
                 None
