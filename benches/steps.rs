@@ -194,43 +194,53 @@ const RULES: Rules = Rules {
 /// What is remembered at most.
 const OUTCOMES: usize = 1000;
 
-/// Tells a learner of one task, found within a third of a second.
-fn outcome(learner: &mut Learner, random: &mut Rng) {
-    let task = Duration::from_secs_f64(random.f64().mul_add(2.0, 1.0));
-    learner.observe(task, Some(task + Duration::from_millis(300)));
+/// A learner, where its tasks are drawn, and the time, of which it has enough for a plan.
+#[derive(Clone)]
+struct Learning {
+    learner: Learner,
+    random: Rng,
+    now: Moment,
 }
 
-/// A learner that knows a law and makes its next plan with the next outcome, and where that is drawn.
-fn on_the_brink() -> (Learner, Rng) {
-    let (mut learner, mut random) = (Learner::new(RULES), Rng::with_seed(1));
-    for _ in 0..OUTCOMES {
-        outcome(&mut learner, &mut random);
+impl Learning {
+    /// Tells of one task, found within a third of a second; true if that makes a plan.
+    fn outcome(&mut self) -> bool {
+        let task = Duration::from_secs_f64(self.random.f64().mul_add(2.0, 1.0));
+        let by = Some(task + Duration::from_millis(300));
+        self.now = self.now + Duration::from_secs(1);
+        self.learner.observe(task, by, self.now)
     }
-    let cost = |learner: &Learner| learner.expected().cost(RULES.price.as_secs_f64());
-    loop {
-        let before = (learner.clone(), random.clone());
-        outcome(&mut learner, &mut random);
-        if cost(&before.0).to_bits() != cost(&learner).to_bits() {
-            return before;
+
+    /// One that knows a law and makes its next plan with the next outcome.
+    fn on_the_brink() -> Self {
+        let mut learning = Self {
+            learner: Learner::new(RULES),
+            random: Rng::with_seed(1),
+            now: Moment::START,
+        };
+        for _ in 0..OUTCOMES {
+            learning.outcome();
+        }
+        loop {
+            let before = learning.clone();
+            if learning.outcome() {
+                return before;
+            }
         }
     }
 }
 
 fn plans(criterion: &mut Criterion) {
-    let brink = on_the_brink();
+    let brink = Learning::on_the_brink();
     let mut group = criterion.benchmark_group("plans");
     group.bench_function("an outcome that makes a plan", |bencher| {
-        bencher.iter_batched_ref(
-            || brink.clone(),
-            |(learner, random)| outcome(learner, random),
-            BatchSize::SmallInput,
-        );
+        bencher.iter_batched_ref(|| brink.clone(), Learning::outcome, BatchSize::SmallInput);
     });
     group.bench_function("the plan of who knows nothing", |bencher| {
         bencher.iter(|| Learner::new(black_box(RULES)));
     });
     group.bench_function("the polls of an exchange", |bencher| {
-        let (mut learner, _) = brink.clone();
+        let mut learner = brink.learner.clone();
         bencher.iter(|| learner.steps());
     });
     group.finish();

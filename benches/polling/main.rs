@@ -15,6 +15,7 @@ mod world;
 use std::time::{Duration, Instant};
 
 use holdline::polling::{Learner, Rules};
+use holdline::timing::Moment;
 use laws::{Brought, Law, brought, optimum};
 use world::{PRICE, RULES, World};
 
@@ -107,6 +108,17 @@ fn learned(law: Law, before: usize, failures: f64, seeds: u64, tasks: &[f64]) ->
     learned_by(RULES, law, before, failures, seeds, tasks)
 }
 
+/// What exchanges bring after a thousand others, where there are two thousand a second.
+fn busy(law: Law, seeds: u64, tasks: &[f64]) -> Brought {
+    let mut all = Brought::default();
+    for seed in 0..seeds {
+        let mut world = World::new(RULES, seed).busy(2_000);
+        world.pass(law, 1_000);
+        all = all.plus(world.exchanges(law, 50, tasks));
+    }
+    all.over(usize::try_from(seeds).unwrap())
+}
+
 fn learned_by(
     rules: Rules,
     law: Law,
@@ -126,22 +138,23 @@ fn learned_by(
 
 fn steady(seeds: u64) {
     println!(
-        "| law | fixed 0.5 s | exponential | optimum | learned, 200 | cost | 1,000 | failures |"
+        "| law | fixed 0.5 s | exponential | optimum | learned, 200 | cost | 1,000 | busy | failures |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for (name, law) in LAWS {
         let tasks = law.draws(4_000, 5);
         let best = brought(&optimum(law, PRICE), &tasks);
         let over = |it: Brought| it.cost(PRICE) / best.cost(PRICE);
         let after_200 = learned(law, 200, 0.0, seeds, &tasks);
         println!(
-            "| {name} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} |",
+            "| {name} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {:.3} |",
             told(brought(&fixed(0.5), &tasks)),
             told(brought(&exponential(), &tasks)),
             told(best),
             told(after_200),
             over(after_200),
             over(learned(law, 1_000, 0.0, seeds, &tasks)),
+            over(busy(law, seeds, &tasks)),
             over(learned(law, 200, 0.05, seeds, &tasks)),
         );
     }
@@ -257,22 +270,27 @@ fn with_polls(polls: f64, brings: impl Fn(f64) -> Brought) -> (f64, Brought) {
     found
 }
 
-/// What the making of a plan takes: the slowest of many outcomes, and the mean.
+/// What learning takes of the processor, at so many exchanges a second.
 fn plans() {
-    let mut learner = Learner::new(RULES);
-    let mut random = fastrand::Rng::with_seed(1);
-    let (mut slowest, mut whole) = (Duration::ZERO, Duration::ZERO);
-    let outcomes = 5_000;
-    for _ in 0..outcomes {
-        let task = Law::LogNormal(2.5, 0.4).draw(&mut random);
-        let after = Duration::from_secs_f64(task - task % 0.3);
-        let start = Instant::now();
-        learner.observe(after, Some(after + Duration::from_millis(300)));
-        let took = start.elapsed();
-        (slowest, whole) = (slowest.max(took), whole + took);
+    println!();
+    for per_second in [1, 500, 5_000] {
+        let mut learner = Learner::new(RULES);
+        let mut random = fastrand::Rng::with_seed(1);
+        let (mut slowest, mut whole) = (Duration::ZERO, Duration::ZERO);
+        let outcomes = 20_000;
+        for outcome in 0..outcomes {
+            let task = Law::LogNormal(2.5, 0.4).draw(&mut random);
+            let after = Duration::from_secs_f64(task - task % 0.3);
+            let by = Some(after + Duration::from_millis(300));
+            let now = Moment::after_start(Duration::from_secs(1) * outcome / per_second);
+            let start = Instant::now();
+            learner.observe(after, by, now);
+            let took = start.elapsed();
+            (slowest, whole) = (slowest.max(took), whole + took);
+        }
+        println!(
+            "at {per_second} a second an outcome takes {:?}, with a plan at most {slowest:?}",
+            whole / outcomes
+        );
     }
-    println!(
-        "\nan outcome takes {:?}, with a plan at most {slowest:?}",
-        whole / outcomes
-    );
 }

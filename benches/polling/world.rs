@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use holdline::polling::{Learner, Rules};
+use holdline::timing::Moment;
 
 use super::laws::{Brought, Law, brought};
 
@@ -25,6 +26,9 @@ pub(crate) struct World {
     random: Rng,
     /// The share of polls that fail; each is followed by another, half a second later.
     failures: f64,
+    now: Moment,
+    /// The time between two exchanges.
+    apart: Duration,
 }
 
 impl World {
@@ -33,7 +37,15 @@ impl World {
             learner: Learner::new(rules),
             random: Rng::with_seed(seed),
             failures: 0.0,
+            now: Moment::START,
+            apart: Duration::from_secs(1),
         }
+    }
+
+    /// So many exchanges a second, where there is one else.
+    pub(crate) fn busy(self, per_second: u32) -> Self {
+        let apart = Duration::from_secs(1) / per_second;
+        Self { apart, ..self }
     }
 
     pub(crate) fn failing(self, failures: f64) -> Self {
@@ -70,7 +82,9 @@ impl World {
             }
             ran = instant;
         }
-        self.learner.observe(Duration::from_secs_f64(ran), found);
+        self.now = self.now + self.apart;
+        let ran = Duration::from_secs_f64(ran);
+        self.learner.observe(ran, found, self.now);
         plan
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::drain::Drain;
-use crate::journal::{Disk, SystemDisk, beside};
+use crate::journal::{Disk, beside};
 use crate::polling::{self, KeptError, Schedules};
 use crate::protocol::Operation;
 use crate::telemetry::with_causes;
@@ -36,6 +36,7 @@ enum Unread {
 #[derive(Clone)]
 pub(super) struct Learning {
     schedules: Schedules,
+    disk: Arc<dyn Disk>,
     path: Arc<Path>,
     /// One writes at a time: the last one may come while another is under way. True while the disk
     /// does not take it and that was told: it is told once until it goes well again.
@@ -43,10 +44,11 @@ pub(super) struct Learning {
 }
 
 impl Learning {
-    /// The file beside a journal.
-    pub(super) fn beside(journal: &Path, schedules: Schedules) -> Self {
+    /// The file beside a journal, on the same disk.
+    pub(super) fn beside(disk: Arc<dyn Disk>, journal: &Path, schedules: Schedules) -> Self {
         Self {
             schedules,
+            disk,
             path: beside(journal, polling::SUFFIX).into(),
             is_told: Arc::default(),
         }
@@ -54,7 +56,7 @@ impl Learning {
 
     /// Takes what an earlier process learned of the gateways that are `known`.
     pub(super) fn restore(&self, known: impl Fn(&str) -> bool) {
-        let read = read(&self.path).map_err(Unread::from);
+        let read = read(&*self.disk, &self.path).map_err(Unread::from);
         let taken = read.and_then(|bytes| match bytes {
             Some(bytes) => {
                 let known = |gateway: &str, route: &str| known(gateway) && is_operation(route);
@@ -101,8 +103,8 @@ impl Learning {
         let Some(bytes) = self.schedules.learned() else {
             return;
         };
-        let path = Arc::clone(&self.path);
-        let writing = tokio::task::spawn_blocking(move || replace(&path, &bytes));
+        let (disk, path) = (Arc::clone(&self.disk), Arc::clone(&self.path));
+        let writing = tokio::task::spawn_blocking(move || replace(&*disk, &path, &bytes));
         let written = writing
             .await
             .unwrap_or_else(|lost| Err(io::Error::other(lost)));
@@ -123,8 +125,8 @@ fn is_operation(route: &str) -> bool {
 }
 
 /// The file's bytes; `None` if there is none.
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let Some(file) = SystemDisk.open(path)? else {
+fn read(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = disk.open(path)? else {
         return Ok(None);
     };
     let length = file.length()?;
@@ -140,26 +142,32 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Puts a whole file in the place of the one before.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = beside(path, ".new");
-    match SystemDisk.remove(&fresh) {
+    match disk.remove(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let file = SystemDisk.create(&fresh)?;
+    let file = disk.create(&fresh)?;
     file.write(0, bytes)?;
     file.sync()?;
-    SystemDisk.rename(&fresh, path)?;
-    SystemDisk.sync_directory(path)
+    disk.rename(&fresh, path)?;
+    disk.sync_directory(path)
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::MetadataExt;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::journal::{DiskFile, Lock, Named, SystemDisk, Work, Working};
     use crate::polling::{Config, Metrics, Schedule, Took};
     use crate::timing::Moment;
+
+    fn beside_journal(journal: &Path, schedules: Schedules) -> Learning {
+        Learning::beside(Arc::new(SystemDisk), journal, schedules)
+    }
 
     fn schedules() -> Schedules {
         let hold = Duration::from_mins(5);
@@ -189,16 +197,16 @@ mod tests {
     async fn what_was_learned_is_there_after_a_restart_for_gateways_that_still_are() {
         let room = tempfile::tempdir().unwrap();
         let journal = room.path().join("holdline.redb");
-        let before = Learning::beside(&journal, schedules());
+        let before = beside_journal(&journal, schedules());
         learn(&before.schedules);
         before.close(Clock::start()).await;
         let mode = std::fs::metadata(&before.path).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
 
-        let after = Learning::beside(&journal, schedules());
+        let after = beside_journal(&journal, schedules());
         after.restore(|gateway| gateway == "one");
         assert!(first(&after.schedules) > Duration::from_secs(2));
-        let gone = Learning::beside(&journal, schedules());
+        let gone = beside_journal(&journal, schedules());
         gone.restore(|gateway| gateway == "another");
         assert_eq!(first(&gone.schedules), Duration::from_millis(400));
     }
@@ -207,7 +215,7 @@ mod tests {
     async fn nothing_is_written_where_nothing_was_learned_and_what_failed_is_written_later() {
         let room = tempfile::tempdir().unwrap();
         let directory = room.path().join("later");
-        let learning = Learning::beside(&directory.join("holdline.redb"), schedules());
+        let learning = beside_journal(&directory.join("holdline.redb"), schedules());
         let is_told = async || *learning.is_told.lock().await;
         learning.write().await;
         assert!(!is_told().await);
@@ -232,13 +240,13 @@ mod tests {
     async fn a_process_that_is_killed_loses_no_more_than_the_last_minute() {
         let room = tempfile::tempdir().unwrap();
         let journal = room.path().join("holdline.redb");
-        let learning = Learning::beside(&journal, schedules());
+        let learning = beside_journal(&journal, schedules());
         learn(&learning.schedules);
         tokio::select! {
             () = learning.run(Clock::start(), Drain::new()) => unreachable!("nothing drains"),
             () = tokio::time::sleep(PERIOD + Duration::from_millis(1)) => {}
         }
-        let after = Learning::beside(&journal, schedules());
+        let after = beside_journal(&journal, schedules());
         after.restore(|_| true);
         assert!(first(&after.schedules) > Duration::from_secs(2));
     }
@@ -246,15 +254,133 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_damaged_or_none_of_ours_starts_cold() {
         let room = tempfile::tempdir().unwrap();
-        let learning = Learning::beside(&room.path().join("holdline.redb"), schedules());
+        let learning = beside_journal(&room.path().join("holdline.redb"), schedules());
         learn(&learning.schedules);
         learning.write().await;
         let whole = std::fs::read(&learning.path).unwrap();
         for bytes in [&whole[..whole.len() - 1], b"not a law", b""] {
             std::fs::write(&learning.path, bytes).unwrap();
-            let cold = Learning::beside(&room.path().join("holdline.redb"), schedules());
+            let cold = beside_journal(&room.path().join("holdline.redb"), schedules());
             cold.restore(|_| true);
             assert_eq!(first(&cold.schedules), Duration::from_millis(400));
         }
+    }
+
+    /// A disk that fails from a step on, as one does whose process has ended.
+    #[derive(Clone, Debug)]
+    struct Ending {
+        left: Arc<AtomicUsize>,
+    }
+
+    impl Ending {
+        fn step(&self) -> io::Result<SystemDisk> {
+            let less = |left: usize| left.checked_sub(1);
+            let step = self
+                .left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+            step.map(|_| SystemDisk)
+                .map_err(|_| io::Error::other("the end"))
+        }
+
+        fn file(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
+            let ending = self.clone();
+            Arc::new(EndingFile { file, ending })
+        }
+    }
+
+    impl Disk for Ending {
+        fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
+            Ok(self.step()?.open(path)?.map(|file| self.file(file)))
+        }
+
+        fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+            Ok(self.file(self.step()?.create(path)?))
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            self.step()?.rename(from, to)
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            self.step()?.remove(path)
+        }
+
+        fn sync_directory(&self, path: &Path) -> io::Result<()> {
+            self.step()?.sync_directory(path)
+        }
+
+        fn run(&self, work: Work) -> Working {
+            SystemDisk.run(work)
+        }
+    }
+
+    #[derive(Debug)]
+    struct EndingFile {
+        file: Arc<dyn DiskFile>,
+        ending: Ending,
+    }
+
+    impl DiskFile for EndingFile {
+        fn length(&self) -> io::Result<u64> {
+            self.ending.step()?;
+            self.file.length()
+        }
+
+        fn set_length(&self, length: u64) -> io::Result<()> {
+            self.ending.step()?;
+            self.file.set_length(length)
+        }
+
+        fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+            self.ending.step()?;
+            self.file.read(offset, into)
+        }
+
+        /// Only half of it, where it is the last.
+        fn write(&self, offset: u64, from: &[u8]) -> io::Result<()> {
+            self.ending.step()?;
+            if self.ending.left.load(Ordering::Relaxed) == 0 {
+                return self.file.write(offset, &from[..from.len() / 2]);
+            }
+            self.file.write(offset, from)
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            self.ending.step()?;
+            self.file.sync()
+        }
+
+        fn mode(&self) -> io::Result<u32> {
+            self.file.mode()
+        }
+
+        fn lock(&self) -> io::Result<Lock> {
+            self.file.lock()
+        }
+
+        fn named(&self, path: &Path) -> io::Result<Named> {
+            self.file.named(path)
+        }
+    }
+
+    #[test]
+    fn at_whatever_step_a_process_ends_one_whole_file_is_there() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("holdline.redb.law");
+        let (old, new) = (vec![1; 4000], vec![2; 5000]);
+        replace(&SystemDisk, &path, &old).unwrap();
+        let mut steps = 0;
+        loop {
+            let left = Arc::new(AtomicUsize::new(steps));
+            let is_through = replace(&Ending { left }, &path, &new).is_ok();
+            let there = read(&SystemDisk, &path).unwrap().unwrap();
+            assert!(there == old || there == new, "after {steps} steps");
+            if is_through {
+                assert_eq!(there, new);
+                break;
+            }
+            steps += 1;
+        }
+        assert_eq!(steps, 6, "each step was the last once");
     }
 }

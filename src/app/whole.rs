@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::control::{Desk, Socket};
 use crate::drain::Drain;
 use crate::exchange::{self, Flights, NoRandom, Recovered};
-use crate::journal::{Journal, Writer};
+use crate::journal::{Journal, SystemDisk, Writer};
 use crate::listener::{self, Evidence};
 use crate::live::Live;
 use crate::message::Budget;
@@ -322,7 +322,8 @@ impl Ground<'_> {
     /// What polling learned before, and where it is kept from now on.
     fn learning(&self, rooms: &Reloadable) -> Option<Learning> {
         let journal = (!self.config.journal.in_memory).then_some(&self.config.journal.path)?;
-        let learning = Learning::beside(journal, rooms.schedules.clone());
+        let schedules = rooms.schedules.clone();
+        let learning = Learning::beside(Arc::new(SystemDisk), journal, schedules);
         let gateways = &self.config.gateways;
         learning.restore(|name| gateways.iter().any(|gateway| gateway.name == name));
         Some(learning)

@@ -11,29 +11,33 @@ use super::reader::Reader;
 use super::resolve::Config;
 use super::span::Span;
 use crate::listener::Clients;
+use crate::polling::ScheduleKind;
 
 /// Adds the faults that sound keys make together.
 pub(super) fn faults(config: &Config, reader: &mut Reader) {
     let hold = ("hold.timeout", Span(config.proxy.hold));
     let interval = ("polling.interval", Span(config.polling.interval));
     let start = ("submit.start", Span(config.exchange.submit_start));
-    ordered(
-        reader,
-        interval,
-        hold,
-        "every hold would end before its first poll",
-    );
+    // A learned plan does not begin with the interval: it polls before any hold ends.
+    if config.polling.schedule != ScheduleKind::Learned {
+        ordered(
+            reader,
+            interval,
+            hold,
+            "every hold would end before its first poll",
+        );
+        ordered(
+            reader,
+            interval,
+            ("polling.max_interval", Span(config.polling.max_interval)),
+            "the first wait would be over the longest one",
+        );
+    }
     ordered(
         reader,
         start,
         hold,
         "a client may pay in another way once its hold ended, and a submit must not follow it",
-    );
-    ordered(
-        reader,
-        interval,
-        ("polling.max_interval", Span(config.polling.max_interval)),
-        "the first wait would be over the longest one",
     );
     ordered(
         reader,

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::resolve::known_keys;
 use super::*;
+use crate::polling::ScheduleKind;
 
 const EXAMPLE: &str = include_str!("../../config.toml.example");
 
@@ -340,10 +341,18 @@ fn keys_that_contradict_each_other_are_told_where_one_of_them_is_written() {
     assert!(told[0].contains("line 5: coalesce.reclaim is above cache.retention (24h)"));
     let told = faults_of("[limits]\nrunning = 100\n");
     assert!(told[0].contains("limits.running is below limits.per_owner (9000)"));
-    let told = faults_of("[polling]\nmax_interval = \"100ms\"\n");
-    assert!(told[0].contains("polling.max_interval is below polling.interval (500ms)"));
-    let told = faults_of("[polling]\ninterval = \"10m\"\nmax_interval = \"10m\"\n");
-    assert!(told[0].contains("polling.interval is above hold.timeout (5m)"));
+    let short = "[polling]\nmax_interval = \"100ms\"\n";
+    let long = "[polling]\ninterval = \"10m\"\nmax_interval = \"10m\"\n";
+    let fixed = |text: &str| faults_of(&format!("{text}schedule = \"fixed\"\n"));
+    assert!(fixed(short)[0].contains("polling.max_interval is below polling.interval (500ms)"));
+    assert!(fixed(long)[0].contains("polling.interval is above hold.timeout (5m)"));
+    // A learned plan begins with no such interval.
+    for text in [short, long] {
+        let config = resolved(&format!("{LEAST}{text}"), &[]).config;
+        assert_eq!(config.polling.schedule, ScheduleKind::Learned);
+    }
+    let told = faults_of("[polling]\nmax_interval = \"40ms\"\n");
+    assert!(told[0].contains("polling.max_interval is below polling.min_interval (50ms)"));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The curve of what is possible under a law: the least delay for so many polls.
 use super::axis::Axis;
 use super::law::Law;
-use super::learner::Rules;
-use super::plan::{self, Expected, Terms};
+use super::plan::{self, Expected};
+use super::rules::Rules;
 
 /// The ends of the prices that the curve is drawn for, in seconds, and how many there are.
 const CHEAPEST: f64 = 0.001;
@@ -33,12 +33,7 @@ pub(super) fn corners(axis: &Axis, law: &Law, rules: &Rules, in_force: f64) -> V
     prices.sort_by(|one, other| other.total_cmp(one));
     let mut corners: Vec<Corner> = Vec::new();
     for price in prices {
-        let terms = Terms {
-            price,
-            floor: rules.min_interval.as_secs_f64(),
-            ceiling: rules.max_interval.as_secs_f64(),
-        };
-        let instants = plan::optimal(axis, law, terms);
+        let instants = plan::optimal(axis, law, rules.terms(price));
         let brings = plan::expected(axis, law, &instants, &mut Vec::new());
         if brings.polls > MANY && price < in_force {
             break;

@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::axis::Axis;
-use super::bend::Bend;
-use super::cold::cold;
 use super::confidence::Confidence;
 use super::drift::Drift;
+use super::ground::Ground;
 use super::jitter::Jitter;
 use super::law::Law;
 use super::outcomes::{Observed, Outcomes};
-use super::plan::{self, Expected, Terms};
-use super::scout::{MOVED, scouting};
+use super::plan::{self, Expected};
+use super::planned::{Basis, Planned};
+use super::rules::Rules;
+use super::scout::{Due, Scout, scouting};
 use super::step::Step;
+use crate::timing::Moment;
 
 /// Outcomes after which a plan is made of them.
 const ENOUGH: usize = 5;
@@ -21,6 +23,11 @@ const ENOUGH: usize = 5;
 /// A law is fitted and a plan made when this part of the outcomes is new: both together take as long
 /// as a dozen exchanges do.
 const ANEW: usize = 10;
+
+/// With so many outcomes a law is known well, and the next fit comes no sooner than this after the last:
+/// hundreds of outcomes a second would else cost a tenth of the processor and teach nothing more.
+const PLENTY: usize = 512;
+const SOONEST: Duration = Duration::from_secs(1);
 
 /// Outcomes below which a law is sought from the prior anew, and the rounds that takes; with more it
 /// goes on from the last law.
@@ -31,86 +38,44 @@ const ROUNDS_ON: u32 = 8;
 /// The rounds from the prior to a law of many outcomes at once.
 const ROUNDS_FAR: u32 = 100;
 
-/// What scouts may cost, as a share of all. A scout is an exchange with one poll more, between two
-/// of the plan: without them nothing would tell where in a wait tasks end, nor that all of them have
-/// become quick.
-const SCOUTING: f64 = 0.01;
-
-/// One exchange in so many scouts at most, and one in so many at least: where the first poll finds
-/// almost every task, nothing else tells that tasks have become quick.
-const SCOUTS: (f64, f64) = (1.0 / 8.0, 1.0 / 24.0);
-
-/// Of the first exchanges more scout, ever fewer, as these over their number (Auer, Cesa-Bianchi and
-/// Fischer 2002): what they find serves all that come after. Never more than this share.
-const EARLY_SCOUTS: (f64, f64) = (6.0, 1.0 / 3.0);
-
-/// Plans that are made at most while the price is bent; the next outcomes go on from there.
-const BENDS: usize = 3;
-
-/// What a learner is given to keep to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// What one poll is worth in delay.
-    pub price: Duration,
-    /// The fixed interval that plans are to be no worse than, in delay and in polls: the price is
-    /// bent as far as that takes. Without one the price stays as it is.
-    pub no_worse_than: Option<Duration>,
-    /// No two polls are closer.
-    pub min_interval: Duration,
-    /// No wait is longer.
-    pub max_interval: Duration,
-    /// How long a client waits: plans end there.
-    pub horizon: Duration,
-}
-
 /// What is known of the tasks of one route of one gateway, and the plan made of it.
 #[derive(Clone, Debug)]
 pub struct Learner {
     rules: Rules,
-    axis: Axis,
-    prior: Law,
-    law: Law,
+    ground: Arc<Ground>,
+    law: Arc<Law>,
     outcomes: Outcomes,
     drift: Drift,
-    /// The price that is given: that of the rules, or more while a budget binds.
-    price: Duration,
-    /// What makes the price in force of it.
-    bend: Bend,
-    plan: Arc<[Step]>,
-    /// What each wait of the plan adds to the delay, summed.
-    delays: Vec<f64>,
-    expected: Expected,
-    /// The product of delay and polls that no schedule goes below where polls are many.
-    limit: f64,
-    /// True while the plan is that of who knows nothing.
-    is_cold: bool,
+    plan: Planned,
+    /// Outcomes since the last fit of the law, and when that was.
     unplanned: usize,
-    /// Scouts that are due.
-    scouts: f64,
+    planned_at: Moment,
+    scouts: Due,
+    /// Whether those that look for quick tasks do so in the longest wait, and not in the first. While tasks
+    /// seem to be quick it stays as it was when that was found.
+    looks_farther: bool,
     jitter: Jitter,
 }
 
 impl Learner {
     /// A learner that knows nothing yet.
     pub fn new(rules: Rules) -> Self {
-        let axis = Axis::new(rules.horizon);
-        let prior = Law::prior(&axis);
+        Self::on(Ground::up_to(rules.horizon), rules)
+    }
+
+    /// A learner that knows nothing yet, on the ground up to the horizon of the rules.
+    pub(super) fn on(ground: Arc<Ground>, rules: Rules) -> Self {
         let mut learner = Self {
             rules,
-            law: prior.clone(),
-            prior,
-            axis,
+            law: Arc::clone(&ground.prior),
+            ground,
             outcomes: Outcomes::default(),
             drift: Drift::default(),
-            price: rules.price,
-            bend: Bend::default(),
-            plan: Arc::new([]),
-            delays: Vec::new(),
-            expected: Expected::default(),
-            limit: 0.0,
-            is_cold: true,
+            plan: Planned::nothing(&rules),
             unplanned: 0,
-            scouts: 0.0,
+            planned_at: Moment::START,
+            scouts: Due::default(),
+            looks_farther: true,
             jitter: Jitter::new(0),
         };
         learner.replan();
@@ -118,13 +83,18 @@ impl Learner {
     }
 
     /// A learner that knows what another had seen, whose axis ended at `horizon`.
-    pub(super) fn restored(rules: Rules, horizon: Duration, mut outcomes: Outcomes) -> Self {
-        let mut learner = Self::new(rules);
+    pub(super) fn restored(
+        ground: Arc<Ground>,
+        rules: Rules,
+        horizon: Duration,
+        mut outcomes: Outcomes,
+    ) -> Self {
+        let mut learner = Self::on(ground, rules);
         if horizon != rules.horizon {
-            outcomes.move_to(&Axis::new(horizon), &learner.axis);
+            outcomes.move_to(&Axis::new(horizon), &learner.ground.axis);
         }
-        learner.law = outcomes.law(&learner.prior, &learner.prior, ROUNDS_FAR);
         learner.outcomes = outcomes;
+        learner.fit_from_afar();
         learner.replan();
         learner
     }
@@ -141,89 +111,93 @@ impl Learner {
 
     /// The polls of one exchange. Most get the plan; a few scout.
     pub fn steps(&mut self) -> Arc<[Step]> {
-        if self.is_cold {
-            return Arc::clone(&self.plan);
+        if self.plan.is_cold() {
+            return Arc::clone(self.plan.steps());
         }
-        self.scouts += self.scouting_rate();
-        if self.drift.is_suspicious() {
-            return self.scouting(self.half_of_the_first_wait());
-        }
-        if self.scouts < 1.0 {
-            return Arc::clone(&self.plan);
-        }
-        self.scouts -= 1.0;
-        if self.jitter.share() < self.share_for_quick_ones() {
-            return self.scouting(self.half_of_the_first_wait());
-        }
-        let at = self.where_tasks_end();
-        self.scouting(at)
+        let due = self.scouts.next(self.plan.scouts(self.outcomes.len()));
+        let scout = if self.drift.is_suspicious() {
+            Some(Scout::Quick)
+        } else {
+            self.looks_farther ^= due == Some(Scout::Quick);
+            due
+        };
+        let at = match scout {
+            Some(Scout::Quick) => Some(self.where_none_should_end()),
+            Some(Scout::Within) => self.where_tasks_end(),
+            None => None,
+        };
+        let steps = at.and_then(|at| scouting(self.plan(), at, self.rules.min_interval));
+        steps.unwrap_or_else(|| Arc::clone(self.plan.steps()))
     }
 
-    /// The share of exchanges that scout.
-    fn scouting_rate(&self) -> f64 {
-        let price = self.price().as_secs_f64();
-        let (most, least) = SCOUTS;
-        let known = f64::from(u32::try_from(self.outcomes.len()).unwrap_or(u32::MAX));
-        let (early, most_early) = EARLY_SCOUTS;
-        let steady = (SCOUTING * self.expected.cost(price) / price).clamp(least, most);
-        steady.max((early / known.max(1.0)).min(most_early))
-    }
-
-    /// The share of scouts that look whether tasks have become quick. The others look where in a wait
-    /// they end, which is worth the more, the more of the cost is delay.
-    fn share_for_quick_ones(&self) -> f64 {
-        let cost = self.expected.cost(self.price().as_secs_f64());
-        1.0 - self.expected.delay / cost.max(f64::MIN_POSITIVE)
-    }
-
-    /// Here it shows if tasks have become quick.
-    fn half_of_the_first_wait(&self) -> Duration {
-        self.plan.first().map_or(Duration::ZERO, |step| step.at / 2)
+    /// Here it shows if tasks have become quick: in the middle of the first wait or, in turn, of the
+    /// longest before half of the tasks end. The first one may be short and for the rare ones.
+    fn where_none_should_end(&self) -> Duration {
+        let half = self.ground.axis.time(self.law.edge_at(0.5));
+        let count = if self.looks_farther { usize::MAX } else { 1 };
+        let (mut from, mut longest) = (Duration::ZERO, (Duration::ZERO, Duration::ZERO));
+        for step in self.plan().iter().take(count) {
+            if from > half {
+                break;
+            }
+            let wait = step.at.saturating_sub(from);
+            longest = longest.max((wait, from + wait / 2));
+            from = step.at;
+        }
+        longest.1
     }
 
     /// A time within a wait, drawn by what each wait adds to the delay, that has tasks that end
-    /// within the wait on either side of it.
-    fn where_tasks_end(&mut self) -> Duration {
-        let drawn = self.jitter.share() * self.delays.last().copied().unwrap_or_default();
-        let wait = self.delays.partition_point(|&delay| delay < drawn);
+    /// within the wait on either side of it. `None` where they end within an edge of each other: that
+    /// is known already.
+    fn where_tasks_end(&mut self) -> Option<Duration> {
+        let wait = self.plan.wait_at(self.jitter.share());
+        // As they were told, and not as the law is smoothed: what it has beyond the polls around
+        // them was looked at before.
+        let seen = self.outcomes.seen(&self.law);
         let ends = |step: Option<&Step>| {
-            let edge = self
-                .axis
-                .nearest(step.map_or(Duration::ZERO, |step| step.at));
-            self.law.below_edge(edge)
+            let time = step.map_or(Duration::ZERO, |step| step.at);
+            seen.below_edge(self.ground.axis.nearest(time))
         };
-        let low = ends(wait.checked_sub(1).and_then(|before| self.plan.get(before)));
-        let high = ends(self.plan.get(wait));
-        let share = self.jitter.share().clamp(0.1, 0.9);
-        self.axis
-            .time(self.law.edge_at((high - low).mul_add(share, low)))
-    }
-
-    /// The plan with one poll more, where there is room for it.
-    fn scouting(&self, at: Duration) -> Arc<[Step]> {
-        let scouting = scouting(&self.plan, at, self.rules.min_interval);
-        scouting.unwrap_or_else(|| Arc::clone(&self.plan))
+        let before = wait.checked_sub(1);
+        let low = ends(before.and_then(|before| self.plan().get(before)));
+        let high = ends(self.plan().get(wait));
+        let edge = |share: f64| seen.edge_at((high - low).mul_add(share, low));
+        let (first, last) = (edge(0.1) + 1, edge(0.9));
+        let drawn = edge(self.jitter.share());
+        (first <= last).then(|| self.ground.axis.time(drawn.clamp(first, last)))
     }
 
     /// Takes what an exchange tells: its task was not done at the poll sent `after` its acceptance
-    /// (zero without one), and was at the one sent `by`; `None` if it was never seen done.
-    pub fn observe(&mut self, after: Duration, by: Option<Duration>) {
-        let observed = Observed::new(&self.axis, after, by);
+    /// (zero without one), and was at the one sent `by`; `None` if it was never seen done. True if a
+    /// plan was made anew.
+    pub fn observe(&mut self, after: Duration, by: Option<Duration>, now: Moment) -> bool {
+        let observed = Observed::new(&self.ground.axis, after, by);
         self.outcomes.push(observed);
         self.unplanned += 1;
-        if !self.is_cold && self.has_moved(observed) {
-            self.law = self.prior.clone();
-            self.replan();
-        } else if self.unplanned >= (self.outcomes.len() / ANEW).max(1) {
-            self.replan();
+        if !self.plan.is_cold() && self.has_moved(observed) {
+            self.law = Arc::clone(&self.ground.prior);
+        } else if !self.is_due(now) {
+            return false;
         }
+        self.planned_at = now;
+        self.replan();
+        true
+    }
+
+    /// True if enough outcomes are new for another fit, and the last one is old enough where many are
+    /// known. What is little known is learned as fast as outcomes come.
+    fn is_due(&self, now: Moment) -> bool {
+        let known = self.outcomes.len();
+        let is_rested = known < PLENTY || now.since(self.planned_at) >= SOONEST;
+        is_rested && self.unplanned >= (known / ANEW).max(1)
     }
 
     /// True if the law has moved; only the outcomes that told so are then kept.
     fn has_moved(&mut self, observed: Observed) -> bool {
         let low = self.law.below_edge(observed.after());
         let high = self.law.below_edge(observed.by());
-        let prior = &self.prior;
+        let prior = &self.ground.prior;
         let prior = prior.below_edge(observed.by()) - prior.below_edge(observed.after());
         let Some(outcomes) = self.drift.add(low, high, prior) else {
             return false;
@@ -232,134 +206,70 @@ impl Learner {
         true
     }
 
-    /// Plans by another price, if it is another.
-    pub(super) fn set_price(&mut self, price: Duration) {
-        if self.price != price {
-            self.price = price;
-            self.make_plan();
-        }
-    }
-
-    /// Follows other rules from now on, at the price in force. What it knows stays.
-    pub(super) fn follow(&mut self, rules: Rules, price: Duration) {
-        if rules == self.rules && price == self.price {
-            return;
+    /// Follows rules from now on that may be others, at the price in force, on the ground up to their
+    /// horizon. What it knows stays. True if they are others.
+    pub(super) fn follow(&mut self, ground: &Arc<Ground>, rules: Rules, price: Duration) -> bool {
+        if rules == self.rules {
+            let (plan, basis) = self.planning();
+            plan.give(price, basis);
+            return false;
         }
         if rules.horizon != self.rules.horizon {
-            let axis = Axis::new(rules.horizon);
-            self.outcomes.move_to(&self.axis, &axis);
-            self.prior = Law::prior(&axis);
-            self.law = self.outcomes.law(&self.prior, &self.prior, ROUNDS_FAR);
+            self.outcomes.move_to(&self.ground.axis, &ground.axis);
+            self.ground = Arc::clone(ground);
+            self.fit_from_afar();
             self.drift = Drift::default();
-            self.axis = axis;
         }
-        (self.rules, self.price, self.bend) = (rules, price, Bend::default());
-        self.plan_and_bend();
+        self.rules = rules;
+        let (plan, basis) = self.planning();
+        plan.follow(price, basis);
+        true
+    }
+
+    /// Fits the law to many outcomes at once.
+    fn fit_from_afar(&mut self) {
+        let prior = &self.ground.prior;
+        self.law = Arc::new(self.outcomes.law(prior, prior, ROUNDS_FAR));
     }
 
     fn replan(&mut self) {
         self.unplanned = 0;
         let known = self.outcomes.len();
-        self.is_cold = known < ENOUGH;
-        self.law = if known < FEW {
-            self.outcomes.law(&self.prior, &self.prior, ROUNDS_ANEW)
+        let prior = &self.ground.prior;
+        let law = if known < FEW {
+            self.outcomes.law(prior, prior, ROUNDS_ANEW)
         } else {
-            self.outcomes.law(&self.prior, &self.law, ROUNDS_ON)
+            self.outcomes.law(prior, &self.law, ROUNDS_ON)
         };
-        self.plan_and_bend();
+        self.law = Arc::new(law);
+        let (plan, basis) = self.planning();
+        plan.make(basis, known < ENOUGH);
     }
 
-    /// Makes the plan, and others while the price has to be bent for it. A budget that binds has
-    /// the last word: its price is not bent.
-    fn plan_and_bend(&mut self) {
-        self.limit = plan::limit(&self.axis, &self.law);
-        self.make_plan();
-        let interval = match self.rules.no_worse_than {
-            Some(interval) if !self.is_cold && !self.is_dearer() => interval,
-            Some(_) | None => return,
+    /// The plan, and what it is made of.
+    fn planning(&mut self) -> (&mut Planned, Basis<'_>) {
+        let basis = Basis {
+            rules: &self.rules,
+            axis: &self.ground.axis,
+            law: &self.law,
+            outcomes: &self.outcomes,
         };
-        let seen = self.outcomes.seen(&self.law);
-        let horizon = self.rules.horizon.as_secs_f64();
-        let Some(fixed) = plan::every(&self.axis, &seen, interval.as_secs_f64(), horizon) else {
-            return;
-        };
-        for _ in 0..BENDS {
-            let steps = self.plan.iter().map(|step| step.at.as_secs_f64());
-            let instants: Vec<f64> = steps.collect();
-            let plan = plan::expected(&self.axis, &seen, &instants, &mut Vec::new());
-            let scouts = self.scouting_rate();
-            let plan = Expected {
-                polls: plan.polls + scouts,
-                ..plan
-            };
-            let (bend, is_noticed) = self.bend.after(plan, fixed, scouts);
-            if !is_noticed {
-                return;
-            }
-            self.bend = bend;
-            self.make_plan();
-        }
-    }
-
-    fn make_plan(&mut self) {
-        let terms = Terms {
-            price: self.price().as_secs_f64(),
-            floor: self.rules.min_interval.as_secs_f64(),
-            ceiling: self.rules.max_interval.as_secs_f64(),
-        };
-        let instants = if self.is_cold {
-            cold(self.rules.horizon.as_secs_f64(), terms, self.dearer())
-        } else {
-            plan::optimal(&self.axis, &self.law, terms)
-        };
-        self.delays.clear();
-        self.expected = plan::expected(&self.axis, &self.law, &instants, &mut self.delays);
-        self.plan = self.spread(&instants);
-    }
-
-    /// Each instant with how far it may be moved: not so far that the plan suffers, nor farther than
-    /// the law is smoothed.
-    fn spread(&self, instants: &[f64]) -> Arc<[Step]> {
-        let blur = 0.5 * self.law.width() * self.axis.ratio();
-        let befores = std::iter::once(&0.0).chain(instants);
-        let afters = instants.iter().skip(1).chain([&f64::INFINITY]);
-        let steps = instants.iter().zip(befores.zip(afters));
-        steps
-            .map(|(at, (before, after))| {
-                let wait = (at - before).min(after - at);
-                Step {
-                    at: Duration::from_secs_f64(*at),
-                    spread: Duration::from_secs_f64((MOVED * wait).min(blur * at)),
-                }
-            })
-            .collect()
+        (&mut self.plan, basis)
     }
 
     /// What one poll is worth in delay now.
     pub fn price(&self) -> Duration {
-        if self.is_dearer() {
-            return self.price;
-        }
-        self.price.mul_f64(self.bend.factor())
-    }
-
-    /// How many times the price is that of the rules: more than once while a budget binds.
-    fn dearer(&self) -> f64 {
-        self.price.as_secs_f64() / self.rules.price.as_secs_f64()
-    }
-
-    fn is_dearer(&self) -> bool {
-        self.price > self.rules.price
+        self.plan.price()
     }
 
     /// What the plan is expected to bring.
     pub fn expected(&self) -> Expected {
-        self.expected
+        self.plan.expected()
     }
 
     /// The product of delay and polls that no schedule goes below where polls are many.
     pub fn limit(&self) -> f64 {
-        self.limit
+        self.plan.limit()
     }
 
     /// Outcomes that are remembered.
@@ -373,8 +283,8 @@ impl Learner {
     }
 
     /// The law, and the axis that it is told on.
-    pub(super) const fn law(&self) -> (&Axis, &Law) {
-        (&self.axis, &self.law)
+    pub(super) fn law(&self) -> (&Axis, &Law) {
+        (&self.ground.axis, &self.law)
     }
 
     /// What it keeps to.
@@ -384,12 +294,12 @@ impl Learner {
 
     /// The plan in force, without scouts.
     pub(super) fn plan(&self) -> &[Step] {
-        &self.plan
+        self.plan.steps()
     }
 
     /// How far the plan rests on what was seen.
     pub(super) fn confidence(&self) -> Confidence {
-        if self.is_cold {
+        if self.plan.is_cold() {
             Confidence::Cold
         } else if self.drift.is_suspicious() {
             Confidence::Doubted
@@ -401,8 +311,13 @@ impl Learner {
     /// How long the result of such an exchange waited to be found, by the law: the mean of what is
     /// left of the last wait when the task ends within it.
     pub fn delay(&self, after: Duration, by: Duration) -> Duration {
-        let observed = Observed::new(&self.axis, after, Some(by));
-        let within = plan::delay_within(&self.axis, &self.law, observed.after(), observed.by());
+        let observed = Observed::new(&self.ground.axis, after, Some(by));
+        let within = plan::delay_within(
+            &self.ground.axis,
+            &self.law,
+            observed.after(),
+            observed.by(),
+        );
         Duration::from_secs_f64(within).min(by.saturating_sub(after))
     }
 }
@@ -439,9 +354,10 @@ mod tests {
             learner.observe(
                 Duration::from_millis(2900),
                 Some(Duration::from_millis(3100)),
+                Moment::START,
             );
         }
-        let first = learner.plan[0].at;
+        let first = learner.plan()[0].at;
         assert!((2_900..3_300).contains(&first.as_millis()), "{first:?}");
     }
 
@@ -452,14 +368,41 @@ mod tests {
             learner.observe(
                 Duration::from_millis(2900),
                 Some(Duration::from_millis(3100)),
+                Moment::START,
             );
         }
         let mut outcomes = 0;
         while learner.known() > 100 {
-            learner.observe(Duration::ZERO, Some(Duration::from_millis(1000)));
+            learner.observe(
+                Duration::ZERO,
+                Some(Duration::from_millis(1000)),
+                Moment::START,
+            );
             outcomes += 1;
         }
         assert!(outcomes < 6, "{outcomes}");
+    }
+
+    #[test]
+    fn hundreds_of_outcomes_a_second_make_a_plan_once_a_second_and_a_shift_makes_one_at_once() {
+        let mut learner = Learner::new(RULES);
+        let mut outcomes = 0_u32;
+        let mut plans = |millis: u64, count: u32| {
+            let told = (0..count).map(|_| {
+                outcomes += 1;
+                let now = Moment::after_start(Duration::from_secs(1) * outcomes / 2_000);
+                let by = Duration::from_millis(millis + 200);
+                learner.observe(Duration::from_millis(millis), Some(by), now)
+            });
+            told.filter(|is_planned| *is_planned).count()
+        };
+        assert!(
+            plans(2900, 512) > 50,
+            "what is little known is learned fast"
+        );
+        assert!((2..=4).contains(&plans(2900, 6_000)));
+        assert!(plans(900, 512) > 50, "what has moved is little known");
+        assert!((2..=4).contains(&plans(900, 6_000)));
     }
 
     #[test]
@@ -469,6 +412,7 @@ mod tests {
             learner.observe(
                 Duration::from_millis(2900),
                 Some(Duration::from_millis(3100)),
+                Moment::START,
             );
         }
         let late = learner.delay(Duration::from_secs(1), Duration::from_secs(3));

@@ -8,68 +8,47 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::lately::Lately;
-use super::learner::Learner;
-use super::plan::Expected;
+/// One number.
+pub(super) type Number = Gauge<f64, AtomicU64>;
 
-type Numbers<Labels> = Family<Labels, Gauge<f64, AtomicU64>>;
+/// The same number of each gateway or route.
+pub(super) type Numbers<Labels> = Family<Labels, Number>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct At {
-    gateway: String,
+pub(super) struct At {
+    pub(super) gateway: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct On {
-    gateway: String,
-    route: String,
-}
-
-impl On {
-    fn new(gateway: &str, route: &str) -> Self {
-        Self {
-            gateway: gateway.to_owned(),
-            route: route.to_owned(),
-        }
-    }
+pub(super) struct On {
+    pub(super) gateway: String,
+    pub(super) route: String,
 }
 
 /// The metrics of all gateways' polls. Clones count into the same numbers.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     polls: Histogram,
-    price: Numbers<On>,
-    budget_used: Numbers<At>,
-    deferred: Family<At, Counter>,
-    over_limit: Numbers<On>,
-    learned_weight: Numbers<On>,
-    quantiles: [Numbers<On>; 3],
-    expected: Means,
-    measured: Means,
-    least_delay: Numbers<On>,
+    pub(super) price: Numbers<On>,
+    pub(super) budget_used: Numbers<At>,
+    pub(super) deferred: Family<At, Counter>,
+    pub(super) over_limit: Numbers<On>,
+    pub(super) learned_weight: Numbers<On>,
+    pub(super) quantiles: [Numbers<On>; QUANTILES.len()],
+    pub(super) expected: Means,
+    pub(super) measured: Means,
+    pub(super) least_delay: Numbers<On>,
 }
 
 /// Polls of an exchange, and how long its result waits.
 #[derive(Clone, Debug, Default)]
-struct Means {
-    polls: Numbers<On>,
-    delay: Numbers<On>,
-}
-
-impl Means {
-    fn set(&self, on: &On, means: Expected) {
-        self.polls.get_or_create(on).set(means.polls);
-        self.delay.get_or_create(on).set(means.delay);
-    }
-
-    fn clear(&self) {
-        self.polls.clear();
-        self.delay.clear();
-    }
+pub(super) struct Means {
+    pub(super) polls: Numbers<On>,
+    pub(super) delay: Numbers<On>,
 }
 
 /// The quantiles of a law that are told, by the middle of their names.
-const QUANTILES: [(&str, f64); 3] = [("median", 0.5), ("p90", 0.9), ("p99", 0.99)];
+pub(super) const QUANTILES: [(&str, f64); 3] = [("median", 0.5), ("p90", 0.9), ("p99", 0.99)];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -138,78 +117,7 @@ impl Metrics {
     }
 
     /// A result was found by the last of so many polls.
-    pub(super) fn found(&self, gateway: &str, route: &str, polls: u32, lately: &Lately) {
+    pub(super) fn found(&self, polls: u32) {
         self.polls.observe(f64::from(polls));
-        if let Some(means) = lately.means() {
-            self.measured.set(&On::new(gateway, route), means);
-        }
-    }
-
-    /// Forgets what is told of each gateway and route.
-    pub(super) fn forget(&self) {
-        self.price.clear();
-        self.budget_used.clear();
-        self.over_limit.clear();
-        self.learned_weight.clear();
-        for numbers in &self.quantiles {
-            numbers.clear();
-        }
-        self.expected.clear();
-        self.least_delay.clear();
-    }
-
-    /// A poll was sent, or pushed back, and so much of the budget is used.
-    pub(super) fn polled(&self, gateway: &str, used: Option<f64>) {
-        if let Some(used) = used {
-            let at = At {
-                gateway: gateway.to_owned(),
-            };
-            self.budget_used.get_or_create(&at).set(used);
-            // It is told as zero too.
-            drop(self.deferred.get_or_create(&at));
-        }
-    }
-
-    /// A poll has to wait for its turn.
-    pub(super) fn deferred(&self, gateway: &str) {
-        let at = At {
-            gateway: gateway.to_owned(),
-        };
-        self.deferred.get_or_create(&at).inc();
-    }
-
-    /// An exchange begins at the price in force.
-    pub(super) fn priced(&self, gateway: &str, route: &str, learner: &Learner) {
-        let price = self.price.get_or_create(&On::new(gateway, route));
-        price.set(learner.price().as_secs_f64());
-    }
-
-    pub(super) fn planned(
-        &self,
-        gateway: &str,
-        route: &str,
-        learner: &Learner,
-        measured: Option<Expected>,
-    ) {
-        let on = On::new(gateway, route);
-        let set = |numbers: &Numbers<On>, value| {
-            numbers.get_or_create(&on).set(value);
-        };
-        let (expected, limit) = (learner.expected(), learner.limit());
-        set(&self.over_limit, expected.over(limit));
-        set(&self.learned_weight, learner.weight());
-        set(&self.price, learner.price().as_secs_f64());
-        self.expected.set(&on, expected);
-        let (axis, law) = learner.law();
-        for ((_, share), numbers) in QUANTILES.iter().zip(&self.quantiles) {
-            match law.quantile(axis, *share) {
-                Some(seconds) => set(numbers, seconds),
-                // It is beyond the longest hold, and no number tells that.
-                None => drop(numbers.remove(&on)),
-            }
-        }
-        if let Some(measured) = measured {
-            set(&self.least_delay, limit / measured.polls);
-        }
     }
 }

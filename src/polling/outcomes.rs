@@ -1,5 +1,6 @@
 //! What exchanges told of the time of their tasks, and the law that makes it likely.
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::axis::Axis;
@@ -60,6 +61,11 @@ impl Observed {
         self.by
     }
 }
+
+/// With so many outcomes that agree, tasks are held to take always the same time, if the law has half of
+/// its mass within so many cells already.
+const AGREEING: usize = 40;
+const NEARLY_THE_SAME: usize = 10;
 
 impl FromIterator<Observed> for Outcomes {
     fn from_iter<T: IntoIterator<Item = Observed>>(newest_first: T) -> Self {
@@ -132,8 +138,35 @@ impl Outcomes {
                 }
             });
         }
+        if let Some(within) = self.agreed(&law) {
+            law.refit(|cells| {
+                confine(cells, within, weight);
+                for (cell, prior) in cells.iter_mut().zip(prior.mass()) {
+                    *cell += prior * counts;
+                }
+            });
+        }
         let width = bandwidth(&law, weight);
         law.smoothed(width.max(NARROWEST))
+    }
+
+    /// The cells in which all of the outcomes may lie, if there are some and the law is narrow: then it
+    /// is likeliest that they do, and rounds alone would come to that too slowly for a law that is known
+    /// to a few milliseconds.
+    fn agreed(&self, law: &Law) -> Option<Range<usize>> {
+        let is_narrow = law.edge_at(0.75) <= law.edge_at(0.25) + NEARLY_THE_SAME;
+        if self.len() < AGREEING || !is_narrow {
+            return None;
+        }
+        let after = self.iter().map(Observed::after).max()?;
+        let by = self.iter().map(Observed::by).min()?;
+        // An instant may have been rounded down to its edge, and two to edges that seem to cross.
+        let start = if after < by {
+            after
+        } else {
+            by.saturating_sub(1)
+        };
+        (after <= by + 1).then(|| start.into()..usize::from(after.max(by)) + 1)
     }
 
     /// These outcomes alone, without the prior: each spread over its interval as the law has it.
@@ -161,6 +194,15 @@ impl Outcomes {
     }
 }
 
+/// Leaves nothing outside these cells, and so much within them.
+fn confine(cells: &mut [f64], within: Range<usize>, weight: f64) {
+    let inside: f64 = cells.get(within.clone()).unwrap_or_default().iter().sum();
+    let scale = weight / inside.max(f64::MIN_POSITIVE);
+    for (at, cell) in cells.iter_mut().enumerate() {
+        *cell *= if within.contains(&at) { scale } else { 0.0 };
+    }
+}
+
 /// Makes of each cell's mass the weight that falls into it.
 fn take_densities(cells: &mut [f64], rises: &[f64]) {
     let mut density = 0.0;
@@ -176,19 +218,26 @@ fn weights() -> impl Iterator<Item = f64> {
     std::iter::successors(Some(1.0), move |weight| Some(weight * fading))
 }
 
-/// The width of the bell in cells, by Silverman's rule. The spread is that of the narrowest part
-/// that holds a third of the mass, so that a law of two peaks is not smoothed as if it were one.
+/// The width of the bell in cells, by Silverman's rule. The spread is that of the narrowest parts
+/// that hold a third of the mass and nearly half, so that a law of two peaks is not smoothed as if it were
+/// one, nor one of a few spikes as if the highest were all.
 fn bandwidth(law: &Law, weight: f64) -> f64 {
-    const SHARE: f64 = 0.3;
-    /// How many standard deviations wide that part of a normal law is.
-    const DEVIATIONS: f64 = 0.77;
+    /// Shares of the mass, and how many standard deviations wide those parts of a normal law are.
+    const PARTS: [(f64, f64); 2] = [(0.3, 0.77), (0.45, 1.2)];
     /// The rule's 1.06 is for outcomes that are known to the instant; these lie between two polls.
     const FACTOR: f64 = 1.3;
+    let deviations = PARTS.map(|(share, deviations)| narrowest(law, share) / deviations);
+    let deviation = deviations.iter().product::<f64>().sqrt();
+    FACTOR * deviation * weight.max(1.0).powf(-0.2)
+}
+
+/// How many cells the narrowest part spans that holds a share of the mass.
+fn narrowest(law: &Law, share: f64) -> f64 {
     let below = law.below();
     let mut narrowest = below.len();
     let mut end = 0;
     for (start, low) in below.iter().enumerate() {
-        while below.get(end).is_some_and(|high| high - low < SHARE) {
+        while below.get(end).is_some_and(|high| high - low < share) {
             end += 1;
         }
         if end == below.len() {
@@ -196,8 +245,7 @@ fn bandwidth(law: &Law, weight: f64) -> f64 {
         }
         narrowest = narrowest.min(end - start);
     }
-    let deviation = f64::from(u32::try_from(narrowest).unwrap_or(u32::MAX)) / DEVIATIONS;
-    FACTOR * deviation * weight.max(1.0).powf(-0.2)
+    f64::from(u32::try_from(narrowest).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -223,5 +271,48 @@ mod tests {
         outcomes.move_to(&long, &short);
         let observed = outcomes.iter().next().map(|it| (it.after(), it.by()));
         assert_eq!(observed, Some((Axis::last(), Axis::last() + 1)));
+    }
+
+    /// The law of these intervals, in seconds.
+    fn law_of(intervals: impl IntoIterator<Item = (f64, f64)>) -> (Axis, Law) {
+        let axis = Axis::new(Duration::from_mins(5));
+        let prior = Law::prior(&axis);
+        let seconds = Duration::from_secs_f64;
+        let observed = intervals
+            .into_iter()
+            .map(|(after, by)| Observed::new(&axis, seconds(after), Some(seconds(by))));
+        let outcomes: Outcomes = observed.collect();
+        let law = outcomes.law(&prior, &prior, 300);
+        (axis, law)
+    }
+
+    /// Two of them know better than the rest, and all may be right.
+    #[test]
+    fn where_all_outcomes_agree_the_law_is_as_narrow_as_they_are_together() {
+        let polls = (0..98).map(|_| (1.5, 2.05));
+        let scouts = [(0.0, 2.005), (1.99, 2.1)];
+        let share = |(axis, law): &(Axis, Law), from: f64, to: f64| {
+            let edge = |seconds| axis.nearest(Duration::from_secs_f64(seconds));
+            law.below_edge(edge(to)) - law.below_edge(edge(from))
+        };
+        let agreed = law_of(polls.clone().chain(scouts));
+        assert!(share(&agreed, 1.98, 2.015) > 0.95, "{agreed:?}");
+        // A third one says otherwise, and is heard.
+        let torn = law_of(polls.chain(scouts).chain([(2.06, 2.3)]));
+        assert!(share(&torn, 2.06, 2.3) > 5.0 * share(&agreed, 2.06, 2.3));
+    }
+
+    /// What two polls cannot tell apart is not held to be known: a law of three spikes is smoothed.
+    #[test]
+    fn a_law_of_a_few_spikes_is_smoothed_by_how_far_they_lie_apart() {
+        let spikes = |shares: &[(u16, f64)]| {
+            let mut mass = vec![0.0; usize::from(Axis::last()) + 1];
+            for (cell, share) in shares {
+                mass[usize::from(*cell)] = *share;
+            }
+            bandwidth(&Law::new(mass), 100.0)
+        };
+        assert!(spikes(&[(1_000, 1.0)]) < NARROWEST);
+        assert!(spikes(&[(1_000, 0.34), (1_030, 0.33), (1_060, 0.33)]) > 2.0);
     }
 }

@@ -1,18 +1,19 @@
 //! The schedules of every gateway and route: whom an exchange asks for its own, and tells how long
 //! its task took.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use super::budget::Budget;
 use super::config::{Config, ScheduleKind};
+use super::gateway::{Gateway, Given};
+use super::ground::Ground;
 use super::kept::{self, Kept, KeptError};
-use super::lately::Lately;
-use super::learner::{Learner, Rules};
+use super::learner::Learner;
 use super::metrics::Metrics;
-use super::plan::Expected;
-use super::queue::{Place, Queue, Turn};
+use super::named::Named;
+use super::queue::{Place, Turn};
+use super::rules::Rules;
 use super::schedule::Schedule;
 use super::sketch::Sketch;
 use crate::timing::Moment;
@@ -31,19 +32,10 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     config: Config,
-    horizon: Duration,
-    gateways: BTreeMap<Box<str>, Gateway>,
+    given: Given,
+    gateways: Named<Gateway>,
     /// True if something was learned since all of it was last told.
     is_untold: bool,
-}
-
-#[derive(Debug)]
-struct Gateway {
-    budget: Budget,
-    queue: Queue,
-    routes: BTreeMap<Box<str>, Learner>,
-    /// What polls really brought, by route.
-    lately: BTreeMap<Box<str>, Lately>,
 }
 
 /// How an exchange's task went, as its polls tell.
@@ -62,9 +54,12 @@ impl Schedules {
     /// The schedules of a configuration, for clients that wait as long as `hold`.
     pub fn new(config: Config, hold: Duration, metrics: Metrics) -> Self {
         let state = State {
+            given: Given {
+                rules: rules(&config, hold),
+                ground: Ground::up_to(hold),
+            },
             config,
-            horizon: hold,
-            gateways: BTreeMap::new(),
+            gateways: Named::new(),
             is_untold: false,
         };
         Self(Arc::new(Shared {
@@ -77,22 +72,20 @@ impl Schedules {
     /// while nothing is asked of it.
     pub fn reconfigure(&self, config: Config, hold: Duration) {
         let mut state = self.state();
-        if state.config == config && state.horizon == hold {
+        let rules = rules(&config, hold);
+        if state.config == config && state.given.rules == rules {
             return;
         }
-        (state.config, state.horizon) = (config, hold);
-        let limit = state.config.max_per_second;
-        let rules = state.rules();
-        for gateway in state.gateways.values_mut() {
-            gateway.budget.limit(limit);
-            gateway.queue.limit(limit);
-            let price = gateway.budget.price(rules.price);
-            for learner in gateway.routes.values_mut() {
-                learner.follow(rules, price);
-            }
+        if rules.horizon != state.given.rules.horizon {
+            state.given.ground = Ground::up_to(hold);
         }
-        // What no longer is in force would stand there as if it were; the rest is told again soon.
-        self.0.metrics.forget();
+        (state.config, state.given.rules) = (config, rules);
+        let limit = state.config.max_per_second;
+        let price = state.learns().then_some(rules.price);
+        for gateway in state.gateways.all() {
+            gateway.limit(limit);
+            gateway.tell(price);
+        }
     }
 
     /// The schedule of one exchange of a gateway and a route, which begins now.
@@ -102,42 +95,33 @@ impl Schedules {
             ScheduleKind::Fixed => Schedule::fixed(&state.config),
             ScheduleKind::Exponential => Schedule::exponential(&state.config),
             ScheduleKind::Learned => {
-                state.gateway(gateway).budget.pass(now);
-                let learner = state.learner(gateway, route);
-                let steps = learner.steps();
-                self.0.metrics.priced(gateway, route, learner);
-                Schedule::Planned {
-                    steps,
-                    longest: state.config.max_interval,
-                }
+                let (given, longest) = (state.given.clone(), state.config.max_interval);
+                let steps = self.with_gateway(&mut state, gateway, |gateway| {
+                    gateway.steps(route, &given, now)
+                });
+                Schedule::Planned { steps, longest }
             }
         }
     }
 
     /// Takes what an exchange tells.
     pub fn learn(&self, gateway: &str, route: &str, took: Took) {
-        let Took { after, by, pending } = took;
         let mut state = self.state();
-        if let Some(by) = by {
-            let (waited, polls) = (
-                state.delay(gateway, route, after, by),
-                pending.saturating_add(1),
-            );
-            let lately = &mut state.gateway(gateway).lately;
-            let lately = lately.entry(route.into()).or_default();
-            lately.found(polls, waited);
-            self.0.metrics.found(gateway, route, polls, lately);
-        }
-        match state.config.schedule {
-            ScheduleKind::Fixed | ScheduleKind::Exponential => {}
-            ScheduleKind::Learned => {
-                let measured = state.measured(gateway, route);
-                let learner = state.learner(gateway, route);
-                learner.observe(after, by);
-                self.0.metrics.planned(gateway, route, learner, measured);
-                state.is_untold = true;
+        let waited = took
+            .by
+            .map(|by| state.delay(gateway, route, took.after, by));
+        let given = state.learns().then(|| state.given.clone());
+        state.is_untold |= given.is_some();
+        self.with_gateway(&mut state, gateway, |gateway| {
+            if let Some(waited) = waited {
+                let polls = took.pending.saturating_add(1);
+                self.0.metrics.found(polls);
+                gateway.found(route, polls, waited);
             }
-        }
+            if let Some(given) = given {
+                gateway.learn(route, &given, took);
+            }
+        });
     }
 
     /// What was learned as bytes, for [`Schedules::restore`]; `None` if nothing was since the last
@@ -149,8 +133,8 @@ impl Schedules {
         }
         let gateways = state.gateways.iter();
         let learners = gateways.flat_map(|(name, gateway)| {
-            let routes = gateway.routes.iter();
-            routes.map(move |(route, learner)| (name, route, learner))
+            let routes = gateway.routes();
+            routes.filter_map(move |(route, known)| Some((name, route, known.learner()?)))
         });
         let all: Vec<Kept> = learners
             .map(|(gateway, route, learner)| Kept {
@@ -181,18 +165,16 @@ impl Schedules {
         let named = known.map(|kept| ((kept.gateway.clone(), kept.route.clone()), kept));
         let all: BTreeMap<_, Kept> = named.collect();
         let mut state = self.state();
-        let rules = state.rules();
-        let learns = state.config.schedule == ScheduleKind::Learned;
+        let Given { rules, ground } = state.given.clone();
+        let learns = state.learns();
         let routes = all.len();
         for kept in all.into_values() {
             let outcomes = kept.outcomes.into_iter().collect();
-            let learner = Learner::restored(rules, kept.horizon, outcomes);
-            if learns {
-                let (gateway, route) = (&kept.gateway, &kept.route);
-                self.0.metrics.planned(gateway, route, &learner, None);
-            }
-            let gateway = state.gateway(&kept.gateway);
-            gateway.routes.insert(kept.route, learner);
+            let ground = Arc::clone(&ground);
+            let learner = Learner::restored(ground, rules, kept.horizon, outcomes);
+            self.with_gateway(&mut state, &kept.gateway, |gateway| {
+                gateway.restore(&kept.route, learner, learns);
+            });
         }
         Ok(routes)
     }
@@ -206,18 +188,19 @@ impl Schedules {
     /// What is known of each route of which anything is, to draw pictures of while exchanges go on.
     pub fn sketches(&self) -> Vec<Sketch> {
         let state = self.state();
-        let config = &state.config;
-        let learns = config.schedule == ScheduleKind::Learned;
+        let (config, given, learns) = (&state.config, &state.given, state.learns());
         let sketches = state.gateways.iter().flat_map(|(name, gateway)| {
-            let learners = gateway.routes.keys().filter(move |_| learns);
-            let routes: BTreeSet<_> = gateway.lately.keys().chain(learners).collect();
-            routes.into_iter().map(move |route| Sketch {
-                gateway: name.clone(),
-                route: route.clone(),
-                config: config.clone(),
-                lately: gateway.lately.get(route).copied().unwrap_or_default(),
-                budget: gateway.budget,
-                learner: gateway.routes.get(route).filter(|_| learns).cloned(),
+            gateway.routes().filter_map(move |(route, known)| {
+                let (lately, learner) = (known.lately(), known.learner().filter(|_| learns));
+                (lately.exchanges() > 0 || learner.is_some()).then(|| Sketch {
+                    gateway: name.clone(),
+                    route: route.clone(),
+                    config: config.clone(),
+                    lately,
+                    budget: gateway.budget(),
+                    given: given.clone(),
+                    learner: learner.cloned(),
+                })
             })
         });
         sketches.collect()
@@ -225,12 +208,14 @@ impl Schedules {
 
     /// A poll is sent to a gateway.
     pub fn polled(&self, gateway: &str, now: Moment) {
-        self.with_gateway(gateway, |gateway| gateway.budget.polled(now));
+        self.with_gateway(&mut self.state(), gateway, |gateway| gateway.polled(now));
     }
 
     /// A gateway answered a poll with 429 or with a fault of its own.
     pub fn pushed_back(&self, gateway: &str, now: Moment) {
-        self.with_gateway(gateway, |gateway| gateway.budget.pushed_back(now));
+        self.with_gateway(&mut self.state(), gateway, |gateway| {
+            gateway.pushed_back(now);
+        });
     }
 
     /// A poll asks for its turn that was due then, and may be the last before the end of a hold.
@@ -242,31 +227,24 @@ impl Schedules {
         now: Moment,
         waker: &Waker,
     ) -> Turn {
-        let turn = self.with_gateway(gateway, |gateway| {
-            let turn = gateway.queue.ask(place, due, now, waker);
-            gateway.budget.waiting(gateway.queue.waiting());
-            turn
-        });
-        if matches!(turn, Turn::At(..)) && place.is_none() {
-            self.0.metrics.deferred(gateway);
-        }
-        turn
+        let ask = |gateway: &mut Gateway| gateway.ask(place, due, now, waker);
+        self.with_gateway(&mut self.state(), gateway, ask)
     }
 
     /// A poll that waited does so no more.
     pub(super) fn leave(&self, gateway: &str, place: Place) {
-        self.with_gateway(gateway, |gateway| {
-            gateway.queue.leave(place);
-            gateway.budget.waiting(gateway.queue.waiting());
-        });
+        self.with_gateway(&mut self.state(), gateway, |gateway| gateway.leave(place));
     }
 
-    fn with_gateway<T>(&self, name: &str, change: impl FnOnce(&mut Gateway) -> T) -> T {
-        let mut state = self.state();
-        let gateway = state.gateway(name);
-        let changed = change(gateway);
-        self.0.metrics.polled(name, gateway.budget.used());
-        changed
+    fn with_gateway<T>(
+        &self,
+        state: &mut State,
+        name: &str,
+        change: impl FnOnce(&mut Gateway) -> T,
+    ) -> T {
+        let limit = state.config.max_per_second;
+        let make = || Gateway::new(limit, name, &self.0.metrics);
+        state.gateways.with(name, make, change)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -275,57 +253,35 @@ impl Schedules {
 }
 
 impl State {
-    /// The learner of a route, at the price in force.
-    fn learner(&mut self, gateway: &str, route: &str) -> &mut Learner {
-        let rules = self.rules();
-        let gateway = self.gateway(gateway);
-        let price = gateway.budget.price(rules.price);
-        let learner = gateway.routes.entry(route.into());
-        let learner = learner.or_insert_with(|| Learner::new(rules));
-        learner.set_price(price);
-        learner
-    }
-
-    fn gateway(&mut self, name: &str) -> &mut Gateway {
-        let limit = self.config.max_per_second;
-        let gateway = self.gateways.entry(name.into());
-        gateway.or_insert_with(|| Gateway {
-            budget: Budget::new(limit),
-            queue: Queue::new(limit),
-            routes: BTreeMap::new(),
-            lately: BTreeMap::new(),
-        })
-    }
-
-    fn measured(&self, gateway: &str, route: &str) -> Option<Expected> {
-        self.gateways.get(gateway)?.lately.get(route)?.means()
+    fn learns(&self) -> bool {
+        self.config.schedule == ScheduleKind::Learned
     }
 
     /// By what was learned; without that, results come at any time between two polls.
     fn delay(&self, gateway: &str, route: &str, after: Duration, by: Duration) -> Duration {
-        let learner = match self.config.schedule {
-            ScheduleKind::Fixed | ScheduleKind::Exponential => None,
-            ScheduleKind::Learned => self
-                .gateways
-                .get(gateway)
-                .and_then(|it| it.routes.get(route)),
-        };
+        let learner = self
+            .learns()
+            .then(|| self.gateways.find(gateway)?.find(route)?.learner())
+            .flatten();
         learner.map_or_else(|| by.saturating_sub(after) / 2, |it| it.delay(after, by))
     }
+}
 
-    fn rules(&self) -> Rules {
-        Rules {
-            price: self.config.price.given(),
-            no_worse_than: self.config.price.no_worse_than(self.config.interval),
-            min_interval: self.config.min_interval,
-            max_interval: self.config.max_interval,
-            horizon: self.horizon,
-        }
+/// What learners keep to, for clients that wait as long as `hold`.
+const fn rules(config: &Config, hold: Duration) -> Rules {
+    Rules {
+        price: config.price.given(),
+        no_worse_than: config.price.no_worse_than(config.interval),
+        min_interval: config.min_interval,
+        max_interval: config.max_interval,
+        horizon: hold,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::registry::Registry;
+
     use super::*;
     use crate::polling::Price;
 
@@ -440,8 +396,8 @@ mod tests {
             }
         };
         let price = || {
-            let mut state = schedules.state();
-            state.gateway("one").budget.price(PRICE)
+            let state = schedules.state();
+            state.gateways.find("one").unwrap().budget().price(PRICE)
         };
         let config = Config::default();
         poll(0);
@@ -455,5 +411,58 @@ mod tests {
         assert!(price() > PRICE * 2, "{:?}", price());
         schedules.reconfigure(config.clone(), Duration::from_mins(5));
         assert_eq!(price(), PRICE);
+    }
+
+    /// The lines of the metrics that tell of a route, without what is measured.
+    fn told(registry: &Registry) -> Vec<String> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+        let lines = text
+            .lines()
+            .filter(|line| line.contains("route=") && !line.contains("measured"));
+        lines.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_reload_leaves_the_learned_numbers_told_unless_nothing_is_learned_any_more() {
+        let (metrics, mut registry) = (Metrics::default(), Registry::default());
+        metrics.register(&mut registry);
+        let learned = Config::default();
+        let schedules = Schedules::new(learned.clone(), Duration::from_mins(5), metrics);
+        for _ in 0..50 {
+            schedules.of("one", "payments", Moment::START);
+            schedules.learn("one", "payments", THREE_SECONDS);
+        }
+        let before = told(&registry);
+        assert!(before.len() > 8, "{before:?}");
+        let dearer = Config {
+            price: Price::Set(Duration::from_millis(70)),
+            ..learned
+        };
+        schedules.reconfigure(dearer.clone(), Duration::from_secs(40));
+        let after = told(&registry);
+        assert_eq!(after.len(), before.len());
+        let price = |lines: &[String]| {
+            lines
+                .iter()
+                .any(|it| it.contains("price") && it.ends_with(" 0.07"))
+        };
+        assert!(price(&after) && !price(&before), "{after:?}");
+        // The next exchange makes its plan by them, and a picture does so without one.
+        let picture = schedules.sketches().remove(0).picture().learned.unwrap();
+        let last = picture.bins.last().unwrap().to_seconds;
+        assert!((picture.price_in_force_seconds - 0.07).abs() < 1e-9 && last < 40.1);
+        let fixed = Config {
+            schedule: ScheduleKind::Fixed,
+            ..dearer.clone()
+        };
+        schedules.reconfigure(fixed, Duration::from_secs(40));
+        assert_eq!(told(&registry), Vec::<String>::new());
+        schedules.reconfigure(dearer, Duration::from_secs(40));
+        assert_eq!(
+            told(&registry).len(),
+            before.len() - 1,
+            "but for what polls that were measured allow"
+        );
     }
 }

@@ -4,6 +4,7 @@ use super::axis::Axis;
 use super::budget::Budget;
 use super::config::Config;
 use super::curve;
+use super::gateway::Given;
 use super::lately::Lately;
 use super::law::Law;
 use super::learner::Learner;
@@ -27,6 +28,7 @@ pub struct Sketch {
     pub(super) config: Config,
     pub(super) lately: Lately,
     pub(super) budget: Budget,
+    pub(super) given: Given,
     /// Absent unless the schedule learns.
     pub(super) learner: Option<Learner>,
 }
@@ -59,11 +61,14 @@ impl Sketch {
             schedule: self.config.schedule,
             interval_seconds: self.config.interval.as_secs_f64(),
             measured,
-            learned: self.learner.as_ref().map(|learner| self.learned(learner)),
+            learned: self.learner.clone().map(|learner| self.learned(learner)),
         }
     }
 
-    fn learned(&self, learner: &Learner) -> Learned {
+    /// By the rules in force: the route may have had no exchange since they are.
+    fn learned(&self, mut learner: Learner) -> Learned {
+        let Given { rules, ground } = &self.given;
+        learner.follow(ground, *rules, self.budget.price(rules.price));
         let (axis, law) = learner.law();
         let (rules, price) = (learner.rules(), learner.price().as_secs_f64());
         let (interval, horizon) = (self.config.interval, rules.horizon);

@@ -8,6 +8,7 @@ mod world;
 use std::time::Duration;
 
 use holdline::polling::{Learner, Rules};
+use holdline::timing::Moment;
 use laws::{Brought, Law, brought, optimum};
 use proptest::prelude::*;
 use world::{PRICE, RULES, World};
@@ -86,6 +87,94 @@ fn after_a_shift_the_new_law_is_learned_and_until_then_little_is_lost() {
     }
 }
 
+/// Tasks that always take the same time can be asked for once. Of the least cost a twentieth goes to the
+/// scouts that find out when they become quick, and the rest to the width of an edge.
+#[test]
+fn tasks_that_always_take_the_same_time_are_found_by_one_poll() {
+    for seconds in [1.5, 3.33] {
+        let law = Law::LogNormal(seconds, 0.0);
+        for before in [law, law.times(1.0 / 3.0), law.times(3.0)] {
+            let mut over = 0.0;
+            for seed in 0..2 {
+                let mut world = World::new(RULES, seed);
+                world.pass(before, 300);
+                world.pass(law, 200);
+                over += world.exchanges(law, 50, &[seconds]).cost(PRICE) / PRICE / 2.0;
+            }
+            assert!(over < 1.4, "{seconds} s after {before:?}: {over}");
+        }
+    }
+}
+
+/// With `price = "auto"`. The fixed interval waits for each answer before its next wait begins, so that its
+/// instants drift by the way there and back.
+#[test]
+fn by_default_neither_delay_nor_polls_are_above_those_of_a_fixed_interval() {
+    let rules = Rules {
+        no_worse_than: Some(Duration::from_millis(500)),
+        ..RULES
+    };
+    let brings = |law: Law| {
+        let tasks = law.draws(2_000, 5);
+        let every: Vec<f64> = (1..200).map(|poll| 0.502 * f64::from(poll)).collect();
+        let fixed = brought(&every, &tasks);
+        let each = (0..3).map(|seed| {
+            let mut world = World::new(rules, seed);
+            world.pass(law, 200);
+            world.exchanges(law, 50, &tasks)
+        });
+        let learned = each.fold(Brought::default(), Brought::plus).over(3);
+        (learned.delay / fixed.delay, learned.polls / fixed.polls)
+    };
+    for law in [
+        Law::LogNormal(1.5, 0.3),
+        Law::LogNormal(2.5, 0.4),
+        Law::LogNormal(5.0, 0.1),
+    ] {
+        let (delay, polls) = brings(law);
+        assert!(delay < 0.95 && polls < 0.97, "{law:?}: {delay}, {polls}");
+    }
+    // The interval finds nearly all of these with its first poll, and no plan has fewer: here the delay
+    // alone counts.
+    let (delay, polls) = brings(Law::LogNormal(0.3, 0.2));
+    assert!(delay < 0.5 && polls < 1.8, "{delay}, {polls}");
+}
+
+/// The cost after two hundred exchanges, after a thousand, right after the law has shifted, and 150 later.
+fn costs_on_the_way(law: Law, per_second: u32) -> [f64; 4] {
+    let moved = law.times(3.0);
+    let (tasks, then) = (law.draws(2_000, 5), moved.draws(2_000, 5));
+    let mut costs = [0.0; 4];
+    for seed in 0..2 {
+        let mut world = World::new(RULES, seed).busy(per_second);
+        let stages = [
+            (law, 200, &tasks),
+            (law, 750, &tasks),
+            (moved, 0, &then),
+            (moved, 100, &then),
+        ];
+        for (cost, (law, passed, tasks)) in costs.iter_mut().zip(stages) {
+            world.pass(law, passed);
+            *cost += world.exchanges(law, 50, tasks).cost(PRICE);
+        }
+    }
+    costs
+}
+
+/// There a plan is made once a second only when five hundred outcomes are known, and at once when the law
+/// has moved.
+#[test]
+fn thousands_of_exchanges_a_second_are_learned_from_as_well_as_few() {
+    let mut over = [0.0; 4];
+    for law in LAWS {
+        let (busy, quiet) = (costs_on_the_way(law, 2_000), costs_on_the_way(law, 1));
+        for (over, (busy, quiet)) in over.iter_mut().zip(busy.iter().zip(quiet)) {
+            *over += busy / quiet / 6.0;
+        }
+    }
+    assert!(over.iter().all(|over| *over < 1.02), "{over:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
@@ -109,7 +198,7 @@ proptest! {
         let mut learner = Learner::new(rules);
         for (after, more, done) in seen {
             let by = done.then(|| Duration::from_millis(after + more));
-            learner.observe(Duration::from_millis(after), by);
+            learner.observe(Duration::from_millis(after), by, Moment::START);
             let steps = learner.steps();
             let last = steps.last().unwrap().at;
             prop_assert!(last.abs_diff(rules.horizon.max(Duration::from_millis(100))) < Duration::from_micros(1));

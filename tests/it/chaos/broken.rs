@@ -12,7 +12,7 @@ use crate::simulated::host::Host;
 use crate::simulated::journal::Disk;
 
 /// In so many seeds a broken rule must show.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 150;
 
 fn finds(rule: Rule, change: Change) {
     let shows = |seed| {

@@ -1,0 +1,225 @@
+//! What is kept of one gateway: the budget and the turns of its polls, and what is known of each of its
+//! routes.
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::budget::Budget;
+use super::gauges::{OfGateway, OfRoute};
+use super::ground::Ground;
+use super::lately::Lately;
+use super::learner::Learner;
+use super::metrics::Metrics;
+use super::named::Named;
+use super::queue::{Place, Queue, Turn};
+use super::rules::Rules;
+use super::schedules::Took;
+use super::step::Step;
+use crate::timing::Moment;
+
+/// What is kept of one gateway.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    budget: Budget,
+    queue: Queue,
+    routes: Named<Route>,
+    gauges: OfGateway,
+    /// When it was asked or told last: an exchange learns right after one of its polls.
+    now: Moment,
+}
+
+impl Gateway {
+    /// A gateway that takes so many polls a second; 0 is any number.
+    pub(super) fn new(max_per_second: u32, name: &str, metrics: &Metrics) -> Self {
+        Self {
+            budget: Budget::new(max_per_second),
+            queue: Queue::new(max_per_second),
+            routes: Named::new(),
+            gauges: OfGateway::new(metrics, name),
+            now: Moment::START,
+        }
+    }
+
+    /// Its budget as it is now.
+    pub(super) const fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// Its routes, by name.
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&Box<str>, &Route)> {
+        self.routes.iter()
+    }
+
+    /// One of its routes, if anything was asked or told of it.
+    pub(super) fn find(&self, route: &str) -> Option<&Route> {
+        self.routes.find(route)
+    }
+
+    /// Puts another limit in force.
+    pub(super) fn limit(&mut self, max_per_second: u32) {
+        self.budget.limit(max_per_second);
+        self.queue.limit(max_per_second);
+        self.gauges.used(self.budget.used());
+    }
+
+    /// Tells what is known where exchanges are planned at this price from now on. Where they are not it
+    /// stays, and is told no longer.
+    pub(super) fn tell(&mut self, price: Option<Duration>) {
+        for route in self.routes.all() {
+            match (price, &route.learner) {
+                (Some(price), Some(learner)) => {
+                    route.gauges.priced(self.budget.price(price));
+                    route.gauges.planned(learner);
+                }
+                (None, _) => route.gauges.forget_learned(),
+                (Some(_), None) => {}
+            }
+        }
+    }
+
+    /// The steps of an exchange that begins now.
+    pub(super) fn steps(&mut self, route: &str, given: &Given, now: Moment) -> Arc<[Step]> {
+        self.pass(now);
+        let price = self.budget.price(given.rules.price);
+        self.with_route(route, |route| {
+            let learner = following(&mut route.learner, &mut route.gauges, given, price);
+            let steps = learner.steps();
+            route.gauges.priced(learner.price());
+            steps
+        })
+    }
+
+    /// An exchange's result was found.
+    pub(super) fn found(&mut self, route: &str, polls: u32, waited: Duration) {
+        self.with_route(route, |route| {
+            route.lately.found(polls, waited);
+            route.gauges.measured(&route.lately);
+        });
+    }
+
+    /// Learns what an exchange tells.
+    pub(super) fn learn(&mut self, route: &str, given: &Given, took: Took) {
+        let (price, now) = (self.budget.price(given.rules.price), self.now);
+        self.with_route(route, |route| {
+            let learner = following(&mut route.learner, &mut route.gauges, given, price);
+            if learner.observe(took.after, took.by, now) {
+                route.gauges.planned(learner);
+            }
+            route.gauges.least_delay(learner, &route.lately);
+        });
+    }
+
+    /// Takes what another process learned of a route; it is told if it is in force.
+    pub(super) fn restore(&mut self, route: &str, learner: Learner, is_in_force: bool) {
+        self.with_route(route, |route| {
+            if is_in_force {
+                route.gauges.priced(learner.price());
+                route.gauges.planned(&learner);
+            }
+            route.learner = Some(learner);
+        });
+    }
+
+    /// A poll is sent.
+    pub(super) fn polled(&mut self, now: Moment) {
+        self.pass(now);
+        self.budget.polled(now);
+        self.gauges.used(self.budget.used());
+    }
+
+    /// A poll was answered with 429 or with a fault of the gateway's own.
+    pub(super) fn pushed_back(&mut self, now: Moment) {
+        self.pass(now);
+        self.budget.pushed_back(now);
+        self.gauges.used(self.budget.used());
+    }
+
+    /// A poll asks for its turn that was due then, and may be the last before the end of a hold. It is
+    /// woken where its turn comes earlier than it was told.
+    pub(super) fn ask(
+        &mut self,
+        place: Option<Place>,
+        due: (Moment, bool),
+        now: Moment,
+        waker: &Waker,
+    ) -> Turn {
+        let turn = self.queue.ask(place, due, now, waker);
+        if matches!(turn, Turn::At(..)) && place.is_none() {
+            self.gauges.deferred();
+        }
+        self.wait();
+        turn
+    }
+
+    /// A poll that waited does so no more.
+    pub(super) fn leave(&mut self, place: Place) {
+        self.queue.leave(place);
+        self.wait();
+    }
+
+    fn wait(&mut self) {
+        self.budget.waiting(self.queue.waiting());
+        self.gauges.used(self.budget.used());
+    }
+
+    fn pass(&mut self, now: Moment) {
+        self.now = self.now.max(now);
+        self.budget.pass(now);
+    }
+
+    fn with_route<T>(&mut self, name: &str, change: impl FnOnce(&mut Route) -> T) -> T {
+        let gauges = &self.gauges;
+        let make = || Route {
+            learner: None,
+            lately: Lately::default(),
+            gauges: gauges.of_route(name),
+        };
+        self.routes.with(name, make, change)
+    }
+}
+
+/// What exchanges of a route are given to learn by.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) rules: Rules,
+    /// That up to the horizon of the rules.
+    pub(super) ground: Arc<Ground>,
+}
+
+/// The learner of a route, by the rules and at the price in force. Where a reload changed them this is when
+/// it takes them up: a law may have to be fitted anew, and no exchange waits for those of other routes.
+fn following<'a>(
+    learner: &'a mut Option<Learner>,
+    gauges: &mut OfRoute,
+    given: &Given,
+    price: Duration,
+) -> &'a mut Learner {
+    let make = || Learner::on(Arc::clone(&given.ground), given.rules);
+    let learner = learner.get_or_insert_with(make);
+    if learner.follow(&given.ground, given.rules, price) {
+        gauges.planned(learner);
+    }
+    learner
+}
+
+/// What is known of one route.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// Absent until an exchange is to learn.
+    learner: Option<Learner>,
+    /// What polls really brought.
+    lately: Lately,
+    gauges: OfRoute,
+}
+
+impl Route {
+    /// What was learned, if anything was.
+    pub(super) const fn learner(&self) -> Option<&Learner> {
+        self.learner.as_ref()
+    }
+
+    /// What polls really brought.
+    pub(super) const fn lately(&self) -> Lately {
+        self.lately
+    }
+}

@@ -1,0 +1,193 @@
+//! The numbers of one gateway and of one route, at hand: an exchange tells a dozen of them, and to look
+//! one up in its family is to copy its labels.
+use std::hash::Hash;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+
+use super::lately::Lately;
+use super::learner::Learner;
+use super::metrics::{At, Means, Metrics, Number, Numbers, On, QUANTILES};
+use super::plan::Expected;
+
+/// One number of a family, looked up when it is told first.
+#[derive(Debug)]
+struct Told<Labels> {
+    family: Numbers<Labels>,
+    number: Option<Number>,
+}
+
+impl<Labels: Clone + Hash + Eq> Told<Labels> {
+    fn of(family: &Numbers<Labels>) -> Self {
+        Self {
+            family: family.clone(),
+            number: None,
+        }
+    }
+
+    fn set(&mut self, labels: &Labels, value: f64) {
+        let look_up = || self.family.get_or_create_owned(labels);
+        self.number.get_or_insert_with(look_up).set(value);
+    }
+
+    /// Takes it out of its family until it is told again.
+    fn forget(&mut self, labels: &Labels) {
+        if self.number.take().is_some() {
+            self.family.remove(labels);
+        }
+    }
+}
+
+/// Polls and delay.
+#[derive(Debug)]
+struct ToldMeans {
+    polls: Told<On>,
+    delay: Told<On>,
+}
+
+impl ToldMeans {
+    fn of(means: &Means) -> Self {
+        Self {
+            polls: Told::of(&means.polls),
+            delay: Told::of(&means.delay),
+        }
+    }
+
+    fn set(&mut self, on: &On, means: Expected) {
+        self.polls.set(on, means.polls);
+        self.delay.set(on, means.delay);
+    }
+
+    fn forget(&mut self, on: &On) {
+        self.polls.forget(on);
+        self.delay.forget(on);
+    }
+}
+
+/// The numbers of one route of a gateway.
+#[derive(Debug)]
+pub(super) struct OfRoute {
+    on: On,
+    price: Told<On>,
+    over_limit: Told<On>,
+    weight: Told<On>,
+    quantiles: [Told<On>; QUANTILES.len()],
+    expected: ToldMeans,
+    measured: ToldMeans,
+    least_delay: Told<On>,
+}
+
+impl OfRoute {
+    /// What exchanges really brought lately.
+    pub(super) fn measured(&mut self, lately: &Lately) {
+        if let Some(means) = lately.means() {
+            self.measured.set(&self.on, means);
+        }
+    }
+
+    /// Exchanges begin at this price.
+    pub(super) fn priced(&mut self, price: Duration) {
+        self.price.set(&self.on, price.as_secs_f64());
+    }
+
+    /// A plan was made.
+    pub(super) fn planned(&mut self, learner: &Learner) {
+        let (expected, limit) = (learner.expected(), learner.limit());
+        self.over_limit.set(&self.on, expected.over(limit));
+        self.weight.set(&self.on, learner.weight());
+        self.expected.set(&self.on, expected);
+        let (axis, law) = learner.law();
+        for ((_, share), told) in QUANTILES.iter().zip(&mut self.quantiles) {
+            match law.quantile(axis, *share) {
+                Some(seconds) => told.set(&self.on, seconds),
+                // It is beyond the longest hold, and no number tells that.
+                None => told.forget(&self.on),
+            }
+        }
+    }
+
+    /// The least delay that the law allows with as many polls as were measured.
+    pub(super) fn least_delay(&mut self, learner: &Learner, lately: &Lately) {
+        if let Some(measured) = lately.means() {
+            let least = learner.limit() / measured.polls;
+            self.least_delay.set(&self.on, least);
+        }
+    }
+
+    /// Forgets what the learned schedule tells.
+    pub(super) fn forget_learned(&mut self) {
+        let on = &self.on;
+        for told in [
+            &mut self.price,
+            &mut self.over_limit,
+            &mut self.weight,
+            &mut self.least_delay,
+        ]
+        .into_iter()
+        .chain(&mut self.quantiles)
+        {
+            told.forget(on);
+        }
+        self.expected.forget(on);
+    }
+}
+
+/// The numbers of one gateway.
+#[derive(Debug)]
+pub(super) struct OfGateway {
+    metrics: Metrics,
+    at: At,
+    budget_used: Told<At>,
+    deferred: Family<At, Counter>,
+}
+
+impl OfGateway {
+    pub(super) fn new(metrics: &Metrics, gateway: &str) -> Self {
+        Self {
+            at: At {
+                gateway: gateway.to_owned(),
+            },
+            budget_used: Told::of(&metrics.budget_used),
+            deferred: metrics.deferred.clone(),
+            metrics: metrics.clone(),
+        }
+    }
+
+    /// The numbers of one of its routes.
+    pub(super) fn of_route(&self, route: &str) -> OfRoute {
+        let metrics = &self.metrics;
+        OfRoute {
+            on: On {
+                gateway: self.at.gateway.clone(),
+                route: route.to_owned(),
+            },
+            price: Told::of(&metrics.price),
+            over_limit: Told::of(&metrics.over_limit),
+            weight: Told::of(&metrics.learned_weight),
+            quantiles: metrics.quantiles.each_ref().map(Told::of),
+            expected: ToldMeans::of(&metrics.expected),
+            measured: ToldMeans::of(&metrics.measured),
+            least_delay: Told::of(&metrics.least_delay),
+        }
+    }
+
+    /// So much of the budget is used; `None` without one.
+    pub(super) fn used(&mut self, share: Option<f64>) {
+        match share {
+            Some(share) => {
+                if self.budget_used.number.is_none() {
+                    // It is told as zero too.
+                    drop(self.deferred.get_or_create(&self.at));
+                }
+                self.budget_used.set(&self.at, share);
+            }
+            None => self.budget_used.forget(&self.at),
+        }
+    }
+
+    /// A poll has to wait for its turn.
+    pub(super) fn deferred(&self) {
+        self.deferred.get_or_create(&self.at).inc();
+    }
+}

@@ -1,0 +1,179 @@
+//! The plan in force: made of a law at the price that is given, which is bent where the rules ask for
+//! it.
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::axis::Axis;
+use super::bend::Bend;
+use super::cold::cold;
+use super::law::Law;
+use super::outcomes::Outcomes;
+use super::plan::{self, Expected};
+use super::rules::Rules;
+use super::scout::{MOVED, Rates};
+use super::step::Step;
+
+/// Plans that are made at most while the price is bent; the next outcomes go on from there.
+const BENDS: usize = 3;
+
+/// What a plan is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Basis<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) axis: &'a Axis,
+    pub(super) law: &'a Law,
+    pub(super) outcomes: &'a Outcomes,
+}
+
+/// The plan in force.
+#[derive(Clone, Debug)]
+pub(super) struct Planned {
+    /// The price that is given: that of the rules, or more while a budget binds.
+    given: Duration,
+    /// What makes the price in force of it.
+    bend: Bend,
+    is_dearer: bool,
+    is_cold: bool,
+    steps: Arc<[Step]>,
+    /// What each wait adds to the delay, summed.
+    delays: Vec<f64>,
+    expected: Expected,
+    /// The product of delay and polls that no schedule goes below where polls are many.
+    limit: f64,
+}
+
+impl Planned {
+    /// None yet.
+    pub(super) fn nothing(rules: &Rules) -> Self {
+        Self {
+            given: rules.price,
+            bend: Bend::default(),
+            is_dearer: false,
+            is_cold: true,
+            steps: Arc::new([]),
+            delays: Vec::new(),
+            expected: Expected::default(),
+            limit: 0.0,
+        }
+    }
+
+    /// Makes the plan, and others while the price has to be bent for it: that of who knows nothing if
+    /// it `is_cold`. A budget that binds has the last word: its price is not bent.
+    pub(super) fn make(&mut self, basis: Basis<'_>, is_cold: bool) {
+        self.is_cold = is_cold;
+        self.limit = plan::limit(basis.axis, basis.law);
+        self.remake(basis);
+        let rules = basis.rules;
+        let interval = match rules.no_worse_than {
+            Some(interval) if !self.is_cold && !self.is_dearer => interval,
+            Some(_) | None => return,
+        };
+        let seen = basis.outcomes.seen(basis.law);
+        let horizon = rules.horizon.as_secs_f64();
+        let Some(fixed) = plan::every(basis.axis, &seen, interval.as_secs_f64(), horizon) else {
+            return;
+        };
+        for _ in 0..BENDS {
+            let steps = self.steps.iter().map(|step| step.at.as_secs_f64());
+            let instants: Vec<f64> = steps.collect();
+            let plan = plan::expected(basis.axis, &seen, &instants, &mut Vec::new());
+            let scouts = self.scouts(basis.outcomes.len()).all();
+            let plan = Expected {
+                polls: plan.polls + scouts,
+                ..plan
+            };
+            let (bend, is_noticed) = self.bend.after(plan, fixed, scouts);
+            if !is_noticed {
+                return;
+            }
+            self.bend = bend;
+            self.remake(basis);
+        }
+    }
+
+    /// Makes the plan at another price that is given, if it is another.
+    pub(super) fn give(&mut self, price: Duration, basis: Basis<'_>) {
+        if self.given != price {
+            self.given = price;
+            self.remake(basis);
+        }
+    }
+
+    /// Makes the plan by other rules.
+    pub(super) fn follow(&mut self, price: Duration, basis: Basis<'_>) {
+        (self.given, self.bend) = (price, Bend::default());
+        self.make(basis, self.is_cold);
+    }
+
+    fn remake(&mut self, basis: Basis<'_>) {
+        let rules = basis.rules;
+        self.is_dearer = self.given > rules.price;
+        let terms = rules.terms(self.price().as_secs_f64());
+        let instants = if self.is_cold {
+            let dearer = self.given.as_secs_f64() / rules.price.as_secs_f64();
+            cold(rules.horizon.as_secs_f64(), terms, dearer)
+        } else {
+            plan::optimal(basis.axis, basis.law, terms)
+        };
+        self.delays.clear();
+        self.expected = plan::expected(basis.axis, basis.law, &instants, &mut self.delays);
+        self.steps = spread(&instants, basis);
+    }
+
+    /// What one poll is worth in delay now.
+    pub(super) fn price(&self) -> Duration {
+        if self.is_dearer {
+            return self.given;
+        }
+        self.given.mul_f64(self.bend.factor())
+    }
+
+    /// True while the plan is that of who knows nothing.
+    pub(super) const fn is_cold(&self) -> bool {
+        self.is_cold
+    }
+
+    /// Its polls.
+    pub(super) const fn steps(&self) -> &Arc<[Step]> {
+        &self.steps
+    }
+
+    /// What it is expected to bring.
+    pub(super) const fn expected(&self) -> Expected {
+        self.expected
+    }
+
+    /// The shares of exchanges that scout, where so many outcomes are known.
+    pub(super) fn scouts(&self, known: usize) -> Rates {
+        Rates::of(self.expected, self.price(), known)
+    }
+
+    /// The product of delay and polls that no schedule goes below where polls are many.
+    pub(super) const fn limit(&self) -> f64 {
+        self.limit
+    }
+
+    /// The wait in which this share of the delay is reached: its number, from zero on.
+    pub(super) fn wait_at(&self, share: f64) -> usize {
+        let drawn = share * self.delays.last().copied().unwrap_or_default();
+        self.delays.partition_point(|&delay| delay < drawn)
+    }
+}
+
+/// Each instant with how far it may be moved: not so far that the plan suffers, nor farther than the law
+/// is smoothed.
+fn spread(instants: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
+    let blur = 0.5 * basis.law.width() * basis.axis.ratio();
+    let befores = std::iter::once(&0.0).chain(instants);
+    let afters = instants.iter().skip(1).chain([&f64::INFINITY]);
+    let steps = instants.iter().zip(befores.zip(afters));
+    steps
+        .map(|(at, (before, after))| {
+            let wait = (at - before).min(after - at);
+            Step {
+                at: Duration::from_secs_f64(*at),
+                spread: Duration::from_secs_f64((MOVED * wait).min(blur * at)),
+            }
+        })
+        .collect()
+}

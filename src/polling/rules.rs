@@ -1,0 +1,31 @@
+//! What a learner is given to keep to.
+use std::time::Duration;
+
+use super::plan::Terms;
+
+/// What a learner is given to keep to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// What one poll is worth in delay.
+    pub price: Duration,
+    /// The fixed interval that plans are to be no worse than, in delay and in polls: the price is
+    /// bent as far as that takes. Without one the price stays as it is.
+    pub no_worse_than: Option<Duration>,
+    /// No two polls are closer.
+    pub min_interval: Duration,
+    /// No wait is longer.
+    pub max_interval: Duration,
+    /// How long a client waits: plans end there.
+    pub horizon: Duration,
+}
+
+impl Rules {
+    /// The terms of a plan at this price, in seconds.
+    pub(super) const fn terms(&self, price: f64) -> Terms {
+        Terms {
+            price,
+            floor: self.min_interval.as_secs_f64(),
+            ceiling: self.max_interval.as_secs_f64(),
+        }
+    }
+}
