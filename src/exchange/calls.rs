@@ -242,6 +242,7 @@ pub(super) fn poll(
     let fetch = flight.home.gateway()?.client.fetch(credentials.get(path));
     let (context, flight) = (Arc::clone(context), Arc::clone(flight));
     let now = context.clock.now();
+    flight.core().polls += 1;
     context.schedules.polled(flight.gateway_name(), now);
     Some(Call::new(CallKind::Poll, async move {
         let event = match fetch.await {
@@ -281,12 +282,14 @@ fn read_poll_answer(
     let operation = flight.conversion.operation;
     let profile = flight.profile();
     let class = classify_poll(profile, operation, id, answer.status, &answer.body);
+    let status = answer.status.as_u16();
+    tracing::debug!(exchange = %flight.id, request_id = %id, status, ?class, "a poll was answered");
     context.metrics.polled(class);
     if pushes_back(answer.status) {
         let now = context.clock.now();
         context.schedules.pushed_back(flight.gateway_name(), now);
     }
-    flight.hear(Heard::Status(answer.status.as_u16()));
+    flight.hear(Heard::Status(status));
     let wait = || retry_after(&answer.fields, wall_clock());
     match class {
         PollAnswer::Pending => Polled::Pending {

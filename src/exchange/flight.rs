@@ -81,6 +81,8 @@ pub(super) struct Core {
     pub(super) rests: bool,
     /// The trace of the request whose credentials it goes on with.
     pub(super) trace: Option<TraceParent>,
+    /// How many polls were sent.
+    pub(super) polls: u32,
     /// When the submit was answered, and when the outcome came.
     pub(super) submitted_at: Option<Moment>,
     /// When the last poll was sent that found the task running.
@@ -187,6 +189,7 @@ impl Flight {
             looked_up: false,
             rests: false,
             trace: None,
+            polls: 0,
             submitted_at: None,
             running_at: None,
             heard: Heard::default(),
@@ -284,10 +287,10 @@ impl Flight {
         self.core().machine.first_sent()
     }
 
-    /// Polls so far, and when the submit was answered.
+    /// Polls sent so far, and when the submit was answered.
     pub fn progress(&self) -> (u32, Option<Moment>) {
         let core = self.core();
-        (core.machine.polls(), core.submitted_at)
+        (core.polls, core.submitted_at)
     }
 
     /// True if the answer was found by a lookup.

@@ -81,7 +81,7 @@ impl Flight {
                 .iter()
                 .filter(|waiter| !waiter.tell.is_closed())
                 .count(),
-            polls: machine.polls(),
+            polls: core.polls,
             next: machine.timer(),
         }
     }

@@ -183,7 +183,7 @@ pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome
                 status,
                 cause = cause(outcome).as_deref(),
                 seconds = seconds.as_secs_f64(),
-                polls = core.machine.polls(),
+                polls = core.polls,
                 trace_id = core.trace.map(|it| it.trace_id()),
                 parent_id = core.trace.map(|it| it.parent_id()),
                 "ended"

@@ -69,7 +69,7 @@ async fn timing_cache_and_via_stand_beside_the_answer_with_the_gateways_own() {
     let timing = all("server-timing");
     assert_eq!((timing.len(), timing[0].as_str()), (2, "db;dur=1"));
     assert!(timing[1].contains("submit;dur=") && timing[1].contains("hold;dur="));
-    assert!(timing[1].ends_with("polls;desc=\"2\""), "{timing:?}");
+    assert!(timing[1].ends_with("polls;desc=\"3\""), "{timing:?}");
     assert_eq!(all("holdline-outcome"), ["completed"]);
     assert_eq!(all("holdline-exchange").len(), 1);
     assert_ne!(all("holdline-exchange"), ["forged"]);
