@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use super::Moment;
 
-/// The distance of two points of the grid. Its price is 5 ms of mean delay; a coarser one would be
+/// The distance of two points of the grid. Its price is 4 ms of mean delay; a coarser one would be
 /// felt by the client. The journal commits at most once from one point to the next.
-pub const GRID: Duration = Duration::from_millis(10);
+pub const GRID: Duration = Duration::from_millis(8);
 
 /// The first point of the grid that is not before `moment`.
 pub fn on_grid(moment: Moment) -> Moment {
@@ -28,8 +28,8 @@ mod tests {
     #[test]
     fn a_point_of_the_grid_stays_and_any_other_moves_up_to_the_next() {
         assert_eq!(on_grid(at(0)), at(0));
-        assert_eq!(on_grid(at(10_000)), at(10_000));
-        assert_eq!(on_grid(at(10_001)), at(20_000));
-        assert_eq!(on_grid(at(19_999)), at(20_000));
+        assert_eq!(on_grid(at(8_000)), at(8_000));
+        assert_eq!(on_grid(at(8_001)), at(16_000));
+        assert_eq!(on_grid(at(15_999)), at(16_000));
     }
 }
