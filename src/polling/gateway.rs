@@ -11,7 +11,7 @@ use super::lately::Lately;
 use super::learner::Learner;
 use super::metrics::Metrics;
 use super::named::Named;
-use super::queue::{Place, Queue, Turn};
+use super::queue::{Need, Place, Queue, Turn};
 use super::rules::Rules;
 use super::schedules::Took;
 use super::step::Step;
@@ -139,7 +139,7 @@ impl Gateway {
     pub(super) fn ask(
         &mut self,
         place: Option<Place>,
-        due: (Moment, bool),
+        due: (Moment, Need),
         now: Moment,
         waker: &Waker,
     ) -> Turn {

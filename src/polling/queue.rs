@@ -13,6 +13,20 @@ const SPAN: Duration = Duration::from_secs(1);
 /// earlier: its client gets the answer now or not at all. It is no more, so that none waits for ever.
 const HEAD_START: Duration = Duration::from_secs(10);
 
+/// By so much a poll that no client waits for goes behind others.
+const HANDICAP: Duration = Duration::from_secs(60);
+
+/// Who gains by a poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// A client whose hold is nearly over: it is the last poll before.
+    Urgent,
+    /// A client that waits.
+    Held,
+    /// Nobody at the moment: the hold is over.
+    Unattended,
+}
+
 /// A poll's place among those that wait: by when it was due, then by when it asked first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
@@ -28,6 +42,8 @@ pub(super) struct Queue {
     /// When they were sent, the oldest first. It holds no more than the limit.
     sent: VecDeque<Moment>,
     waiting: BTreeMap<Place, Seat>,
+    /// How many of them a client waits for.
+    attended: usize,
     asked: u64,
 }
 
@@ -38,6 +54,7 @@ struct Seat {
     told: Moment,
     /// Has it ask earlier.
     waker: Waker,
+    need: Need,
 }
 
 /// What a poll is told that asks for its turn.
@@ -68,19 +85,18 @@ impl Queue {
     }
 
     /// A poll asks for its turn that was due at `due`; `place` is the one that it has, if it asked
-    /// before. An urgent one is the last before the end of a hold. It is woken where its turn comes
-    /// earlier than it was told.
+    /// before. It is woken where its turn comes earlier than it was told.
     pub(super) fn ask(
         &mut self,
         place: Option<Place>,
-        (due, is_urgent): (Moment, bool),
+        due: (Moment, Need),
         now: Moment,
         waker: &Waker,
     ) -> Turn {
         if let Some(place) = place {
-            self.waiting.remove(&place);
+            self.remove(place);
         }
-        let turn = self.turn(place, (due, is_urgent), now, waker);
+        let turn = self.turn(place, due, now, waker);
         self.hurry();
         turn
     }
@@ -88,7 +104,7 @@ impl Queue {
     fn turn(
         &mut self,
         place: Option<Place>,
-        (due, is_urgent): (Moment, bool),
+        (due, need): (Moment, Need),
         now: Moment,
         waker: &Waker,
     ) -> Turn {
@@ -98,7 +114,11 @@ impl Queue {
         let number = place.map_or(self.asked, |place| place.number);
         self.asked = self.asked.max(number + 1);
         let place = Place {
-            due: if is_urgent { due } else { due + HEAD_START },
+            due: match need {
+                Need::Urgent => due,
+                Need::Held => due + HEAD_START,
+                Need::Unattended => due + HEAD_START + HANDICAP,
+            },
             number,
         };
         while self.sent.front().is_some_and(|&sent| sent + SPAN <= now) {
@@ -112,7 +132,8 @@ impl Queue {
         }
         let told = self.slot(before - free, limit, now);
         let waker = waker.clone();
-        self.waiting.insert(place, Seat { told, waker });
+        self.attended += usize::from(need != Need::Unattended);
+        self.waiting.insert(place, Seat { told, waker, need });
         Turn::At(told, place)
     }
 
@@ -126,8 +147,14 @@ impl Queue {
 
     /// Gives a place up.
     pub(super) fn leave(&mut self, place: Place) {
-        self.waiting.remove(&place);
+        self.remove(place);
         self.hurry();
+    }
+
+    fn remove(&mut self, place: Place) {
+        if let Some(seat) = self.waiting.remove(&place) {
+            self.attended -= usize::from(seat.need != Need::Unattended);
+        }
     }
 
     /// Wakes the first that waits, if its turn comes before it was told to ask. The one behind it has its
@@ -151,9 +178,9 @@ impl Queue {
         oldest.map_or(Moment::START, |&sent| sent + SPAN)
     }
 
-    /// How many wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// How many wait that a client waits for.
+    pub(super) const fn waiting(&self) -> usize {
+        self.attended
     }
 }
 
@@ -253,9 +280,14 @@ mod tests {
                 return;
             }
             let waker = Waker::from(Arc::new(Alarm(Arc::clone(&self.woken), poll)));
+            let need = if due.is_urgent {
+                Need::Urgent
+            } else {
+                Need::Held
+            };
             let turn = self
                 .queue
-                .ask(self.places[poll], (at(due.at), due.is_urgent), now, &waker);
+                .ask(self.places[poll], (at(due.at), need), now, &waker);
             self.asks.retain(|(_, asks)| *asks != poll);
             match turn {
                 Turn::Now => {
@@ -327,7 +359,8 @@ mod tests {
     #[test]
     fn who_gives_up_its_place_lets_the_others_go_sooner_and_a_lifted_limit_all() {
         let mut queue = Queue::new(1);
-        let ask = |queue: &mut Queue, place, now| queue.ask(place, (at(0), false), at(now), noop());
+        let ask =
+            |queue: &mut Queue, place, now| queue.ask(place, (at(0), Need::Held), at(now), noop());
         assert_eq!(ask(&mut queue, None, 0), Turn::Now);
         let Turn::At(_, first) = ask(&mut queue, None, 0) else {
             panic!("beyond the limit");
@@ -349,7 +382,7 @@ mod tests {
         let mut queue = Queue::new(1);
         let alarm = |poll| Waker::from(Arc::new(Alarm(Arc::clone(&woken), poll)));
         let places: Vec<_> = (0..4)
-            .map(|poll| queue.ask(None, (at(0), false), at(0), &alarm(poll)))
+            .map(|poll| queue.ask(None, (at(0), Need::Held), at(0), &alarm(poll)))
             .collect();
         queue.limit(3);
         for (poll, place) in places.into_iter().enumerate().skip(1) {
@@ -357,7 +390,7 @@ mod tests {
             let Turn::At(_, place) = place else {
                 panic!("beyond the limit");
             };
-            let turn = queue.ask(Some(place), (at(0), false), at(500), &alarm(poll));
+            let turn = queue.ask(Some(place), (at(0), Need::Held), at(500), &alarm(poll));
             assert_eq!(turn == Turn::Now, poll < 3);
         }
     }

@@ -12,7 +12,7 @@ use super::kept::{self, Kept, KeptError};
 use super::learner::Learner;
 use super::metrics::Metrics;
 use super::named::Named;
-use super::queue::{Place, Turn};
+use super::queue::{Need, Place, Turn};
 use super::rules::Rules;
 use super::schedule::Schedule;
 use super::sketch::Sketch;
@@ -223,7 +223,7 @@ impl Schedules {
         &self,
         gateway: &str,
         place: Option<Place>,
-        due: (Moment, bool),
+        due: (Moment, Need),
         now: Moment,
         waker: &Waker,
     ) -> Turn {

@@ -1,7 +1,7 @@
 //! The turn of a poll that is due: now, or later where the gateway takes no more in a second.
 use std::task::Waker;
 
-use super::queue::{Place, Turn};
+use super::queue::{Need, Place, Turn};
 use super::schedule::BEFORE_THE_END;
 use super::schedules::Schedules;
 use crate::timing::{Moment, on_grid};
@@ -47,9 +47,15 @@ impl Schedules {
         waker: &Waker,
     ) -> Option<Moment> {
         let last_from = poll.held_until - BEFORE_THE_END;
-        let is_urgent = last_from <= now && now < poll.held_until;
+        let (need, until) = if now < last_from {
+            (Need::Held, Some(last_from))
+        } else if now < poll.held_until {
+            (Need::Urgent, Some(poll.held_until))
+        } else {
+            (Need::Unattended, None)
+        };
         let before = waiting.as_ref().map(|waiting| waiting.place);
-        match self.ask(gateway, before, (poll.since, is_urgent), now, waker) {
+        match self.ask(gateway, before, (poll.since, need), now, waker) {
             Turn::Now => {
                 *waiting = None;
                 None
@@ -65,12 +71,9 @@ impl Schedules {
                         }));
                     }
                 }
-                let then = on_grid(then);
-                Some(if now < last_from {
-                    then.min(on_grid(last_from))
-                } else {
-                    then
-                })
+                // What it needs is another thing from then on.
+                let then = until.map_or(then, |until| then.min(until));
+                Some(on_grid(then))
             }
         }
     }

@@ -110,6 +110,29 @@ async fn no_second_has_more_polls_than_the_gateway_takes_and_every_client_is_ans
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_when_the_holds_of_many_have_ended_does_not_wait_behind_them() {
+    for schedule in [
+        ScheduleKind::Fixed,
+        ScheduleKind::Exponential,
+        ScheduleKind::Learned,
+    ] {
+        let world = world(schedule);
+        let brief =
+            |name: String, amount| Ask::of(&name, amount, "delay=500", |_| ()).held_for(8 * SECOND);
+        // Forty seconds of polls at the least, and nobody waits for longer than eight.
+        let burst: Vec<Ask> = (0..200)
+            .map(|number| brief(number.to_string(), 100 + number))
+            .collect();
+        pay(&world, &burst).await;
+        for number in 0..10 {
+            let late = brief(format!("late-{number}"), 1_000 + number);
+            world.pay(&late).await.answer().settle(true);
+        }
+        polled(&world);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_poll_before_the_end_of_a_hold_does_not_wait_behind_others() {
     let world = world(ScheduleKind::Learned);
     // Twenty seconds of polls are due all the time, and one client waits for six.
