@@ -9,6 +9,7 @@ use super::price::PollPrice;
 use super::resolve::Config;
 use crate::polling::ScheduleKind;
 use crate::protocol::{Disposition, Operation};
+use crate::proxy;
 use crate::telemetry::Format;
 use crate::timing::GRID;
 
@@ -222,7 +223,7 @@ fn limits(config: &mut Config, visitor: &mut impl Visitor) {
         section,
         "body",
         &mut config.proxy.max_body,
-        &bytes(KIB, 64 * MIB),
+        &bytes(KIB, proxy::Config::LARGEST_BODY),
     );
     visitor.key(
         section,

@@ -1,4 +1,5 @@
 //! The door: which exchange a request joins or starts, and what it is told if neither.
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -96,17 +97,6 @@ pub struct Held {
     pub told: oneshot::Receiver<Told>,
 }
 
-/// What is known of a request.
-enum Known {
-    /// An equal one runs.
-    Flight(Arc<Flight>),
-    /// An equal one of the same shop runs, under another secret.
-    OtherSecret,
-    /// An equal one has ended, and is remembered.
-    Ended(Fact),
-    Nothing,
-}
-
 /// What is known of a task whose result is asked for by hand.
 pub enum TaskAnswer {
     /// Its answer.
@@ -131,12 +121,10 @@ impl Context {
             fingerprint,
             ..order.identity
         };
-        match self.known(&table, identity, now) {
-            Known::Flight(flight) => return self.join(flight, order),
-            Known::OtherSecret => return Admission::OtherSecret,
-            Known::Ended(fact) => return self.ended(&fact, order),
-            Known::Nothing => {}
-        }
+        let order = match self.repeat(&table, identity, order, now) {
+            ControlFlow::Break(admission) => return admission,
+            ControlFlow::Continue(first) => first,
+        };
         if let Err(refusal) = self.may_start(&mut table, &order, now) {
             self.metrics.refused(refusal);
             return Admission::Refused(refusal);
@@ -153,28 +141,31 @@ impl Context {
             fingerprint: self.free_place(&table, order.identity.fingerprint, &kin),
             ..order.identity
         };
-        match self.known(&table, identity, now) {
-            Known::Flight(flight) => Some(self.join(flight, order)),
-            Known::OtherSecret => Some(Admission::OtherSecret),
-            Known::Ended(fact) => Some(self.ended(&fact, order)),
-            Known::Nothing => None,
-        }
+        self.repeat(&table, identity, order, now).break_value()
     }
 
-    fn known(&self, table: &Table, identity: Identity, now: Moment) -> Known {
+    /// What becomes of a request that equals one that runs or has ended; the order itself if none does.
+    fn repeat(
+        self: &Arc<Self>,
+        table: &Table,
+        identity: Identity,
+        order: Order,
+        now: Moment,
+    ) -> ControlFlow<Admission, Order> {
         // A flight is newer than any fact of the same request.
         if let Some(flight) = table.find(&identity.fingerprint) {
-            return if flight.identity.credential == identity.credential {
-                Known::Flight(Arc::clone(flight))
-            } else {
-                Known::OtherSecret
-            };
+            if flight.identity.credential != identity.credential {
+                return ControlFlow::Break(Admission::OtherSecret);
+            }
+            return ControlFlow::Break(self.join(Arc::clone(flight), order));
         }
         let name = self
             .hash_key
             .fact(identity.fingerprint, identity.credential);
-        let fact = table.facts.find(&name, now);
-        fact.map_or(Known::Nothing, Known::Ended)
+        match table.facts.find(&name, now) {
+            Some(fact) => ControlFlow::Break(self.ended(&fact, order)),
+            None => ControlFlow::Continue(order),
+        }
     }
 
     /// The fingerprint under which the request is found or starts. A merchant that wants equal

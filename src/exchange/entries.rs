@@ -1,11 +1,12 @@
 //! From the machine's records to the journal's entries: numbered, stamped, their answers sealed.
+use bytes::Bytes;
+
 use super::context::Context;
 use super::flight::{Answer, Flight};
 use super::machine::Record;
 use super::order::Credentials;
 use super::recorder::Appending;
 use crate::journal::{self, Change, Entry, Head, Place, Sealed};
-use bytes::Bytes;
 
 impl Context {
     /// Appends a record of a flight; `None` when it is already as durable as it will be. For memory

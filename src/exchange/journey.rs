@@ -89,49 +89,39 @@ pub(super) fn tell_duration(context: &Context, flight: &Flight, outcome: &Outcom
     }
 }
 
+/// A line about an exchange, with everything by which its payment is found.
+macro_rules! line {
+    ($level:ident, $flight:expr, $message:literal, $($more:tt)*) => {{
+        let (flight, facts) = ($flight, $flight.facts());
+        tracing::$level!(
+            target: "holdline::exchange",
+            exchange = %flight.id,
+            request_id = flight.ticket(),
+            key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
+            tracking_id = %Capped(facts.tracking_id.as_deref().unwrap_or_default()),
+            amount = %Capped(facts.amount.as_deref().unwrap_or_default()),
+            currency = %Capped(facts.currency.as_deref().unwrap_or_default()),
+            gateway = %flight.gateway_name(),
+            operation = flight.conversion.operation.name(),
+            trace_id = flight.trace().map(|it| it.trace_id()),
+            parent_id = flight.trace().map(|it| it.parent_id()),
+            $($more)*
+            $message
+        )
+    }};
+}
+
 /// A client's hold is over, and the exchange goes on.
 pub(super) fn tell_hold_over(flight: &Flight, standing: Standing) {
-    let facts = flight.facts();
-    macro_rules! line {
-        ($level:ident, $outcome:literal) => {
-            tracing::$level!(
-                target: "holdline::exchange",
-                exchange = %flight.id,
-                request_id = flight.ticket(),
-                key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
-                tracking_id = %Capped(facts.tracking_id.as_deref().unwrap_or_default()),
-                amount = %Capped(facts.amount.as_deref().unwrap_or_default()),
-                currency = %Capped(facts.currency.as_deref().unwrap_or_default()),
-                gateway = %flight.gateway_name(),
-                operation = flight.conversion.operation.name(),
-                outcome = $outcome,
-                trace_id = flight.trace().map(|it| it.trace_id()),
-                parent_id = flight.trace().map(|it| it.parent_id()),
-                "hold over"
-            )
-        };
-    }
     match standing {
-        Standing::InProgress => line!(info, "in-progress"),
-        Standing::InDoubt => line!(warn, "in-doubt"),
+        Standing::InProgress => line!(info, flight, "hold over", outcome = "in-progress",),
+        Standing::InDoubt => line!(warn, flight, "hold over", outcome = "in-doubt",),
     }
 }
 
 /// The submit was sent, and no whole answer to it came: from here on nobody knows what became of it.
 pub(super) fn tell_submit_lost(flight: &Flight, error: &upstream::Error) {
-    let facts = flight.facts();
-    tracing::warn!(
-        target: "holdline::exchange",
-        exchange = %flight.id,
-        key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
-        tracking_id = %Capped(facts.tracking_id.as_deref().unwrap_or_default()),
-        amount = %Capped(facts.amount.as_deref().unwrap_or_default()),
-        currency = %Capped(facts.currency.as_deref().unwrap_or_default()),
-        gateway = %flight.gateway_name(),
-        operation = flight.conversion.operation.name(),
-        %error,
-        "the submit was not answered whole"
-    );
+    line!(warn, flight, "the submit was not answered whole", %error,);
 }
 
 /// A poll brought no whole answer. One that is too large will be so again, until the limit is raised.
@@ -165,34 +155,25 @@ pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome
         Outcome::Completed(answer) | Outcome::Refused(answer) => Some(answer.status.as_u16()),
         Outcome::NotSubmitted(_) | Outcome::InDoubt(_) | Outcome::Expired => None,
     };
-    let core = flight.core();
-    let seconds = context.clock.now().since(flight.read_at);
-    macro_rules! line {
+    let seconds = context.clock.now().since(flight.read_at).as_secs_f64();
+    let (polls, _) = flight.progress();
+    macro_rules! ended {
         ($level:ident) => {
-            tracing::$level!(
-                target: "holdline::exchange",
-                exchange = %flight.id,
-                request_id = core.machine.ticket().map(RequestId::as_str),
-                key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
-                tracking_id = %Capped(flight.facts().tracking_id.as_deref().unwrap_or_default()),
-                amount = %Capped(flight.facts().amount.as_deref().unwrap_or_default()),
-                currency = %Capped(flight.facts().currency.as_deref().unwrap_or_default()),
-                gateway = %flight.gateway_name(),
-                operation = flight.conversion.operation.name(),
+            line!(
+                $level,
+                flight,
+                "ended",
                 outcome = name,
                 status,
                 cause = cause(outcome).as_deref(),
-                seconds = seconds.as_secs_f64(),
-                polls = core.polls,
-                trace_id = core.trace.map(|it| it.trace_id()),
-                parent_id = core.trace.map(|it| it.parent_id()),
-                "ended"
+                seconds,
+                polls,
             )
         };
     }
     match outcome {
-        Outcome::Completed(_) | Outcome::Refused(_) => line!(info),
-        Outcome::NotSubmitted(_) | Outcome::InDoubt(_) | Outcome::Expired => line!(warn),
+        Outcome::Completed(_) | Outcome::Refused(_) => ended!(info),
+        Outcome::NotSubmitted(_) | Outcome::InDoubt(_) | Outcome::Expired => ended!(warn),
     }
 }
 

@@ -320,10 +320,6 @@ mod tests {
         }
     }
 
-    fn noop() -> &'static Waker {
-        Waker::noop()
-    }
-
     #[test]
     fn polls_beyond_the_limit_wait_until_a_second_after_those_before_them() {
         let polls = [0, 100, 200, 300, 400, 500, 1_500].map(usual);
@@ -359,8 +355,9 @@ mod tests {
     #[test]
     fn who_gives_up_its_place_lets_the_others_go_sooner_and_a_lifted_limit_all() {
         let mut queue = Queue::new(1);
-        let ask =
-            |queue: &mut Queue, place, now| queue.ask(place, (at(0), Need::Held), at(now), noop());
+        let ask = |queue: &mut Queue, place, now| {
+            queue.ask(place, (at(0), Need::Held), at(now), Waker::noop())
+        };
         assert_eq!(ask(&mut queue, None, 0), Turn::Now);
         let Turn::At(_, first) = ask(&mut queue, None, 0) else {
             panic!("beyond the limit");

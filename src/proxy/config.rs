@@ -25,6 +25,11 @@ pub struct Config {
     pub body_timeout: Duration,
 }
 
+impl Config {
+    /// The largest body that `limits.body` can allow, in bytes: no exchange has a larger one.
+    pub const LARGEST_BODY: usize = 64 * 1024 * 1024;
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -7,14 +7,12 @@ use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use super::config::Config;
 use super::convert::Unread;
 use super::problem::{BodyFault, Problem};
 use super::service::Proxy;
 use crate::exchange::machine::Standing;
 use crate::exchange::{Credential, Fingerprint, FingerprintParts, Flight, Recogniser};
-
-/// The largest body that any configuration allows: no exchange has a larger one.
-const LARGEST: u64 = 64 * 1024 * 1024;
 
 impl Proxy {
     /// What is told of a request whose body was not read whole.
@@ -32,7 +30,7 @@ impl Proxy {
             (Unread::NoRoom { read }, _) => (BodyFault::NoRoom, read),
             // What runs may have begun when more was allowed.
             (Unread::Fault(fault @ BodyFault::TooLarge), Some(length))
-                if length <= LARGEST && self.shared.flights.remembers() =>
+                if length <= Config::LARGEST_BODY as u64 && self.shared.flights.remembers() =>
             {
                 (fault, Bytes::new())
             }
