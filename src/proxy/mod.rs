@@ -12,6 +12,7 @@ mod metrics;
 mod problem;
 mod read;
 mod relay;
+mod relayed;
 mod respond;
 mod service;
 mod site;

@@ -47,6 +47,8 @@ pub(super) fn of_body(error: &BodyError) -> Error {
 fn cause_of(error: &hyper::Error) -> Cause {
     if error.is_user() {
         Cause::RequestBody
+    } else if error.is_parse_too_large() {
+        Cause::HeadTooLarge
     } else if error.is_parse() || is_broken_framing(error) {
         Cause::Malformed
     } else {

@@ -33,6 +33,8 @@ pub enum Cause {
     AnswerTimeout,
     /// The answer was larger than `limits.answer`.
     AnswerTooLarge,
+    /// The answer's head was larger than is read: more than 100 fields, or 64 KiB of them.
+    HeadTooLarge,
     /// The answer was not HTTP.
     Malformed,
     /// No connection was free in time (`upstream.connections`).
@@ -43,7 +45,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, for the table of what is told.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Dns,
         Self::Refused,
         Self::ConnectTimeout,
@@ -52,6 +54,7 @@ impl Cause {
         Self::Terminated,
         Self::AnswerTimeout,
         Self::AnswerTooLarge,
+        Self::HeadTooLarge,
         Self::Malformed,
         Self::Exhausted,
         Self::RequestBody,
@@ -68,6 +71,9 @@ impl Cause {
             Self::Terminated => "the gateway closed the connection before its answer was whole",
             Self::AnswerTimeout => "the gateway did not answer in time",
             Self::AnswerTooLarge => "the gateway's answer is larger than limits.answer",
+            Self::HeadTooLarge => {
+                "the head of the gateway's answer is larger than holdline reads (100 fields, 64 KiB)"
+            }
             Self::Malformed => "the gateway's answer is not HTTP",
             Self::Exhausted => "no connection to the gateway was free in time",
             Self::RequestBody => "the request's own body ended early",
@@ -85,6 +91,7 @@ impl Cause {
             Self::Terminated => "terminated",
             Self::AnswerTimeout => "answer_timeout",
             Self::AnswerTooLarge => "answer_too_large",
+            Self::HeadTooLarge => "head_too_large",
             Self::Malformed => "malformed",
             Self::Exhausted => "exhausted",
             Self::RequestBody => "request_body",
@@ -101,7 +108,11 @@ impl Cause {
             | Self::Terminated
             | Self::AnswerTimeout
             | Self::Exhausted => true,
-            Self::Certificate | Self::AnswerTooLarge | Self::Malformed | Self::RequestBody => false,
+            Self::Certificate
+            | Self::AnswerTooLarge
+            | Self::HeadTooLarge
+            | Self::Malformed
+            | Self::RequestBody => false,
         }
     }
 }

@@ -146,6 +146,7 @@ const fn is_the_gateways(cause: Cause) -> bool {
         | Cause::Terminated
         | Cause::AnswerTimeout
         | Cause::AnswerTooLarge
+        | Cause::HeadTooLarge
         | Cause::Malformed => true,
         Cause::Exhausted | Cause::RequestBody => false,
     }
