@@ -157,6 +157,7 @@ pub(super) const fn loss(cause: Cause) -> Loss {
         | Cause::Terminated
         | Cause::AnswerTimeout
         | Cause::Exhausted
+        | Cause::Unprocessed
         | Cause::RequestBody => Loss::Ended,
     }
 }

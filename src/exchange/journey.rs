@@ -150,6 +150,7 @@ pub(super) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
         | Cause::AnswerTimeout
         | Cause::Malformed
         | Cause::Exhausted
+        | Cause::Unprocessed
         | Cause::RequestBody => {
             tracing::debug!(exchange = %flight.id, %error, "a poll was not answered whole");
         }

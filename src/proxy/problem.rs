@@ -265,6 +265,10 @@ pub(super) const fn unreachable_gateway(cause: Cause) -> (ProxyError, &'static s
             ProxyError::ConnectionLimitReached,
             "No connection to the gateway was free. Nothing was submitted.",
         ),
+        Cause::Unprocessed => (
+            ProxyError::DestinationUnavailable,
+            "The gateway took no request. Nothing was submitted.",
+        ),
         Cause::Terminated
         | Cause::AnswerTooLarge
         | Cause::HeadTooLarge

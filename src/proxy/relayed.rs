@@ -41,14 +41,20 @@ pub(super) const fn failed(cause: Cause, sent: Sent, safe: bool) -> Words {
     }
 }
 
+/// Nothing of it was handed over, or nothing of it was processed.
 const fn not_sent(cause: Cause) -> Words {
     let (error, _) = unreachable_gateway(cause);
+    let message = if matches!(cause, Cause::Unprocessed) {
+        "The gateway gave the request back without processing it. It was not executed."
+    } else {
+        "The gateway could not be reached. The request was not sent."
+    };
     Words {
         status: StatusCode::BAD_GATEWAY,
         code: FAILED,
         fate: Fate::NotSubmitted,
         error,
-        message: "The gateway could not be reached. The request was not sent.",
+        message,
         retry_after: SOON,
     }
 }
@@ -95,6 +101,7 @@ const fn unread(cause: Cause) -> Unread {
         | Cause::Handshake
         | Cause::Terminated
         | Cause::Exhausted
+        | Cause::Unprocessed
         | Cause::RequestBody => {
             unread!(HttpResponseIncomplete, "The gateway gave no whole answer.")
         }

@@ -8,7 +8,8 @@ const MAX_DETAIL: usize = 200;
 /// Whether any byte of the request may have reached the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// No byte was handed to the operating system.
+    /// No byte was handed to the operating system, or the gateway says that it processed none
+    /// ([`Cause::Unprocessed`]).
     Never,
     /// At least one byte was handed over: the gateway may have acted on it.
     Maybe,
@@ -39,13 +40,15 @@ pub enum Cause {
     Malformed,
     /// No connection was free in time (`upstream.connections`).
     Exhausted,
+    /// The gateway gave the request back: it says that it did nothing with it (RFC 9113 §8.7).
+    Unprocessed,
     /// The request's own body could not be read to its end.
     RequestBody,
 }
 
 impl Cause {
     /// Every cause, for the table of what is told.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Dns,
         Self::Refused,
         Self::ConnectTimeout,
@@ -57,6 +60,7 @@ impl Cause {
         Self::HeadTooLarge,
         Self::Malformed,
         Self::Exhausted,
+        Self::Unprocessed,
         Self::RequestBody,
     ];
 
@@ -76,6 +80,7 @@ impl Cause {
             }
             Self::Malformed => "the gateway's answer is not HTTP",
             Self::Exhausted => "no connection to the gateway was free in time",
+            Self::Unprocessed => "the gateway gave the request back without processing it",
             Self::RequestBody => "the request's own body ended early",
         }
     }
@@ -94,6 +99,7 @@ impl Cause {
             Self::HeadTooLarge => "head_too_large",
             Self::Malformed => "malformed",
             Self::Exhausted => "exhausted",
+            Self::Unprocessed => "unprocessed",
             Self::RequestBody => "request_body",
         }
     }
@@ -107,7 +113,8 @@ impl Cause {
             | Self::Handshake
             | Self::Terminated
             | Self::AnswerTimeout
-            | Self::Exhausted => true,
+            | Self::Exhausted
+            | Self::Unprocessed => true,
             Self::Certificate
             | Self::AnswerTooLarge
             | Self::HeadTooLarge

@@ -148,7 +148,7 @@ const fn is_the_gateways(cause: Cause) -> bool {
         | Cause::AnswerTooLarge
         | Cause::HeadTooLarge
         | Cause::Malformed => true,
-        Cause::Exhausted | Cause::RequestBody => false,
+        Cause::Exhausted | Cause::Unprocessed | Cause::RequestBody => false,
     }
 }
 
