@@ -392,7 +392,7 @@ const fn key(fault: KeyFault) -> Words {
         ),
         KeyFault::Key => (
             StatusCode::BAD_REQUEST,
-            "The idempotency key must stand once and be 1 to 255 visible characters.",
+            "The idempotency key must stand once and be 1 to 255 printable ASCII characters.",
         ),
     };
     wrong(status, message)
