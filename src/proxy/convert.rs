@@ -30,11 +30,15 @@ use crate::timing::{Moment, wall_clock};
 
 /// So much of a body needs no room in `limits.bodies`: an ordinary payment takes a tenth of it, and its
 /// repeat must be read whatever others send.
-const FREE_BODY: usize = 16 * 1024;
+pub(super) const FREE_BODY: usize = 16 * 1024;
 
 /// Why a body was not read whole.
 pub(super) enum Unread {
     Fault(BodyFault),
+    /// It is over `limits.body`; this is its beginning, or nothing where its length told.
+    TooLarge {
+        read: Bytes,
+    },
     /// Its beginning is all that there is room for.
     NoRoom {
         read: Bytes,
@@ -45,6 +49,7 @@ impl From<Unread> for Problem {
     fn from(unread: Unread) -> Self {
         Self::Body(match unread {
             Unread::Fault(fault) => fault,
+            Unread::TooLarge { .. } => BodyFault::TooLarge,
             Unread::NoRoom { .. } => BodyFault::NoRoom,
         })
     }
@@ -257,7 +262,7 @@ impl Proxy {
                 self.shared.metrics.body_turned_away();
                 return Err(Unread::NoRoom { read });
             }
-            Ok(Err(BodyError::TooLarge { .. })) => BodyFault::TooLarge,
+            Ok(Err(BodyError::TooLarge { read, .. })) => return Err(Unread::TooLarge { read }),
             Ok(Err(BodyError::Cut(_))) => BodyFault::Cut,
             Err(_) => BodyFault::TooSlow,
         };
