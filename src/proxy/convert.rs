@@ -25,7 +25,7 @@ use crate::exchange::{
 };
 use crate::listener::{Receipt, Reply};
 use crate::message::{Body, BodyError, collect_within, erasable_within, wait_preference};
-use crate::protocol::{Conversion, MatchFacts, Profile};
+use crate::protocol::{Conversion, MatchFacts};
 use crate::timing::{Moment, wall_clock};
 
 /// So much of a body needs no room in `limits.bodies`: an ordinary payment takes a tenth of it, and its
@@ -57,6 +57,8 @@ impl From<Unread> for Problem {
 
 /// What the head of a payment asks for: its order, but for the body.
 pub(super) struct Asked<'a> {
+    head: &'a Head,
+    gateway: &'a Arc<Gateway>,
     requester: Requester,
     given: GivenKey<'a>,
     path: PathAndQuery,
@@ -67,10 +69,10 @@ pub(super) struct Asked<'a> {
 
 impl Asked<'_> {
     /// What makes it the same request as another one, but the body.
-    fn fingerprint_parts<'a>(&'a self, head: &'a Head, shape: &'a [u8]) -> FingerprintParts<'a> {
+    fn fingerprint_parts<'a>(&'a self, shape: &'a [u8]) -> FingerprintParts<'a> {
         FingerprintParts {
             owner: self.requester.owner,
-            method: head.method.as_str().as_bytes(),
+            method: self.head.method.as_str().as_bytes(),
             path: self.path.as_str().as_bytes(),
             shape,
             key: self.given.bytes(),
@@ -92,12 +94,14 @@ impl Asked<'_> {
     }
 
     /// The client's fields as its submit carries them.
-    fn submit_fields(&self, head: &Head, key: &Key, profile: &Profile) -> HeaderMap {
+    fn submit_fields(&self, key: &Key) -> HeaderMap {
+        let head = self.head;
         let mut fields = respond::upstream_fields(head.headers.clone(), head.version);
         fields.remove(HeaderName::from_static("prefer"));
         // The answer's body must be read to know its class.
         fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        fields.insert(profile.key_field.clone(), key.value.clone());
+        let key_field = self.gateway.profile.key_field.clone();
+        fields.insert(key_field, key.value.clone());
         let authorization = self.credentials.authorization().clone();
         fields.insert(AUTHORIZATION, authorization);
         fields
@@ -178,31 +182,38 @@ impl Proxy {
     }
 
     /// Reads a request whole and makes it an order. Its body is at its end then.
-    pub(super) async fn order(
+    async fn order(
         &self,
         incomer: &mut Incomer,
         conversion: &'static Conversion,
     ) -> Result<(Order, Holding), Problem> {
-        let Incomer {
-            head,
-            body: incoming,
-            gateway,
-            arrived_at,
-        } = incomer;
+        let asked = self.asked(&incomer.head, &incomer.gateway)?;
+        self.ordered(asked, conversion, &mut incomer.body, incomer.arrived_at)
+            .await
+    }
+
+    /// Makes an order of what a head asks for and of its body, which is at its end then.
+    pub(super) async fn ordered(
+        &self,
+        asked: Asked<'_>,
+        conversion: &'static Conversion,
+        incoming: &mut Incoming,
+        arrived_at: Moment,
+    ) -> Result<(Order, Holding), Problem> {
         let hash_key = self.shared.flights.hash_key();
-        let asked = self.asked(head, gateway)?;
+        let fields = &asked.head.headers;
         let shape = asked.credentials.shape();
-        let parts = asked.fingerprint_parts(head, &shape);
+        let parts = asked.fingerprint_parts(&shape);
         let body = match self.read_body(incoming).await {
             Ok(body) => body,
             Err(unread) => {
-                let (credential, fields) = (asked.requester.credential, &head.headers);
+                let credential = asked.requester.credential;
                 let told = self.unread(unread, parts, credential, fields, incoming);
                 return Err(Box::pin(told).await);
             }
         };
         let read_at = self.shared.clock.now();
-        let holding = self.holding(&head.headers, *arrived_at);
+        let holding = self.holding(fields, arrived_at);
         let identity = asked.identity(hash_key.fingerprint(parts.with_body(&body)));
         let key = asked.key(hash_key);
         let order = Order {
@@ -210,13 +221,13 @@ impl Proxy {
             conversion,
             identity,
             submission: Box::new(Submission {
-                fields: asked.submit_fields(head, &key, gateway.profile),
+                fields: asked.submit_fields(&key),
                 path: asked.twin,
                 body,
             }),
             key,
             credentials: Box::new(asked.credentials),
-            gateway: Arc::clone(gateway),
+            gateway: Arc::clone(asked.gateway),
             read_at,
             hold_until: holding.until,
             has_place: true,
@@ -228,7 +239,7 @@ impl Proxy {
     pub(super) fn asked<'a>(
         &'a self,
         head: &'a Head,
-        gateway: &Gateway,
+        gateway: &'a Arc<Gateway>,
     ) -> Result<Asked<'a>, Problem> {
         let (fields, profile) = (&head.headers, gateway.profile);
         let hash_key = self.shared.flights.hash_key();
@@ -243,6 +254,8 @@ impl Proxy {
         let credentials = Credentials::of(fields, &profile.shape_fields)
             .ok_or(Problem::Key(KeyFault::NoCredentials))?;
         Ok(Asked {
+            head,
+            gateway,
             requester,
             given,
             path,
