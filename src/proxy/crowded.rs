@@ -8,11 +8,11 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::config::Config;
-use super::convert::{FREE_BODY, Unread};
+use super::convert::unfinished;
+use super::order::{FREE_BODY, Unread};
 use super::problem::{BodyFault, Problem};
 use super::service::Proxy;
-use crate::exchange::machine::Standing;
-use crate::exchange::{Credential, Fingerprint, FingerprintParts, Flight};
+use crate::exchange::{Credential, Fingerprint, FingerprintParts};
 
 /// So much of a body is hashed in one go: a tenth of a millisecond, in which others wait.
 const PIECE: usize = 256 * 1024;
@@ -120,13 +120,4 @@ async fn next_of(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
         }
     }
     Ok(None)
-}
-
-/// What is told of a flight whose answer is not there.
-pub(super) fn unfinished(flight: &Flight) -> Problem {
-    match flight.standing() {
-        (Standing::InProgress, _) => Problem::InProgress,
-        // Without a doubt of its own it is in doubt because the process ends.
-        (Standing::InDoubt, doubt) => doubt.map_or(Problem::Stopped, Problem::InDoubt),
-    }
 }

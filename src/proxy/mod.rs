@@ -9,6 +9,7 @@ pub mod fuzzing;
 mod head;
 mod key;
 mod metrics;
+mod order;
 mod problem;
 mod read;
 mod relay;
