@@ -341,6 +341,14 @@ fn keys_that_contradict_each_other_are_told_where_one_of_them_is_written() {
     assert!(told[0].contains("line 5: coalesce.reclaim is above cache.retention (24h)"));
     let told = faults_of("[limits]\nrunning = 100\n");
     assert!(told[0].contains("limits.running is below limits.per_owner (9000)"));
+    let told = faults_of("[polling]\nmin_interval = \"6m\"\nmax_interval = \"10m\"\n");
+    assert_eq!(
+        told,
+        [
+            "holdline.toml line 5: polling.min_interval is above hold.timeout (5m); every hold would \
+             end before its first poll"
+        ]
+    );
     let short = "[polling]\nmax_interval = \"100ms\"\n";
     let long = "[polling]\ninterval = \"10m\"\nmax_interval = \"10m\"\n";
     let fixed = |text: &str| faults_of(&format!("{text}schedule = \"fixed\"\n"));
@@ -353,14 +361,6 @@ fn keys_that_contradict_each_other_are_told_where_one_of_them_is_written() {
     }
     let told = faults_of("[polling]\nmax_interval = \"40ms\"\n");
     assert!(told[0].contains("polling.max_interval is below polling.min_interval (50ms)"));
-    let told = faults_of("[polling]\nmin_interval = \"6m\"\nmax_interval = \"10m\"\n");
-    assert_eq!(
-        told,
-        [
-            "holdline.toml line 5: polling.min_interval is above hold.timeout (5m); every hold would \
-             end before its first poll"
-        ]
-    );
 }
 
 #[test]
