@@ -44,16 +44,23 @@ impl Law {
     pub(super) fn prior(axis: &Axis) -> Self {
         const MEDIAN: f64 = 2.0;
         const SIGMA: f64 = 0.9;
+        /// What lies before the first edge, or beyond the last one, counts as much as this ratio.
+        const BESIDE: f64 = 0.0025;
         let bell = |seconds: f64| {
             let deviation = (seconds / MEDIAN).ln() / SIGMA;
             (-0.5 * deviation * deviation).exp()
         };
-        let edges = axis.edges().get(1..).unwrap_or_default();
-        let bells: Vec<f64> = edges.iter().map(|&edge| bell(edge)).collect();
-        let sum: f64 = bells.iter().sum();
-        let flat = 0.5 / f64::from(Axis::last());
-        let spaced = bells.iter().map(|bell| 0.5 * bell / sum + flat);
-        Self::new(spaced.chain([flat]).collect())
+        let cells = axis.edges().windows(2).map(|edges| match *edges {
+            [from, to] if from > 0.0 => (to, (to / from).ln()),
+            [_, to] => (to, BESIDE),
+            _ => (0.0, 0.0),
+        });
+        let cells: Vec<(f64, f64)> = cells.collect();
+        let bells = cells.iter().map(|&(edge, width)| bell(edge) * width);
+        let (bells, all): (f64, f64) = (bells.sum(), cells.iter().map(|(_, width)| width).sum());
+        let part = |&(edge, width): &(f64, f64)| width * (bell(edge) / bells + 1.0 / all);
+        let beyond = BESIDE / all;
+        Self::new(cells.iter().map(part).chain([beyond]).collect())
     }
 
     /// The masses of the cells.
@@ -91,9 +98,10 @@ impl Law {
         self.width
     }
 
-    /// This law with each mass spread over its neighbours by a bell of about `width` cells. The next cells
-    /// get a little at any width: an instant was rounded to its edge.
-    pub(super) fn smoothed(&self, width: f64) -> Self {
+    /// This law with each mass spread over its neighbours by a bell of about `width` cells. A little of it
+    /// is lent to any width, up to a `leeway` of so many cells: where a task that is nearly certain ends
+    /// after all just past the poll that should find it, nothing tells by how much.
+    pub(super) fn smoothed(&self, width: f64, leeway: usize) -> Self {
         // A box of half-width h has the variance h(h + 1) / 3; three of them have nearly the shape
         // of a bell.
         let half = (width * width + 0.25).sqrt() - 0.5;
@@ -104,7 +112,10 @@ impl Law {
             for _ in 0..3 {
                 spread_evenly(mass, half, &mut sums);
             }
-            lend(mass);
+            let reaches = std::iter::successors(Some(1), |reach| Some(reach * 4));
+            for reach in reaches.take_while(|reach| *reach <= leeway) {
+                lend(mass, reach, &mut sums);
+            }
         });
         smoothed.width = width;
         smoothed
@@ -123,18 +134,18 @@ fn cumulate(values: &[f64], sums: &mut Vec<f64>) {
     }
 }
 
-/// Gives a little of each value to the two beside it.
-fn lend(values: &mut [f64]) {
-    /// What leaves to either side. With less, a task that ends just past an edge would be sought
-    /// anywhere beyond; with more, a poll at that edge would have another close behind it.
+/// Gives a little of each value to those beside it, up to so far either way. `sums` is room to work in.
+fn lend(values: &mut [f64], reach: usize, sums: &mut Vec<f64>) {
+    /// What leaves. With less, a task that ends just past an edge would be sought anywhere beyond; with
+    /// more, a poll at that edge would have another close behind it.
     const LENT: f64 = 0.01;
-    let mut before = 0.0;
-    let mut values = values.iter_mut().peekable();
-    while let Some(value) = values.next() {
-        let after = values.peek().map_or(0.0, |after| **after);
-        let own = *value;
-        *value = LENT.mul_add(before + after - 2.0 * own, own);
-        before = own;
+    cumulate(values, sums);
+    let last = values.len();
+    let at = |place: usize| sums.get(place.min(last)).copied().unwrap_or_default();
+    let width = f64::from(u32::try_from(2 * reach + 1).unwrap_or(u32::MAX));
+    for (place, value) in values.iter_mut().enumerate() {
+        let around = (at(place + reach + 1) - at(place.saturating_sub(reach))) / width;
+        *value = LENT.mul_add(around - *value, *value);
     }
 }
 

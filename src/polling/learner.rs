@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::axis::Axis;
 use super::confidence::Confidence;
 use super::drift::Drift;
+use super::focus::Focus;
 use super::ground::Ground;
 use super::jitter::Jitter;
 use super::law::Law;
@@ -14,6 +15,7 @@ use super::plan::{self, Expected};
 use super::planned::{Basis, Planned};
 use super::rules::Rules;
 use super::scout::{Due, Scout, scouting};
+use super::span::Span;
 use super::step::Step;
 use crate::timing::Moment;
 
@@ -42,6 +44,8 @@ const ROUNDS_FAR: u32 = 100;
 #[derive(Clone, Debug)]
 pub struct Learner {
     rules: Rules,
+    /// The one that learners share, and the one that its law is told on: another if the law is narrow.
+    shared: Arc<Ground>,
     ground: Arc<Ground>,
     law: Arc<Law>,
     outcomes: Outcomes,
@@ -68,6 +72,7 @@ impl Learner {
         let mut learner = Self {
             rules,
             law: Arc::clone(&ground.prior),
+            shared: Arc::clone(&ground),
             ground,
             outcomes: Outcomes::default(),
             drift: Drift::default(),
@@ -82,31 +87,20 @@ impl Learner {
         learner
     }
 
-    /// A learner that knows what another had seen, whose axis ended at `horizon`.
-    pub(super) fn restored(
-        ground: Arc<Ground>,
-        rules: Rules,
-        horizon: Duration,
-        mut outcomes: Outcomes,
-    ) -> Self {
+    /// A learner that knows what another had seen, the newest first.
+    pub(super) fn restored(ground: Arc<Ground>, rules: Rules, seen: Vec<Span>) -> Self {
         let mut learner = Self::on(ground, rules);
-        if horizon != rules.horizon {
-            outcomes.move_to(&Axis::new(horizon), &learner.ground.axis);
-        }
-        learner.outcomes = outcomes;
+        let axis = &learner.ground.axis;
+        let outcomes = seen.into_iter().map(|span| Observed::new(axis, span));
+        learner.outcomes = outcomes.collect();
         learner.fit_from_afar();
         learner.replan();
         learner
     }
 
-    /// What it has seen.
-    pub(super) fn outcomes(&self) -> &Outcomes {
-        &self.outcomes
-    }
-
-    /// How long a client waits, by which its outcomes are told.
-    pub(super) const fn horizon(&self) -> Duration {
-        self.rules.horizon
+    /// What it has seen, the newest first.
+    pub(super) fn seen(&self) -> impl Iterator<Item = Span> {
+        self.outcomes.iter().map(Observed::span)
     }
 
     /// The polls of one exchange. Most get the plan; a few scout.
@@ -151,13 +145,14 @@ impl Learner {
     /// within the wait on either side of it. `None` where they end within an edge of each other: that
     /// is known already.
     fn where_tasks_end(&mut self) -> Option<Duration> {
-        let wait = self.plan.wait_at(self.jitter.share());
         // As they were told, and not as the law is smoothed: what it has beyond the polls around
-        // them was looked at before.
+        // them was looked at before, and where only the prior has some there is nothing to be found.
         let seen = self.outcomes.seen(&self.law);
+        let share = self.jitter.share();
+        let wait = self.wait_at(&seen, share);
         let ends = |step: Option<&Step>| {
             let time = step.map_or(Duration::ZERO, |step| step.at);
-            seen.below_edge(self.ground.axis.nearest(time))
+            seen.below_edge(self.ground.axis.nearest(time.as_secs_f64()))
         };
         let before = wait.checked_sub(1);
         let low = ends(before.and_then(|before| self.plan().get(before)));
@@ -168,15 +163,23 @@ impl Learner {
         (first <= last).then(|| self.ground.axis.time(drawn.clamp(first, last)))
     }
 
+    /// The number of the wait, from zero on, up to which this share of the delay is reached under a law.
+    fn wait_at(&self, law: &Law, share: f64) -> usize {
+        let instants = self.plan().iter().map(|step| step.at.as_secs_f64());
+        let (instants, mut delays): (Vec<f64>, _) = (instants.collect(), Vec::new());
+        let expected = plan::expected(&self.ground.axis, law, &instants, &mut delays);
+        delays.partition_point(|&delay| delay < share * expected.delay)
+    }
+
     /// Takes what an exchange tells: its task was not done at the poll sent `after` its acceptance
     /// (zero without one), and was at the one sent `by`; `None` if it was never seen done. True if a
     /// plan was made anew.
     pub fn observe(&mut self, after: Duration, by: Option<Duration>, now: Moment) -> bool {
-        let observed = Observed::new(&self.ground.axis, after, by);
+        let observed = Observed::new(&self.ground.axis, Span::new(after, by));
         self.outcomes.push(observed);
         self.unplanned += 1;
         if !self.plan.is_cold() && self.has_moved(observed) {
-            self.law = Arc::clone(&self.ground.prior);
+            self.stand_on(Arc::clone(&self.shared));
         } else if !self.is_due(now) {
             return false;
         }
@@ -215,8 +218,8 @@ impl Learner {
             return false;
         }
         if rules.horizon != self.rules.horizon {
-            self.outcomes.move_to(&self.ground.axis, &ground.axis);
-            self.ground = Arc::clone(ground);
+            self.shared = Arc::clone(ground);
+            self.stand_on(Arc::clone(ground));
             self.fit_from_afar();
             self.drift = Drift::default();
         }
@@ -226,22 +229,46 @@ impl Learner {
         true
     }
 
+    /// Tells what it has seen on another ground, where nothing is made of it yet.
+    fn stand_on(&mut self, ground: Arc<Ground>) {
+        if !Arc::ptr_eq(&self.ground, &ground) {
+            self.outcomes.move_to(&ground.axis);
+            self.ground = ground;
+        }
+        self.law = Arc::clone(&self.ground.prior);
+    }
+
     /// Fits the law to many outcomes at once.
     fn fit_from_afar(&mut self) {
-        let prior = &self.ground.prior;
-        self.law = Arc::new(self.outcomes.law(prior, prior, ROUNDS_FAR));
+        let Ground { axis, prior } = &*self.ground;
+        self.law = Arc::new(self.outcomes.law(axis, prior, prior, ROUNDS_FAR));
+    }
+
+    /// Looks closer where the law is narrow, and no longer where it is not.
+    fn focus(&mut self) {
+        let axis = &self.ground.axis;
+        let focus = Focus::of(&self.law, axis).filter(|_| self.outcomes.len() >= FEW);
+        if focus == axis.focus() {
+            return;
+        }
+        self.stand_on(match focus {
+            Some(_) => Ground::focused(self.rules.horizon, focus),
+            None => Arc::clone(&self.shared),
+        });
+        self.fit_from_afar();
     }
 
     fn replan(&mut self) {
         self.unplanned = 0;
         let known = self.outcomes.len();
-        let prior = &self.ground.prior;
+        let Ground { axis, prior } = &*self.ground;
         let law = if known < FEW {
-            self.outcomes.law(prior, prior, ROUNDS_ANEW)
+            self.outcomes.law(axis, prior, prior, ROUNDS_ANEW)
         } else {
-            self.outcomes.law(prior, &self.law, ROUNDS_ON)
+            self.outcomes.law(axis, prior, &self.law, ROUNDS_ON)
         };
         self.law = Arc::new(law);
+        self.focus();
         let (plan, basis) = self.planning();
         plan.make(basis, known < ENOUGH);
     }
@@ -311,7 +338,7 @@ impl Learner {
     /// How long the result of such an exchange waited to be found, by the law: the mean of what is
     /// left of the last wait when the task ends within it.
     pub fn delay(&self, after: Duration, by: Duration) -> Duration {
-        let observed = Observed::new(&self.ground.axis, after, Some(by));
+        let observed = Observed::new(&self.ground.axis, Span::new(after, Some(by)));
         let within = plan::delay_within(
             &self.ground.axis,
             &self.law,

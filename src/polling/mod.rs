@@ -9,6 +9,7 @@ mod confidence;
 mod config;
 mod curve;
 mod drift;
+mod focus;
 mod gateway;
 mod gauges;
 mod ground;
@@ -30,6 +31,7 @@ mod schedule;
 mod schedules;
 mod scout;
 mod sketch;
+mod span;
 mod step;
 mod turn;
 

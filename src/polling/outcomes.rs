@@ -1,10 +1,10 @@
 //! What exchanges told of the time of their tasks, and the law that makes it likely.
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::time::Duration;
 
 use super::axis::Axis;
 use super::law::Law;
+use super::span::Span;
 
 /// An outcome counts half as much after so many more.
 const HALF_LIFE: f64 = 500.0;
@@ -25,32 +25,39 @@ const PRIOR_FADES: f64 = 20.0;
 /// nothing by itself, since they are rounded either way.
 const NARROWEST: f64 = 0.7;
 
+/// Spans are told in so few digits that the end of a hold may seem to lie beyond it by this share.
+const ROUNDED: f64 = 1e-6;
+
 /// The time of one task lies between two edges: it was not done at the first, and it was at the
 /// second. One past the last edge says that it was never seen done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Observed {
+    span: Span,
     after: u16,
     by: u16,
 }
 
 impl Observed {
-    /// Rounds the two ends to edges; `None` is for what was never seen done. It keeps at least one
-    /// cell.
-    pub(super) fn new(axis: &Axis, after: Duration, by: Option<Duration>) -> Self {
+    /// Rounds the two ends to edges. It keeps at least one cell.
+    pub(super) fn new(axis: &Axis, span: Span) -> Self {
         let never = Axis::last() + 1;
-        let after = axis.nearest(after);
+        let after = axis.nearest(span.after());
         // What ended beyond the horizon had not ended at it, and no more is told of what lies there.
-        let by = by.filter(|by| *by <= axis.horizon());
-        let by = by.map_or(never, |by| axis.nearest(by));
+        let horizon = axis.edges().last().copied().unwrap_or_default();
+        let by = if span.by() <= horizon * (1.0 + ROUNDED) {
+            axis.nearest(span.by())
+        } else {
+            never
+        };
         Self {
+            span,
             after: after.min(by.saturating_sub(1)),
             by: by.max(1),
         }
     }
 
-    /// Between two edges; `None` if the second is not after the first, or is none.
-    pub(super) fn between(after: u16, by: u16) -> Option<Self> {
-        (after < by && by <= Axis::last() + 1).then_some(Self { after, by })
+    pub(super) const fn span(self) -> Span {
+        self.span
     }
 
     pub(super) const fn after(self) -> u16 {
@@ -63,9 +70,9 @@ impl Observed {
 }
 
 /// With so many outcomes that agree, tasks are held to take always the same time, if the law has half of
-/// its mass within so many cells already.
-const AGREEING: usize = 40;
-const NEARLY_THE_SAME: usize = 10;
+/// its mass within this ratio already.
+const AGREEING: usize = 20;
+const NEARLY_THE_SAME: f64 = 1.1;
 
 impl FromIterator<Observed> for Outcomes {
     fn from_iter<T: IntoIterator<Item = Observed>>(newest_first: T) -> Self {
@@ -101,14 +108,9 @@ impl Outcomes {
     }
 
     /// Tells all of them on another axis.
-    pub(super) fn move_to(&mut self, from: &Axis, to: &Axis) {
-        let time = |edge: u16| {
-            let seconds = from.edges().get(usize::from(edge))?;
-            Some(Duration::from_secs_f64(*seconds))
-        };
+    pub(super) fn move_to(&mut self, axis: &Axis) {
         for observed in &mut self.latest {
-            let after = time(observed.after).unwrap_or_default();
-            *observed = Observed::new(to, after, time(observed.by));
+            *observed = Observed::new(axis, observed.span);
         }
     }
 
@@ -123,7 +125,7 @@ impl Outcomes {
     /// Each round spreads an outcome over the cells of its interval as the law so far has it
     /// (self-consistency: Turnbull 1976); the last step spreads every mass over its neighbours, by
     /// as much as so few outcomes leave unknown (EMS: Silverman and others 1990).
-    pub(super) fn law(&self, prior: &Law, start: &Law, rounds: u32) -> Law {
+    pub(super) fn law(&self, axis: &Axis, prior: &Law, start: &Law, rounds: u32) -> Law {
         let weight = self.weight();
         let fades = 1.0 + weight / PRIOR_FADES;
         let counts = PRIOR_AT_LAST + (PRIOR_AT_FIRST - PRIOR_AT_LAST) / fades;
@@ -138,23 +140,25 @@ impl Outcomes {
                 }
             });
         }
-        if let Some(within) = self.agreed(&law) {
+        if let Some(within) = self.agreed(axis, &law) {
             law.refit(|cells| {
                 confine(cells, within, weight);
                 for (cell, prior) in cells.iter_mut().zip(prior.mass()) {
                     *cell += prior * counts;
                 }
             });
+            return law.smoothed(NARROWEST, axis.leeway());
         }
         let width = bandwidth(&law, weight);
-        law.smoothed(width.max(NARROWEST))
+        law.smoothed(width.max(NARROWEST), axis.leeway())
     }
 
     /// The cells in which all of the outcomes may lie, if there are some and the law is narrow: then it
     /// is likeliest that they do, and rounds alone would come to that too slowly for a law that is known
     /// to a few milliseconds.
-    fn agreed(&self, law: &Law) -> Option<Range<usize>> {
-        let is_narrow = law.edge_at(0.75) <= law.edge_at(0.25) + NEARLY_THE_SAME;
+    fn agreed(&self, axis: &Axis, law: &Law) -> Option<Range<usize>> {
+        let (low, high) = (law.quantile(axis, 0.25)?, law.quantile(axis, 0.75)?);
+        let is_narrow = high <= low * NEARLY_THE_SAME;
         if self.len() < AGREEING || !is_narrow {
             return None;
         }
@@ -250,39 +254,45 @@ fn narrowest(law: &Law, share: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn what_ended_after_the_hold_was_not_seen_done_within_it() {
-        let axis = Axis::new(Duration::from_secs(28));
-        let seconds = Duration::from_secs;
-        let never = Observed::new(&axis, seconds(20), None);
-        assert_eq!(Observed::new(&axis, seconds(20), Some(seconds(40))), never);
-        assert_ne!(Observed::new(&axis, seconds(20), Some(seconds(28))), never);
+        let axis = Axis::new(Duration::from_secs(28), None);
+        let by = |by: Option<u64>| {
+            let span = Span::new(Duration::from_secs(20), by.map(Duration::from_secs));
+            Observed::new(&axis, span).by()
+        };
+        assert_eq!(by(Some(40)), by(None));
+        assert_ne!(by(Some(28)), by(None));
     }
 
     #[test]
     fn outcomes_that_no_longer_end_within_the_hold_are_kept_as_such() {
         let (long, short) = (Duration::from_mins(5), Duration::from_secs(28));
-        let (long, short) = (Axis::new(long), Axis::new(short));
+        let (long, short) = (Axis::new(long, None), Axis::new(short, None));
         let mut outcomes = Outcomes::default();
         let by = Some(Duration::from_secs(41));
-        outcomes.push(Observed::new(&long, Duration::from_secs(39), by));
-        outcomes.move_to(&long, &short);
+        let span = Span::new(Duration::from_secs(39), by);
+        outcomes.push(Observed::new(&long, span));
+        outcomes.move_to(&short);
         let observed = outcomes.iter().next().map(|it| (it.after(), it.by()));
         assert_eq!(observed, Some((Axis::last(), Axis::last() + 1)));
     }
 
     /// The law of these intervals, in seconds.
     fn law_of(intervals: impl IntoIterator<Item = (f64, f64)>) -> (Axis, Law) {
-        let axis = Axis::new(Duration::from_mins(5));
+        let axis = Axis::new(Duration::from_mins(5), None);
         let prior = Law::prior(&axis);
         let seconds = Duration::from_secs_f64;
         let observed = intervals
             .into_iter()
-            .map(|(after, by)| Observed::new(&axis, seconds(after), Some(seconds(by))));
+            .map(|(after, by)| Span::new(seconds(after), Some(seconds(by))))
+            .map(|span| Observed::new(&axis, span));
         let outcomes: Outcomes = observed.collect();
-        let law = outcomes.law(&prior, &prior, 300);
+        let law = outcomes.law(&axis, &prior, &prior, 300);
         (axis, law)
     }
 
@@ -292,7 +302,7 @@ mod tests {
         let polls = (0..98).map(|_| (1.5, 2.05));
         let scouts = [(0.0, 2.005), (1.99, 2.1)];
         let share = |(axis, law): &(Axis, Law), from: f64, to: f64| {
-            let edge = |seconds| axis.nearest(Duration::from_secs_f64(seconds));
+            let edge = |seconds| axis.nearest(seconds);
             law.below_edge(edge(to)) - law.below_edge(edge(from))
         };
         let agreed = law_of(polls.clone().chain(scouts));

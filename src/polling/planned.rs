@@ -35,8 +35,6 @@ pub(super) struct Planned {
     is_dearer: bool,
     is_cold: bool,
     steps: Arc<[Step]>,
-    /// What each wait adds to the delay, summed.
-    delays: Vec<f64>,
     expected: Expected,
     /// The product of delay and polls that no schedule goes below where polls are many.
     limit: f64,
@@ -51,7 +49,6 @@ impl Planned {
             is_dearer: false,
             is_cold: true,
             steps: Arc::new([]),
-            delays: Vec::new(),
             expected: Expected::default(),
             limit: 0.0,
         }
@@ -115,8 +112,7 @@ impl Planned {
         } else {
             plan::optimal(basis.axis, basis.law, terms)
         };
-        self.delays.clear();
-        self.expected = plan::expected(basis.axis, basis.law, &instants, &mut self.delays);
+        self.expected = plan::expected(basis.axis, basis.law, &instants, &mut Vec::new());
         self.steps = spread(&instants, basis);
     }
 
@@ -152,18 +148,12 @@ impl Planned {
     pub(super) const fn limit(&self) -> f64 {
         self.limit
     }
-
-    /// The wait in which this share of the delay is reached: its number, from zero on.
-    pub(super) fn wait_at(&self, share: f64) -> usize {
-        let drawn = share * self.delays.last().copied().unwrap_or_default();
-        self.delays.partition_point(|&delay| delay < drawn)
-    }
 }
 
 /// Each instant with how far it may be moved: not so far that the plan suffers, nor farther than the law
 /// is smoothed.
 fn spread(instants: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
-    let blur = 0.5 * basis.law.width() * basis.axis.ratio();
+    let blur = 0.5 * basis.law.width();
     let befores = std::iter::once(&0.0).chain(instants);
     let afters = instants.iter().skip(1).chain([&f64::INFINITY]);
     let steps = instants.iter().zip(befores.zip(afters));
@@ -172,7 +162,9 @@ fn spread(instants: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
             let wait = (at - before).min(after - at);
             Step {
                 at: Duration::from_secs_f64(*at),
-                spread: Duration::from_secs_f64((MOVED * wait).min(blur * at)),
+                spread: Duration::from_secs_f64(
+                    (MOVED * wait).min(blur * basis.axis.width_at(*at)),
+                ),
             }
         })
         .collect()
