@@ -17,7 +17,7 @@ use crate::polling::{Backoff, DuePoll, Jitter, Schedules, Took};
 use crate::protocol::{
     Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit, retry_after,
 };
-use crate::timing::{Clock, Moment, on_grid, wall_clock};
+use crate::timing::{Clock, Moment, wall_clock};
 
 /// A read that was converted.
 pub struct Read {
@@ -124,11 +124,11 @@ impl Chain {
         let mut wait = pending(polls);
         let mut ran = Duration::ZERO;
         loop {
-            self.until_turn(on_grid(self.clock.now() + wait)).await;
+            self.until_turn(wait.end(self.clock.now())).await;
             let sent = self.clock.now();
             self.policy.schedules.polled(name, sent);
             failures += 1;
-            wait = self.policy.backoff.delay(failures, None);
+            wait = self.policy.backoff.delay(failures, None).into();
             let request = self.credentials.get(self.path.clone());
             let Ok(answer) = self.gateway.client.fetch(request).await else {
                 continue;
@@ -171,7 +171,7 @@ impl Chain {
                 }
                 PollAnswer::Transient => {
                     let asked = retry_after(&answer.fields, wall_clock());
-                    wait = self.policy.backoff.delay(failures, asked);
+                    wait = self.policy.backoff.delay(failures, asked).into();
                 }
             }
         }

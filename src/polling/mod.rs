@@ -46,7 +46,7 @@ pub use picture::{Bin, Brings, Budgeted, Corner, Learned, Measured, Picture};
 pub use plan::Expected;
 pub use ruler::Ruler;
 pub use rules::Rules;
-pub use schedule::Schedule;
+pub use schedule::{Schedule, Wait};
 pub use schedules::{Schedules, Took};
 pub use sketch::Sketch;
 pub use step::Step;

@@ -12,6 +12,10 @@ use super::plan::{self, Expected};
 use super::rules::Rules;
 use super::scout::{MOVED, Rates};
 use super::step::Step;
+use crate::timing::GRID;
+
+/// A poll that finds fewer tasks than this share is not worth a turn of its own.
+const RARE: f64 = 0.05;
 
 /// Plans that are made at most while the price is bent; the next outcomes go on from there.
 const BENDS: usize = 3;
@@ -112,8 +116,9 @@ impl Planned {
         } else {
             plan::optimal(basis.axis, basis.law, terms)
         };
-        self.expected = plan::expected(basis.axis, basis.law, &instants, &mut Vec::new());
-        self.steps = spread(&instants, basis);
+        let mut delays = Vec::new();
+        self.expected = plan::expected(basis.axis, basis.law, &instants, &mut delays);
+        self.steps = steps(&instants, &delays, basis);
     }
 
     /// What one poll is worth in delay now.
@@ -151,21 +156,37 @@ impl Planned {
 }
 
 /// Each instant with how far it may be moved: not so far that the plan suffers, nor farther than the law
-/// is smoothed.
-fn spread(instants: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
+/// is smoothed. `delays` are those up to each of them.
+fn steps(instants: &[f64], delays: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
     let blur = 0.5 * basis.law.width();
     let befores = std::iter::once(&0.0).chain(instants);
     let afters = instants.iter().skip(1).chain([&f64::INFINITY]);
-    let steps = instants.iter().zip(befores.zip(afters));
+    let sharp = sharp(instants, delays, basis);
+    let steps = instants.iter().zip(sharp).zip(befores.zip(afters));
     steps
-        .map(|(at, (before, after))| {
+        .map(|((at, is_sharp), (before, after))| {
             let wait = (at - before).min(after - at);
             Step {
                 at: Duration::from_secs_f64(*at),
                 spread: Duration::from_secs_f64(
                     (MOVED * wait).min(blur * basis.axis.width_at(*at)),
                 ),
+                is_sharp,
             }
         })
         .collect()
+}
+
+/// Which polls are sharp: those that find at least half of the tasks that come to them, on average within
+/// two steps of the grid of wake-ups after their end.
+fn sharp(instants: &[f64], delays: &[f64], basis: Basis<'_>) -> impl Iterator<Item = bool> {
+    let soon = 2.0 * GRID.as_secs_f64();
+    let (mut found, mut waited) = (0.0, 0.0);
+    instants.iter().zip(delays).map(move |(at, delay)| {
+        let below = basis.law.below_edge(basis.axis.nearest(*at));
+        let (finds, delays) = (below - found, delay - waited);
+        let most = finds > 0.5 * (1.0 - found) && finds > RARE;
+        (found, waited) = (below, *delay);
+        most && delays < soon * finds
+    })
 }

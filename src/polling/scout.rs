@@ -98,6 +98,7 @@ pub(super) fn scouting(plan: &[Step], at: Duration, floor: Duration) -> Option<A
     let scout = Step {
         at: at.max(last + floor),
         spread: Duration::ZERO,
+        is_sharp: false,
     };
     let mut soonest = scout.at;
     let after = after.iter().map(|step| {
@@ -107,6 +108,7 @@ pub(super) fn scouting(plan: &[Step], at: Duration, floor: Duration) -> Option<A
         Step {
             at: soonest,
             spread,
+            ..*step
         }
     });
     let steps: Arc<[Step]> = before.iter().copied().chain([scout]).chain(after).collect();
@@ -124,6 +126,7 @@ mod tests {
         let step = |&at| Step {
             at: Duration::from_millis(at),
             spread: Duration::from_millis(10),
+            is_sharp: false,
         };
         millis.iter().map(step).collect()
     }
