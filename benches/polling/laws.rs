@@ -152,8 +152,9 @@ pub(crate) fn brought(plan: &[f64], tasks: &[f64]) -> Brought {
         .over(tasks.len())
 }
 
-/// No two polls are farther apart in seconds: `polling.max_interval` as it is by default.
-const CEILING: f64 = 10.0;
+/// No two polls are farther apart in seconds: `polling.max_interval` as it is by default, and the twentieth
+/// that plans may add.
+const CEILING: f64 = 10.5;
 
 /// The best plan where the law is known: by dynamic programming over the draws themselves, on a grid
 /// of their quantiles and of even steps. It shares no code with the one that is learned.

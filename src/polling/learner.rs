@@ -10,6 +10,7 @@ use super::focus::Focus;
 use super::ground::Ground;
 use super::jitter::Jitter;
 use super::law::Law;
+use super::lookout::Lookout;
 use super::outcomes::{Observed, Outcomes};
 use super::plan::{self, Expected};
 use super::planned::{Basis, Planned};
@@ -116,59 +117,29 @@ impl Learner {
             due
         };
         let at = match scout {
-            Some(Scout::Quick) => Some(self.where_none_should_end()),
-            Some(Scout::Within) => self.where_tasks_end(),
+            Some(Scout::Quick) => {
+                let is_doubted = self.drift.is_suspicious();
+                let lookout = self.lookout();
+                Some(lookout.where_none_should_end(self.looks_farther, is_doubted))
+            }
+            Some(Scout::Within) => {
+                let shares = [self.jitter.share(), self.jitter.share()];
+                self.lookout().where_tasks_end(&self.outcomes, shares)
+            }
             None => None,
         };
         let steps = at.and_then(|at| scouting(self.plan(), at, self.rules.min_interval));
         steps.unwrap_or_else(|| Arc::clone(self.plan.steps()))
     }
 
-    /// Here it shows if tasks have become quick: in the middle of the first wait or, in turn, of the
-    /// longest before half of the tasks end. The first one may be short and for the rare ones.
-    fn where_none_should_end(&self) -> Duration {
-        let half = self.ground.axis.time(self.law.edge_at(0.5));
-        let count = if self.looks_farther { usize::MAX } else { 1 };
-        let (mut from, mut longest) = (Duration::ZERO, (Duration::ZERO, Duration::ZERO));
-        for step in self.plan().iter().take(count) {
-            if from > half {
-                break;
-            }
-            let wait = step.at.saturating_sub(from);
-            longest = longest.max((wait, from + wait / 2));
-            from = step.at;
+    /// What a scout looks at.
+    fn lookout(&self) -> Lookout<'_> {
+        Lookout {
+            axis: &self.ground.axis,
+            law: &self.law,
+            plan: self.plan.steps(),
+            floor: self.rules.min_interval,
         }
-        longest.1
-    }
-
-    /// A time within a wait, drawn by what each wait adds to the delay, that has tasks that end
-    /// within the wait on either side of it. `None` where they end within an edge of each other: that
-    /// is known already.
-    fn where_tasks_end(&mut self) -> Option<Duration> {
-        // As they were told, and not as the law is smoothed: what it has beyond the polls around
-        // them was looked at before, and where only the prior has some there is nothing to be found.
-        let seen = self.outcomes.seen(&self.law);
-        let share = self.jitter.share();
-        let wait = self.wait_at(&seen, share);
-        let ends = |step: Option<&Step>| {
-            let time = step.map_or(Duration::ZERO, |step| step.at);
-            seen.below_edge(self.ground.axis.nearest(time.as_secs_f64()))
-        };
-        let before = wait.checked_sub(1);
-        let low = ends(before.and_then(|before| self.plan().get(before)));
-        let high = ends(self.plan().get(wait));
-        let edge = |share: f64| seen.edge_at((high - low).mul_add(share, low));
-        let (first, last) = (edge(0.1) + 1, edge(0.9));
-        let drawn = edge(self.jitter.share());
-        (first <= last).then(|| self.ground.axis.time(drawn.clamp(first, last)))
-    }
-
-    /// The number of the wait, from zero on, up to which this share of the delay is reached under a law.
-    fn wait_at(&self, law: &Law, share: f64) -> usize {
-        let instants = self.plan().iter().map(|step| step.at.as_secs_f64());
-        let (instants, mut delays): (Vec<f64>, _) = (instants.collect(), Vec::new());
-        let expected = plan::expected(&self.ground.axis, law, &instants, &mut delays);
-        delays.partition_point(|&delay| delay < share * expected.delay)
     }
 
     /// Takes what an exchange tells: its task was not done at the poll sent `after` its acceptance
@@ -180,7 +151,7 @@ impl Learner {
         self.unplanned += 1;
         if !self.plan.is_cold() && self.has_moved(observed) {
             self.stand_on(Arc::clone(&self.shared));
-        } else if !self.is_due(now) {
+        } else if !self.is_due(observed, now) {
             return false;
         }
         self.planned_at = now;
@@ -189,11 +160,15 @@ impl Learner {
     }
 
     /// True if enough outcomes are new for another fit, and the last one is old enough where many are
-    /// known. What is little known is learned as fast as outcomes come.
-    fn is_due(&self, now: Moment) -> bool {
+    /// known. What is little known is learned as fast as outcomes come, and a sharp poll that found nothing
+    /// is not left where it is.
+    fn is_due(&self, observed: Observed, now: Moment) -> bool {
         let known = self.outcomes.len();
         let is_rested = known < PLENTY || now.since(self.planned_at) >= SOONEST;
-        is_rested && self.unplanned >= (known / ANEW).max(1)
+        let ran = Duration::from_secs_f64(observed.span().after());
+        let mut sharp = self.plan().iter().filter(|step| step.is_sharp);
+        let is_late = sharp.any(|step| step.at.saturating_sub(step.spread) <= ran);
+        is_rested && (is_late || self.unplanned >= (known / ANEW).max(1))
     }
 
     /// True if the law has moved; only the outcomes that told so are then kept.
@@ -446,5 +421,60 @@ mod tests {
         let early = learner.delay(Duration::from_secs(3), Duration::from_secs(5));
         assert!(late < Duration::from_millis(300), "{late:?}");
         assert!(early > Duration::from_millis(1500), "{early:?}");
+    }
+
+    /// Exchanges of tasks that all take so long, each polled as it is told.
+    fn pass(learner: &mut Learner, task: Duration, exchanges: usize) {
+        for _ in 0..exchanges {
+            let steps = learner.steps();
+            let place = steps.partition_point(|step| step.at < task);
+            let ran = place.checked_sub(1).and_then(|place| steps.get(place));
+            let ran = ran.map_or(Duration::ZERO, |step| step.at);
+            learner.observe(ran, steps.get(place).map(|step| step.at), Moment::START);
+        }
+    }
+
+    #[test]
+    fn tasks_that_always_take_the_same_time_have_one_sharp_poll_within_a_millisecond() {
+        for millis in [300, 2_000, 5_000] {
+            let task = Duration::from_millis(millis);
+            let mut learner = Learner::new(RULES);
+            pass(&mut learner, task, 300);
+            let first = learner.plan()[0];
+            let late = first.at.checked_sub(task);
+            assert!(late.is_some_and(|late| late.as_millis() < 2), "{first:?}");
+            assert!(first.is_sharp && first.spread.as_millis() < 1, "{first:?}");
+            let sharp = learner.plan().iter().filter(|step| step.is_sharp);
+            assert_eq!(sharp.count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_sharp_poll_that_finds_nothing_is_moved_at_once() {
+        let mut learner = Learner::new(RULES);
+        let mut now = Moment::START;
+        let mut tell = |learner: &mut Learner, after: u64, by: u64| {
+            now = now + Duration::from_secs(1);
+            let by = Some(Duration::from_micros(by));
+            learner.observe(Duration::from_micros(after), by, now)
+        };
+        for _ in 0..800 {
+            tell(&mut learner, 1_999_000, 2_000_000);
+        }
+        let first = learner.plan()[0].at;
+        while tell(&mut learner, 1_999_000, 2_000_000) {}
+        let ran = u64::try_from(first.as_micros()).unwrap() + 1;
+        assert!(tell(&mut learner, ran, ran + 20_000), "a plan is made");
+    }
+
+    #[test]
+    fn a_wide_law_has_no_sharp_poll() {
+        let mut learner = Learner::new(RULES);
+        for outcome in 0..200 {
+            let after = Duration::from_millis(500 + 20 * (outcome * 37 % 100));
+            let by = Some(after + Duration::from_millis(300));
+            learner.observe(after, by, Moment::START);
+        }
+        assert!(learner.plan().iter().all(|step| !step.is_sharp));
     }
 }

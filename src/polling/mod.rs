@@ -18,6 +18,7 @@ mod kept;
 mod lately;
 mod law;
 mod learner;
+mod lookout;
 mod metrics;
 mod named;
 mod outcomes;

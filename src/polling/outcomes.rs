@@ -21,6 +21,11 @@ const PRIOR_AT_LAST: f64 = 1.0;
 /// Outcomes that halve what it counts beyond that.
 const PRIOR_FADES: f64 = 20.0;
 
+/// Of so many outcomes a law is made without the prior, which is added in the end. Within the rounds it
+/// would draw to itself what many outcomes leave open: a first poll that finds all tells nothing of the
+/// wait before it.
+const MANY: usize = 40;
+
 /// No law is known finer than this, in cells: the instants of polls are rounded to edges. It spreads
 /// nothing by itself, since they are rounded either way.
 const NARROWEST: f64 = 0.7;
@@ -131,21 +136,24 @@ impl Outcomes {
         let counts = PRIOR_AT_LAST + (PRIOR_AT_FIRST - PRIOR_AT_LAST) / fades;
         let mut law = start.clone();
         let mut rises = Vec::new();
-        for _ in 0..rounds {
+        let believe = |cells: &mut [f64]| {
+            for (cell, prior) in cells.iter_mut().zip(prior.mass()) {
+                *cell += prior * counts;
+            }
+        };
+        for round in 1..=rounds {
             self.rise(&law, &mut rises);
             law.refit(|cells| {
                 take_densities(cells, &rises);
-                for (cell, prior) in cells.iter_mut().zip(prior.mass()) {
-                    *cell += prior * counts;
+                if round == rounds || self.len() < MANY {
+                    believe(cells);
                 }
             });
         }
         if let Some(within) = self.agreed(axis, &law) {
             law.refit(|cells| {
                 confine(cells, within, weight);
-                for (cell, prior) in cells.iter_mut().zip(prior.mass()) {
-                    *cell += prior * counts;
-                }
+                believe(cells);
             });
             return law.smoothed(NARROWEST, axis.leeway());
         }

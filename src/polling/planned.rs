@@ -14,7 +14,7 @@ use super::scout::{MOVED, Rates};
 use super::step::Step;
 use crate::timing::GRID;
 
-/// A poll that finds fewer tasks than this share is not worth a turn of its own.
+/// A poll that fewer tasks than this share come to is not worth a turn of its own.
 const RARE: f64 = 0.05;
 
 /// Plans that are made at most while the price is bent; the next outcomes go on from there.
@@ -116,9 +116,8 @@ impl Planned {
         } else {
             plan::optimal(basis.axis, basis.law, terms)
         };
-        let mut delays = Vec::new();
-        self.expected = plan::expected(basis.axis, basis.law, &instants, &mut delays);
-        self.steps = steps(&instants, &delays, basis);
+        self.expected = plan::expected(basis.axis, basis.law, &instants, &mut Vec::new());
+        self.steps = steps(&instants, basis);
     }
 
     /// What one poll is worth in delay now.
@@ -146,7 +145,11 @@ impl Planned {
 
     /// The shares of exchanges that scout, where so many outcomes are known.
     pub(super) fn scouts(&self, known: usize) -> Rates {
-        Rates::of(self.expected, self.price(), known)
+        if self.steps.iter().any(|step| step.is_sharp) {
+            Rates::sharp(known)
+        } else {
+            Rates::of(self.expected, self.price(), known)
+        }
     }
 
     /// The product of delay and polls that no schedule goes below where polls are many.
@@ -156,12 +159,12 @@ impl Planned {
 }
 
 /// Each instant with how far it may be moved: not so far that the plan suffers, nor farther than the law
-/// is smoothed. `delays` are those up to each of them.
-fn steps(instants: &[f64], delays: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
+/// is smoothed.
+fn steps(instants: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
     let blur = 0.5 * basis.law.width();
     let befores = std::iter::once(&0.0).chain(instants);
     let afters = instants.iter().skip(1).chain([&f64::INFINITY]);
-    let sharp = sharp(instants, delays, basis);
+    let sharp = sharp(instants, basis);
     let steps = instants.iter().zip(sharp).zip(befores.zip(afters));
     steps
         .map(|((at, is_sharp), (before, after))| {
@@ -177,16 +180,15 @@ fn steps(instants: &[f64], delays: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
         .collect()
 }
 
-/// Which polls are sharp: those that find at least half of the tasks that come to them, on average within
-/// two steps of the grid of wake-ups after their end.
-fn sharp(instants: &[f64], delays: &[f64], basis: Basis<'_>) -> impl Iterator<Item = bool> {
+/// Which polls are sharp: those that find at least half of the tasks that come to them within two steps of
+/// the grid of wake-ups after their end.
+fn sharp(instants: &[f64], basis: Basis<'_>) -> impl Iterator<Item = bool> {
     let soon = 2.0 * GRID.as_secs_f64();
-    let (mut found, mut waited) = (0.0, 0.0);
-    instants.iter().zip(delays).map(move |(at, delay)| {
-        let below = basis.law.below_edge(basis.axis.nearest(*at));
-        let (finds, delays) = (below - found, delay - waited);
-        let most = finds > 0.5 * (1.0 - found) && finds > RARE;
-        (found, waited) = (below, *delay);
-        most && delays < soon * finds
+    let below = move |time: f64| basis.law.below_edge(basis.axis.nearest(time));
+    let befores = std::iter::once(&0.0).chain(instants);
+    instants.iter().zip(befores).map(move |(&at, &before)| {
+        let left = 1.0 - below(before);
+        let soon = below(at) - below(before.max(at - soon));
+        left > RARE && soon > 0.5 * left
     })
 }
