@@ -1,4 +1,5 @@
 //! The axis of time that a law is told on: edges from zero to the horizon, closer where a law is narrow.
+use std::ops::Range;
 use std::time::Duration;
 
 use super::focus::Focus;
@@ -23,6 +24,8 @@ const LEEWAY: f64 = 0.002;
 pub(super) struct Axis {
     edges: Vec<f64>,
     focus: Option<Focus>,
+    /// The cells below the focus.
+    below: u16,
 }
 
 impl Axis {
@@ -31,6 +34,7 @@ impl Axis {
     pub(super) fn new(horizon: Duration, focus: Option<Focus>) -> Self {
         let last = horizon.as_secs_f64().max(2.0 * FIRST);
         let mut edges = vec![0.0, FIRST];
+        let mut cells_below = 0;
         match focus {
             None => extend(&mut edges, last, CELLS),
             Some(focus) => {
@@ -42,9 +46,14 @@ impl Axis {
                 extend(&mut edges, from, below);
                 extend(&mut edges, to, FOCUSED);
                 extend(&mut edges, last, CELLS - FOCUSED - below);
+                cells_below = below + 1;
             }
         }
-        Self { edges, focus }
+        Self {
+            edges,
+            focus,
+            below: cells_below,
+        }
     }
 
     /// Where its edges are closer.
@@ -65,11 +74,25 @@ impl Axis {
 
     /// How many cells away a task may end where a law is nearly certain, for all that is known: one,
     /// unless cells are closer than that.
-    pub(super) fn leeway(&self) -> usize {
+    pub(super) fn leeway(&self) -> u16 {
         let cell = self
             .focus
             .map_or(LEEWAY, |focus| focus.ratio() / f64::from(FOCUSED));
-        usize::from(whole(LEEWAY / cell)).max(1)
+        whole(LEEWAY / cell).max(1)
+    }
+
+    /// The cells of the focus, or all where there is none, and how many times as wide by ratio as one of
+    /// them another is.
+    pub(super) fn fine(&self) -> (Range<usize>, f64) {
+        let (first, last) = (usize::from(self.below), usize::from(FOCUSED));
+        let ratio = |edge: usize| match self.edges.get(edge..edge + 2) {
+            Some(&[from, to]) => (to / from).ln(),
+            Some(_) | None => 1.0,
+        };
+        match self.focus {
+            None => (0..self.edges.len(), 1.0),
+            Some(_) => (first..first + last, ratio(1) / ratio(first)),
+        }
     }
 
     /// How wide a cell is around a time in seconds.

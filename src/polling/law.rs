@@ -1,4 +1,6 @@
 //! A law of the time that a task takes, as a distribution over the cells of an axis.
+use std::ops::Range;
+
 use super::axis::{Axis, whole};
 
 /// The mass of each cell; the sum is one.
@@ -99,27 +101,54 @@ impl Law {
     }
 
     /// This law with each mass spread over its neighbours by a bell of about `width` cells. A little of it
-    /// is lent to any width, up to a `leeway` of so many cells: where a task that is nearly certain ends
-    /// after all just past the poll that should find it, nothing tells by how much.
-    pub(super) fn smoothed(&self, width: f64, leeway: usize) -> Self {
+    /// is lent to any width up to the leeway of the axis: where a task that is nearly certain ends after all
+    /// just past the poll that should find it, nothing tells by how much. Both are as wide by ratio where the
+    /// axis has wider cells.
+    pub(super) fn smoothed(&self, width: f64, axis: &Axis) -> Self {
         // A box of half-width h has the variance h(h + 1) / 3; three of them have nearly the shape
         // of a bell.
-        let half = (width * width + 0.25).sqrt() - 0.5;
-        let half = usize::from(whole(half.round()));
+        let half = |width: f64| {
+            let half = (width * width + 0.25).sqrt() - 0.5;
+            usize::from(whole(half.round()))
+        };
+        let (fine, coarser) = axis.fine();
+        let halves = Reach {
+            within: half(width),
+            beyond: half(width / coarser),
+            fine: fine.clone(),
+        };
         let mut sums = Vec::with_capacity(self.below.len());
         let mut smoothed = self.clone();
         smoothed.refit(|mass| {
             for _ in 0..3 {
-                spread_evenly(mass, half, &mut sums);
+                spread_evenly(mass, &halves, 1.0, &mut sums);
             }
-            let reaches = std::iter::successors(Some(1), |reach| Some(reach * 4));
-            for reach in reaches.take_while(|reach| *reach <= leeway) {
-                lend(mass, reach, &mut sums);
+            let leeways = std::iter::successors(Some(1), |leeway| Some(leeway * 4));
+            for leeway in leeways.take_while(|leeway| *leeway <= axis.leeway()) {
+                let beyond = whole(f64::from(leeway) / coarser).max(1);
+                let reach = Reach {
+                    within: leeway.into(),
+                    beyond: beyond.into(),
+                    fine: fine.clone(),
+                };
+                spread_evenly(mass, &reach, LENT, &mut sums);
             }
         });
         smoothed.width = width;
         smoothed
     }
+}
+
+/// What leaves a mass at each width that it is lent to. With less, a task that ends just past an edge
+/// would be sought anywhere beyond; with more, a poll at that edge would have another close behind it.
+const LENT: f64 = 0.01;
+
+/// How many cells a mass is spread over, either way.
+struct Reach {
+    /// In the `fine` cells.
+    within: usize,
+    beyond: usize,
+    fine: Range<usize>,
 }
 
 /// Puts the sums up to each place into `sums`, with zero before the first.
@@ -134,29 +163,21 @@ fn cumulate(values: &[f64], sums: &mut Vec<f64>) {
     }
 }
 
-/// Gives a little of each value to those beside it, up to so far either way. `sums` is room to work in.
-fn lend(values: &mut [f64], reach: usize, sums: &mut Vec<f64>) {
-    /// What leaves. With less, a task that ends just past an edge would be sought anywhere beyond; with
-    /// more, a poll at that edge would have another close behind it.
-    const LENT: f64 = 0.01;
+/// Spreads a share of each value evenly over itself and its neighbours within reach on either side; what
+/// would leave at an end stays there. `sums` is room to work in.
+fn spread_evenly(values: &mut [f64], reach: &Reach, share: f64, sums: &mut Vec<f64>) {
     cumulate(values, sums);
     let last = values.len();
     let at = |place: usize| sums.get(place.min(last)).copied().unwrap_or_default();
-    let width = f64::from(u32::try_from(2 * reach + 1).unwrap_or(u32::MAX));
+    let width = |half: usize| f64::from(u32::try_from(2 * half + 1).unwrap_or(u32::MAX));
+    let widths = (width(reach.within), width(reach.beyond));
     for (place, value) in values.iter_mut().enumerate() {
-        let around = (at(place + reach + 1) - at(place.saturating_sub(reach))) / width;
-        *value = LENT.mul_add(around - *value, *value);
-    }
-}
-
-/// Spreads each value evenly over itself and `half` neighbours on either side; what would leave at an
-/// end stays there. `sums` is room to work in.
-fn spread_evenly(values: &mut [f64], half: usize, sums: &mut Vec<f64>) {
-    cumulate(values, sums);
-    let last = values.len();
-    let at = |place: usize| sums.get(place.min(last)).copied().unwrap_or_default();
-    let width = f64::from(u32::try_from(2 * half + 1).unwrap_or(u32::MAX));
-    for (place, value) in values.iter_mut().enumerate() {
-        *value = (at(place + half + 1) - at(place.saturating_sub(half))) / width;
+        let (half, width) = if reach.fine.contains(&place) {
+            (reach.within, widths.0)
+        } else {
+            (reach.beyond, widths.1)
+        };
+        let around = (at(place + half + 1) - at(place.saturating_sub(half))) / width;
+        *value = share.mul_add(around - *value, *value);
     }
 }

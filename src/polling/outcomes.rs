@@ -61,6 +61,11 @@ impl Observed {
         }
     }
 
+    /// True if it may lie in any of these cells.
+    fn may_lie_in(self, cells: &Range<usize>) -> bool {
+        usize::from(self.after) <= cells.start && cells.end <= usize::from(self.by)
+    }
+
     pub(super) const fn span(self) -> Span {
         self.span
     }
@@ -74,10 +79,13 @@ impl Observed {
     }
 }
 
-/// With so many outcomes that agree, tasks are held to take always the same time, if the law has half of
-/// its mass within this ratio already.
+/// With so many outcomes, tasks may be held to take always the same time, or one of a few.
 const AGREEING: usize = 20;
+const MOST_PEAKS: usize = 3;
+
+/// Times within this ratio are nearly the same, and beyond the other one they are not.
 const NEARLY_THE_SAME: f64 = 1.1;
+const APART: f64 = 1.1;
 
 impl FromIterator<Observed> for Outcomes {
     fn from_iter<T: IntoIterator<Item = Observed>>(newest_first: T) -> Self {
@@ -150,35 +158,38 @@ impl Outcomes {
                 }
             });
         }
-        if let Some(within) = self.agreed(axis, &law) {
+        if let Some(peaks) = self.agreed(axis) {
             law.refit(|cells| {
-                confine(cells, within, weight);
+                confine(cells, &peaks);
                 believe(cells);
             });
-            return law.smoothed(NARROWEST, axis.leeway());
+            return law.smoothed(NARROWEST, axis);
         }
         let width = bandwidth(&law, weight);
-        law.smoothed(width.max(NARROWEST), axis.leeway())
+        law.smoothed(width.max(NARROWEST), axis)
     }
 
-    /// The cells in which all of the outcomes may lie, if there are some and the law is narrow: then it
-    /// is likeliest that they do, and rounds alone would come to that too slowly for a law that is known
-    /// to a few milliseconds.
-    fn agreed(&self, axis: &Axis, law: &Law) -> Option<Range<usize>> {
-        let (low, high) = (law.quantile(axis, 0.25)?, law.quantile(axis, 0.75)?);
-        let is_narrow = high <= low * NEARLY_THE_SAME;
-        if self.len() < AGREEING || !is_narrow {
+    /// The peaks of a law whose tasks always take one of a few times: all outcomes may lie in one of them, so
+    /// that it is likeliest that they do. Rounds alone would come to that too slowly for a law that is known
+    /// to a few milliseconds. `None` where some cannot, or a peak is wide.
+    fn agreed(&self, axis: &Axis) -> Option<Vec<Peak>> {
+        let all: Vec<(Observed, f64)> = self.iter().zip(weights()).collect();
+        let (mut left, mut peaks) = (all, Vec::new());
+        if left.len() < AGREEING {
             return None;
         }
-        let after = self.iter().map(Observed::after).max()?;
-        let by = self.iter().map(Observed::by).min()?;
-        // An instant may have been rounded down to its edge, and two to edges that seem to cross.
-        let start = if after < by {
-            after
-        } else {
-            by.saturating_sub(1)
-        };
-        (after <= by + 1).then(|| start.into()..usize::from(after.max(by)) + 1)
+        while !left.is_empty() {
+            let peak = Peak::of(&left);
+            let before = left.len();
+            left.retain(|(it, _)| !it.may_lie_in(&peak.within));
+            let is_known = peak.is_narrow(axis) || before - left.len() < AGREEING;
+            let mut others = peaks.iter();
+            if !is_known || peaks.len() == MOST_PEAKS || others.any(|it| peak.is_near(it, axis)) {
+                return None;
+            }
+            peaks.push(peak);
+        }
+        Some(peaks)
     }
 
     /// These outcomes alone, without the prior: each spread over its interval as the law has it.
@@ -206,13 +217,77 @@ impl Outcomes {
     }
 }
 
-/// Leaves nothing outside these cells, and so much within them.
-fn confine(cells: &mut [f64], within: Range<usize>, weight: f64) {
-    let inside: f64 = cells.get(within.clone()).unwrap_or_default().iter().sum();
-    let scale = weight / inside.max(f64::MIN_POSITIVE);
-    for (at, cell) in cells.iter_mut().enumerate() {
-        *cell *= if within.contains(&at) { scale } else { 0.0 };
+/// Cells that many outcomes may lie in, and what these count.
+#[derive(Debug)]
+struct Peak {
+    within: Range<usize>,
+    weight: f64,
+}
+
+impl Peak {
+    /// The cells that most of these may lie in.
+    fn of(outcomes: &[(Observed, f64)]) -> Self {
+        /// Sums of weights that differ by less are the same.
+        const ALIKE: f64 = 1e-6;
+        let mut rises = vec![0.0; usize::from(Axis::last()) + 2];
+        for (observed, weight) in outcomes {
+            for (edge, rise) in [(observed.after, *weight), (observed.by, -weight)] {
+                if let Some(place) = rises.get_mut(usize::from(edge)) {
+                    *place += rise;
+                }
+            }
+        }
+        let (mut depth, mut peak) = (
+            0.0,
+            Self {
+                within: 0..0,
+                weight: 0.0,
+            },
+        );
+        for (cell, rise) in rises.iter().enumerate() {
+            depth += rise;
+            if depth > peak.weight + ALIKE {
+                peak = Self {
+                    within: cell..cell + 1,
+                    weight: depth,
+                };
+            } else if depth > peak.weight - ALIKE && peak.within.end == cell {
+                peak.within.end = cell + 1;
+            }
+        }
+        peak
     }
+
+    fn ends(&self, axis: &Axis) -> (f64, f64) {
+        let time = |edge: usize| axis.time(edge).as_secs_f64();
+        (time(self.within.start), time(self.within.end))
+    }
+
+    /// True if it is known to be narrow.
+    fn is_narrow(&self, axis: &Axis) -> bool {
+        let (from, to) = self.ends(axis);
+        to <= from * NEARLY_THE_SAME
+    }
+
+    /// True if one of the two may be but the edge of the other.
+    fn is_near(&self, other: &Self, axis: &Axis) -> bool {
+        let ((from, to), (start, end)) = (self.ends(axis), other.ends(axis));
+        from < end * APART && start < to * APART
+    }
+}
+
+/// Leaves nothing but the peaks.
+fn confine(cells: &mut [f64], peaks: &[Peak]) {
+    let mut confined = vec![0.0; cells.len()];
+    for Peak { within, weight } in peaks {
+        let inside: f64 = cells.get(within.clone()).unwrap_or_default().iter().sum();
+        let scale = weight / inside.max(f64::MIN_POSITIVE);
+        let places = confined.iter_mut().zip(cells.iter()).enumerate();
+        for (_, (confined, cell)) in places.skip(within.start).take(within.len()) {
+            *confined = cell * scale;
+        }
+    }
+    cells.copy_from_slice(&confined);
 }
 
 /// Makes of each cell's mass the weight that falls into it.

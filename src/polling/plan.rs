@@ -298,7 +298,7 @@ mod tests {
                 let edge = axis.nearest(seconds);
                 mass[usize::from(edge)] += share;
             }
-            let law = Law::new(mass).smoothed(40.0, 1);
+            let law = Law::new(mass).smoothed(40.0, &axis);
             let terms = Terms { price, floor, ceiling };
             let points = grid(&axis, &law, price);
             let found = choices(&points, terms)[0].0;
