@@ -288,7 +288,8 @@ impl Line {
     pub(super) fn poll_discard(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut rest = [0; 4096];
         while self.watch().is_open() {
-            let read = ready!(self.poll_read(context, |stream| stream.try_read(&mut rest)));
+            let room = rest.len();
+            let read = ready!(self.poll_read(context, room, |stream| stream.try_read(&mut rest)));
             if read.is_err() {
                 break;
             }
@@ -324,11 +325,12 @@ impl Line {
     fn poll_read(
         &self,
         context: &mut Context<'_>,
+        room: usize,
         mut read: impl FnMut(&TcpStream) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         let read = loop {
             let ready = ready!(self.stream.poll_read_ready(context));
-            match ready.and_then(|()| read(&self.stream)) {
+            match ready.and_then(|()| self.read_once(room, &mut read)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => break result,
             }
@@ -339,6 +341,25 @@ impl Line {
             Err(_) => watch.broke(),
         }
         Poll::Ready(read)
+    }
+
+    /// Reads once. What leaves room has taken all there was: the kernel is not asked again before it
+    /// tells of more (epoll(7), questions and answers 9).
+    fn read_once(
+        &self,
+        room: usize,
+        read: impl FnOnce(&TcpStream) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let mut count = 0;
+        let read = self.stream.try_io(Interest::READABLE, || {
+            count = read(&self.stream)?;
+            if (1..room).contains(&count) {
+                Err(io::ErrorKind::WouldBlock.into())
+            } else {
+                Ok(())
+            }
+        });
+        if count > 0 { Ok(count) } else { read.map(|()| 0) }
     }
 
     fn poll_write(
@@ -371,10 +392,10 @@ impl AsyncRead for Wire {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
+        let (before, room) = (buffer.filled().len(), buffer.remaining());
         let read = self
             .0
-            .poll_read(context, |stream| stream.try_read_buf(buffer));
+            .poll_read(context, room, |stream| stream.try_read_buf(buffer));
         self.0
             .note_unawaited_tls(buffer.filled().get(before..).unwrap_or_default());
         read.map_ok(drop)
