@@ -1,4 +1,8 @@
 //! Laws of the time that a task takes, and the plan that is best for each when it is known.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a measure of what is learned shares no code with it"
+)]
 use std::f64::consts::TAU;
 
 /// A law; times in seconds.

@@ -3,6 +3,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::focus::Focus;
+use crate::elementary::Elementary;
 
 /// The first edge after zero. A task that is quicker is found by the first poll anyway.
 const FIRST: f64 = 0.01;
@@ -39,8 +40,8 @@ impl Axis {
             None => extend(&mut edges, last, CELLS),
             Some(focus) => {
                 let (from, to) = focus.within(FIRST, last);
-                let below = (from / FIRST).ln();
-                let around = below + (last / to).ln();
+                let below = (from / FIRST).logarithm();
+                let around = below + (last / to).logarithm();
                 let others = f64::from(CELLS - FOCUSED);
                 let below = whole((others * below / around).round()).clamp(1, CELLS - FOCUSED - 1);
                 extend(&mut edges, from, below);
@@ -86,7 +87,7 @@ impl Axis {
     pub(super) fn fine(&self) -> (Range<usize>, f64) {
         let (first, last) = (usize::from(self.below), usize::from(FOCUSED));
         let ratio = |edge: usize| match self.edges.get(edge..edge + 2) {
-            Some(&[from, to]) => (to / from).ln(),
+            Some(&[from, to]) => (to / from).logarithm(),
             Some(_) | None => 1.0,
         };
         match self.focus {
@@ -128,8 +129,8 @@ impl Axis {
 /// So many more edges, by a constant ratio, the last of them at `to`.
 fn extend(edges: &mut Vec<f64>, to: f64, cells: u16) {
     let from = edges.last().copied().unwrap_or(FIRST);
-    let ratio = (to / from).ln() / f64::from(cells);
-    edges.extend((1..=cells).map(|cell| from * (ratio * f64::from(cell)).exp()));
+    let ratio = (to / from).logarithm() / f64::from(cells);
+    edges.extend((1..=cells).map(|cell| from * (ratio * f64::from(cell)).exponential()));
 }
 
 /// The whole part of a number that is known to be small and not negative.

@@ -1,6 +1,7 @@
 //! Where a narrow law lies, for an axis that is closer there.
 use super::axis::Axis;
 use super::law::Law;
+use crate::elementary::Elementary;
 
 /// The share of a law on either side of what is looked at.
 const BESIDE: f64 = 0.2;
@@ -36,13 +37,13 @@ impl Focus {
         let low = law.quantile(axis, BESIDE)?;
         let high = law.quantile(axis, 1.0 - BESIDE)?;
         let middle = (low * high).sqrt();
-        let width = (high / low).ln();
+        let width = (high / low).logarithm();
         if middle <= 0.0 || width > NARROW {
             return None;
         }
         let wanted = Self::around(middle, (REACH * width).max(LEAST));
         let fits = |focus: &Self| {
-            let off = (middle / focus.middle).ln().abs() + 0.5 * width;
+            let off = (middle / focus.middle).logarithm().abs() + 0.5 * width;
             off < 0.5 * focus.reach && focus.reach <= SPARE * wanted.reach
         };
         axis.focus().filter(fits).or(Some(wanted))
@@ -55,7 +56,7 @@ impl Focus {
 
     /// Its two ends in seconds, both between the two given ones and apart.
     pub(super) fn within(self, first: f64, last: f64) -> (f64, f64) {
-        let far = self.reach.exp();
+        let far = self.reach.exponential();
         let middle = self.middle.clamp(first * far * far, last / far / far);
         (middle / far, middle * far)
     }

@@ -2,6 +2,7 @@
 use std::ops::Range;
 
 use super::axis::{Axis, whole};
+use crate::elementary::Elementary;
 
 /// The mass of each cell; the sum is one.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,11 +50,11 @@ impl Law {
         /// What lies before the first edge, or beyond the last one, counts as much as this ratio.
         const BESIDE: f64 = 0.0025;
         let bell = |seconds: f64| {
-            let deviation = (seconds / MEDIAN).ln() / SIGMA;
-            (-0.5 * deviation * deviation).exp()
+            let deviation = (seconds / MEDIAN).logarithm() / SIGMA;
+            (-0.5 * deviation * deviation).exponential()
         };
         let cells = axis.edges().windows(2).map(|edges| match *edges {
-            [from, to] if from > 0.0 => (to, (to / from).ln()),
+            [from, to] if from > 0.0 => (to, (to / from).logarithm()),
             [_, to] => (to, BESIDE),
             _ => (0.0, 0.0),
         });

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::axis::Axis;
 use super::law::Law;
 use super::span::Span;
+use crate::elementary::Elementary;
 
 /// An outcome counts half as much after so many more.
 const HALF_LIFE: f64 = 500.0;
@@ -301,7 +302,7 @@ fn take_densities(cells: &mut [f64], rises: &[f64]) {
 
 /// What each outcome counts, from the newest on.
 fn weights() -> impl Iterator<Item = f64> {
-    let fading = (-std::f64::consts::LN_2 / HALF_LIFE).exp();
+    let fading = (-std::f64::consts::LN_2 / HALF_LIFE).exponential();
     std::iter::successors(Some(1.0), move |weight| Some(weight * fading))
 }
 
@@ -315,7 +316,7 @@ fn bandwidth(law: &Law, weight: f64) -> f64 {
     const FACTOR: f64 = 1.3;
     let deviations = PARTS.map(|(share, deviations)| narrowest(law, share) / deviations);
     let deviation = deviations.iter().product::<f64>().sqrt();
-    FACTOR * deviation * weight.max(1.0).powf(-0.2)
+    FACTOR * deviation * weight.max(1.0).to_power(-0.2)
 }
 
 /// How many cells the narrowest part spans that holds a share of the mass.

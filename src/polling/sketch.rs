@@ -10,6 +10,7 @@ use super::law::Law;
 use super::learner::Learner;
 use super::picture::{Bin, Budgeted, Corner, Learned, Measured, Picture};
 use super::plan;
+use crate::elementary::Elementary;
 
 /// Parts of the law that are told, at most.
 const BINS: u16 = 40;
@@ -108,10 +109,10 @@ fn bins(axis: &Axis, law: &Law) -> Vec<Bin> {
     let time = |edge: usize| axis.time(edge.clamp(1, Axis::last().into())).as_secs_f64();
     let low = time(law.edge_at(RARE));
     let high = time(law.edge_at(1.0 - RARE) + 1);
-    let view = (high / low).ln();
+    let view = (high / low).logarithm();
     let margin = (view / 5.0).max(0.5 * (LEAST_VIEW - view));
-    let (low, view) = (low / margin.exp(), 2.0f64.mul_add(margin, view));
-    let at = |bin: u16| low * (view * f64::from(bin) / f64::from(BINS)).exp();
+    let (low, view) = (low / margin.exponential(), 2.0f64.mul_add(margin, view));
+    let at = |bin: u16| low * (view * f64::from(bin) / f64::from(BINS)).exponential();
     // A bin begins and ends at an edge; where cells are far apart, bins are fewer.
     let mut edges: Vec<u16> = (0..=BINS).map(|bin| axis.nearest(at(bin))).collect();
     edges.dedup();
