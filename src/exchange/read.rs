@@ -13,11 +13,11 @@ use super::calls::pushes_back;
 use super::gateway::Gateway;
 use super::order::Credentials;
 use crate::message::{Body, StoredResponse};
-use crate::polling::{Backoff, DuePoll, Jitter, Schedule, Schedules, Took};
+use crate::polling::{Backoff, DuePoll, Jitter, Schedule, Schedules, Took, Wait};
 use crate::protocol::{
     Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit, retry_after,
 };
-use crate::timing::{Clock, Moment, on_grid, wall_clock};
+use crate::timing::{Clock, Moment, wall_clock};
 
 /// A read that was converted.
 pub struct Read {
@@ -112,7 +112,7 @@ struct Chain {
     schedule: Schedule,
     jitter: Jitter,
     /// Until the next poll.
-    wait: Duration,
+    wait: Wait,
     /// Polls that were answered "running".
     pending: u32,
     /// For how long the task is known to have run.
@@ -134,7 +134,7 @@ impl Chain {
             clock,
             schedule,
             jitter: Jitter::new(fastrand::u64(..)),
-            wait: Duration::ZERO,
+            wait: Duration::ZERO.into(),
             pending: 0,
             ran: Duration::ZERO,
             failures: 0,
@@ -147,7 +147,7 @@ impl Chain {
 
     async fn run(mut self) -> ReadOutcome {
         loop {
-            let sent = self.until_turn(on_grid(self.clock.now() + self.wait)).await;
+            let sent = self.until_turn(self.wait.end(self.clock.now())).await;
             let Some(answer) = self.poll(sent).await else {
                 continue;
             };
@@ -162,7 +162,7 @@ impl Chain {
         let (schedules, name) = (&self.policy.schedules, &self.task.gateway.name);
         schedules.polled(name, sent);
         self.failures += 1;
-        self.wait = self.policy.backoff.delay(self.failures, None);
+        self.wait = self.policy.backoff.delay(self.failures, None).into();
         let request = self.task.credentials.get(self.task.path.clone());
         let answer = self.task.gateway.client.fetch(request).await.ok()?;
         if pushes_back(answer.status) {
@@ -186,7 +186,7 @@ impl Chain {
             PollAnswer::Unknown => return self.unknown(),
             PollAnswer::Transient => {
                 let asked = retry_after(&answer.fields, wall_clock());
-                self.wait = self.policy.backoff.delay(self.failures, asked);
+                self.wait = self.policy.backoff.delay(self.failures, asked).into();
             }
         }
         None
@@ -228,7 +228,7 @@ impl Chain {
     }
 
     /// How long a task that runs is left alone.
-    fn scheduled(&mut self) -> Duration {
+    fn scheduled(&mut self) -> Wait {
         let (now, task) = (self.clock.now(), &self.task);
         let (since, held) = (now.since(task.accepted_at), task.held_until.since(now));
         self.schedule

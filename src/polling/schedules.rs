@@ -143,8 +143,7 @@ impl Schedules {
             .map(|(gateway, route, learner)| Kept {
                 gateway: gateway.clone(),
                 route: route.clone(),
-                horizon: learner.horizon(),
-                outcomes: learner.outcomes().iter().collect(),
+                outcomes: learner.seen().collect(),
             })
             .collect();
         Some(kept::encode(&all))
@@ -172,9 +171,7 @@ impl Schedules {
         let learns = state.learns();
         let routes = all.len();
         for kept in all.into_values() {
-            let outcomes = kept.outcomes.into_iter().collect();
-            let ground = Arc::clone(&ground);
-            let learner = Learner::restored(ground, rules, kept.horizon, outcomes);
+            let learner = Learner::restored(Arc::clone(&ground), rules, kept.outcomes);
             self.with_gateway(&mut state, &kept.gateway, |gateway| {
                 gateway.restore(&kept.route, learner, learns);
             });

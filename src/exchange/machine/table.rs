@@ -6,6 +6,7 @@ use super::doubt::Doubt;
 use super::event::{Event, Polled, Submitted, Timer, Whole};
 use super::facts::{Machine, State};
 use super::ladder::Rung;
+use crate::polling::Wait;
 use crate::protocol::RequestId;
 use crate::timing::{Moment, on_grid};
 
@@ -312,7 +313,7 @@ impl<A: Whole> Machine<A> {
                 self.polls = self.polls.saturating_add(1);
                 self.watch.ran(self.asked_at);
                 let asked = self.terms.policy.backoff.clamped(retry_after);
-                let wait = self.scheduled(now).max(asked);
+                let wait = self.scheduled(now).at_least(asked);
                 self.wait_for_poll(wait, now);
                 Vec::new()
             }
@@ -353,7 +354,7 @@ impl<A: Whole> Machine<A> {
         if now < over {
             let wait = self.backoff(None);
             let wait = self.jitter.spread(wait);
-            self.wait_for_poll(wait, now);
+            self.wait_for_poll(wait.into(), now);
             self.wake = self.wake.map(|moment| moment.min(on_grid(over)));
             return Vec::new();
         }
@@ -367,7 +368,7 @@ impl<A: Whole> Machine<A> {
     fn poll_failed(&mut self, retry_after: Option<Duration>, now: Moment) -> Actions<A> {
         let wait = self.backoff(retry_after);
         let wait = self.jitter.spread(wait);
-        self.wait_for_poll(wait, now);
+        self.wait_for_poll(wait.into(), now);
         Vec::new()
     }
 
@@ -443,13 +444,13 @@ impl<A: Whole> Machine<A> {
         self.wake = Some(self.wake.map_or(soonest, |wake| wake.min(soonest)));
     }
 
-    fn wait_for_poll(&mut self, wait: Duration, now: Moment) {
+    fn wait_for_poll(&mut self, wait: Wait, now: Moment) {
         self.await_in(State::Waiting);
-        self.wake = self.credentials.then(|| on_grid(now + wait));
+        self.wake = self.credentials.then(|| wait.end(now));
     }
 
     /// The wait for the next poll of a task that runs.
-    fn scheduled(&mut self, now: Moment) -> Duration {
+    fn scheduled(&mut self, now: Moment) -> Wait {
         let since = self.watch.since(now);
         let held = self.hold_until.since(now);
         let schedule = &self.terms.schedule;
