@@ -125,7 +125,7 @@ fn clients(card: &mut Card<'_>, view: &View<'_>) {
     card.family(
         view,
         "holdline_own_answers_total",
-        "status",
+        "outcome",
         "Answers of holdline's own",
     );
     card.family(view, "holdline_refused_total", "why", "Refused");
