@@ -141,9 +141,7 @@ impl App {
         let gateways: Vec<_> = sites.values().flatten().map(gateway_of).collect();
         let flights = rooms.flights.clone();
         let recovered = flights.recover(keeping.past, &gateways);
-        if recovered != Recovered::default() {
-            tracing::info!(?recovered, "exchanges of before the start");
-        }
+        tell_recovered(recovered);
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
         let accepting = admin::Listeners::default();
         let service = ground.operators_service(&rooms, journal.clone(), accepting.clone());
@@ -363,6 +361,26 @@ impl Ground<'_> {
             about: rooms.about.clone(),
         })
     }
+}
+
+/// Tells what an earlier process left, if it left anything.
+fn tell_recovered(recovered: Recovered) {
+    if recovered == Recovered::default() {
+        return;
+    }
+    let Recovered {
+        waiting,
+        undelivered,
+        in_doubt,
+        facts,
+    } = recovered;
+    tracing::info!(
+        waiting,
+        undelivered,
+        in_doubt,
+        facts,
+        "took over the exchanges of an earlier process"
+    );
 }
 
 /// Returns once the process is to stop, and why.
