@@ -29,7 +29,7 @@ const SOON: Duration = Duration::from_hours(14 * 24);
 
 /// Reads what the gateway's listener shows and asks for; faults leave none.
 pub(super) fn listener(keys: &mut Keys<'_>, directory: Option<&Path>) -> Option<Tls> {
-    let pairs = pairs(keys, ["tls_certificate", "tls_key"], directory);
+    let pairs = pairs(keys, directory);
     let issuers = keys.file("tls_client_ca", directory);
     let required = match keys.written("tls_clients", |value| CLIENTS.read(value)) {
         Some(false) if issuers.is_none() => {
@@ -91,17 +91,21 @@ pub(super) fn server_name(value: &Value) -> Result<Option<Host>, Problem> {
     }
 }
 
-fn pairs(keys: &mut Keys<'_>, names: [&str; 2], directory: Option<&Path>) -> Vec<PairFiles> {
-    let [certificates, private] = names.map(|name| keys.files(name, directory));
-    if certificates.len() != private.len() {
-        let text = format!(
-            "has {} for {}",
-            counted(private.len(), "file"),
-            counted(certificates.len(), "certificate")
-        );
+fn pairs(keys: &mut Keys<'_>, directory: Option<&Path>) -> Vec<PairFiles> {
+    let certificates = keys.files("tls_certificate", directory);
+    let private = keys.files("tls_key", directory);
+    let fault = match (certificates.len(), private.len()) {
+        (some, as_many) if some == as_many => None,
+        (_, 0) => Some(("tls_certificate", "needs tls_key".to_owned())),
+        (0, _) => Some(("tls_key", "needs tls_certificate".to_owned())),
+        (some, other) => {
+            let (files, some) = (counted(other, "file"), counted(some, "certificate"));
+            Some(("tls_key", format!("has {files} for {some}")))
+        }
+    };
+    if let Some((key, text)) = fault {
         let hint = "write one key for each of tls_certificate, in the same order";
-        let told = names.into_iter().rev().find(|name| keys.is_written(name));
-        keys.fault(told.unwrap_or("tls_key"), Problem::new(text, hint));
+        keys.fault(key, Problem::new(text, hint));
         return Vec::new();
     }
     let pairs = certificates.into_iter().zip(private);

@@ -344,11 +344,6 @@ impl Keys<'_> {
         }
     }
 
-    /// True if the key was written and read.
-    pub(super) fn is_written(&self, key: &str) -> bool {
-        self.reader.places.contains_key(&self.path(key))
-    }
-
     /// Adds a fault where the key stands, or where its gateway begins.
     pub(super) fn fault(&mut self, key: &str, problem: Problem) {
         let path = self.path(key);
