@@ -239,15 +239,15 @@ fn limits(config: &mut Config, visitor: &mut impl Visitor) {
     );
     visitor.key(
         section,
-        "fields",
-        &mut config.listener.max_fields,
-        &count(10, 1_000),
-    );
-    visitor.key(
-        section,
         "answers",
         &mut config.exchange.answers,
         &bytes(MIB, 1024 * 1024 * MIB),
+    );
+    visitor.key(
+        section,
+        "fields",
+        &mut config.listener.max_fields,
+        &count(10, 1_000),
     );
     // hyper reads heads into a buffer of no less than 8 KiB.
     let head = bytes(8 * KIB, MIB);
