@@ -1,6 +1,7 @@
 //! The tables of the page: who needs somebody, where the load is, and how the parts are.
 use std::collections::BTreeMap;
 
+use super::about::About;
 use super::figures::Seconds;
 use super::html::Html;
 use super::page::View;
@@ -23,6 +24,7 @@ struct Row<'a> {
     flight: &'a Flight,
     glance: &'a Glance,
     now: Moment,
+    about: &'a About,
 }
 
 const EXCHANGE: Column = Column {
@@ -93,10 +95,9 @@ const WHERE: Column = Column {
 
 const RESOLVE: Column = Column {
     name: "To settle it",
-    cell: |html, row| {
-        let id = row.flight.id();
-        let line = format!("holdline resolve {id} --as VERDICT --reason TEXT");
-        html.say("code", &[("class", &"command")], line);
+    cell: |html, row| match row.about.resolve(row.flight.id()) {
+        Some(line) => html.say("code", &[("class", &"command")], line),
+        None => html.text("Its client's repeat alone: there is no control socket."),
     },
 };
 
@@ -192,6 +193,7 @@ fn rows(html: &mut Html, view: &View<'_>, table: &Table) {
                     flight,
                     glance,
                     now: view.census.now,
+                    about: view.about,
                 };
                 html.plain("tr", |html| {
                     for column in table.columns {
