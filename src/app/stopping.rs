@@ -39,7 +39,7 @@ impl Stopping {
         let (running, at_rest) = self.flights.count();
         let held = self.held.held();
         tracing::info!(held, running, at_rest, timeout = ?timeout, "draining");
-        self.drain.begin(until);
+        self.drain.begin();
         self.flights.begin_drain(until);
         tokio::select! {
             () = self.nothing_runs() => {}

@@ -265,7 +265,7 @@ impl App {
         if let Some(learning) = learning {
             learning.close(clock).await;
         }
-        last.begin(clock.now());
+        last.begin();
         last.end();
         if is_written { ending } else { Ending::Owing }
     }

@@ -65,7 +65,7 @@ pub async fn run(
     // No file was read, so nothing else can be read again.
     let read = move || Ok(resolved.clone());
     let ending = run::serve(app, signals, &Notifier::default(), read).await;
-    drain.begin(clock.now());
+    drain.begin();
     drain.end();
     drain.finished().await;
     Ok(match ending {

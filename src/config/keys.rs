@@ -7,6 +7,7 @@ use super::kind::{
 };
 use super::price::PollPrice;
 use super::resolve::Config;
+use crate::journal;
 use crate::polling::ScheduleKind;
 use crate::protocol::{Disposition, Operation};
 use crate::proxy;
@@ -196,7 +197,7 @@ fn journal(config: &mut Config, visitor: &mut impl Visitor) {
     let (section, journal) = ("journal", &mut config.journal);
     visitor.key(section, "in_memory", &mut journal.in_memory, &Switch);
     visitor.key(section, "path", &mut journal.path, &OwnFile);
-    let size = bytes(16 << 20, 1 << 40);
+    let size = bytes(journal::Config::LEAST_MAX_BYTES, 1 << 40);
     visitor.key(section, "max_bytes", &mut journal.max_bytes, &size);
 }
 

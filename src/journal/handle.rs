@@ -16,7 +16,7 @@ use super::queue::{Queue, Queued};
 use super::site::Site;
 use super::store::Store;
 use super::work::perform;
-use super::{Change, Entry, Number, Page, Place, Remembered, Report, Sealed};
+use super::{Change, Entry, Number, Page, Place, Report, Sealed};
 use crate::timing::{Clock, Moment};
 
 /// A disk that has not done a piece of work for so long has hung: an exchange whose answer is at hand
@@ -208,13 +208,6 @@ impl Journal {
             Some(Err(error)) => Err(unreadable(&error)),
             None => Err(ReadError::Down),
         }
-    }
-
-    /// What is remembered of one exchange.
-    pub async fn find(&self, number: Number) -> Result<Option<Remembered>, ReadError> {
-        let page = self.remembered(number, 1).await?;
-        let mut found = page.exchanges.into_iter();
-        Ok(found.next().filter(|it| it.number == number))
     }
 
     /// Every entry of one exchange, in their order; none where the journal does not have it.
