@@ -1,6 +1,6 @@
 //! Why the journal cannot be opened, cannot take an entry, or cannot give an answer back.
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Place, log, mark};
@@ -110,6 +110,16 @@ pub enum OpenError {
     /// The system's random numbers.
     #[error("failed to read random bytes from the operating system")]
     Random,
+}
+
+impl OpenError {
+    /// What the system says of a file.
+    pub(super) fn of(path: &Path) -> impl Fn(io::Error) -> Self + Copy {
+        move |source| Self::File {
+            path: path.to_owned(),
+            source,
+        }
+    }
 }
 
 fn holder(by: Option<u32>) -> String {

@@ -39,10 +39,7 @@ impl KeyFile {
     /// Opens and locks the key file of a journal, and makes it where there is neither.
     pub(super) fn open(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
         let path = beside(journal, ".key");
-        let failed = |source| OpenError::File {
-            path: path.clone(),
-            source,
-        };
+        let failed = OpenError::of(&path);
         let file = match disk.open(&path).map_err(failed)? {
             Some(file) => file,
             None if disk.open(journal).map_err(failed)?.is_some() => {
@@ -76,10 +73,7 @@ impl KeyFile {
     /// Opens and locks a key file that must be there.
     pub(super) fn open_existing(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
         let path = beside(journal, ".key");
-        let failed = |source| OpenError::File {
-            path: path.clone(),
-            source,
-        };
+        let failed = OpenError::of(&path);
         let Some(file) = disk.open(&path).map_err(failed)? else {
             return Err(gone(journal, &path));
         };
@@ -152,28 +146,27 @@ fn gone(journal: &Path, key: &Path) -> OpenError {
     }
 }
 
-fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
-    match file.lock() {
-        Ok(Lock::Ours) => Ok(()),
-        Ok(Lock::Held(by)) => Err(OpenError::Held {
+/// Locks a file that another process may hold.
+pub(super) fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
+    match file.lock().map_err(OpenError::of(path))? {
+        Lock::Ours => Ok(()),
+        Lock::Held(by) => Err(OpenError::Held {
             path: path.to_owned(),
             by,
-        }),
-        Err(source) => Err(OpenError::File {
-            path: path.to_owned(),
-            source,
         }),
     }
 }
 
 /// Refuses a file that others than its owner may use.
 pub(super) fn check_mode(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
-    let path = path.to_owned();
-    match file.mode() {
-        Ok(mode) if mode & OTHERS == 0 => Ok(()),
-        Ok(mode) => Err(OpenError::Mode { path, mode }),
-        Err(source) => Err(OpenError::File { path, source }),
+    let mode = file.mode().map_err(OpenError::of(path))?;
+    if mode & OTHERS == 0 {
+        return Ok(());
     }
+    Err(OpenError::Mode {
+        path: path.to_owned(),
+        mode,
+    })
 }
 
 /// The key, if the file has the form of one.
