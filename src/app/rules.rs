@@ -45,7 +45,7 @@ pub(super) fn about(config: &Config) -> admin::About {
 /// The flag that leads `holdline resolve` here, wherever it is run. A path that a shell would take
 /// apart is not written out.
 fn place(config: &Config) -> Option<String> {
-    let journal = (!config.journal.in_memory).then_some(config.journal.path.as_path());
+    let journal = config.journal.file();
     config.control.path(journal)?;
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "/._-".contains(it);
     let beside = journal.filter(|_| config.control.socket.is_none());

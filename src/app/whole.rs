@@ -319,7 +319,7 @@ impl Ground<'_> {
 
     /// What polling learned before, and where it is kept from now on.
     fn learning(&self, rooms: &Reloadable) -> Option<Learning> {
-        let journal = (!self.config.journal.in_memory).then_some(&self.config.journal.path)?;
+        let journal = self.config.journal.file()?;
         let schedules = rooms.schedules.clone();
         let learning = Learning::beside(Arc::new(SystemDisk), journal, schedules);
         let gateways = &self.config.gateways;

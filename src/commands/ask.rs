@@ -83,14 +83,13 @@ impl Place {
         if let Some(path) = &self.journal {
             (journal.path, journal.in_memory) = (path.clone(), false);
         }
-        let kept = (!journal.in_memory).then_some(journal.path.as_path());
         // A journal that is named is asked for at its own socket, whatever the environment says.
         let control = if self.journal.is_some() {
             control::Config::default()
         } else {
             config.control
         };
-        let socket = control.path(kept).ok_or(
+        let socket = control.path(journal.file()).ok_or(
             "this configuration keeps nothing on disk and has no control socket: nothing can be asked",
         )?;
         Ok((journal, socket))
