@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::{Exit, run};
-use crate::app::{App, Ending};
+use crate::app::App;
 use crate::config::{self, Flags, Resolved, Span};
 use crate::drain::Drain;
 use crate::process::{Notifier, Signals};
@@ -68,11 +68,7 @@ pub async fn run(
     drain.begin();
     drain.end();
     drain.finished().await;
-    Ok(match ending {
-        Ending::AsTold => Exit::Success,
-        Ending::Fallen => Exit::Failure,
-        Ending::Owing => Exit::Owing,
-    })
+    Ok(ending.into())
 }
 
 /// holdline as its defaults are, before the simulated gateway.
