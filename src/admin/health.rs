@@ -4,9 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::figures::{Bytes, Count, Seconds, Spans, time_of_day};
 use super::html::Html;
 use super::page::View;
-
-/// Slots of the last five minutes.
-const RECENT: usize = 20;
+use super::samples::RECENT;
 
 /// A list of numbers under one heading.
 struct Card<'a> {
