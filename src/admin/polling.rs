@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use super::curve;
 use super::figures::Seconds;
 use super::html::Html;
-use crate::polling::{Confidence, Learned, Picture, ScheduleKind, Schedules, Sketch};
+use crate::polling::{Confidence, Learned, Picture, ScheduleKind, Sketch};
 
 /// Routes that are drawn at most, those of most exchanges first.
 const DRAWN: usize = 6;
@@ -19,8 +19,7 @@ pub(super) struct Routes {
 
 impl Routes {
     /// Draws the pictures of the busiest routes on another thread, while exchanges go on.
-    pub(super) async fn drawn(schedules: &Schedules) -> Self {
-        let mut sketches = schedules.sketches();
+    pub(super) async fn drawn(mut sketches: Vec<Sketch>) -> Self {
         sketches.sort_by_key(|sketch| Reverse(sketch.exchanges()));
         let more = sketches.len().saturating_sub(DRAWN);
         sketches.truncate(DRAWN);

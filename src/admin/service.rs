@@ -155,7 +155,7 @@ impl Service {
 
     async fn page(&self) -> Response<Body> {
         let shared = &self.0;
-        let routes = Routes::drawn(shared.flights.schedules()).await;
+        let routes = Routes::drawn(shared.flights.sketches()).await;
         shared.flights.observe();
         let about = shared.about.now();
         let view = View {

@@ -350,9 +350,7 @@ impl Ground<'_> {
         listeners: admin::Listeners,
     ) -> admin::Service {
         admin::Service::new(admin::Parts {
-            registry: self
-                .metrics
-                .registry(rooms.proxy.bodies.clone(), journal.is_some()),
+            registry: self.metrics.registry(rooms, self.clock, journal.is_some()),
             flights: rooms.flights.clone(),
             clock: self.clock,
             drain: self.drain.clone(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::disk::{Disk, DiskFile, Lock, beside};
+use super::disk::{Disk, DiskFile, Lock, beside, fresh as fresh_file};
 use super::error::OpenError;
 use super::seal::{FrameKey, RecordKey};
 
@@ -98,9 +98,33 @@ impl KeyFile {
         self.is_new
     }
 
-    /// The file.
-    pub(super) fn file(&self) -> Arc<dyn DiskFile> {
-        Arc::clone(&self.file)
+    /// What the file has to hold for as long as it is open.
+    pub(super) fn content(&self) -> KeyContent {
+        KeyContent {
+            path: self.path.clone(),
+            file: Arc::clone(&self.file),
+            id: self.id(),
+        }
+    }
+
+    /// Makes the file anew with the key that this process has, in the place of one that lost it. Its
+    /// name is not durable yet.
+    pub(super) fn write_again(&self, disk: &dyn Disk) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::File {
+            path: self.path.clone(),
+            source,
+        };
+        let (fresh, file) = fresh_file(disk, &self.path).map_err(failed)?;
+        lock(&*file, &fresh)?;
+        write(&*file, &self.bytes).map_err(failed)?;
+        file.sync().map_err(failed)?;
+        disk.rename(&fresh, &self.path).map_err(failed)?;
+        Ok(Self {
+            bytes: self.bytes.clone(),
+            path: self.path.clone(),
+            is_new: false,
+            file,
+        })
     }
 
     /// The key of every hash of what a client sent.
@@ -110,9 +134,7 @@ impl KeyFile {
 
     /// The key's name in the journal. It tells nothing of the key.
     pub(super) fn id(&self) -> u64 {
-        let digest = blake3::derive_key("holdline 2026 journal: key id", &*self.bytes);
-        let first = digest.first_chunk().copied().unwrap_or_default();
-        u64::from_be_bytes(first)
+        id_of(&self.bytes)
     }
 
     /// The key of the mark's checksums.
@@ -137,6 +159,42 @@ impl KeyFile {
         ));
         FrameKey::new(&key, self.id()).map_err(|_| OpenError::Random)
     }
+}
+
+/// An open key file, and by which name its key is known.
+#[derive(Debug)]
+pub(super) struct KeyContent {
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<dyn DiskFile>,
+    id: u64,
+}
+
+/// What an open key file was found to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Its key.
+    Key,
+    /// No key: it was cut, or written over.
+    Nothing,
+    /// The key of another journal.
+    AnotherKey,
+}
+
+impl KeyContent {
+    /// Reads the file.
+    pub(super) fn look(&self) -> std::io::Result<Holds> {
+        Ok(match read(&*self.file)? {
+            Some(bytes) if id_of(&bytes) == self.id => Holds::Key,
+            Some(_) => Holds::AnotherKey,
+            None => Holds::Nothing,
+        })
+    }
+}
+
+fn id_of(bytes: &[u8; 32]) -> u64 {
+    let digest = blake3::derive_key("holdline 2026 journal: key id", bytes);
+    let first = digest.first_chunk().copied().unwrap_or_default();
+    u64::from_be_bytes(first)
 }
 
 fn gone(journal: &Path, key: &Path) -> OpenError {

@@ -83,8 +83,8 @@ impl Site {
         let mark = Mark::open(&*self.disk, &self.path, key)?;
         let log = log::make(&*self.disk, &self.path)?;
         let guard = Guard::new(
+            key.content(),
             [
-                (key.path().to_owned(), key.file()),
                 (log::path_of(&self.path), Arc::clone(&log)),
                 (self.path.clone(), Arc::clone(&file)),
             ],

@@ -262,6 +262,15 @@ impl Learner {
         self.plan.price()
     }
 
+    /// What a poll would be worth in delay by rules that may be others, where this price is given.
+    pub(super) fn price_at(&self, rules: &Rules, given: Duration) -> Duration {
+        if *rules == self.rules {
+            self.plan.price_at(rules, given)
+        } else {
+            given
+        }
+    }
+
     /// What the plan is expected to bring.
     pub fn expected(&self) -> Expected {
         self.plan.expected()

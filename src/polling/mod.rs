@@ -23,6 +23,7 @@ mod outcomes;
 mod picture;
 mod plan;
 mod planned;
+mod present;
 mod queue;
 mod ruler;
 mod rules;

@@ -128,6 +128,14 @@ impl Planned {
         self.given.mul_f64(self.bend.factor())
     }
 
+    /// The same where this price is given.
+    pub(super) fn price_at(&self, rules: &Rules, given: Duration) -> Duration {
+        if given > rules.price {
+            return given;
+        }
+        given.mul_f64(self.bend.factor())
+    }
+
     /// True while the plan is that of who knows nothing.
     pub(super) const fn is_cold(&self) -> bool {
         self.is_cold

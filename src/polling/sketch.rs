@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn only(schedules: &Schedules) -> Picture {
-        let sketches = schedules.sketches();
+        let sketches = schedules.sketches(Moment::START);
         assert_eq!(sketches.len(), 1);
         sketches[0].picture()
     }
@@ -248,7 +248,7 @@ mod tests {
         let config = config(ScheduleKind::Fixed);
         let schedules = Schedules::new(config, Duration::from_mins(5), Metrics::default());
         schedules.of("gateway", "payments", Moment::START);
-        assert_eq!(schedules.sketches().len(), 0);
+        assert_eq!(schedules.sketches(Moment::START).len(), 0);
         schedules.learn("gateway", "payments", took(2_500, 3_000));
         let picture = only(&schedules);
         assert_eq!(picture.learned, None);

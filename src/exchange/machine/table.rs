@@ -15,7 +15,7 @@ const BETWEEN_REPEATS: Duration = Duration::from_millis(100);
 impl<A: Whole> Machine<A> {
     /// Takes one event and says what is to be done about it, in order.
     pub fn on(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
-        let answers_submit = matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost);
+        let answers_submit = matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost(_));
         if answers_submit && self.open == 0 {
             return self.otherwise(&event);
         }
@@ -43,7 +43,7 @@ impl<A: Whole> Machine<A> {
             Event::Joined(joining) => self.hold_until = self.hold_until.max(joining.hold_until),
             Event::Draining { until } => self.draining_until = Some(*until),
             Event::KeyShared => self.key_shared = true,
-            Event::SubmitAnswered(_) | Event::SubmitLost => self.open -= 1,
+            Event::SubmitAnswered(_) | Event::SubmitLost(_) => self.open -= 1,
             Event::Recorded(_)
             | Event::RecordFailed(_)
             | Event::HandedOver
@@ -188,7 +188,7 @@ impl<A: Whole> Machine<A> {
     fn submitting(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
             Event::SubmitAnswered(answer) => self.submit_answered(answer, now),
-            Event::SubmitLost => self.lose(Doubt::SubmitLost, now),
+            Event::SubmitLost(loss) => self.lose(loss.doubt(), now),
             Event::Timer(Timer::Submit) => {
                 self.doubt.get_or_insert(Doubt::SubmitTimeout);
                 self.ladder(Rung::Resubmit, true, now)
@@ -260,7 +260,7 @@ impl<A: Whole> Machine<A> {
                 Submitted::Refused(_) | Submitted::TooMany { .. } => Vec::new(),
                 Submitted::Unclear => self.note_lost(Doubt::SubmitUnclear),
             },
-            Event::SubmitLost => self.note_lost(Doubt::SubmitLost),
+            Event::SubmitLost(loss) => self.note_lost(loss.doubt()),
             other => self.otherwise(&other),
         }
     }
@@ -408,7 +408,7 @@ impl<A: Whole> Machine<A> {
 
     /// A submit's answer that can change nothing any more is counted.
     pub(super) fn too_late(&mut self, event: &Event<A>) -> Actions<A> {
-        if matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost) {
+        if matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost(_)) {
             self.late += 1;
             return Vec::new();
         }
