@@ -6,6 +6,7 @@ use super::about::About;
 use super::figures::Seconds;
 use super::html::Html;
 use super::page::document;
+use super::tables::heading;
 use crate::exchange::{Flights, Story, ToldStep};
 use crate::journal::Journal;
 use crate::telemetry::counted;
@@ -119,13 +120,7 @@ fn about(html: &mut Html, ours: &About, story: &Story) {
 fn steps(html: &mut Html, story: &Story) {
     html.say("h2", &[], "What happened");
     html.element("table", &[("class", &"steps")], |html| {
-        html.plain("thead", |html| {
-            html.plain("tr", |html| {
-                for name in ["After", "What", "Why"] {
-                    html.say("th", &[("scope", &"col")], name);
-                }
-            });
-        });
+        heading(html, ["After", "What", "Why"].into_iter());
         html.plain("tbody", |html| {
             for told in &story.steps {
                 html.plain("tr", |html| step(html, told));
