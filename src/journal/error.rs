@@ -16,6 +16,12 @@ pub enum OpenError {
         /// The system's words.
         source: io::Error,
     },
+    /// The directory of the journal is not there.
+    #[error("the journal's directory {} is not there: make it, for holdline's user alone", path.display())]
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Others than its owner may read or write a file.
     #[error("others than its owner may use {} (mode {mode:o}): run chmod 600 on it", path.display())]
     Mode {

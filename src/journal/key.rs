@@ -45,7 +45,9 @@ impl KeyFile {
             None if disk.open(journal).map_err(failed)?.is_some() => {
                 return Err(gone(journal, &path));
             }
-            None => disk.create(&path).map_err(failed)?,
+            None => disk
+                .create(&path)
+                .map_err(|error| no_directory(&path, error))?,
         };
         lock(&*file, &path)?;
         check_mode(&*file, &path)?;
@@ -197,6 +199,17 @@ fn id_of(bytes: &[u8; 32]) -> u64 {
     u64::from_be_bytes(first)
 }
 
+/// A new file that the system does not find has no directory.
+fn no_directory(path: &Path, error: std::io::Error) -> OpenError {
+    let directory = path.parent().unwrap_or(path);
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return OpenError::NoDirectory {
+            path: directory.to_owned(),
+        };
+    }
+    OpenError::of(path)(error)
+}
+
 fn gone(journal: &Path, key: &Path) -> OpenError {
     OpenError::KeyGone {
         journal: journal.to_owned(),
@@ -309,6 +322,18 @@ mod tests {
         drop(first);
         let second = KeyFile::open(&SystemDisk, &journal).unwrap();
         assert_eq!((second.id(), second.hash_key()), (id, hash));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let (room, _) = room();
+        let later = room.path().join("later");
+        let refused = KeyFile::open(&SystemDisk, &later.join("a.redb"));
+        let words = refused.unwrap_err().to_string();
+        assert!(
+            words.contains(&format!("{} is not there", later.display())),
+            "{words}"
+        );
     }
 
     #[test]
