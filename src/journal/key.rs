@@ -39,16 +39,15 @@ impl KeyFile {
     /// Opens and locks the key file of a journal, and makes it where there is neither.
     pub(super) fn open(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
         let path = beside(journal, ".key");
-        let failed = |source| OpenError::File {
-            path: path.clone(),
-            source,
-        };
+        let failed = OpenError::of(&path);
         let file = match disk.open(&path).map_err(failed)? {
             Some(file) => file,
             None if disk.open(journal).map_err(failed)?.is_some() => {
                 return Err(gone(journal, &path));
             }
-            None => disk.create(&path).map_err(failed)?,
+            None => disk
+                .create(&path)
+                .map_err(|error| no_directory(&path, error))?,
         };
         lock(&*file, &path)?;
         check_mode(&*file, &path)?;
@@ -76,10 +75,7 @@ impl KeyFile {
     /// Opens and locks a key file that must be there.
     pub(super) fn open_existing(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
         let path = beside(journal, ".key");
-        let failed = |source| OpenError::File {
-            path: path.clone(),
-            source,
-        };
+        let failed = OpenError::of(&path);
         let Some(file) = disk.open(&path).map_err(failed)? else {
             return Err(gone(journal, &path));
         };
@@ -203,6 +199,17 @@ fn id_of(bytes: &[u8; 32]) -> u64 {
     u64::from_be_bytes(first)
 }
 
+/// A new file that the system does not find has no directory.
+fn no_directory(path: &Path, error: std::io::Error) -> OpenError {
+    let directory = path.parent().unwrap_or(path);
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return OpenError::NoDirectory {
+            path: directory.to_owned(),
+        };
+    }
+    OpenError::of(path)(error)
+}
+
 fn gone(journal: &Path, key: &Path) -> OpenError {
     OpenError::KeyGone {
         journal: journal.to_owned(),
@@ -210,28 +217,27 @@ fn gone(journal: &Path, key: &Path) -> OpenError {
     }
 }
 
-fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
-    match file.lock() {
-        Ok(Lock::Ours) => Ok(()),
-        Ok(Lock::Held(by)) => Err(OpenError::Held {
+/// Locks a file that another process may hold.
+pub(super) fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
+    match file.lock().map_err(OpenError::of(path))? {
+        Lock::Ours => Ok(()),
+        Lock::Held(by) => Err(OpenError::Held {
             path: path.to_owned(),
             by,
-        }),
-        Err(source) => Err(OpenError::File {
-            path: path.to_owned(),
-            source,
         }),
     }
 }
 
 /// Refuses a file that others than its owner may use.
 pub(super) fn check_mode(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
-    let path = path.to_owned();
-    match file.mode() {
-        Ok(mode) if mode & OTHERS == 0 => Ok(()),
-        Ok(mode) => Err(OpenError::Mode { path, mode }),
-        Err(source) => Err(OpenError::File { path, source }),
+    let mode = file.mode().map_err(OpenError::of(path))?;
+    if mode & OTHERS == 0 {
+        return Ok(());
     }
+    Err(OpenError::Mode {
+        path: path.to_owned(),
+        mode,
+    })
 }
 
 /// The key, if the file has the form of one.
@@ -316,6 +322,18 @@ mod tests {
         drop(first);
         let second = KeyFile::open(&SystemDisk, &journal).unwrap();
         assert_eq!((second.id(), second.hash_key()), (id, hash));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let (room, _) = room();
+        let later = room.path().join("later");
+        let refused = KeyFile::open(&SystemDisk, &later.join("a.redb"));
+        let words = refused.unwrap_err().to_string();
+        assert!(
+            words.contains(&format!("{} is not there", later.display())),
+            "{words}"
+        );
     }
 
     #[test]
