@@ -3,8 +3,8 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::exchange::Flights;
 use crate::exchange::machine::{Doubt, State};
+use crate::exchange::{Flights, Group};
 use crate::journal::{Remembered, Standing};
 
 /// What is known of doubts beside the records.
@@ -22,7 +22,10 @@ impl Doubts {
             return Self::Unattended;
         };
         let all = flights.all();
-        let doubtful = all.iter().filter(|it| it.state() == State::Doubtful);
+        let doubtful = all.iter().filter(|flight| {
+            let glance = flight.glance();
+            glance.state == State::Doubtful || glance.group == Group::InDoubt
+        });
         Self::Held(
             doubtful
                 .map(|flight| (flight.id(), flight.standing().1.unwrap_or(Doubt::Restart)))

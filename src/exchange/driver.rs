@@ -14,11 +14,11 @@ use tokio::time::Sleep;
 use super::calls::{Call, CallKind, Report};
 use super::context::Context;
 use super::flight::{Answer, Command, Entrance, Flight, Told};
-use super::machine::{Action, Actions, Event, Outcome, Record, RecordKind, State, Timer, Verdict};
+use super::machine::{Action, Actions, Event, Outcome, Record, RecordKind, State, Timer};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
 use super::trail::{Heard, What};
-use super::verdict::{Ruling, VerdictError};
+use super::verdict::VerdictError;
 use super::{calls, journey, noting};
 use crate::polling::{DuePoll, Waiting};
 use crate::protocol::RequestId;
@@ -50,11 +50,11 @@ pub(super) struct Driver {
     pub(super) submission: Option<Box<Submission>>,
     pub(super) credentials: Option<Box<Credentials>>,
     pub(super) calls: Vec<Call>,
-    recording: Option<(RecordKind, Appending)>,
+    pub(super) recording: Option<(RecordKind, Appending)>,
     /// Who is told when the operator's verdict is on record.
-    ruling: Option<oneshot::Sender<Result<(), VerdictError>>>,
+    pub(super) ruling: Option<oneshot::Sender<Result<(), VerdictError>>>,
     /// What came while a record was on its way to the disk, and waits for it.
-    deferred: VecDeque<Command>,
+    pub(super) deferred: VecDeque<Command>,
     /// Requests that wait until what an earlier process kept is open.
     pub(super) at_the_door: Vec<Entrance>,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -243,40 +243,6 @@ impl Driver {
             self.apply(Event::Acknowledged);
         } else if !delivered {
             self.flight.note(What::NotDelivered, self.now());
-        }
-    }
-
-    /// Takes the operator's word where the exchange is in doubt; it holds once it is on record.
-    fn rule(&mut self, ruling: Ruling) {
-        let Ruling {
-            verdict,
-            reason,
-            done,
-        } = ruling;
-        if self.state() != State::Doubtful {
-            // Who asked may have gone, here and below; what was settled is settled.
-            let _ = done.send(Err(VerdictError::NotInDoubt));
-            return;
-        }
-        if verdict == Verdict::NotExecuted && self.flight.core().machine.has_open_submit() {
-            let _ = done.send(Err(VerdictError::UnderWay));
-            return;
-        }
-        if self.flight.is_ruled() && verdict == Verdict::NotExecuted {
-            let _ = done.send(Err(VerdictError::AlreadyExecuted));
-            return;
-        }
-        self.flight.core().reason = Some(reason);
-        self.ruling = Some(done);
-        self.apply(Event::Resolved(verdict));
-        if self.recording.is_none() {
-            self.ruled(Ok(()));
-        }
-    }
-
-    fn ruled(&mut self, result: Result<(), RecordError>) {
-        if let Some(done) = self.ruling.take() {
-            let _ = done.send(result.map_err(|RecordError| VerdictError::NotDurable));
         }
     }
 

@@ -72,6 +72,8 @@ pub(super) struct Core {
     pub(super) transactions: Transactions,
     /// How the operator knows what became of it.
     pub(super) reason: Option<Box<str>>,
+    /// True if a client's hold ended in doubt, though it was searched on.
+    pub(super) was_left_in_doubt: bool,
     /// True if the answer came from a lookup.
     pub(super) looked_up: bool,
     /// True while it is counted as at rest.
@@ -193,6 +195,7 @@ impl Flight {
             connect_failure: None,
             transactions: Transactions::default(),
             reason: None,
+            was_left_in_doubt: false,
             looked_up: false,
             rests: false,
             trace: None,
@@ -330,6 +333,15 @@ impl Flight {
     /// True if the operator has said that it was executed: it is a doubt no more.
     pub fn is_ruled(&self) -> bool {
         self.core().machine.doubt() == Some(Doubt::Executed)
+    }
+
+    /// True if a client was told that it is in doubt: whatever goes on, that is where it stands for the
+    /// operator.
+    pub(super) fn is_told_in_doubt(&self) -> bool {
+        let core = self.core();
+        let is_open = matches!(core.machine.state(), State::Asking | State::Doubtful);
+        let was_told = core.was_left_in_doubt || matches!(core.told, Some(Told::InDoubt(_)));
+        is_open && was_told
     }
 
     /// True if a transaction of this exchange may be found that nobody would know for its own: it was

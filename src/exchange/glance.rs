@@ -67,11 +67,12 @@ pub struct Glance {
 impl Flight {
     /// What it is now.
     pub fn glance(&self) -> Glance {
+        let is_told = self.is_told_in_doubt();
         let core = self.core();
         let machine = &core.machine;
         let state = machine.state();
         Glance {
-            group: group(state, machine.doubt()),
+            group: group(state, machine.doubt(), is_told),
             state,
             standing: machine.standing(),
             doubt: machine.doubt(),
@@ -87,11 +88,14 @@ impl Flight {
     }
 }
 
-const fn group(state: State, doubt: Option<Doubt>) -> Group {
+/// `is_told`: a client was told that it is in doubt. It stays so for the operator while its repeats have
+/// it searched for.
+const fn group(state: State, doubt: Option<Doubt>, is_told: bool) -> Group {
     match state {
         State::Undelivered => Group::Undelivered,
         State::Doubtful if matches!(doubt, Some(Doubt::Executed)) => Group::Settled,
         State::Doubtful => Group::InDoubt,
+        State::Asking if is_told => Group::InDoubt,
         State::Recording(_)
         | State::Connecting
         | State::Submitting
@@ -114,7 +118,7 @@ impl Flights {
                 let core = flight.core();
                 (core.machine.state(), core.machine.doubt())
             };
-            match group(state, doubt) {
+            match group(state, doubt, flight.is_told_in_doubt()) {
                 Group::Undelivered => undelivered += 1,
                 Group::Settled => {}
                 Group::InDoubt => in_doubt += 1,
@@ -144,12 +148,11 @@ mod tests {
 
     #[test]
     fn what_the_operator_has_settled_is_in_doubt_no_more() {
-        let doubtful = |doubt| group(State::Doubtful, doubt);
+        let doubtful = |doubt| group(State::Doubtful, doubt, true);
         assert_eq!(doubtful(Some(Doubt::SubmitLost)), Group::InDoubt);
         assert_eq!(doubtful(Some(Doubt::Executed)), Group::Settled);
-        assert_eq!(
-            group(State::Asking, Some(Doubt::SubmitLost)),
-            Group::Running
-        );
+        let searched = |is_told| group(State::Asking, Some(Doubt::SubmitLost), is_told);
+        assert_eq!(searched(false), Group::Running);
+        assert_eq!(searched(true), Group::InDoubt);
     }
 }

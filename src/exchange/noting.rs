@@ -89,6 +89,7 @@ impl Flight {
     /// A client that waited is told how the exchange stands, since its hold is over.
     pub fn hold_ended(&self, now: Moment) {
         let (standing, doubt) = self.standing();
+        self.core().was_left_in_doubt |= standing == Standing::InDoubt;
         let what = match (standing, doubt) {
             (Standing::InDoubt, Some(doubt)) => What::Told(Ending::InDoubt(doubt), 1),
             (Standing::InDoubt, None) | (Standing::InProgress, _) => What::HoldOver,

@@ -2,9 +2,11 @@
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::driver::Driver;
 use super::flight::{Command, Flight};
 use super::flights::Flights;
-use super::machine::{Doubt, Verdict};
+use super::machine::{Doubt, Event, State, Timer, Verdict};
+use super::recorder::RecordError;
 use super::trail::{Trail, What};
 use crate::journal::{Change, Entry};
 use crate::timing::{Moment, Stamp, Stamps};
@@ -129,6 +131,48 @@ impl Flights {
         // An exchange that ended meanwhile drops what was posted to it.
         told.await.unwrap_or(Err(VerdictError::NotInDoubt))?;
         Ok(flight.id())
+    }
+}
+
+impl Driver {
+    /// Takes the operator's word where the exchange is in doubt; it holds once it is on record. A search
+    /// ends with it: a client that repeats would keep it going for ever.
+    pub(super) fn rule(&mut self, ruling: Ruling) {
+        if self.state() == State::Asking {
+            self.apply(Event::Timer(Timer::Asking));
+            self.deferred.push_back(Command::Rule(Box::new(ruling)));
+            return;
+        }
+        let Ruling {
+            verdict,
+            reason,
+            done,
+        } = ruling;
+        if self.state() != State::Doubtful {
+            // Who asked may have gone, here and below; what was settled is settled.
+            let _ = done.send(Err(VerdictError::NotInDoubt));
+            return;
+        }
+        if verdict == Verdict::NotExecuted && self.flight.core().machine.has_open_submit() {
+            let _ = done.send(Err(VerdictError::UnderWay));
+            return;
+        }
+        if self.flight.is_ruled() && verdict == Verdict::NotExecuted {
+            let _ = done.send(Err(VerdictError::AlreadyExecuted));
+            return;
+        }
+        self.flight.core().reason = Some(reason);
+        self.ruling = Some(done);
+        self.apply(Event::Resolved(verdict));
+        if self.recording.is_none() {
+            self.ruled(Ok(()));
+        }
+    }
+
+    pub(super) fn ruled(&mut self, result: Result<(), RecordError>) {
+        if let Some(done) = self.ruling.take() {
+            let _ = done.send(result.map_err(|RecordError| VerdictError::NotDurable));
+        }
     }
 }
 

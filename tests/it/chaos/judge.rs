@@ -253,15 +253,25 @@ impl Evidence {
             return false;
         };
         // After a restart nobody knows which of two equal purchases had which transaction, or
-        // whether both had one: the answers that tell it are sealed.
+        // whether both had one: the answers that tell it are sealed. An error tells it never.
         let submits = self.calls.iter().filter(|call| call.is_submit());
         let equals = submits.filter(|call| call.tracking_id().as_ref() == Some(id));
         let keys: BTreeSet<&str> = equals.map(|call| call.key.as_str()).collect();
-        if !self.endings.is_empty() && keys.len() > 1 {
+        let mut others = keys.into_iter().filter(|other| *other != key);
+        if others.any(|other| !self.endings.is_empty() || !self.told_its_transaction(other)) {
             return false;
         }
         let mut charges = self.ledger.charges_of(id);
         alone && charges.any(|charge| charge.key.as_deref() == Some(key))
+    }
+
+    fn told_its_transaction(&self, key: &str) -> bool {
+        self.told.iter().any(|told| match &told.reply {
+            Some(Reply::Answer(answered)) if self.key_of(told) == Some(key) => {
+                String::from_utf8_lossy(&answered.answer.body).contains("\"uid\"")
+            }
+            _ => false,
+        })
     }
 
     pub(super) fn polls_of(&self, key: &str) -> impl Iterator<Item = &Call> {

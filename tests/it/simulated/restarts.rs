@@ -5,7 +5,7 @@ use super::journal::Reads;
 use super::log::Log;
 use super::world::{Ask, Reply, Setting, World, until};
 use holdline::exchange::machine::{Doubt, RecordKind as R, State, Verdict};
-use holdline::exchange::{Recovered, TaskAnswer};
+use holdline::exchange::{Group, Recovered, TaskAnswer};
 use holdline::simulator::ledger::PollAnswer as Handed;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -278,6 +278,39 @@ async fn the_operators_word_outlives_the_process() {
     let calls = world.network.wires().len();
     assert_eq!(next.pay(&ask).await.doubt(), Doubt::Executed);
     assert_eq!(world.network.wires().len(), calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_operators_word_ends_a_search_that_a_repeat_keeps_going() {
+    let world = World::calm();
+    let ask = Ask::payment("bad-gateway");
+    for _ in 0..4 {
+        assert!(matches!(world.pay(&ask).await, Reply::InDoubt(_)));
+        world.pass(10 * SECOND).await;
+        let flight = &world.flights.all()[0];
+        assert_eq!(
+            flight.state(),
+            State::Asking,
+            "its repeats have it searched for"
+        );
+        assert_eq!(
+            flight.glance().group,
+            Group::InDoubt,
+            "its client was told so"
+        );
+    }
+    let id = world.flights.all()[0].id().to_string();
+    let said = world
+        .flights
+        .resolve(&id, Verdict::Executed, "in the back office".into());
+    said.await.unwrap();
+    let calls = world.network.wires().len();
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::Executed);
+    assert_eq!(
+        world.network.wires().len(),
+        calls,
+        "nobody is asked any more"
+    );
 }
 
 #[tokio::test(start_paused = true)]
