@@ -359,7 +359,11 @@ impl Line {
                 Ok(())
             }
         });
-        if count > 0 { Ok(count) } else { read.map(|()| 0) }
+        if count > 0 {
+            Ok(count)
+        } else {
+            read.map(|()| 0)
+        }
     }
 
     fn poll_write(
