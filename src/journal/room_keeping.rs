@@ -14,7 +14,10 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// How long after one piece of tidying the next may be done.
 const TIDY_SPACING: Duration = Duration::from_millis(50);
 
-/// How long the journal waits, where nothing may go, before it looks again at what came last.
+/// How long the journal waits, where all has gone that may, until more may have come.
+const ALL: Duration = Duration::from_millis(200);
+
+/// How long it waits, where nothing may go, before it looks again at what came last.
 const NOTHING: Duration = Duration::from_secs(1);
 
 /// How often it looks at all of it again: what ran when it was passed by may have been delivered.
@@ -114,7 +117,7 @@ impl Writer {
             },
             None => Pass {
                 from: self.after_round(now, found.undone),
-                ..Pass::begins(now + if has_found { spacing } else { NOTHING })
+                ..Pass::begins(now + if has_found { ALL } else { NOTHING })
             },
         };
         (self.evicted, self.eviction) = (next.from, Some(next));
