@@ -1,13 +1,10 @@
 //! The ordered stop: who is told that it begins, and the tracker that every task is spawned on.
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
-
-use crate::timing::Moment;
 
 /// `[drain]`: how a stop is bounded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +26,12 @@ pub type Reaching<'a> = WaitForCancellationFuture<'a>;
 
 /// A handle on the process's end, cloned into every room that has tasks.
 ///
-/// A stop has two steps: *draining* begins (nothing new is accepted, what runs may end until a
-/// moment that is told), then everything is *over* (what still waits is answered and let go).
+/// A stop has two steps: *draining* begins (nothing new is accepted, what runs may end), then
+/// everything is *over* (what still waits is answered and let go).
 #[derive(Clone, Debug, Default)]
 pub struct Drain {
     draining: CancellationToken,
     over: CancellationToken,
-    until: Arc<OnceLock<Moment>>,
     tasks: TaskTracker,
 }
 
@@ -54,9 +50,8 @@ impl Drain {
         self.tasks.spawn(task)
     }
 
-    /// Begins the drain; what runs may go on until `until`. Later calls change nothing.
-    pub fn begin(&self, until: Moment) {
-        self.until.get_or_init(|| until);
+    /// Begins the drain: what runs may go on until [`Drain::end`].
+    pub fn begin(&self) {
         self.draining.cancel();
     }
 
@@ -84,11 +79,6 @@ impl Drain {
     /// Returns when the drain is over.
     pub fn ended(&self) -> Reaching<'_> {
         self.over.cancelled()
-    }
-
-    /// Until when what runs may go on; `None` while nothing drains.
-    pub fn until(&self) -> Option<Moment> {
-        self.until.get().copied()
     }
 
     /// Returns when every spawned task has ended. Call it after [`Drain::begin`].

@@ -34,5 +34,6 @@ pub mod message;
 pub mod process;
 pub mod telemetry;
 
+pub mod elementary;
 pub mod live;
 pub mod timing;

@@ -12,7 +12,7 @@ use super::laws::{Brought, Law, brought};
 pub(crate) const RULES: Rules = Rules {
     price: Duration::from_millis(50),
     no_worse_than: None,
-    min_interval: Duration::from_millis(50),
+    min_interval: Duration::from_millis(20),
     max_interval: Duration::from_secs(10),
     horizon: Duration::from_mins(5),
 };

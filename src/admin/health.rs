@@ -4,9 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::figures::{Bytes, Count, Seconds, Spans, time_of_day};
 use super::html::Html;
 use super::page::View;
-
-/// Slots of the last five minutes.
-const RECENT: usize = 20;
+use super::samples::RECENT;
 
 /// A list of numbers under one heading.
 struct Card<'a> {
@@ -125,7 +123,7 @@ fn clients(card: &mut Card<'_>, view: &View<'_>) {
     card.family(
         view,
         "holdline_own_answers_total",
-        "status",
+        "outcome",
         "Answers of holdline's own",
     );
     card.family(view, "holdline_refused_total", "why", "Refused");

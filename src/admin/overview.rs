@@ -3,11 +3,8 @@ use super::figures::{Count, Seconds, Spans};
 use super::html::{Attributes, Html};
 use super::page::View;
 use super::plot::{self, Card, Scale, Series};
-use super::samples::{Histogram, SLOT};
+use super::samples::{Histogram, RECENT, SLOT};
 use crate::exchange::Group;
-
-/// Slots of "the last five minutes".
-const RECENT: usize = 20;
 
 /// From this share of a limit on it is told that the limit is near.
 const NEAR: f64 = 0.8;

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write as _};
 use super::figures::{Count, Seconds};
 use super::html::Html;
 use super::samples::{Histogram, SLOTS};
+use crate::elementary::Elementary;
 
 /// The drawing's own units; one is about a pixel on a phone.
 const WIDTH: f64 = 360.0;
@@ -232,7 +233,7 @@ fn round_up(highest: f64) -> f64 {
     if highest <= 0.0 {
         return 1.0;
     }
-    let power = 10_f64.powf(highest.log10().floor());
+    let power = 10_f64.to_power(highest.decimal_logarithm().floor());
     let steps = [1.0, 2.0, 5.0, 10.0];
     let fits = steps
         .into_iter()

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use super::curve;
 use super::figures::Seconds;
 use super::html::Html;
-use crate::polling::{Confidence, Learned, Picture, ScheduleKind, Schedules, Sketch};
+use super::tables;
+use crate::polling::{Confidence, Learned, Picture, ScheduleKind, Sketch};
 
 /// Routes that are drawn at most, those of most exchanges first.
 const DRAWN: usize = 6;
@@ -19,8 +20,7 @@ pub(super) struct Routes {
 
 impl Routes {
     /// Draws the pictures of the busiest routes on another thread, while exchanges go on.
-    pub(super) async fn drawn(schedules: &Schedules) -> Self {
-        let mut sketches = schedules.sketches();
+    pub(super) async fn drawn(mut sketches: Vec<Sketch>) -> Self {
         sketches.sort_by_key(|sketch| Reverse(sketch.exchanges()));
         let more = sketches.len().saturating_sub(DRAWN);
         sketches.truncate(DRAWN);
@@ -190,30 +190,15 @@ fn corners(html: &mut Html, picture: &Picture, learned: &Learned) {
     let id = format!("curve-{}-{}", picture.gateway, picture.route);
     html.element("details", &[("id", &id)], |html| {
         html.say("summary", &[], "The curve in numbers");
-        html.element("table", &[("class", &"numbers")], |html| {
-            let names = ["Price of a poll", "Polls", "Least delay"];
-            html.plain("thead", |html| {
-                html.plain("tr", |html| {
-                    for name in names {
-                        html.say("th", &[("scope", &"col")], name);
-                    }
-                });
-            });
-            html.plain("tbody", |html| {
-                for corner in &learned.curve {
-                    let cells = [
-                        Seconds(corner.price_seconds).to_string(),
-                        format!("{:.1}", corner.brings.polls),
-                        Seconds(corner.brings.delay_seconds).to_string(),
-                    ];
-                    html.plain("tr", |html| {
-                        for (name, cell) in names.iter().zip(&cells) {
-                            html.say("td", &[("data-label", name)], cell);
-                        }
-                    });
-                }
-            });
+        let names = ["Price of a poll", "Polls", "Least delay"];
+        let rows = learned.curve.iter().map(|corner| {
+            [
+                Seconds(corner.price_seconds).to_string(),
+                format!("{:.1}", corner.brings.polls),
+                Seconds(corner.brings.delay_seconds).to_string(),
+            ]
         });
+        tables::numbers(html, names, rows);
     });
 }
 

@@ -78,7 +78,6 @@ impl Readiness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timing::Moment;
 
     #[tokio::test]
     async fn every_part_that_keeps_payments_out_is_told() {
@@ -98,7 +97,7 @@ mod tests {
             readiness.fault().as_deref(),
             Some("listeners: 1 of 2 ended")
         );
-        drain.begin(Moment::START);
+        drain.begin();
         assert_eq!(readiness.fault().as_deref(), Some("draining"));
     }
 }

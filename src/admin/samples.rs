@@ -11,6 +11,9 @@ pub(super) const EVERY: Duration = Duration::from_secs(5);
 /// What one column of a plot spans.
 pub(super) const SLOT: Duration = Duration::from_secs(15);
 
+/// Slots of "the last five minutes".
+pub(super) const RECENT: usize = 20;
+
 /// Columns of a plot: a quarter of an hour.
 pub(super) const SLOTS: usize = 60;
 

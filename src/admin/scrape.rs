@@ -38,12 +38,16 @@ impl Scrape {
         self.find(series).unwrap_or_default()
     }
 
-    /// Every series of a family with labels, with the value of one of them.
+    /// A family by the values of one of its labels, summed over its other ones.
     pub(super) fn family(&self, name: &str, label: &str) -> Vec<(String, f64)> {
         let start = format!("{name}{{");
-        self.starting(&start)
-            .filter_map(|(series, value)| Some((label_of(series, label)?.to_owned(), value)))
-            .collect()
+        let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+        for (series, value) in self.starting(&start) {
+            if let Some(of) = label_of(series, label) {
+                *sums.entry(of.to_owned()).or_default() += value;
+            }
+        }
+        sums.into_iter().collect()
     }
 
     /// The sum over a family with labels.
@@ -90,6 +94,7 @@ mod tests {
             "# HELP holdline_held Requests held now.\n# TYPE holdline_held gauge\nholdline_held 3\n\
              holdline_polls_total{answer=\"firm\"} 2\nholdline_polls_total{answer=\"pending\"} 40\n\
              holdline_polls_totally 9\nholdline_own_answers_total{outcome=\"in-doubt\",status=\"504\"} 1\n\
+             holdline_own_answers_total{outcome=\"in-progress\",status=\"504\"} 3\n\
              # EOF\n",
         );
         assert_eq!(scrape.find("holdline_held"), Some(3.0));
@@ -101,7 +106,7 @@ mod tests {
         );
         assert_eq!(
             scrape.family("holdline_own_answers_total", "status"),
-            [("504".to_owned(), 1.0)]
+            [("504".to_owned(), 4.0)]
         );
     }
 }

@@ -140,7 +140,7 @@ impl Service {
         let shared = &self.0;
         let stories = task::stories(&shared.flights, shared.journal.as_ref(), id).await;
         let mut response = if as_html {
-            self.document(task::page(id, &stories))
+            self.document(task::page(&shared.about.now(), id, &stories))
         } else {
             let json = serde_json::to_string(&stories).unwrap_or_default();
             content(StatusCode::OK, JSON, json)
@@ -155,7 +155,7 @@ impl Service {
 
     async fn page(&self) -> Response<Body> {
         let shared = &self.0;
-        let routes = Routes::drawn(shared.flights.schedules()).await;
+        let routes = Routes::drawn(shared.flights.sketches()).await;
         shared.flights.observe();
         let about = shared.about.now();
         let view = View {

@@ -1,6 +1,7 @@
 //! The tables of the page: who needs somebody, where the load is, and how the parts are.
 use std::collections::BTreeMap;
 
+use super::about::About;
 use super::figures::Seconds;
 use super::html::Html;
 use super::page::View;
@@ -23,6 +24,7 @@ struct Row<'a> {
     flight: &'a Flight,
     glance: &'a Glance,
     now: Moment,
+    about: &'a About,
 }
 
 const EXCHANGE: Column = Column {
@@ -93,10 +95,9 @@ const WHERE: Column = Column {
 
 const RESOLVE: Column = Column {
     name: "To settle it",
-    cell: |html, row| {
-        let id = row.flight.id();
-        let line = format!("holdline resolve {id} --as VERDICT --reason TEXT");
-        html.say("code", &[("class", &"command")], line);
+    cell: |html, row| match row.about.resolve(row.flight.id()) {
+        Some(line) => html.say("code", &[("class", &"command")], line),
+        None => html.text("Its client's repeat alone: there is no control socket."),
     },
 };
 
@@ -192,6 +193,7 @@ fn rows(html: &mut Html, view: &View<'_>, table: &Table) {
                     flight,
                     glance,
                     now: view.census.now,
+                    about: view.about,
                 };
                 html.plain("tr", |html| {
                     for column in table.columns {
@@ -205,7 +207,8 @@ fn rows(html: &mut Html, view: &View<'_>, table: &Table) {
     });
 }
 
-fn heading(html: &mut Html, names: impl Iterator<Item = &'static str>) {
+/// The names of a table's columns.
+pub(super) fn heading(html: &mut Html, names: impl Iterator<Item = &'static str>) {
     html.plain("thead", |html| {
         html.plain("tr", |html| {
             for name in names {
@@ -263,29 +266,38 @@ pub(super) fn routes(html: &mut Html, view: &View<'_>) {
             "In doubt",
             "Oldest running",
         ];
-        html.element("table", &[("class", &"numbers")], |html| {
-            heading(html, names.into_iter());
-            html.plain("tbody", |html| {
-                for ((gateway, route), tally) in &tallies {
-                    let oldest = tally
-                        .oldest
-                        .map(|at| view.census.now.since(at).as_secs_f64());
-                    let cells = [
-                        (*gateway).to_owned(),
-                        (*route).to_owned(),
-                        tally.running.to_string(),
-                        tally.clients.to_string(),
-                        tally.undelivered.to_string(),
-                        tally.in_doubt.to_string(),
-                        oldest.map_or_else(|| "–".to_owned(), |age| Seconds(age).to_string()),
-                    ];
-                    html.plain("tr", |html| {
-                        for (name, cell) in names.iter().zip(&cells) {
-                            html.say("td", &[("data-label", name)], cell);
-                        }
-                    });
-                }
-            });
+        let age = |at| Seconds(view.census.now.since(at).as_secs_f64()).to_string();
+        let rows = tallies.iter().map(|((gateway, route), tally)| {
+            [
+                (*gateway).to_owned(),
+                (*route).to_owned(),
+                tally.running.to_string(),
+                tally.clients.to_string(),
+                tally.undelivered.to_string(),
+                tally.in_doubt.to_string(),
+                tally.oldest.map_or_else(|| "–".to_owned(), age),
+            ]
+        });
+        numbers(html, names, rows);
+    });
+}
+
+/// A table of numbers under their names.
+pub(super) fn numbers<const COLUMNS: usize>(
+    html: &mut Html,
+    names: [&'static str; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) {
+    html.element("table", &[("class", &"numbers")], |html| {
+        heading(html, names.into_iter());
+        html.plain("tbody", |html| {
+            for cells in rows {
+                html.plain("tr", |html| {
+                    for (name, cell) in names.iter().zip(&cells) {
+                        html.say("td", &[("data-label", name)], cell);
+                    }
+                });
+            }
         });
     });
 }

@@ -2,9 +2,11 @@
 use http::HeaderMap;
 use http::header::ACCEPT;
 
+use super::about::About;
 use super::figures::Seconds;
 use super::html::Html;
 use super::page::document;
+use super::tables::heading;
 use crate::exchange::{Flights, Story, ToldStep};
 use crate::journal::Journal;
 use crate::telemetry::counted;
@@ -32,7 +34,7 @@ pub(super) fn wants_html(fields: &HeaderMap) -> bool {
 }
 
 /// The timeline.
-pub(super) fn page(id: &str, stories: &[Story]) -> String {
+pub(super) fn page(ours: &About, id: &str, stories: &[Story]) -> String {
     document("exchange · holdline", true, |html| {
         html.plain("header", |html| {
             html.plain("h1", |html| {
@@ -40,27 +42,34 @@ pub(super) fn page(id: &str, stories: &[Story]) -> String {
             });
         });
         if stories.is_empty() {
-            html.element("section", &[("class", &"card")], |html| nothing(html, id));
+            html.element("section", &[("class", &"card")], |html| {
+                nothing(html, ours, id);
+            });
         }
         for story in stories {
-            html.element("section", &[("class", &"card")], |html| about(html, story));
+            html.element("section", &[("class", &"card")], |html| {
+                about(html, ours, story);
+            });
             html.element("section", &[("class", &"card")], |html| steps(html, story));
         }
     })
 }
 
 /// Where else it may be asked for.
-fn nothing(html: &mut Html, id: &str) {
+fn nothing(html: &mut Html, ours: &About, id: &str) {
     html.say("h2", &[], "Not in memory");
     html.plain("p", |html| {
         html.text("No exchange that is under way, or ended a moment ago, has the id ");
         html.strangers(id);
-        html.text(". The journal may remember it: ");
-        html.say("code", &[("class", &"command")], "holdline explain ID");
+        html.text(".");
+        if let Some(line) = ours.command("explain ID") {
+            html.text(" The journal may remember it: ");
+            html.say("code", &[("class", &"command")], line);
+        }
     });
 }
 
-fn about(html: &mut Html, story: &Story) {
+fn about(html: &mut Html, ours: &About, story: &Story) {
     html.plain("h2", |html| {
         html.say("code", &[], &story.exchange);
         html.text(" ");
@@ -74,11 +83,11 @@ fn about(html: &mut Html, story: &Story) {
     if let Some(now) = &story.now {
         html.say("p", &[], now);
     }
-    if story.state == "in-doubt" {
+    if story.state == "in-doubt"
+        && let Some(line) = ours.resolve(&story.exchange)
+    {
         html.plain("p", |html| {
             html.text("Once you know what became of it: ");
-            let id = &story.exchange;
-            let line = format!("holdline resolve {id} --as VERDICT --reason TEXT");
             html.say("code", &[("class", &"command")], line);
             html.text(" with executed or not-executed as VERDICT.");
         });
@@ -111,13 +120,7 @@ fn about(html: &mut Html, story: &Story) {
 fn steps(html: &mut Html, story: &Story) {
     html.say("h2", &[], "What happened");
     html.element("table", &[("class", &"steps")], |html| {
-        html.plain("thead", |html| {
-            html.plain("tr", |html| {
-                for name in ["After", "What", "Why"] {
-                    html.say("th", &[("scope", &"col")], name);
-                }
-            });
-        });
+        heading(html, ["After", "What", "Why"].into_iter());
         html.plain("tbody", |html| {
             for told in &story.steps {
                 html.plain("tr", |html| step(html, told));

@@ -98,8 +98,7 @@ pub(super) fn listen(address: SocketAddr, key: &'static str) -> Result<TcpListen
 
 /// Binds the control socket, if there is to be one.
 pub(super) fn control_socket(config: &Config) -> Result<Option<Socket>, Error> {
-    let journal = (!config.journal.in_memory).then_some(config.journal.path.as_path());
-    let Some(path) = config.control.path(journal) else {
+    let Some(path) = config.control.path(config.journal.file()) else {
         return Ok(None);
     };
     match Socket::bind(&path) {

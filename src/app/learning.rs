@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::drain::Drain;
-use crate::journal::{Disk, beside};
+use crate::journal::{Disk, beside, fresh};
 use crate::polling::{self, KeptError, Schedules};
 use crate::protocol::Operation;
 use crate::telemetry::with_causes;
@@ -143,12 +143,7 @@ fn read(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Puts a whole file in the place of the one before.
 fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = beside(path, ".new");
-    match disk.remove(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let file = disk.create(&fresh)?;
+    let (fresh, file) = fresh(disk, path)?;
     file.write(0, bytes)?;
     file.sync()?;
     disk.rename(&fresh, path)?;
@@ -381,6 +376,6 @@ mod tests {
             }
             steps += 1;
         }
-        assert_eq!(steps, 6, "each step was the last once");
+        assert_eq!(steps, 7, "each step was the last once");
     }
 }

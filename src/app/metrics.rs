@@ -8,8 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::reloading::Reload;
-use crate::message::Budget;
+use super::reloading::{Reload, Reloadable};
+use crate::timing::Clock;
 use crate::{exchange, journal, listener, polling, proxy, upstream};
 
 /// The metrics of every room.
@@ -25,14 +25,16 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// The registry; the journal's are in it where there is one.
-    pub(super) fn registry(&self, bodies: Budget, journal: bool) -> Registry {
+    /// The registry, which reads some numbers when it is asked; the journal's are in it where there is
+    /// one.
+    pub(super) fn registry(&self, rooms: &Reloadable, clock: Clock, journal: bool) -> Registry {
         let mut registry = Registry::with_prefix("holdline");
         self.listener.register(&mut registry);
-        self.proxy.register(&mut registry, bodies);
+        self.proxy
+            .register(&mut registry, rooms.proxy.bodies.clone());
         self.exchange.register(&mut registry);
         self.upstream.register(&mut registry);
-        self.polling.register(&mut registry);
+        rooms.schedules.register(&mut registry, clock);
         self.reloads.register(&mut registry);
         if journal {
             self.journal.register(&mut registry);

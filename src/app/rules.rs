@@ -38,5 +38,21 @@ pub(super) fn about(config: &Config) -> admin::About {
         undelivered: config.exchange.undelivered,
         hold: config.proxy.hold,
         journal_bytes: config.journal.max_bytes,
+        place: place(config),
     }
+}
+
+/// The flag that leads `holdline resolve` here, wherever it is run. A path that a shell would take
+/// apart is not written out.
+fn place(config: &Config) -> Option<String> {
+    let journal = config.journal.file();
+    config.control.path(journal)?;
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "/._-".contains(it);
+    let beside = journal.filter(|_| config.control.socket.is_none());
+    let path = beside.and_then(|path| std::path::absolute(path).ok());
+    let path = path.and_then(|path| path.into_os_string().into_string().ok());
+    Some(match path.filter(|path| path.chars().all(is_plain)) {
+        Some(path) => format!("--journal {path}"),
+        None => "--config FILE".to_owned(),
+    })
 }

@@ -39,7 +39,7 @@ impl Stopping {
         let (running, at_rest) = self.flights.count();
         let held = self.held.held();
         tracing::info!(held, running, at_rest, timeout = ?timeout, "draining");
-        self.drain.begin(until);
+        self.drain.begin();
         self.flights.begin_drain(until);
         tokio::select! {
             () = self.nothing_runs() => {}
@@ -118,16 +118,12 @@ impl Stopping {
         self.clock.sleep_until(next).await;
     }
 
-    /// Lets go of flights, and says of how many. Without a journal they end with the process; whoever reads the log must
-    /// know which.
+    /// Lets go of flights, and says of how many. Without a journal they end with the process;
+    /// whoever reads the log must know which.
     fn let_go(&self, which: impl Fn(&Flight) -> bool) -> usize {
         let flights = self.flights.stop(which);
         let count = flights.len();
         if self.journal.is_some() {
-            if !flights.is_empty() {
-                let exchanges = flights.len();
-                tracing::info!(exchanges, "kept in the journal for their clients' repeats");
-            }
             return count;
         }
         for flight in flights {

@@ -141,9 +141,7 @@ impl App {
         let gateways: Vec<_> = sites.values().flatten().map(gateway_of).collect();
         let flights = rooms.flights.clone();
         let recovered = flights.recover(keeping.past, &gateways);
-        if recovered != Recovered::default() {
-            tracing::info!(?recovered, "exchanges of before the start");
-        }
+        tell_recovered(recovered);
         let journal = keeping.journal.as_ref().map(|(journal, _)| journal.clone());
         let accepting = admin::Listeners::default();
         let service = ground.operators_service(&rooms, journal.clone(), accepting.clone());
@@ -267,7 +265,7 @@ impl App {
         if let Some(learning) = learning {
             learning.close(clock).await;
         }
-        last.begin(clock.now());
+        last.begin();
         last.end();
         if is_written { ending } else { Ending::Owing }
     }
@@ -321,7 +319,7 @@ impl Ground<'_> {
 
     /// What polling learned before, and where it is kept from now on.
     fn learning(&self, rooms: &Reloadable) -> Option<Learning> {
-        let journal = (!self.config.journal.in_memory).then_some(&self.config.journal.path)?;
+        let journal = self.config.journal.file()?;
         let schedules = rooms.schedules.clone();
         let learning = Learning::beside(Arc::new(SystemDisk), journal, schedules);
         let gateways = &self.config.gateways;
@@ -352,9 +350,7 @@ impl Ground<'_> {
         listeners: admin::Listeners,
     ) -> admin::Service {
         admin::Service::new(admin::Parts {
-            registry: self
-                .metrics
-                .registry(rooms.proxy.bodies.clone(), journal.is_some()),
+            registry: self.metrics.registry(rooms, self.clock, journal.is_some()),
             flights: rooms.flights.clone(),
             clock: self.clock,
             drain: self.drain.clone(),
@@ -363,6 +359,26 @@ impl Ground<'_> {
             about: rooms.about.clone(),
         })
     }
+}
+
+/// Tells what an earlier process left, if it left anything.
+fn tell_recovered(recovered: Recovered) {
+    if recovered == Recovered::default() {
+        return;
+    }
+    let Recovered {
+        waiting,
+        undelivered,
+        in_doubt,
+        facts,
+    } = recovered;
+    tracing::info!(
+        waiting,
+        undelivered,
+        in_doubt,
+        facts,
+        "took over the exchanges of an earlier process"
+    );
 }
 
 /// Returns once the process is to stop, and why.

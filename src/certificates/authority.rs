@@ -263,6 +263,7 @@ fn since_epoch(now: SystemTime) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Phase;
     use super::*;
 
     fn now() -> SystemTime {
@@ -284,7 +285,7 @@ mod tests {
             let signed = authority.sign(&ours, now()).unwrap();
             let der = CertificateDer::from_pem_slice(signed.certificate.as_bytes()).unwrap();
             let validity = Validity::of(&der).unwrap();
-            assert!(!validity.is_yet_to_come(now()));
+            assert_eq!(validity.phase(now()), Phase::Valid);
             assert_eq!(validity.left(now()), LEAF.checked_sub(SKEW));
             for other in ["bank.example", "10.0.0.1", "fe80::1"] {
                 let refused = authority.sign(&hosts(&[other]), now()).err().unwrap();

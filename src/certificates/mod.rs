@@ -15,4 +15,4 @@ pub use file::read;
 pub use issuers::issuers;
 pub use pair::{PairFiles, is_for};
 pub use provider::provider;
-pub use validity::Validity;
+pub use validity::{Phase, Validity};

@@ -6,6 +6,23 @@ use jiff::Timestamp;
 
 use super::der::{GENERALIZED_TIME, INTEGER, SEQUENCE, UTC_TIME, VERSION, element};
 
+/// From when on the end of a certificate is told: later than tools that renew do so by themselves,
+/// early enough to find out why they did not.
+const SOON: Duration = Duration::from_hours(14 * 24);
+
+/// How a certificate stands at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its span has not begun.
+    Early,
+    /// Nothing is to be told of it.
+    Valid,
+    /// It is still valid, or soon will be, and not for long.
+    EndsSoon,
+    /// Its span is over.
+    Expired,
+}
+
 /// The span in which a certificate is valid, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
@@ -31,14 +48,19 @@ impl Validity {
         Some(Self { from, until })
     }
 
-    /// How long it is still valid at `now`; `None` if it has expired.
-    pub fn left(&self, now: SystemTime) -> Option<Duration> {
-        SystemTime::from(self.until).duration_since(now).ok()
+    /// How it stands at `now`.
+    pub fn phase(&self, now: SystemTime) -> Phase {
+        match self.left(now) {
+            None => Phase::Expired,
+            Some(left) if left < SOON => Phase::EndsSoon,
+            Some(_) if now < SystemTime::from(self.from) => Phase::Early,
+            Some(_) => Phase::Valid,
+        }
     }
 
-    /// True if `now` is before it.
-    pub fn is_yet_to_come(&self, now: SystemTime) -> bool {
-        now < SystemTime::from(self.from)
+    /// How long it is still valid at `now`; `None` if it has expired.
+    pub(super) fn left(&self, now: SystemTime) -> Option<Duration> {
+        SystemTime::from(self.until).duration_since(now).ok()
     }
 
     /// `notAfter` in seconds since 1970.
@@ -107,8 +129,15 @@ mod tests {
     fn what_is_left_is_told_by_the_time_of_day() {
         let validity = Validity::of(&certificate(2020, 2030)).unwrap();
         let at = |text: &str| SystemTime::from(text.parse::<Timestamp>().unwrap());
-        assert!(validity.is_yet_to_come(at("2019-12-31T00:00:00Z")));
-        assert!(!validity.is_yet_to_come(at("2020-01-02T00:00:00Z")));
+        for (time, phase) in [
+            ("2020-01-01T23:59:59Z", Phase::Early),
+            ("2020-01-02T00:00:00Z", Phase::Valid),
+            ("2030-12-17T00:00:00Z", Phase::Valid),
+            ("2030-12-17T00:00:01Z", Phase::EndsSoon),
+            ("2030-12-31T00:00:01Z", Phase::Expired),
+        ] {
+            assert_eq!(validity.phase(at(time)), phase, "{time}");
+        }
         let day = Some(Duration::from_hours(24));
         assert_eq!(validity.left(at("2030-12-30T00:00:00Z")), day);
         assert_eq!(validity.left(at("2031-01-01T00:00:00Z")), None);

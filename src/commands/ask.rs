@@ -1,6 +1,6 @@
 //! Whom the commands about exchanges ask: the running holdline, or the file that nobody holds.
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,14 +30,6 @@ pub struct Place {
 /// Takes one line of an answer.
 pub(super) type Print<'a> = dyn FnMut(Line) -> io::Result<()> + 'a;
 
-/// Why nothing is known of a log.
-const NOBODY: &str =
-    "no holdline listens at the control socket: log.level counts from its next start on";
-
-/// Why nothing is known of polls.
-const NOBODY_POLLS: &str =
-    "no holdline listens at the control socket: only a running one tells how it polls";
-
 /// Lines of an answer that are ready before the one that is printed.
 const AN_ANSWER: usize = 8;
 
@@ -54,7 +46,10 @@ pub(super) async fn ask(
     };
     let told = match Client::ask(&socket, &question).await {
         Ok(mut client) => hear(&mut client, print).await,
-        Err(ClientError::Nobody) => on_file(&journal, question, print).await,
+        Err(ClientError::Nobody) => {
+            let nobody = place.nobody(&socket);
+            on_file(&journal, &nobody, question, print).await
+        }
         Err(error) => Ok(Err(with_causes(&error))),
     };
     match told {
@@ -88,17 +83,26 @@ impl Place {
         if let Some(path) = &self.journal {
             (journal.path, journal.in_memory) = (path.clone(), false);
         }
-        let kept = (!journal.in_memory).then_some(journal.path.as_path());
         // A journal that is named is asked for at its own socket, whatever the environment says.
         let control = if self.journal.is_some() {
             control::Config::default()
         } else {
             config.control
         };
-        let socket = control.path(kept).ok_or(
+        let socket = control.path(journal.file()).ok_or(
             "this configuration keeps nothing on disk and has no control socket: nothing can be asked",
         )?;
         Ok((journal, socket))
+    }
+
+    /// Says that nobody listens, and how to ask another one if none was named.
+    fn nobody(&self, socket: &Path) -> String {
+        let hint = match (&self.config, &self.journal) {
+            (None, None) => " (--config names the file of another one)",
+            (Some(_), _) | (_, Some(_)) => "",
+        };
+        let socket = socket.display();
+        format!("no holdline listens at the control socket {socket}{hint}")
     }
 }
 
@@ -118,25 +122,25 @@ async fn hear(client: &mut Client, print: &mut Print<'_>) -> io::Result<Result<(
 /// starts on it.
 async fn on_file(
     config: &journal::Config,
+    nobody: &str,
     question: Ask,
     print: &mut Print<'_>,
 ) -> io::Result<Result<(), String>> {
+    let why = |words: &str| Ok(Err(format!("{nobody}{words}")));
     let is_read = match question {
-        Ask::Log { .. } => return Ok(Err(NOBODY.to_owned())),
-        Ask::Polling { .. } => return Ok(Err(NOBODY_POLLS.to_owned())),
+        Ask::Log { .. } => return why(": log.level counts from its next start on"),
+        Ask::Polling { .. } => return why(": only a running one tells how it polls"),
         Ask::List { .. } | Ask::Show { .. } | Ask::Explain { .. } | Ask::Verify => true,
         Ask::Resolve { .. } => false,
     };
     if config.in_memory {
-        let nothing = "this configuration keeps nothing on disk, and no holdline listens at its control socket";
-        return Ok(Err(nothing.to_owned()));
+        return why(", and this configuration keeps nothing on disk");
     }
     if !config.path.exists() {
         let path = config.path.display();
-        return Ok(Err(format!(
-            "there is no journal at {path}, and no holdline that holds one; with --in-memory \
-             nothing is kept"
-        )));
+        return why(&format!(
+            ", and there is no journal at {path}; with --in-memory nothing is kept"
+        ));
     }
     keep_panics_of_redb_quiet();
     if is_read {

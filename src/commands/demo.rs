@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::{Exit, run};
-use crate::app::{App, Ending};
+use crate::app::App;
 use crate::config::{self, Flags, Resolved, Span};
 use crate::drain::Drain;
 use crate::process::{Notifier, Signals};
@@ -65,14 +65,10 @@ pub async fn run(
     // No file was read, so nothing else can be read again.
     let read = move || Ok(resolved.clone());
     let ending = run::serve(app, signals, &Notifier::default(), read).await;
-    drain.begin(clock.now());
+    drain.begin();
     drain.end();
     drain.finished().await;
-    Ok(match ending {
-        Ending::AsTold => Exit::Success,
-        Ending::Fallen => Exit::Failure,
-        Ending::Owing => Exit::Owing,
-    })
+    Ok(ending.into())
 }
 
 /// holdline as its defaults are, before the simulated gateway.

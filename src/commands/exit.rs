@@ -1,6 +1,8 @@
 //! The exit codes, as `sysexits.h` names them where it does.
 use std::process::ExitCode;
 
+use crate::app::Ending;
+
 /// How a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -14,6 +16,16 @@ pub enum Exit {
     Owing,
     /// 78 (`EX_CONFIG`): the configuration is wrong.
     Config,
+}
+
+impl From<Ending> for Exit {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::AsTold => Self::Success,
+            Ending::Fallen => Self::Failure,
+            Ending::Owing => Self::Owing,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

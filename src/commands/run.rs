@@ -41,11 +41,7 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
         Ok(app) => {
             let source = source.clone();
             let read = move || Ok(fitted(source.read()?, descriptors));
-            Ok(match serve(app, signals, &notifier, read).await {
-                Ending::AsTold => Exit::Success,
-                Ending::Fallen => Exit::Failure,
-                Ending::Owing => Exit::Owing,
-            })
+            Ok(serve(app, signals, &notifier, read).await.into())
         }
         Err(error) => {
             tracing::error!(error = telemetry::with_causes(&error), "failed to start");

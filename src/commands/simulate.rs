@@ -156,7 +156,7 @@ pub async fn run(args: &Args, out: &mut impl Write) -> std::io::Result<Exit> {
         () = gateway.serve(listener, drain.clone()) => {}
         () = signalled(&mut interrupt, &mut terminate) => {}
     }
-    drain.begin(clock.now() + LAST_ANSWERS);
+    drain.begin();
     tokio::select! {
         () = drain.finished() => {}
         () = clock.sleep_until(clock.now() + LAST_ANSWERS) => drain.end(),

@@ -3,7 +3,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rustls::pki_types::ServerName;
 use rustls::sign::CertifiedKey;
@@ -14,7 +14,7 @@ use super::kind::{Choice, Kind, Problem, parse, text};
 use super::reader::fault;
 use super::resolve::Resolved;
 use super::tree::Value;
-use crate::certificates::{FileError, PairFiles, Reason, Validity, is_for, issuers};
+use crate::certificates::{FileError, PairFiles, Phase, Reason, Validity, is_for, issuers};
 use crate::listener::{Clients, Tls};
 use crate::telemetry::{Capped, counted};
 use crate::timing::wall_clock;
@@ -24,13 +24,11 @@ pub(super) const CLIENTS: Choice<bool> = Choice(&[("required", true), ("optional
 
 /// What everybody may do with a file.
 const EVERYBODY: u32 = 0o007;
-/// From when on the end of a certificate is told, as while it is served.
-const SOON: Duration = Duration::from_hours(14 * 24);
 
 /// Reads what the gateway's listener shows and asks for; faults leave none.
-pub(super) fn listener(keys: &mut Keys<'_>, directory: Option<&Path>) -> Option<Tls> {
-    let pairs = pairs(keys, ["tls_certificate", "tls_key"], directory);
-    let issuers = keys.file("tls_client_ca", directory);
+pub(super) fn listener(keys: &mut Keys<'_>) -> Option<Tls> {
+    let pairs = pairs(keys);
+    let issuers = keys.file("tls_client_ca");
     let required = match keys.written("tls_clients", |value| CLIENTS.read(value)) {
         Some(false) if issuers.is_none() => {
             let problem = Problem::new("needs tls_client_ca", "write whose certificates count");
@@ -55,9 +53,9 @@ pub(super) fn listener(keys: &mut Keys<'_>, directory: Option<&Path>) -> Option<
 }
 
 /// Reads what we show to the gateway.
-pub(super) fn client(keys: &mut Keys<'_>, directory: Option<&Path>) -> Option<PairFiles> {
+pub(super) fn client(keys: &mut Keys<'_>) -> Option<PairFiles> {
     let names = ["client_certificate", "client_key"];
-    let [certificate, key] = names.map(|name| keys.file(name, directory));
+    let [certificate, key] = names.map(|name| keys.file(name));
     match (certificate, key) {
         (Some(certificate), Some(key)) => Some(PairFiles { certificate, key }),
         (None, None) => None,
@@ -91,17 +89,21 @@ pub(super) fn server_name(value: &Value) -> Result<Option<Host>, Problem> {
     }
 }
 
-fn pairs(keys: &mut Keys<'_>, names: [&str; 2], directory: Option<&Path>) -> Vec<PairFiles> {
-    let [certificates, private] = names.map(|name| keys.files(name, directory));
-    if certificates.len() != private.len() {
-        let text = format!(
-            "has {} for {}",
-            counted(private.len(), "file"),
-            counted(certificates.len(), "certificate")
-        );
+fn pairs(keys: &mut Keys<'_>) -> Vec<PairFiles> {
+    let certificates = keys.files("tls_certificate");
+    let private = keys.files("tls_key");
+    let fault = match (certificates.len(), private.len()) {
+        (some, as_many) if some == as_many => None,
+        (_, 0) => Some(("tls_certificate", "needs tls_key".to_owned())),
+        (0, _) => Some(("tls_key", "needs tls_certificate".to_owned())),
+        (some, other) => {
+            let (files, some) = (counted(other, "file"), counted(some, "certificate"));
+            Some(("tls_key", format!("has {files} for {some}")))
+        }
+    };
+    if let Some((key, text)) = fault {
         let hint = "write one key for each of tls_certificate, in the same order";
-        let told = names.into_iter().rev().find(|name| keys.is_written(name));
-        keys.fault(told.unwrap_or("tls_key"), Problem::new(text, hint));
+        keys.fault(key, Problem::new(text, hint));
         return Vec::new();
     }
     let pairs = certificates.into_iter().zip(private);
@@ -213,20 +215,13 @@ impl Inspection<'_> {
     fn validity(&mut self, key: &str, file: &Path, validity: Validity, consequence: &str) {
         let Validity { from, until } = validity;
         let file = shown(file);
-        match validity.left(self.now) {
-            None => self.warn(
-                key,
-                format!("{file} has expired on {until}: {consequence}."),
-            ),
-            Some(left) if left < SOON => self.warn(key, format!("{file} expires on {until}.")),
-            Some(_) if validity.is_yet_to_come(self.now) => {
-                self.warn(
-                    key,
-                    format!("{file} is not valid before {from}: {consequence}."),
-                );
-            }
-            Some(_) => {}
-        }
+        let text = match validity.phase(self.now) {
+            Phase::Expired => format!("{file} has expired on {until}: {consequence}."),
+            Phase::EndsSoon => format!("{file} expires on {until}."),
+            Phase::Early => format!("{file} is not valid before {from}: {consequence}."),
+            Phase::Valid => return,
+        };
+        self.warn(key, text);
     }
 
     /// Tells the hosts of the gateway that no certificate is for, and a name that leads back here.

@@ -17,33 +17,28 @@ use crate::polling::ScheduleKind;
 pub(super) fn faults(config: &Config, reader: &mut Reader) {
     let hold = ("hold.timeout", Span(config.proxy.hold));
     let interval = ("polling.interval", Span(config.polling.interval));
+    let shortest = ("polling.min_interval", Span(config.polling.min_interval));
     let start = ("submit.start", Span(config.exchange.submit_start));
-    // A learned plan does not begin with the interval: it polls before any hold ends.
-    if config.polling.schedule != ScheduleKind::Learned {
-        ordered(
-            reader,
-            interval,
-            hold,
-            "every hold would end before its first poll",
-        );
-        ordered(
-            reader,
-            interval,
-            ("polling.max_interval", Span(config.polling.max_interval)),
-            "the first wait would be over the longest one",
-        );
-    }
+    let longest = ("polling.max_interval", Span(config.polling.max_interval));
+    // What bounds the first wait: a learned plan does not begin with the interval.
+    let (first, reason) = match config.polling.schedule {
+        ScheduleKind::Fixed | ScheduleKind::Exponential => {
+            (interval, "the first wait would be over the longest one")
+        }
+        ScheduleKind::Learned => (shortest, "the shortest wait would be over the longest one"),
+    };
+    ordered(
+        reader,
+        first,
+        hold,
+        "every hold would end before its first poll",
+    );
+    ordered(reader, first, longest, reason);
     ordered(
         reader,
         start,
         hold,
         "a client may pay in another way once its hold ended, and a submit must not follow it",
-    );
-    ordered(
-        reader,
-        ("polling.min_interval", Span(config.polling.min_interval)),
-        ("polling.max_interval", Span(config.polling.max_interval)),
-        "the shortest wait would be over the longest one",
     );
     ordered(
         reader,
@@ -128,6 +123,7 @@ pub(super) fn warnings(config: &Config, places: &Places) -> Vec<Warning> {
         "metrics and what runs can be read",
     );
     found.resubmits(config);
+    found.polling(config);
     found.spans(config);
     found.limits(config);
     found.warnings
@@ -222,6 +218,23 @@ impl Found<'_> {
                 Span(interval)
             );
             self.tell("polling.unknown_grace", text);
+        }
+    }
+
+    /// What only one of the schedules goes by, where another is in force.
+    fn polling(&mut self, config: &Config) {
+        let schedule = match config.polling.schedule {
+            ScheduleKind::Fixed => "fixed",
+            ScheduleKind::Exponential => "exponential",
+            ScheduleKind::Learned => return,
+        };
+        for key in ["polling.price", "polling.min_interval"] {
+            if self.places.contains_key(key) {
+                let text = format!(
+                    "Only the learned schedule goes by it, and \"{schedule}\" is in force: this is not used."
+                );
+                self.tell(key, text);
+            }
         }
     }
 

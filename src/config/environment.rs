@@ -67,7 +67,6 @@ impl Variable {
             hint: None,
         })?;
         let (table, key) = match self.path.as_slice() {
-            [section, key] if section == "gateway" => (only_gateway(root, place)?, key),
             [section, index, key] if section == "gateway" => (gateway(root, index, place)?, key),
             [section, key] if !section.is_empty() && !key.is_empty() => {
                 (section_table(root, section, place)?, key)
@@ -99,12 +98,15 @@ impl Variable {
     }
 }
 
-/// The table of a section, which is made if there is none.
+/// The table of a section, or of the only gateway; it is made if there is none.
 pub(super) fn section_table<'a>(
     root: &'a mut Table,
     name: &str,
     place: &Place,
 ) -> Result<&'a mut Table, Problem> {
+    if name == "gateway" {
+        return only_gateway(root, place);
+    }
     let node = root.entry(name.to_owned()).or_insert_with(|| Node {
         place: place.clone(),
         value: Value::Table(Table::new()),
@@ -140,10 +142,7 @@ fn is_service_link(rest: &str) -> bool {
 }
 
 /// The table of the only gateway, which is made if there is none.
-pub(super) fn only_gateway<'a>(
-    root: &'a mut Table,
-    place: &Place,
-) -> Result<&'a mut Table, Problem> {
+fn only_gateway<'a>(root: &'a mut Table, place: &Place) -> Result<&'a mut Table, Problem> {
     let gateways = gateways(root, place)?;
     match gateways.len() {
         0 | 1 => nth(gateways, 0, place),

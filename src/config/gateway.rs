@@ -179,6 +179,7 @@ impl Draft {
             place: node.place,
             index,
             count,
+            directory,
         };
         let name = keys.name();
         let listen = keys.required("listen", |value| Address.read(value));
@@ -186,10 +187,10 @@ impl Draft {
         let insecure = keys.optional("insecure", |value| Switch.read(value));
         let origin = keys.origin(name.as_deref(), insecure.unwrap_or(true));
         let address = keys.optional("upstream_address", read_reach);
-        let ca_file = keys.file("ca_file", directory);
-        let client = certificates::client(&mut keys, directory);
+        let ca_file = keys.file("ca_file");
+        let client = certificates::client(&mut keys);
         let server_name = keys.optional("server_name", certificates::server_name);
-        let tls = certificates::listener(&mut keys, directory);
+        let tls = certificates::listener(&mut keys);
         keys.finish();
         Some(Self {
             place: keys.place,
@@ -231,6 +232,8 @@ pub(super) struct Keys<'a> {
     place: Place,
     index: usize,
     count: usize,
+    /// What the paths of the file are relative to.
+    directory: Option<&'a Path>,
 }
 
 impl Keys<'_> {
@@ -321,32 +324,25 @@ impl Keys<'_> {
     }
 
     /// The path of a key.
-    pub(super) fn file(&mut self, key: &str, directory: Option<&Path>) -> Option<PathBuf> {
+    pub(super) fn file(&mut self, key: &str) -> Option<PathBuf> {
         let file = self.optional(key, |value| FilePath.read(value)).flatten()?;
-        Some(self.located(key, directory, file))
+        Some(self.located(key, file))
     }
 
     /// The paths of a key.
-    pub(super) fn files(&mut self, key: &str, directory: Option<&Path>) -> Vec<PathBuf> {
+    pub(super) fn files(&mut self, key: &str) -> Vec<PathBuf> {
         let files = self.optional(key, |value| FilePaths.read(value));
         let files = files.unwrap_or_default().into_iter();
-        files
-            .map(|file| self.located(key, directory, file))
-            .collect()
+        files.map(|file| self.located(key, file)).collect()
     }
 
     /// Paths that the file writes start at its directory.
-    fn located(&self, key: &str, directory: Option<&Path>, file: PathBuf) -> PathBuf {
+    fn located(&self, key: &str, file: PathBuf) -> PathBuf {
         let place = self.reader.places.get(&self.path(key));
-        match directory {
+        match self.directory {
             Some(directory) if matches!(place, Some(Place::Line(..))) => directory.join(file),
             _ => file,
         }
-    }
-
-    /// True if the key was written and read.
-    pub(super) fn is_written(&self, key: &str) -> bool {
-        self.reader.places.contains_key(&self.path(key))
     }
 
     /// Adds a fault where the key stands, or where its gateway begins.

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::kind::{
-    Address, Choice, FilePath, KeyField, Kind, Level, OwnFile, Switch, Within, bytes, count,
+    Address, Bytes, Choice, Count, FilePath, KeyField, Kind, Level, OwnFile, Switch, Within,
 };
 use super::price::PollPrice;
 use super::resolve::Config;
+use crate::journal;
 use crate::polling::ScheduleKind;
 use crate::protocol::{Disposition, Operation};
 use crate::proxy;
@@ -23,6 +24,15 @@ pub(super) trait Visitor {
         slot: &mut K::Value,
         kind: &K,
     );
+}
+
+/// A section, and who walks over its keys.
+struct Section<'a, V>(&'static str, &'a mut V);
+
+impl<V: Visitor> Section<'_, V> {
+    fn key<K: Kind>(&mut self, name: &'static str, slot: &mut K::Value, kind: &K) {
+        self.1.key(self.0, name, slot, kind);
+    }
 }
 
 const DISPOSITIONS: Choice<Disposition> = Choice(&[
@@ -55,259 +65,137 @@ const MILLION: usize = 1_000_000;
 
 /// Walks over every key of every section, in the order in which they are shown.
 pub(super) fn visit(config: &mut Config, visitor: &mut impl Visitor) {
-    routes(config, visitor);
-    hold(config, visitor);
-    submit(config, visitor);
-    upstream(config, visitor);
-    polling(config, visitor);
-    coalesce(config, visitor);
-    cache(config, visitor);
-    journal(config, visitor);
-    limits(config, visitor);
-    listener(config, visitor);
-    admin(config, visitor);
-    control(config, visitor);
-    log(config, visitor);
-    drain(config, visitor);
+    routes(config, &mut Section("routes", visitor));
+    hold(config, &mut Section("hold", visitor));
+    submit(config, &mut Section("submit", visitor));
+    upstream(config, &mut Section("upstream", visitor));
+    polling(config, &mut Section("polling", visitor));
+    coalesce(config, &mut Section("coalesce", visitor));
+    cache(config, &mut Section("cache", visitor));
+    journal(config, &mut Section("journal", visitor));
+    limits(config, &mut Section("limits", visitor));
+    listener(config, &mut Section("listener", visitor));
+    admin(config, &mut Section("admin", visitor));
+    control(config, &mut Section("control", visitor));
+    log(config, &mut Section("log", visitor));
+    drain(config, &mut Section("drain", visitor));
 }
 
-fn routes(config: &mut Config, visitor: &mut impl Visitor) {
+fn routes(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
     for operation in Operation::ALL {
         let mut disposition = config.proxy.routes.disposition(operation);
-        visitor.key("routes", operation.name(), &mut disposition, &DISPOSITIONS);
+        section.key(operation.name(), &mut disposition, &DISPOSITIONS);
         config.proxy.routes.set(operation, disposition);
     }
 }
 
-fn hold(config: &mut Config, visitor: &mut impl Visitor) {
-    visitor.key(
-        "hold",
-        "timeout",
-        &mut config.proxy.hold,
-        &Within(SECOND, DAY),
-    );
+fn hold(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
+    section.key("timeout", &mut config.proxy.hold, &Within(SECOND, DAY));
 }
 
-fn submit(config: &mut Config, visitor: &mut impl Visitor) {
+fn submit(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
     let exchange = &mut config.exchange;
-    let section = "submit";
-    visitor.key(
-        section,
-        "start",
-        &mut exchange.submit_start,
-        &Within(STEP, 5 * MINUTE),
-    );
-    visitor.key(
-        section,
-        "timeout",
-        &mut exchange.submit_timeout,
-        &Within(STEP, HOUR),
-    );
-    visitor.key(section, "resubmits", &mut exchange.resubmits, &count(0, 10));
+    let start = Within(STEP, 5 * MINUTE);
+    section.key("start", &mut exchange.submit_start, &start);
+    section.key("timeout", &mut exchange.submit_timeout, &Within(STEP, HOUR));
+    section.key("resubmits", &mut exchange.resubmits, &Count(0, 10));
 }
 
-fn upstream(config: &mut Config, visitor: &mut impl Visitor) {
+fn upstream(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
     let upstream = &mut config.upstream;
-    let (section, step) = ("upstream", Within(STEP, 5 * MINUTE));
-    visitor.key(
-        section,
-        "connect_timeout",
-        &mut upstream.connect_timeout,
-        &step,
-    );
-    visitor.key(
-        section,
-        "handshake_timeout",
-        &mut upstream.handshake_timeout,
-        &step,
-    );
-    visitor.key(
-        section,
-        "fail_fast",
-        &mut upstream.fail_fast,
-        &Within(SECOND, DAY),
-    );
-    visitor.key(
-        section,
-        "answer_timeout",
-        &mut upstream.answer_timeout,
-        &step,
-    );
-    visitor.key(
-        section,
-        "idle_timeout",
-        &mut upstream.idle_timeout,
-        &Within(STEP, HOUR),
-    );
-    visitor.key(
-        section,
-        "connections",
-        &mut upstream.connections,
-        &count(1, 65_535),
-    );
+    let step = Within(STEP, 5 * MINUTE);
+    section.key("connect_timeout", &mut upstream.connect_timeout, &step);
+    section.key("handshake_timeout", &mut upstream.handshake_timeout, &step);
+    section.key("fail_fast", &mut upstream.fail_fast, &Within(SECOND, DAY));
+    section.key("answer_timeout", &mut upstream.answer_timeout, &step);
+    let idle = Within(STEP, HOUR);
+    section.key("idle_timeout", &mut upstream.idle_timeout, &idle);
+    section.key("connections", &mut upstream.connections, &Count(1, 65_535));
 }
 
-fn polling(config: &mut Config, visitor: &mut impl Visitor) {
+fn polling(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
     let polling = &mut config.polling;
     // Wake-ups are gathered on a grid: a shorter interval would not be a shorter wait.
-    let (section, wait) = ("polling", Within(GRID, HOUR));
-    visitor.key(section, "schedule", &mut polling.schedule, &SCHEDULES);
-    visitor.key(section, "interval", &mut polling.interval, &wait);
-    visitor.key(section, "max_interval", &mut polling.max_interval, &wait);
+    let wait = Within(GRID, HOUR);
+    section.key("schedule", &mut polling.schedule, &SCHEDULES);
+    section.key("interval", &mut polling.interval, &wait);
+    section.key("max_interval", &mut polling.max_interval, &wait);
     let price = PollPrice(Within(Duration::from_millis(1), MINUTE));
-    visitor.key(section, "price", &mut polling.price, &price);
-    visitor.key(section, "min_interval", &mut polling.min_interval, &wait);
+    section.key("price", &mut polling.price, &price);
+    section.key("min_interval", &mut polling.min_interval, &wait);
     let rate = &mut polling.max_per_second;
-    visitor.key(section, "max_per_second", rate, &count(0, 1_000_000));
+    section.key("max_per_second", rate, &Count(0, 1_000_000));
     let grace = Within(Duration::ZERO, HOUR);
-    visitor.key(section, "unknown_grace", &mut polling.unknown_grace, &grace);
+    section.key("unknown_grace", &mut polling.unknown_grace, &grace);
 }
 
-fn coalesce(config: &mut Config, visitor: &mut impl Visitor) {
-    let section = "coalesce";
-    visitor.key(
-        section,
-        "quiet",
-        &mut config.listener.quiet,
-        &Within(STEP, MINUTE),
-    );
-    visitor.key(
-        section,
-        "reclaim",
-        &mut config.exchange.reclaim,
-        &Within(SECOND, YEAR),
-    );
-    visitor.key(section, "key_field", &mut config.proxy.key_field, &KeyField);
+fn coalesce(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
+    section.key("quiet", &mut config.listener.quiet, &Within(STEP, MINUTE));
+    let reclaim = Within(SECOND, YEAR);
+    section.key("reclaim", &mut config.exchange.reclaim, &reclaim);
+    section.key("key_field", &mut config.proxy.key_field, &KeyField);
 }
 
-fn cache(config: &mut Config, visitor: &mut impl Visitor) {
+fn cache(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
     let results = &mut config.results;
-    visitor.key(
-        "cache",
-        "retention",
-        &mut results.retention,
-        &Within(DAY, YEAR),
-    );
-    let weight = bytes(1 << 20, 1 << 40);
-    visitor.key("cache", "max_bytes", &mut results.max_bytes, &weight);
+    section.key("retention", &mut results.retention, &Within(DAY, YEAR));
+    let weight = Bytes(1 << 20, 1 << 40);
+    section.key("max_bytes", &mut results.max_bytes, &weight);
 }
 
-fn journal(config: &mut Config, visitor: &mut impl Visitor) {
-    let (section, journal) = ("journal", &mut config.journal);
-    visitor.key(section, "in_memory", &mut journal.in_memory, &Switch);
-    visitor.key(section, "path", &mut journal.path, &OwnFile);
-    let size = bytes(16 << 20, 1 << 40);
-    visitor.key(section, "max_bytes", &mut journal.max_bytes, &size);
+fn journal(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
+    let journal = &mut config.journal;
+    section.key("in_memory", &mut journal.in_memory, &Switch);
+    section.key("path", &mut journal.path, &OwnFile);
+    let size = Bytes(journal::Config::LEAST_MAX_BYTES, 1 << 40);
+    section.key("max_bytes", &mut journal.max_bytes, &size);
 }
 
-fn limits(config: &mut Config, visitor: &mut impl Visitor) {
-    let (section, many) = ("limits", count(1, MILLION));
-    visitor.key(
-        section,
-        "connections",
-        &mut config.listener.connections,
-        &many,
-    );
-    visitor.key(section, "held", &mut config.proxy.held, &many);
+fn limits(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
+    let many = Count(1, MILLION);
+    section.key("connections", &mut config.listener.connections, &many);
+    section.key("held", &mut config.proxy.held, &many);
     let exchange = &mut config.exchange;
-    visitor.key(section, "running", &mut exchange.running, &many);
-    visitor.key(section, "undelivered", &mut exchange.undelivered, &many);
-    visitor.key(section, "per_owner", &mut exchange.per_owner, &many);
-    visitor.key(
-        section,
-        "facts",
-        &mut exchange.facts,
-        &count(1, 100 * MILLION),
-    );
-    visitor.key(
-        section,
-        "body",
-        &mut config.proxy.max_body,
-        &bytes(KIB, proxy::Config::LARGEST_BODY),
-    );
-    visitor.key(
-        section,
-        "bodies",
-        &mut config.proxy.bodies,
-        &bytes(MIB, 1024 * 1024 * MIB),
-    );
-    visitor.key(
-        section,
-        "answer",
-        &mut config.upstream.max_answer,
-        &bytes(KIB, 256 * MIB),
-    );
-    visitor.key(
-        section,
-        "fields",
-        &mut config.listener.max_fields,
-        &count(10, 1_000),
-    );
-    visitor.key(
-        section,
-        "answers",
-        &mut config.exchange.answers,
-        &bytes(MIB, 1024 * 1024 * MIB),
-    );
+    section.key("running", &mut exchange.running, &many);
+    section.key("undelivered", &mut exchange.undelivered, &many);
+    section.key("per_owner", &mut exchange.per_owner, &many);
+    section.key("facts", &mut exchange.facts, &Count(1, 100 * MILLION));
+    let body = Bytes(KIB, proxy::Config::LARGEST_BODY);
+    section.key("body", &mut config.proxy.max_body, &body);
+    let all = Bytes(MIB, 1024 * 1024 * MIB);
+    section.key("bodies", &mut config.proxy.bodies, &all);
+    let answer = Bytes(KIB, 256 * MIB);
+    section.key("answer", &mut config.upstream.max_answer, &answer);
+    section.key("answers", &mut config.exchange.answers, &all);
+    section.key("fields", &mut config.listener.max_fields, &Count(10, 1_000));
     // hyper reads heads into a buffer of no less than 8 KiB.
-    let head = bytes(8 * KIB, MIB);
-    visitor.key(
-        section,
-        "fields_size",
-        &mut config.listener.max_fields_size,
-        &head,
-    );
+    let head = Bytes(8 * KIB, MIB);
+    section.key("fields_size", &mut config.listener.max_fields_size, &head);
 }
 
-fn listener(config: &mut Config, visitor: &mut impl Visitor) {
-    let (section, patience) = ("listener", Within(STEP, HOUR));
-    let listener = &mut config.listener;
-    visitor.key(
-        section,
-        "handshake_timeout",
-        &mut listener.handshake_timeout,
-        &patience,
-    );
-    visitor.key(
-        section,
-        "fields_timeout",
-        &mut listener.fields_timeout,
-        &patience,
-    );
-    visitor.key(
-        section,
-        "body_timeout",
-        &mut config.proxy.body_timeout,
-        &patience,
-    );
-    visitor.key(
-        section,
-        "write_timeout",
-        &mut listener.write_timeout,
-        &patience,
-    );
-    visitor.key(
-        section,
-        "idle_timeout",
-        &mut listener.idle_timeout,
-        &patience,
-    );
+fn listener(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
+    let (listener, wait) = (&mut config.listener, Within(STEP, HOUR));
+    section.key("handshake_timeout", &mut listener.handshake_timeout, &wait);
+    section.key("fields_timeout", &mut listener.fields_timeout, &wait);
+    section.key("body_timeout", &mut config.proxy.body_timeout, &wait);
+    section.key("write_timeout", &mut listener.write_timeout, &wait);
+    section.key("idle_timeout", &mut listener.idle_timeout, &wait);
 }
 
-fn admin(config: &mut Config, visitor: &mut impl Visitor) {
-    visitor.key("admin", "listen", &mut config.admin.listen, &Address);
+fn admin(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
+    section.key("listen", &mut config.admin.listen, &Address);
 }
 
-fn control(config: &mut Config, visitor: &mut impl Visitor) {
-    visitor.key("control", "socket", &mut config.control.socket, &FilePath);
+fn control(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
+    section.key("socket", &mut config.control.socket, &FilePath);
 }
 
-fn log(config: &mut Config, visitor: &mut impl Visitor) {
-    visitor.key("log", "format", &mut config.log.format, &FORMATS);
-    visitor.key("log", "level", &mut config.log.level, &Level);
+fn log(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
+    section.key("format", &mut config.log.format, &FORMATS);
+    section.key("level", &mut config.log.level, &Level);
 }
 
-fn drain(config: &mut Config, visitor: &mut impl Visitor) {
+fn drain(config: &mut Config, section: &mut Section<'_, impl Visitor>) {
     let stop = Within(Duration::ZERO, DAY);
-    visitor.key("drain", "timeout", &mut config.drain.timeout, &stop);
+    section.key("timeout", &mut config.drain.timeout, &stop);
 }

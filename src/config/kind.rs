@@ -86,22 +86,14 @@ impl Number for usize {
     }
 }
 
-/// A whole number from `from` to `to`.
-pub(super) struct Count<N> {
-    from: N,
-    to: N,
-}
-
-/// The kind of the whole numbers from `from` to `to`.
-pub(super) const fn count<N>(from: N, to: N) -> Count<N> {
-    Count { from, to }
-}
+/// A whole number from `0` to `1`.
+pub(super) struct Count<N>(pub(super) N, pub(super) N);
 
 impl<N: Number> Kind for Count<N> {
     type Value = N;
 
     fn read(&self, value: &Value) -> Result<N, Problem> {
-        let (from, to) = (self.from.widest(), self.to.widest());
+        let (from, to) = (self.0.widest(), self.1.widest());
         let wanted = || format!("write a whole number from {from} to {to}");
         let number = match value {
             Value::Integer(number) => *number,
@@ -126,23 +118,15 @@ impl<N: Number> Kind for Count<N> {
     }
 }
 
-/// A number of bytes from `from` to `to`.
-pub(super) struct Bytes<N> {
-    from: N,
-    to: N,
-}
-
-/// The kind of the sizes from `from` to `to` bytes.
-pub(super) const fn bytes<N>(from: N, to: N) -> Bytes<N> {
-    Bytes { from, to }
-}
+/// A number of bytes from `0` to `1`.
+pub(super) struct Bytes<N>(pub(super) N, pub(super) N);
 
 impl<N: Number> Kind for Bytes<N> {
     type Value = N;
 
     fn read(&self, value: &Value) -> Result<N, Problem> {
         let ByteSize(size) = parse(value, "write a size like \"4096B\", \"32KiB\" or \"64MiB\"")?;
-        let (from, to) = (self.from.widest(), self.to.widest());
+        let (from, to) = (self.0.widest(), self.1.widest());
         Some(size)
             .filter(|size| (from..=to).contains(size))
             .and_then(|size| N::try_from(size).ok())

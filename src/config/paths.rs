@@ -32,16 +32,14 @@ impl Named {
 
 /// Adds a fault for each file that is wanted for two things, and for a socket that no address holds.
 pub(super) fn faults(config: &Config, reader: &mut Reader) {
-    let in_memory = config.journal.in_memory;
-    let socket = config
-        .control
-        .path((!in_memory).then_some(&config.journal.path));
+    let kept = config.journal.file();
+    let socket = config.control.path(kept);
     if let Some(socket) = &socket {
         socket_fits(socket, reader);
     }
     let learned = beside(&config.journal.path, polling::SUFFIX);
     let journal = config.journal.files().into_iter().chain([learned]);
-    let journal = journal.filter(|_| !in_memory);
+    let journal = journal.filter(|_| kept.is_some());
     let journal: Vec<Named> = journal.map(|path| Named::new(JOURNAL, &path)).collect();
     let socket: Vec<Named> = socket.iter().map(|it| Named::new(SOCKET, it)).collect();
     let read = read_files(config);

@@ -102,41 +102,26 @@ pub struct Flags {
 
 impl Flags {
     fn overlay(&self, root: &mut Table, faults: &mut Faults) {
-        if self.in_memory {
-            self.keep_nothing(root, faults);
-        }
+        let in_memory = self.in_memory.then(|| "true".to_owned());
         let flags = [
-            ("--listen", "listen", &self.listen),
-            ("--upstream", "upstream", &self.upstream),
-            ("--name", "name", &self.name),
+            ("--in-memory", "journal", "in_memory", &in_memory),
+            ("--listen", "gateway", "listen", &self.listen),
+            ("--upstream", "gateway", "upstream", &self.upstream),
+            ("--name", "gateway", "name", &self.name),
         ];
-        for (flag, key, value) in flags {
+        for (flag, section, key, value) in flags {
             let Some(value) = value else { continue };
             let place = Place::Flag(flag);
             let word = Node {
                 place: place.clone(),
                 value: Value::Word(value.clone()),
             };
-            match environment::only_gateway(root, &place) {
+            match environment::section_table(root, section, &place) {
                 Ok(table) => {
                     table.insert(key.to_owned(), word);
                 }
                 Err(problem) => faults.add(fault(&place, "", problem)),
             }
-        }
-    }
-
-    fn keep_nothing(&self, root: &mut Table, faults: &mut Faults) {
-        let place = Place::Flag("--in-memory");
-        let word = Node {
-            place: place.clone(),
-            value: Value::Word(self.in_memory.to_string()),
-        };
-        match environment::section_table(root, "journal", &place) {
-            Ok(table) => {
-                table.insert("in_memory".to_owned(), word);
-            }
-            Err(problem) => faults.add(fault(&place, "", problem)),
         }
     }
 }

@@ -341,6 +341,14 @@ fn keys_that_contradict_each_other_are_told_where_one_of_them_is_written() {
     assert!(told[0].contains("line 5: coalesce.reclaim is above cache.retention (24h)"));
     let told = faults_of("[limits]\nrunning = 100\n");
     assert!(told[0].contains("limits.running is below limits.per_owner (9000)"));
+    let told = faults_of("[polling]\nmin_interval = \"6m\"\nmax_interval = \"10m\"\n");
+    assert_eq!(
+        told,
+        [
+            "holdline.toml line 5: polling.min_interval is above hold.timeout (5m); every hold would \
+             end before its first poll"
+        ]
+    );
     let short = "[polling]\nmax_interval = \"100ms\"\n";
     let long = "[polling]\ninterval = \"10m\"\nmax_interval = \"10m\"\n";
     let fixed = |text: &str| faults_of(&format!("{text}schedule = \"fixed\"\n"));
@@ -351,8 +359,8 @@ fn keys_that_contradict_each_other_are_told_where_one_of_them_is_written() {
         let config = resolved(&format!("{LEAST}{text}"), &[]).config;
         assert_eq!(config.polling.schedule, ScheduleKind::Learned);
     }
-    let told = faults_of("[polling]\nmax_interval = \"40ms\"\n");
-    assert!(told[0].contains("polling.max_interval is below polling.min_interval (50ms)"));
+    let told = faults_of("[polling]\nmax_interval = \"10ms\"\n");
+    assert!(told[0].contains("polling.max_interval is below polling.min_interval (20ms)"));
 }
 
 #[test]
@@ -368,6 +376,15 @@ fn what_should_be_known_is_warned_of() {
         warned("[polling]\nunknown_grace = \"0s\"\n"),
         ["polling.unknown_grace"]
     );
+    for schedule in ["fixed", "exponential"] {
+        let unused = "price = \"1s\"\nmin_interval = \"10m\"\n";
+        assert_eq!(
+            warned(&format!("[polling]\nschedule = \"{schedule}\"\n{unused}")),
+            ["polling.price", "polling.min_interval"]
+        );
+    }
+    let used = "[polling]\nprice = \"1s\"\nmin_interval = \"1s\"\n";
+    assert_eq!(warned(used), Vec::<String>::new());
     assert_eq!(warned("[limits]\nheld = 20000\n"), ["limits.held"]);
     assert_eq!(warned("[limits]\nrunning = 9000\n"), ["limits.per_owner"]);
     assert_eq!(

@@ -57,7 +57,8 @@ pub(super) async fn of_records(source: Source<'_>, id: &str) -> Result<Vec<Story
 pub(super) async fn tell(stories: Vec<Story>, id: &str, lines: &Sender<Line>) -> Result<(), Why> {
     if stories.is_empty() {
         return Err(format!(
-            "nothing is remembered of an exchange with the id {}",
+            "nothing is remembered of an exchange with the id {}; \
+             holdline journal ls shows every id beside its tracking id",
             Capped(id)
         ));
     }

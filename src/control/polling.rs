@@ -16,7 +16,7 @@ impl Desk {
     ) -> Result<(), Why> {
         let nobody = "no process polls for this journal";
         let flights = self.flights.as_ref().ok_or(nobody)?;
-        let all = flights.schedules().sketches().into_iter();
+        let all = flights.sketches().into_iter();
         let is_asked_for = |sketch: &Sketch| {
             gateway.is_none_or(|it| it == sketch.gateway())
                 && route.is_none_or(|it| it == sketch.route())

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::context::Context;
 use super::flight::{Answer, Command, Flight};
 use super::journey;
-use super::machine::{Event, Polled, Submitted};
+use super::machine::{Event, Loss, Polled, Submitted};
 use super::order::Credentials;
 use super::recorder::Appending;
 use super::stored::Unread;
@@ -137,10 +137,29 @@ pub(super) fn await_answer(
                 context.metrics.submit_lost();
                 flight.hear(Heard::Failed(error.cause));
                 journey::tell_submit_lost(&flight, &error);
-                Event::SubmitLost
+                Event::SubmitLost(loss(error.cause))
             }
         })
     })
+}
+
+/// What a failure leaves of a submit's answer.
+pub(super) const fn loss(cause: Cause) -> Loss {
+    match cause {
+        Cause::HeadTooLarge => Loss::HeadTooLarge,
+        Cause::AnswerTooLarge => Loss::TooLarge,
+        Cause::Malformed => Loss::Malformed,
+        Cause::Dns
+        | Cause::Refused
+        | Cause::ConnectTimeout
+        | Cause::Certificate
+        | Cause::Handshake
+        | Cause::Terminated
+        | Cause::AnswerTimeout
+        | Cause::Exhausted
+        | Cause::Unprocessed
+        | Cause::RequestBody => Loss::Ended,
+    }
 }
 
 fn read_submit_answer(

@@ -75,6 +75,9 @@ impl Context {
             (core.machine.state(), core.result_key, place)
         };
         table.leave(flight);
+        if flight.may_have_untold_transaction() {
+            table.leave_untold(flight, now);
+        }
         table.remember(Ended::of(flight));
         let Some(result) = result else { return true };
         if state != State::Delivered {
@@ -100,31 +103,35 @@ impl Context {
     /// Remembers that a transaction is this flight's, so that no other's lookup takes it.
     pub(super) fn claim_transaction(&self, flight: &Arc<Flight>, uid: &str) {
         let transaction = self.transaction(flight.identity.owner, uid);
+        flight.core().transactions.own_is_known = true;
         let mut table = self.table();
         table.recent.insert(transaction);
         for other in table.same_purchase(flight) {
-            other.core().taken.push(uid.into());
+            other.core().transactions.taken.push(uid.into());
         }
     }
 
     /// True if a transaction is known to be another exchange's.
     pub(super) fn is_taken(&self, flight: &Flight, uid: &str) -> bool {
-        let is_known = flight.core().taken.iter().any(|taken| **taken == *uid);
+        let is_known = flight
+            .core()
+            .transactions
+            .taken
+            .iter()
+            .any(|taken| **taken == *uid);
         let transaction = self.transaction(flight.identity.owner, uid);
         is_known || self.table().recent.contains(&transaction)
     }
 
     /// True if another exchange may have made the transaction that a search for this flight's finds:
-    /// it looks the same from outside, was sent, and has no answer that would tell.
+    /// it looks the same from outside, was sent, and no answer told which is its own.
     pub(super) fn is_contested(&self, flight: &Arc<Flight>) -> bool {
-        if flight.core().has_old_rival {
+        if flight.core().transactions.has_ended_rival {
             return true;
         }
         let others = self.table().same_purchase(flight);
         others.iter().any(|other| {
-            other.facts().may_be_mistaken_for(flight.facts())
-                && other.may_have_been_sent()
-                && !other.is_settled()
+            other.facts().may_be_mistaken_for(flight.facts()) && other.may_have_untold_transaction()
         })
     }
 

@@ -314,7 +314,7 @@ impl Driver {
                     Sent::Maybe => {
                         self.apply(Event::HandedOver);
                         self.flight.hear(Heard::Failed(cause));
-                        self.apply(Event::SubmitLost);
+                        self.apply(Event::SubmitLost(calls::loss(cause)));
                     }
                 }
             }

@@ -69,10 +69,7 @@ pub(super) struct Core {
     pub(super) sealed_step: Option<u32>,
     /// The last reason why no connection was there.
     pub(super) connect_failure: Option<Cause>,
-    /// Transactions that are known to be another exchange's.
-    pub(super) taken: Vec<Box<str>>,
-    /// True if an earlier process delivered a transaction that may be taken for this one's.
-    pub(super) has_old_rival: bool,
+    pub(super) transactions: Transactions,
     /// How the operator knows what became of it.
     pub(super) reason: Option<Box<str>>,
     /// True if the answer came from a lookup.
@@ -91,6 +88,17 @@ pub(super) struct Core {
     pub(super) heard: Heard,
     /// What has happened.
     pub(super) trail: Trail,
+}
+
+/// What is known of the transactions that a search for an exchange's own may find.
+#[derive(Default)]
+pub(super) struct Transactions {
+    /// True once an answer told which one is its own.
+    pub(super) own_is_known: bool,
+    /// Those that are known to be another exchange's.
+    pub(super) taken: Vec<Box<str>>,
+    /// True if an exchange that ended, and told of none, may have made one that looks the same.
+    pub(super) has_ended_rival: bool,
 }
 
 /// A downstream request that waits.
@@ -183,8 +191,7 @@ impl Flight {
             answer_step: None,
             sealed_step: None,
             connect_failure: None,
-            taken: Vec::new(),
-            has_old_rival: false,
+            transactions: Transactions::default(),
             reason: None,
             looked_up: false,
             rests: false,
@@ -325,14 +332,22 @@ impl Flight {
         self.core().machine.doubt() == Some(Doubt::Executed)
     }
 
-    /// True if it has an outcome, and not a doubt.
-    pub(super) fn is_settled(&self) -> bool {
-        match &self.core().told {
+    /// True if a transaction of this exchange may be found that nobody would know for its own: it was
+    /// sent, not refused, and no answer told of one. An error need not.
+    pub(super) fn may_have_untold_transaction(&self) -> bool {
+        let core = self.core();
+        let has_none = match &core.told {
+            Some(Told::Refused(_) | Told::NotSubmitted { .. }) => true,
             Some(
-                Told::Answer { .. } | Told::Refused(_) | Told::NotSubmitted { .. } | Told::Expired,
-            ) => true,
-            Some(Told::InDoubt(_) | Told::HoldOver | Told::Renew) | None => false,
-        }
+                Told::Answer { .. }
+                | Told::InDoubt(_)
+                | Told::Expired
+                | Told::HoldOver
+                | Told::Renew,
+            )
+            | None => false,
+        };
+        self.may_have_been_sent() && !has_none && !core.transactions.own_is_known
     }
 
     /// True while its task's result is being asked for.

@@ -15,7 +15,7 @@ use super::recorder::Recorder;
 use super::table::Census;
 use crate::drain::Drain;
 use crate::live::Live;
-use crate::polling::Schedules;
+use crate::polling::{Schedules, Sketch};
 use crate::protocol::RequestId;
 use crate::results::Results;
 use crate::timing::{Clock, Moment, Stamps};
@@ -80,9 +80,9 @@ impl Flights {
         &self.0.hash_key
     }
 
-    /// When their polls are sent, for the operator's eyes.
-    pub fn schedules(&self) -> &Schedules {
-        &self.0.schedules
+    /// When their polls are sent, route by route, for the operator's eyes.
+    pub fn sketches(&self) -> Vec<Sketch> {
+        self.0.schedules.sketches(self.0.clock.now())
     }
 
     /// Takes a request in. What runs already is looked up before any limit is, so that the repeat

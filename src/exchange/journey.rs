@@ -124,15 +124,23 @@ pub(super) fn tell_submit_lost(flight: &Flight, error: &upstream::Error) {
     line!(warn, flight, "the submit was not answered whole", %error,);
 }
 
-/// A poll brought no whole answer. One that is too large will be so again, until the limit is raised.
+/// A poll brought no whole answer. One that is too large will be so again.
 pub(super) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
+    macro_rules! too_large {
+        ($message:literal) => {
+            tracing::warn!(
+                target: "holdline::exchange",
+                exchange = %flight.id,
+                request_id = flight.ticket(),
+                $message
+            )
+        };
+    }
     match error.cause {
-        Cause::AnswerTooLarge => tracing::warn!(
-            target: "holdline::exchange",
-            exchange = %flight.id,
-            request_id = flight.ticket(),
-            "the result is larger than limits.answer"
-        ),
+        Cause::AnswerTooLarge => too_large!("the result is larger than limits.answer"),
+        Cause::HeadTooLarge => {
+            too_large!("the head of the result is larger than holdline reads (100 fields, 64 KiB)");
+        }
         Cause::Dns
         | Cause::Refused
         | Cause::ConnectTimeout
@@ -142,6 +150,7 @@ pub(super) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
         | Cause::AnswerTimeout
         | Cause::Malformed
         | Cause::Exhausted
+        | Cause::Unprocessed
         | Cause::RequestBody => {
             tracing::debug!(exchange = %flight.id, %error, "a poll was not answered whole");
         }

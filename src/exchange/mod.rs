@@ -24,6 +24,7 @@ mod past;
 mod read;
 mod recorder;
 mod recover;
+mod rivals;
 mod stored;
 mod story;
 mod table;

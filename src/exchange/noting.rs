@@ -121,7 +121,7 @@ fn what(event: &Event<Answer>, heard: Heard, core: &Core) -> Option<What> {
         Event::HandedOver => What::HandedOver,
         Event::ConnectFailed { .. } => What::NoConnection(core.connect_failure),
         Event::SubmitAnswered(answer) => What::Answered(submitted(answer), heard),
-        Event::SubmitLost => What::Answered(Answered::SubmitLost, heard),
+        Event::SubmitLost(_) => What::Answered(Answered::SubmitLost, heard),
         Event::Timer(Timer::Start) => What::StartPassed,
         Event::Timer(Timer::Submit) => What::SubmitTimedOut,
         Event::Timer(Timer::Asking) => What::AskingOver,

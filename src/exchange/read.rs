@@ -13,11 +13,11 @@ use super::calls::pushes_back;
 use super::gateway::Gateway;
 use super::order::Credentials;
 use crate::message::{Body, StoredResponse};
-use crate::polling::{Backoff, DuePoll, Jitter, Schedules, Took};
+use crate::polling::{Backoff, DuePoll, Jitter, Schedule, Schedules, Took, Wait};
 use crate::protocol::{
     Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit, retry_after,
 };
-use crate::timing::{Clock, Moment, on_grid, wall_clock};
+use crate::timing::{Clock, Moment, wall_clock};
 
 /// A read that was converted.
 pub struct Read {
@@ -74,18 +74,16 @@ impl Read {
                 let Some(path) = gateway.profile.result_of(&id) else {
                     return ReadOutcome::Failed;
                 };
-                let chain = Chain {
-                    accepted_at: clock.now(),
-                    held_until,
+                let task = Task {
                     gateway,
                     conversion,
                     credentials,
                     id,
                     path,
-                    policy,
-                    clock,
+                    accepted_at: clock.now(),
+                    held_until,
                 };
-                chain.run().await
+                Chain::of(task, policy, clock).run().await
             }
             SubmitAnswer::Standard => ReadOutcome::Answer(answer),
             SubmitAnswer::Refused | SubmitAnswer::TooMany | SubmitAnswer::Unclear => {
@@ -95,95 +93,155 @@ impl Read {
     }
 }
 
-struct Chain {
+/// A read that the gateway took.
+struct Task {
     gateway: Arc<Gateway>,
     conversion: &'static Conversion,
     credentials: Credentials,
     id: RequestId,
     path: PathAndQuery,
-    policy: ReadPolicy,
-    clock: Clock,
     accepted_at: Moment,
     held_until: Moment,
 }
 
+/// The polls of a read, one after the other.
+struct Chain {
+    task: Task,
+    policy: ReadPolicy,
+    clock: Clock,
+    schedule: Schedule,
+    jitter: Jitter,
+    /// Until the next poll.
+    wait: Wait,
+    /// Polls that were answered "running".
+    pending: u32,
+    /// For how long the task is known to have run.
+    ran: Duration,
+    /// Polls in a row that told nothing of the task.
+    failures: u32,
+    /// What is the answer if the gateway then forgets the task.
+    kept: Option<StoredResponse>,
+    unknown_since: Option<Moment>,
+}
+
 impl Chain {
-    async fn run(self) -> ReadOutcome {
-        let mut kept: Option<StoredResponse> = None;
-        let mut unknown_since: Option<Moment> = None;
-        let (mut polls, mut failures) = (0, 0);
-        let (name, route) = (&self.gateway.name, self.conversion.operation.name());
-        let schedules = &self.policy.schedules;
-        let schedule = schedules.of(name, route, self.clock.now());
-        let mut jitter = Jitter::new(fastrand::u64(..));
-        let mut pending = |polls| {
-            let now = self.clock.now();
-            let (since, held) = (now.since(self.accepted_at), self.held_until.since(now));
-            schedule.wait(since, polls, held, &mut jitter)
+    fn of(task: Task, policy: ReadPolicy, clock: Clock) -> Self {
+        let (name, route) = (&task.gateway.name, task.conversion.operation.name());
+        let schedule = policy.schedules.of(name, route, clock.now());
+        let mut chain = Self {
+            task,
+            policy,
+            clock,
+            schedule,
+            jitter: Jitter::new(fastrand::u64(..)),
+            wait: Duration::ZERO.into(),
+            pending: 0,
+            ran: Duration::ZERO,
+            failures: 0,
+            kept: None,
+            unknown_since: None,
         };
-        let mut wait = pending(polls);
-        let mut ran = Duration::ZERO;
+        chain.wait = chain.scheduled();
+        chain
+    }
+
+    async fn run(mut self) -> ReadOutcome {
         loop {
-            self.until_turn(on_grid(self.clock.now() + wait)).await;
-            let sent = self.clock.now();
-            self.policy.schedules.polled(name, sent);
-            failures += 1;
-            wait = self.policy.backoff.delay(failures, None);
-            let request = self.credentials.get(self.path.clone());
-            let Ok(answer) = self.gateway.client.fetch(request).await else {
+            let sent = self.until_turn(self.wait.end(self.clock.now())).await;
+            let Some(answer) = self.poll(sent).await else {
                 continue;
             };
-            if pushes_back(answer.status) {
-                self.policy.schedules.pushed_back(name, sent);
-            }
-            match self.class(&answer) {
-                PollAnswer::Firm => {
-                    let took = Took {
-                        after: ran,
-                        by: Some(sent.since(self.accepted_at)),
-                        pending: polls,
-                    };
-                    self.policy.schedules.learn(name, route, took);
-                    return ReadOutcome::Answer(answer);
-                }
-                PollAnswer::Pending => {
-                    (kept, unknown_since, failures) = (None, None, 0);
-                    polls += 1;
-                    ran = sent.since(self.accepted_at);
-                    wait = pending(polls);
-                }
-                PollAnswer::Odd
-                    if kept
-                        .as_ref()
-                        .is_some_and(|kept| kept.says_the_same(&answer)) =>
-                {
-                    return ReadOutcome::Answer(answer);
-                }
-                PollAnswer::Odd | PollAnswer::Soft => {
-                    (kept, unknown_since) = (Some(answer), None);
-                }
-                PollAnswer::Unknown => {
-                    let now = self.clock.now();
-                    let since = *unknown_since.get_or_insert(now);
-                    if now.since(since) >= self.policy.unknown_grace {
-                        return kept.map_or(ReadOutcome::Failed, ReadOutcome::Answer);
-                    }
-                }
-                PollAnswer::Transient => {
-                    let asked = retry_after(&answer.fields, wall_clock());
-                    wait = self.policy.backoff.delay(failures, asked);
-                }
+            if let Some(outcome) = self.heard(answer, sent) {
+                return outcome;
             }
         }
     }
 
-    /// Returns when a poll that is due then has its turn.
-    async fn until_turn(&self, since: Moment) {
+    /// Asks once. Until it is known that the task runs this counts as a failure.
+    async fn poll(&mut self, sent: Moment) -> Option<StoredResponse> {
+        let (schedules, name) = (&self.policy.schedules, &self.task.gateway.name);
+        schedules.polled(name, sent);
+        self.failures += 1;
+        self.wait = self.policy.backoff.delay(self.failures, None).into();
+        let request = self.task.credentials.get(self.task.path.clone());
+        let answer = self.task.gateway.client.fetch(request).await.ok()?;
+        if pushes_back(answer.status) {
+            schedules.pushed_back(name, sent);
+        }
+        Some(answer)
+    }
+
+    /// Takes in what a poll brought that was sent then; how the read has ended, if it has.
+    fn heard(&mut self, answer: StoredResponse, sent: Moment) -> Option<ReadOutcome> {
+        match self.class(&answer) {
+            PollAnswer::Firm => {
+                self.learn(sent);
+                return Some(ReadOutcome::Answer(answer));
+            }
+            PollAnswer::Pending => self.runs(sent),
+            PollAnswer::Odd if self.is_kept(&answer) => return Some(ReadOutcome::Answer(answer)),
+            PollAnswer::Odd | PollAnswer::Soft => {
+                (self.kept, self.unknown_since) = (Some(answer), None);
+            }
+            PollAnswer::Unknown => return self.unknown(),
+            PollAnswer::Transient => {
+                let asked = retry_after(&answer.fields, wall_clock());
+                self.wait = self.policy.backoff.delay(self.failures, asked).into();
+            }
+        }
+        None
+    }
+
+    /// The task was running when this poll was sent: what was told before is not its answer.
+    fn runs(&mut self, sent: Moment) {
+        (self.kept, self.unknown_since, self.failures) = (None, None, 0);
+        self.pending += 1;
+        self.ran = sent.since(self.task.accepted_at);
+        self.wait = self.scheduled();
+    }
+
+    /// The gateway does not know the task: it is believed when it has said so for long enough.
+    fn unknown(&mut self) -> Option<ReadOutcome> {
+        let now = self.clock.now();
+        let since = *self.unknown_since.get_or_insert(now);
+        let is_over = now.since(since) >= self.policy.unknown_grace;
+        is_over.then(|| {
+            let kept = self.kept.take();
+            kept.map_or(ReadOutcome::Failed, ReadOutcome::Answer)
+        })
+    }
+
+    fn is_kept(&self, answer: &StoredResponse) -> bool {
+        let kept = self.kept.as_ref();
+        kept.is_some_and(|kept| kept.says_the_same(answer))
+    }
+
+    fn learn(&self, sent: Moment) {
+        let took = Took {
+            after: self.ran,
+            by: Some(sent.since(self.task.accepted_at)),
+            pending: self.pending,
+        };
+        let route = self.task.conversion.operation.name();
+        let name = &self.task.gateway.name;
+        self.policy.schedules.learn(name, route, took);
+    }
+
+    /// How long a task that runs is left alone.
+    fn scheduled(&mut self) -> Wait {
+        let (now, task) = (self.clock.now(), &self.task);
+        let (since, held) = (now.since(task.accepted_at), task.held_until.since(now));
+        self.schedule
+            .wait(since, self.pending, held, &mut self.jitter)
+    }
+
+    /// Returns when a poll that is due then has its turn: now.
+    async fn until_turn(&self, since: Moment) -> Moment {
         let due = DuePoll {
             since,
-            held_until: self.held_until,
+            held_until: self.task.held_until,
         };
-        let (schedules, name) = (&self.policy.schedules, &self.gateway.name);
+        let (schedules, name) = (&self.policy.schedules, &self.task.gateway.name);
         self.clock.sleep_until(since).await;
         let mut waiting = None;
         let mut ask = |context: &mut Context<'_>| {
@@ -204,10 +262,12 @@ impl Chain {
             })
             .await;
         }
+        self.clock.now()
     }
 
     fn class(&self, answer: &StoredResponse) -> PollAnswer {
-        let (profile, operation) = (self.gateway.profile, self.conversion.operation);
-        classify_poll(profile, operation, &self.id, answer.status, &answer.body)
+        let task = &self.task;
+        let (profile, operation) = (task.gateway.profile, task.conversion.operation);
+        classify_poll(profile, operation, &task.id, answer.status, &answer.body)
     }
 }

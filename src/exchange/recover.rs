@@ -14,7 +14,7 @@ use super::identity::{Credential, Fingerprint, HashKey, Owner};
 use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Restored, State, Stood};
 use super::order::{Identity, Key};
-use super::past::{Past, Rivals};
+use super::past::Past;
 use super::trail::What;
 use crate::journal::{Head, Remembered, Standing};
 use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Operation, RequestId};
@@ -39,12 +39,13 @@ impl Flights {
     pub fn recover(&self, past: Past, gateways: &[Arc<Gateway>]) -> Recovered {
         {
             let mut table = self.0.table();
-            (table.facts, table.reads) = (past.facts, past.reads);
+            table.facts = past.facts;
+            table.reads = past.reads;
+            table.rivals = past.rivals;
         }
         let mut recovery = Recovery {
             context: Arc::clone(&self.0),
             gateways,
-            rivals: past.rivals,
             found: Recovered {
                 facts: past.fact_count,
                 ..Recovered::default()
@@ -61,7 +62,6 @@ impl Flights {
 struct Recovery<'a> {
     context: Arc<Context>,
     gateways: &'a [Arc<Gateway>],
-    rivals: Rivals,
     found: Recovered,
 }
 
@@ -96,10 +96,6 @@ impl Recovery<'_> {
             ticket,
             stood,
         };
-        let has_rival = subject
-            .kin
-            .purchase
-            .is_some_and(|purchase| self.rivals.has_after(&purchase, subject.read_at));
         let now = context.clock.now();
         let terms = context.terms(subject.home.name(), subject.conversion.operation);
         let machine = Machine::restored(terms, restored, now, fastrand::u64(..));
@@ -112,7 +108,6 @@ impl Recovery<'_> {
             core.next_step = exchange.next_step;
             core.answer_step = exchange.answer.map(|place| place.step);
             core.sealed_step = sealed.map(|place| place.step);
-            core.has_old_rival = has_rival;
             if let Stood::InDoubt(doubt) = stood {
                 core.told = Some(Told::InDoubt(doubt));
             }

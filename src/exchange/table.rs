@@ -7,8 +7,10 @@ use super::flight::{Answer, Flight};
 use super::identity::{Common, Fingerprint, Owner};
 use super::index::Index;
 use super::order::Identity;
+use super::rivals::Rivals;
 use super::story::Ended;
 use crate::results::{KeyedMap, KeyedSet, ResultKey};
+use crate::timing::Moment;
 
 /// Transactions of finished exchanges that are remembered by themselves, for a lookup that starts
 /// within the same second; a flight that overlaps another remembers the other's by its own.
@@ -31,6 +33,8 @@ pub(super) struct Table {
     /// Answers on disk, by their task.
     pub(super) reads: Reads,
     pub(super) recent: Recent,
+    /// Those that ended and told no transaction.
+    pub(super) rivals: Rivals,
     /// What happened to the last that ended, the oldest first.
     pub(super) ended: VecDeque<Ended>,
     /// Flights that wait for a client or an operator only.
@@ -116,9 +120,12 @@ impl Table {
         if !key.is_empty() {
             key.push(Arc::clone(flight));
         }
-        let purchase = flight.kin.purchase;
-        let overlaps =
-            purchase.is_some_and(|purchase| !self.by_purchase.insert(purchase, flight).is_empty());
+        let overlaps = flight.kin.purchase.is_some_and(|purchase| {
+            if self.rivals.has_after(&purchase, flight.read_at) {
+                flight.core().transactions.has_ended_rival = true;
+            }
+            !self.by_purchase.insert(purchase, flight).is_empty()
+        });
         Kindred { key, overlaps }
     }
 
@@ -144,6 +151,17 @@ impl Table {
         let result = flight.core().result_key;
         if let Some(result) = result {
             self.leave_task(&result, flight);
+        }
+    }
+
+    /// An exchange ends that may have made a transaction, and nobody knows which: no search of another
+    /// that may be the same purchase takes anything.
+    pub(super) fn leave_untold(&mut self, flight: &Arc<Flight>, now: Moment) {
+        if let Some(purchase) = flight.kin.purchase {
+            self.rivals.ended(purchase, now, now);
+        }
+        for other in self.same_purchase(flight) {
+            other.core().transactions.has_ended_rival = true;
         }
     }
 

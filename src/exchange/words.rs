@@ -8,6 +8,13 @@ impl Doubt {
         match self {
             Self::SubmitTimeout => "the gateway did not answer the submit within submit.timeout",
             Self::SubmitLost => "the connection ended before the submit was answered",
+            Self::SubmitHeadTooLarge => {
+                "the head of the gateway's answer to the submit is larger than holdline reads"
+            }
+            Self::SubmitTooLarge => {
+                "the gateway's answer to the submit is larger than limits.answer"
+            }
+            Self::SubmitMalformed => "the gateway's answer to the submit is not HTTP",
             Self::SubmitUnclear => "the gateway's answer to the submit says neither yes nor no",
             Self::ResubmitRefused => {
                 "a repeat of the submit was refused, which says nothing of the first"

@@ -1,5 +1,5 @@
 //! `[journal]`.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::disk::beside;
 
@@ -23,6 +23,11 @@ impl Config {
     /// The smallest `journal.max_bytes` that makes sense: redb's empty file takes a good megabyte,
     /// and one answer may take several.
     pub const LEAST_MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+    /// Where the journal is; `None` where everything is in memory.
+    pub fn file(&self) -> Option<&Path> {
+        (!self.in_memory).then_some(&self.path)
+    }
 
     /// Every file of the journal.
     pub fn files(&self) -> [PathBuf; 4] {

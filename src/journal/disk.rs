@@ -163,7 +163,7 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// A new file beside `path`, and its name: it is given that of `path` when it is whole. One that an
 /// earlier process did not get so far with makes way.
-pub(super) fn fresh(disk: &dyn Disk, path: &Path) -> io::Result<(PathBuf, Arc<dyn DiskFile>)> {
+pub fn fresh(disk: &dyn Disk, path: &Path) -> io::Result<(PathBuf, Arc<dyn DiskFile>)> {
     let fresh = beside(path, ".new");
     if disk.open(&fresh)?.is_some() {
         disk.remove(&fresh)?;

@@ -1,6 +1,6 @@
 //! Why the journal cannot be opened, cannot take an entry, or cannot give an answer back.
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Place, log, mark};
@@ -15,6 +15,12 @@ pub enum OpenError {
         path: PathBuf,
         /// The system's words.
         source: io::Error,
+    },
+    /// The directory of the journal is not there.
+    #[error("the journal's directory {} is not there: make it, for holdline's user alone", path.display())]
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
     },
     /// Others than its owner may read or write a file.
     #[error("others than its owner may use {} (mode {mode:o}): run chmod 600 on it", path.display())]
@@ -110,6 +116,16 @@ pub enum OpenError {
     /// The system's random numbers.
     #[error("failed to read random bytes from the operating system")]
     Random,
+}
+
+impl OpenError {
+    /// What the system says of a file.
+    pub(super) fn of(path: &Path) -> impl Fn(io::Error) -> Self + Copy {
+        move |source| Self::File {
+            path: path.to_owned(),
+            source,
+        }
+    }
 }
 
 fn holder(by: Option<u32>) -> String {

@@ -10,6 +10,10 @@
 //! | nothing has it, and the file has another | It was moved, and is awaited. A copy would make two of it, of which one is older. |
 //! | another file has it | That one is not touched, and is not taken for ours. |
 //!
+//! The key file is read as well, since whoever writes over it, or cuts it, leaves it its name. Where no
+//! key is in it any more it is written again, out of this process, which alone still has the key.
+//! Where another key is in it, the right one is awaited.
+//!
 //! The mark is a count that this process knows, so it is told anew at its name before anything else.
 //! A process that is killed meanwhile leaves a mark that tells of more than there is, and the next start
 //! refuses.
@@ -19,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{Disk, DiskFile, Named, fresh};
+use super::key::{Holds, KeyContent};
 
 /// How much of a file is copied at a time.
 const PIECE: usize = 256 * 1024;
@@ -36,6 +41,10 @@ pub(super) enum Absence {
     Moved,
     /// Another file has its name.
     Taken,
+    /// It is the key file, and holds no key any more.
+    Emptied,
+    /// It is the key file, and holds another key.
+    Overwritten,
     /// The system does not tell, in its words.
     Unseen(String),
 }
@@ -53,6 +62,12 @@ impl fmt::Display for Lost {
                     f,
                     "another file stands at {path}: move it away, and the one that stood there back"
                 ),
+                Absence::Emptied => write!(f, "{path} holds no key any more"),
+                Absence::Overwritten => write!(
+                    f,
+                    "the key of another journal was written to {path}: write the one back that it held, \
+                     or remove the file"
+                ),
                 Absence::Unseen(why) => write!(f, "failed to look for {path} ({why})"),
             }?;
         }
@@ -63,7 +78,10 @@ impl fmt::Display for Lost {
 impl Lost {
     /// True if this process has all that is needed to bring the files back.
     pub(super) fn can_be_mended(&self) -> bool {
-        self.0.iter().all(|(_, it)| *it == Absence::Removed)
+        self.0.iter().all(|(_, it)| match it {
+            Absence::Removed | Absence::Emptied => true,
+            Absence::Moved | Absence::Taken | Absence::Overwritten | Absence::Unseen(_) => false,
+        })
     }
 
     /// Whether one of them is at this path.
@@ -75,51 +93,74 @@ impl Lost {
 /// The open files of a journal by their names.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// In the order in which they are written again: a start refuses whatever stands without the next.
-    files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
+    key: KeyContent,
+    /// In the order in which they are written again, behind the key: a start refuses whatever stands
+    /// without the next.
+    files: [(PathBuf, Arc<dyn DiskFile>); 2],
     mark: (PathBuf, Arc<dyn DiskFile>),
 }
 
 impl Guard {
-    /// Of the key, the log and the journal, in this order, and the mark.
-    pub(super) fn new(
-        files: [(PathBuf, Arc<dyn DiskFile>); 3],
+    /// Of the key, of the log and the journal, in this order, and of the mark.
+    pub(super) const fn new(
+        key: KeyContent,
+        files: [(PathBuf, Arc<dyn DiskFile>); 2],
         mark: (PathBuf, Arc<dyn DiskFile>),
     ) -> Self {
-        Self {
-            files: files.into(),
-            mark,
-        }
+        Self { key, files, mark }
     }
 
     /// The files that do not stand where they stood; none if all do.
     pub(super) fn look(&self) -> Option<Lost> {
-        look(self.files.iter().chain([&self.mark]))
+        self.lost(self.files.iter().chain([&self.mark]))
     }
 
     /// The same, but for the mark.
     pub(super) fn look_beside_mark(&self) -> Option<Lost> {
-        look(self.files.iter())
+        self.lost(self.files.iter())
     }
 
-    /// Writes the files that have no name any more under the names that they had.
-    pub(super) fn write_again(&self, disk: &dyn Disk, lost: &Lost) -> Result<(), String> {
-        let gone = self.files.iter().filter(|(path, _)| lost.has(path));
+    fn lost<'a>(
+        &self,
+        files: impl Iterator<Item = &'a (PathBuf, Arc<dyn DiskFile>)>,
+    ) -> Option<Lost> {
+        let key = absence(&*self.key.file, &self.key.path).or_else(|| self.spoilt_key());
+        let key = key.map(|absence| (self.key.path.clone(), absence));
+        let others = files.filter_map(|(path, file)| Some((path.clone(), absence(&**file, path)?)));
+        let lost: Vec<_> = key.into_iter().chain(others).collect();
+        (!lost.is_empty()).then_some(Lost(lost))
+    }
+
+    fn spoilt_key(&self) -> Option<Absence> {
+        match self.key.look() {
+            Ok(Holds::Key) => None,
+            Ok(Holds::Nothing) => Some(Absence::Emptied),
+            Ok(Holds::AnotherKey) => Some(Absence::Overwritten),
+            Err(error) => Some(Absence::Unseen(error.to_string())),
+        }
+    }
+
+    /// The key was written again, into another file.
+    pub(super) fn takes_key(&mut self, key: KeyContent) {
+        self.key = key;
+    }
+
+    /// Writes the files that have no name any more under the names that they had, but for the key.
+    /// What has its name again is the file that is looked for from then on, whatever else fails.
+    pub(super) fn write_again(&mut self, disk: &dyn Disk, lost: &Lost) -> Result<(), String> {
+        let gone = self.files.iter_mut().filter(|(path, _)| lost.has(path));
         for (path, file) in gone {
-            copy(disk, path, &**file).map_err(|error| {
+            let copied = copy(disk, path, &**file).and_then(|copy| {
+                *file = copy;
+                disk.sync_directory(path)
+            });
+            copied.map_err(|error| {
                 let path = path.display();
                 format!("{path} was removed, and it cannot be written again: {error}")
             })?;
         }
         Ok(())
     }
-}
-
-fn look<'a>(files: impl Iterator<Item = &'a (PathBuf, Arc<dyn DiskFile>)>) -> Option<Lost> {
-    let lost: Vec<_> = files
-        .filter_map(|(path, file)| Some((path.clone(), absence(&**file, path)?)))
-        .collect();
-    (!lost.is_empty()).then_some(Lost(lost))
 }
 
 fn absence(file: &dyn DiskFile, path: &Path) -> Option<Absence> {
@@ -132,8 +173,8 @@ fn absence(file: &dyn DiskFile, path: &Path) -> Option<Absence> {
     }
 }
 
-/// Copies an open file to a name, where it comes when it is whole and durable.
-fn copy(disk: &dyn Disk, path: &Path, from: &dyn DiskFile) -> io::Result<()> {
+/// Copies an open file to a name, where it comes when it is whole and durable; the name is not yet.
+fn copy(disk: &dyn Disk, path: &Path, from: &dyn DiskFile) -> io::Result<Arc<dyn DiskFile>> {
     let (fresh, to) = fresh(disk, path)?;
     let filled = fill(&*to, from);
     if filled.is_err() {
@@ -142,7 +183,7 @@ fn copy(disk: &dyn Disk, path: &Path, from: &dyn DiskFile) -> io::Result<()> {
     }
     filled?;
     disk.rename(&fresh, path)?;
-    disk.sync_directory(path)
+    Ok(to)
 }
 
 fn fill(to: &dyn DiskFile, from: &dyn DiskFile) -> io::Result<()> {

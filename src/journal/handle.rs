@@ -16,7 +16,7 @@ use super::queue::{Queue, Queued};
 use super::site::Site;
 use super::store::Store;
 use super::work::perform;
-use super::{Change, Entry, Number, Page, Place, Remembered, Report, Sealed};
+use super::{Change, Entry, Number, Page, Place, Report, Sealed};
 use crate::timing::{Clock, Moment};
 
 /// A disk that has not done a piece of work for so long has hung: an exchange whose answer is at hand
@@ -147,18 +147,13 @@ impl Journal {
 
     /// The answer at a place, sealed as it was appended.
     pub fn answer(&self, place: Place) -> Reading {
-        let shared = Arc::clone(&self.0);
+        let journal = self.clone();
         Box::pin(async move {
-            let reader = Arc::clone(&shared);
-            let found = perform(&*shared.site.disk, move || {
-                reader.with_store(|store| store.find(place))
-            });
-            let found = found.await.flatten().ok_or(ReadError::Down)?;
-            let entry = found.map_err(|error| unreadable(&error))?;
+            let entry = journal.read(move |store| store.find(place)).await?;
             match entry.map(|entry| entry.change) {
                 Some(Change::Candidate(sealed) | Change::Completed(Some(sealed))) => Ok(sealed),
                 // It may be owed.
-                None if !shared.up.load(Ordering::Acquire) => Err(ReadError::Down),
+                None if !journal.is_up() => Err(ReadError::Down),
                 None
                 | Some(
                     Change::Submitted(_)
@@ -196,47 +191,36 @@ impl Journal {
     /// What is remembered of at most `limit` exchanges from a number on; one transaction a call, so
     /// that a long list holds nothing back.
     pub async fn remembered(&self, from: Number, limit: usize) -> Result<Page, ReadError> {
-        let shared = Arc::clone(&self.0);
-        let listed = perform(&*self.0.site.disk, move || {
-            shared.with_store(|store| {
-                store.checkpoint()?;
-                Page::read(store, from, limit)
-            })
-        });
-        match listed.await.flatten() {
-            Some(Ok(page)) => Ok(page),
-            Some(Err(error)) => Err(unreadable(&error)),
-            None => Err(ReadError::Down),
-        }
-    }
-
-    /// What is remembered of one exchange.
-    pub async fn find(&self, number: Number) -> Result<Option<Remembered>, ReadError> {
-        let page = self.remembered(number, 1).await?;
-        let mut found = page.exchanges.into_iter();
-        Ok(found.next().filter(|it| it.number == number))
+        self.read(move |store| {
+            store.checkpoint()?;
+            Page::read(store, from, limit)
+        })
+        .await
     }
 
     /// Every entry of one exchange, in their order; none where the journal does not have it.
     pub async fn entries(&self, number: Number) -> Result<Vec<Entry>, ReadError> {
-        let shared = Arc::clone(&self.0);
-        let read = perform(&*self.0.site.disk, move || {
-            shared.with_store(|store| store.entries(number))
-        });
-        match read.await.flatten() {
-            Some(Ok(entries)) => Ok(entries),
-            Some(Err(error)) => Err(unreadable(&error)),
-            None => Err(ReadError::Down),
-        }
+        self.read(move |store| store.entries(number)).await
     }
 
     /// Looks at every record while the journal is in use. The pages under them are looked at when
     /// nobody holds the file, by [`Reader::verify`](super::Reader::verify).
     pub async fn verify(&self) -> Result<Report, ReadError> {
+        self.read(Report::of).await
+    }
+
+    /// Reads the open file where that may block, and tells in the log what fails.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ReadError> {
         let shared = Arc::clone(&self.0);
-        let reported = perform(&*self.0.site.disk, move || shared.with_store(Report::of));
-        let report = reported.await.flatten().ok_or(ReadError::Down)?;
-        report.map_err(|error| unreadable(&error))
+        let done = perform(&*self.0.site.disk, move || shared.with_store(read));
+        let read = done.await.flatten().ok_or(ReadError::Down)?;
+        read.map_err(|error| {
+            tracing::error!(%error, "failed to read the journal");
+            error.told()
+        })
     }
 
     /// Makes everything that was appended durable and lets the file go. Returns when the writer has
@@ -246,10 +230,4 @@ impl Journal {
         self.0.closed.cancelled().await;
         self.0.queue().owed()
     }
-}
-
-/// Tells in the log why something cannot be read.
-fn unreadable(error: &StoreError) -> ReadError {
-    tracing::error!(%error, "failed to read the journal");
-    error.told()
 }

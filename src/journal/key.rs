@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::disk::{Disk, DiskFile, Lock, beside};
+use super::disk::{Disk, DiskFile, Lock, beside, fresh as fresh_file};
 use super::error::OpenError;
 use super::seal::{FrameKey, RecordKey};
 
@@ -39,16 +39,15 @@ impl KeyFile {
     /// Opens and locks the key file of a journal, and makes it where there is neither.
     pub(super) fn open(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
         let path = beside(journal, ".key");
-        let failed = |source| OpenError::File {
-            path: path.clone(),
-            source,
-        };
+        let failed = OpenError::of(&path);
         let file = match disk.open(&path).map_err(failed)? {
             Some(file) => file,
             None if disk.open(journal).map_err(failed)?.is_some() => {
                 return Err(gone(journal, &path));
             }
-            None => disk.create(&path).map_err(failed)?,
+            None => disk
+                .create(&path)
+                .map_err(|error| no_directory(&path, error))?,
         };
         lock(&*file, &path)?;
         check_mode(&*file, &path)?;
@@ -76,10 +75,7 @@ impl KeyFile {
     /// Opens and locks a key file that must be there.
     pub(super) fn open_existing(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
         let path = beside(journal, ".key");
-        let failed = |source| OpenError::File {
-            path: path.clone(),
-            source,
-        };
+        let failed = OpenError::of(&path);
         let Some(file) = disk.open(&path).map_err(failed)? else {
             return Err(gone(journal, &path));
         };
@@ -104,9 +100,33 @@ impl KeyFile {
         self.is_new
     }
 
-    /// The file.
-    pub(super) fn file(&self) -> Arc<dyn DiskFile> {
-        Arc::clone(&self.file)
+    /// What the file has to hold for as long as it is open.
+    pub(super) fn content(&self) -> KeyContent {
+        KeyContent {
+            path: self.path.clone(),
+            file: Arc::clone(&self.file),
+            id: self.id(),
+        }
+    }
+
+    /// Makes the file anew with the key that this process has, in the place of one that lost it. Its
+    /// name is not durable yet.
+    pub(super) fn write_again(&self, disk: &dyn Disk) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::File {
+            path: self.path.clone(),
+            source,
+        };
+        let (fresh, file) = fresh_file(disk, &self.path).map_err(failed)?;
+        lock(&*file, &fresh)?;
+        write(&*file, &self.bytes).map_err(failed)?;
+        file.sync().map_err(failed)?;
+        disk.rename(&fresh, &self.path).map_err(failed)?;
+        Ok(Self {
+            bytes: self.bytes.clone(),
+            path: self.path.clone(),
+            is_new: false,
+            file,
+        })
     }
 
     /// The key of every hash of what a client sent.
@@ -116,9 +136,7 @@ impl KeyFile {
 
     /// The key's name in the journal. It tells nothing of the key.
     pub(super) fn id(&self) -> u64 {
-        let digest = blake3::derive_key("holdline 2026 journal: key id", &*self.bytes);
-        let first = digest.first_chunk().copied().unwrap_or_default();
-        u64::from_be_bytes(first)
+        id_of(&self.bytes)
     }
 
     /// The key of the mark's checksums.
@@ -145,6 +163,53 @@ impl KeyFile {
     }
 }
 
+/// An open key file, and by which name its key is known.
+#[derive(Debug)]
+pub(super) struct KeyContent {
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<dyn DiskFile>,
+    id: u64,
+}
+
+/// What an open key file was found to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Its key.
+    Key,
+    /// No key: it was cut, or written over.
+    Nothing,
+    /// The key of another journal.
+    AnotherKey,
+}
+
+impl KeyContent {
+    /// Reads the file.
+    pub(super) fn look(&self) -> std::io::Result<Holds> {
+        Ok(match read(&*self.file)? {
+            Some(bytes) if id_of(&bytes) == self.id => Holds::Key,
+            Some(_) => Holds::AnotherKey,
+            None => Holds::Nothing,
+        })
+    }
+}
+
+fn id_of(bytes: &[u8; 32]) -> u64 {
+    let digest = blake3::derive_key("holdline 2026 journal: key id", bytes);
+    let first = digest.first_chunk().copied().unwrap_or_default();
+    u64::from_be_bytes(first)
+}
+
+/// A new file that the system does not find has no directory.
+fn no_directory(path: &Path, error: std::io::Error) -> OpenError {
+    let directory = path.parent().unwrap_or(path);
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return OpenError::NoDirectory {
+            path: directory.to_owned(),
+        };
+    }
+    OpenError::of(path)(error)
+}
+
 fn gone(journal: &Path, key: &Path) -> OpenError {
     OpenError::KeyGone {
         journal: journal.to_owned(),
@@ -152,28 +217,27 @@ fn gone(journal: &Path, key: &Path) -> OpenError {
     }
 }
 
-fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
-    match file.lock() {
-        Ok(Lock::Ours) => Ok(()),
-        Ok(Lock::Held(by)) => Err(OpenError::Held {
+/// Locks a file that another process may hold.
+pub(super) fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
+    match file.lock().map_err(OpenError::of(path))? {
+        Lock::Ours => Ok(()),
+        Lock::Held(by) => Err(OpenError::Held {
             path: path.to_owned(),
             by,
-        }),
-        Err(source) => Err(OpenError::File {
-            path: path.to_owned(),
-            source,
         }),
     }
 }
 
 /// Refuses a file that others than its owner may use.
 pub(super) fn check_mode(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
-    let path = path.to_owned();
-    match file.mode() {
-        Ok(mode) if mode & OTHERS == 0 => Ok(()),
-        Ok(mode) => Err(OpenError::Mode { path, mode }),
-        Err(source) => Err(OpenError::File { path, source }),
+    let mode = file.mode().map_err(OpenError::of(path))?;
+    if mode & OTHERS == 0 {
+        return Ok(());
     }
+    Err(OpenError::Mode {
+        path: path.to_owned(),
+        mode,
+    })
 }
 
 /// The key, if the file has the form of one.
@@ -258,6 +322,18 @@ mod tests {
         drop(first);
         let second = KeyFile::open(&SystemDisk, &journal).unwrap();
         assert_eq!((second.id(), second.hash_key()), (id, hash));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let (room, _) = room();
+        let later = room.path().join("later");
+        let refused = KeyFile::open(&SystemDisk, &later.join("a.redb"));
+        let words = refused.unwrap_err().to_string();
+        assert!(
+            words.contains(&format!("{} is not there", later.display())),
+            "{words}"
+        );
     }
 
     #[test]

@@ -73,10 +73,7 @@ pub(super) fn path_of(journal: &Path) -> PathBuf {
 /// Opens the log of a journal that is there, and makes an empty one where there is none.
 pub(super) fn make(disk: &dyn Disk, journal: &Path) -> Result<Arc<dyn DiskFile>, OpenError> {
     let path = path_of(journal);
-    let failed = |source| OpenError::File {
-        path: path.clone(),
-        source,
-    };
+    let failed = OpenError::of(&path);
     let file = match open(disk, journal)? {
         Some(file) => file,
         None => disk.create(&path).map_err(failed)?,
@@ -110,14 +107,11 @@ pub(super) fn open(
     journal: &Path,
 ) -> Result<Option<Arc<dyn DiskFile>>, OpenError> {
     let path = path_of(journal);
-    match disk.open(&path) {
-        Ok(Some(file)) => {
-            check_mode(&*file, &path)?;
-            Ok(Some(file))
-        }
-        Ok(None) => Ok(None),
-        Err(source) => Err(OpenError::File { path, source }),
+    let file = disk.open(&path).map_err(OpenError::of(&path))?;
+    if let Some(file) = &file {
+        check_mode(&**file, &path)?;
     }
+    Ok(file)
 }
 
 impl Log {
@@ -138,10 +132,7 @@ impl Log {
             weight: 0,
             is_behind: false,
         };
-        let bytes = log.bytes().map_err(|source| OpenError::File {
-            path: log.path.clone(),
-            source,
-        })?;
+        let bytes = log.bytes().map_err(OpenError::of(&log.path))?;
         while let Some((length, clear)) = log.frame(&bytes, log.end, log.commits + 1) {
             let entries = entries(&clear).ok_or_else(|| OpenError::Damaged {
                 path: log.path.clone(),

@@ -51,12 +51,9 @@ pub(super) fn path_of(journal: &Path) -> PathBuf {
 /// Refuses a mark or a log whose journal is gone: a journal has its name, durably, before they are
 /// made.
 pub(super) fn check_journal(disk: &dyn Disk, journal: &Path) -> Result<(), OpenError> {
-    let is_there = |path: &Path| match disk.open(path) {
-        Ok(file) => Ok(file.is_some()),
-        Err(source) => Err(OpenError::File {
-            path: path.to_owned(),
-            source,
-        }),
+    let is_there = |path: &Path| {
+        let file = disk.open(path).map_err(OpenError::of(path))?;
+        Ok::<_, OpenError>(file.is_some())
     };
     for witness in [path_of(journal), log::path_of(journal)] {
         // In this order: another process may be making both.
@@ -77,17 +74,13 @@ impl Mark {
             return Ok(mark);
         }
         let path = path_of(journal);
-        let made = disk.create(&path).and_then(|file| {
-            disk.sync_directory(&path)?;
-            Ok(file)
-        });
-        match made {
-            Ok(file) => Ok(Self {
-                is_new: true,
-                ..Self::of(file, path, key)
-            }),
-            Err(source) => Err(OpenError::File { path, source }),
-        }
+        let failed = OpenError::of(&path);
+        let file = disk.create(&path).map_err(failed)?;
+        disk.sync_directory(&path).map_err(failed)?;
+        Ok(Self {
+            is_new: true,
+            ..Self::of(file, path, key)
+        })
     }
 
     /// Has the mark of a journal tell of so many commits; where there is none it comes under its name
@@ -110,10 +103,7 @@ impl Mark {
             disk.rename(&fresh, &path)?;
             disk.sync_directory(&path)
         };
-        make().map_err(|source| OpenError::File {
-            path: path.clone(),
-            source,
-        })
+        make().map_err(OpenError::of(&path))
     }
 
     /// Opens the mark of a journal, if it has one.
@@ -123,10 +113,8 @@ impl Mark {
         key: &KeyFile,
     ) -> Result<Option<Self>, OpenError> {
         let path = path_of(journal);
-        let file = match disk.open(&path) {
-            Ok(Some(file)) => file,
-            Ok(None) => return Ok(None),
-            Err(source) => return Err(OpenError::File { path, source }),
+        let Some(file) = disk.open(&path).map_err(OpenError::of(&path))? else {
+            return Ok(None);
         };
         check_mode(&*file, &path)?;
         Ok(Some(Self::of(file, path, key)))
@@ -156,10 +144,7 @@ impl Mark {
                  its log lacks anything, could not be seen"
             );
         }
-        let told = self.read().map_err(|source| OpenError::File {
-            path: self.path.clone(),
-            source,
-        })?;
+        let told = self.read().map_err(OpenError::of(&self.path))?;
         if told.is_some_and(|told| told > commits) {
             return Err(OpenError::Behind {
                 journal: journal.to_owned(),

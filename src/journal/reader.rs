@@ -27,10 +27,7 @@ impl Reader {
     /// Opens the journal of a configuration. Blocks.
     pub fn open(config: &Config, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let path = config.path.clone();
-        let failed = |source| OpenError::File {
-            path: path.clone(),
-            source,
-        };
+        let failed = OpenError::of(&path);
         mark::check_journal(&*disk, &path)?;
         let key = KeyFile::open_existing(&*disk, &path)?;
         let file = disk.open(&path).map_err(failed)?;

@@ -3,7 +3,6 @@ use super::Number;
 use super::fault::StoreError;
 use super::guard::Lost;
 use super::handle::Files;
-use super::key::KeyFile;
 use super::mark::Mark;
 use super::site::{Gone, Site};
 use super::store::Store;
@@ -65,21 +64,24 @@ fn make_room(store: &Store) -> Result<(), StoreError> {
 
 /// Brings the names back of files that are only open here.
 fn mend(files: &mut Files, site: &Site) -> Result<(), Down> {
-    let guard = files.store.as_ref().and_then(|store| store.guard.as_ref());
-    let lost = guard.and_then(|guard| Some((guard, guard.look_beside_mark()?)));
+    let Files { key, store, .. } = files;
+    let guard = store.as_mut().and_then(|store| store.guard.as_mut());
+    let lost = guard.and_then(|guard| guard.look_beside_mark().map(|lost| (guard, lost)));
     let Some((guard, lost)) = lost else {
         return Ok(());
     };
     if !lost.can_be_mended() {
         return Err(Down::Lost(lost));
     }
+    // The key first: nothing of the rest is read without it.
+    if let Some(key) = key.as_mut().filter(|key| lost.has(key.path())) {
+        *key = key.write_again(&*site.disk).map_err(failed)?;
+        guard.takes_key(key.content());
+        site.disk.sync_directory(key.path()).map_err(failed)?;
+    }
     guard
         .write_again(&*site.disk, &lost)
         .map_err(Down::Failed)?;
-    if files.key.as_ref().is_some_and(|key| lost.has(key.path())) {
-        let key = KeyFile::open_existing(&*site.disk, &site.path).map_err(failed)?;
-        files.key = Some(key);
-    }
     tracing::warn!(
         "the journal is written again out of what is open: find out what removes its files"
     );

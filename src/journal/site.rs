@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use redb::{Database, ReadableDatabase, StorageBackend};
 
 use super::Metrics;
-use super::disk::{Disk, DiskFile, Lock, fresh};
+use super::disk::{Disk, DiskFile, fresh};
 use super::error::OpenError;
 use super::fault::StoreError;
 use super::guard::Guard;
-use super::key::{KeyFile, check_mode};
+use super::key::{KeyFile, check_mode, lock};
 use super::log::{self, Log};
 use super::mark::{self, Mark};
 use super::room::Room;
@@ -51,10 +51,7 @@ pub(super) enum Gone {
 impl Site {
     /// Opens the file; `gone` says what is done where there is none.
     pub(super) fn open(&self, key: &KeyFile, gone: Gone) -> Result<Store, OpenError> {
-        let failed = |source| OpenError::File {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = OpenError::of(&self.path);
         let file = match self.disk.open(&self.path).map_err(failed)? {
             Some(file) => file,
             None => match gone {
@@ -72,7 +69,8 @@ impl Site {
             },
         };
         check_mode(&*file, &self.path)?;
-        self.lock(&*file)?;
+        // The key file is locked already, but it may have been replaced under the same name.
+        lock(&*file, &self.path)?;
         let length = self.stretch(&*file).map_err(failed)?;
         self.room.has_length(length);
         self.metrics.length(length);
@@ -81,8 +79,8 @@ impl Site {
         let mark = Mark::open(&*self.disk, &self.path, key)?;
         let log = log::make(&*self.disk, &self.path)?;
         let guard = Guard::new(
+            key.content(),
             [
-                (key.path().to_owned(), key.file()),
                 (log::path_of(&self.path), Arc::clone(&log)),
                 (self.path.clone(), Arc::clone(&file)),
             ],
@@ -96,19 +94,6 @@ impl Site {
         let store = self.opened(self.bounded(file), key, beside)?;
         store.check_newest(self)?;
         Ok(store)
-    }
-
-    /// The key file is locked already, but it may have been replaced under the same name.
-    fn lock(&self, file: &dyn DiskFile) -> Result<(), OpenError> {
-        let path = || self.path.clone();
-        match file.lock() {
-            Ok(Lock::Ours) => Ok(()),
-            Ok(Lock::Held(by)) => Err(OpenError::Held { path: path(), by }),
-            Err(source) => Err(OpenError::File {
-                path: path(),
-                source,
-            }),
-        }
     }
 
     /// Makes the file as long as it may be where redb cannot do so by itself: it takes a file for as long
@@ -126,10 +111,7 @@ impl Site {
 
     /// A file comes under its name when it is whole, so that no start ever sees half of one.
     fn create(&self, key: &KeyFile) -> Result<Arc<dyn DiskFile>, OpenError> {
-        let failed = |source| OpenError::File {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = OpenError::of(&self.path);
         let (fresh, file) = fresh(&*self.disk, &self.path).map_err(failed)?;
         let filled = fill(self.bounded(file), key.id());
         filled.map_err(|error| self.told(&error))?;

@@ -480,6 +480,6 @@ mod tests {
         let served = Served::new(line.wire(), &line, service);
         let task = serve(served, Arc::clone(&line));
         assert!(size_of_val(&task) <= 712, "{} bytes", size_of_val(&task));
-        assert!(size_of_val(&*line) <= 160, "{} bytes", size_of_val(&*line));
+        assert!(size_of_val(&*line) <= 168, "{} bytes", size_of_val(&*line));
     }
 }

@@ -146,7 +146,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tries on loopback whether the kernel counts the bytes that a client acknowledged: sandboxed
 /// kernels may leave the field empty. Blocks for as long as two exchanges on loopback take.
-pub fn acknowledgement_works() -> bool {
+fn acknowledgement_works() -> bool {
     // nix panics where a kernel fills less than it was asked for, as Linux before 4.1 would.
     catch_unwind(counts_on_loopback).is_ok_and(|counted| counted.unwrap_or(false))
 }

@@ -88,7 +88,7 @@ impl Line {
     pub(super) async fn broken(&self) {
         // Of an error of readiness nothing more can be known than that the socket has failed.
         let _ = self.stream.ready(Interest::ERROR).await;
-        self.watch().broke();
+        self.breaks();
     }
 
     /// A request's fields are whole; settles the answers that it proves.
@@ -122,7 +122,7 @@ impl Line {
 
     /// Makes the socket's close a reset, which also frees what the client never took.
     pub(super) fn reset_on_close(&self) {
-        self.watch().broke();
+        self.breaks();
         // Without it the close is a FIN, and the framing tells of the cut.
         let _ = self.stream.set_zero_linger();
     }
@@ -145,12 +145,9 @@ impl Line {
     pub(super) fn finish(&self, goodbye: &[u8]) {
         if !goodbye.is_empty() {
             self.note_reset();
-            let decided = self.watch().parts();
-            for receipt in decided {
-                receipt.settle(true);
-            }
             // Where the kernel has no room, what comes before it is not whole either.
-            let _ = self.stream.try_write(goodbye);
+            let written = self.stream.try_write(goodbye).unwrap_or_default();
+            self.watch().parted(written);
         }
         if !self.is_broken() {
             self.shut();
@@ -161,8 +158,15 @@ impl Line {
     /// noted before stays noted.
     fn note_reset(&self) {
         if !matches!(self.stream.take_error(), Ok(None)) {
-            self.watch().broke();
+            self.breaks();
         }
+    }
+
+    /// Notes that the connection is broken, and whether anybody heard a goodbye before.
+    fn breaks(&self) {
+        let has_parted = self.watch().has_parted();
+        let progress = has_parted.then(|| self.progress()).flatten();
+        self.watch().broke(progress);
     }
 
     /// Waits for the client's first byte, which stays where it is; `None` if it ended before.
@@ -233,6 +237,11 @@ impl Line {
         if may_decide {
             self.note_reset();
         }
+        self.settle_decided(stopped);
+    }
+
+    fn settle_decided(&self, stopped: bool) {
+        let now = self.now();
         loop {
             // The lock is not held while a receipt is told.
             let decided = self.watch().decided(now, stopped, &self.terms.config);
@@ -246,6 +255,9 @@ impl Line {
 
     /// Settles what is left when the connection ends.
     pub(super) fn abandon(&self, why: Why) {
+        if self.watch().was_goodbye_unheard() {
+            self.settle_decided(false);
+        }
         let abandoned = self.watch().abandoned();
         for receipt in abandoned {
             self.missed(receipt, why);
@@ -317,7 +329,7 @@ impl Line {
     /// What waits unread; asked only where the kernel does not count for us.
     fn waiting(&self) -> Waiting {
         evidence::waiting(&self.stream).unwrap_or_else(|_| {
-            self.watch().broke();
+            self.breaks();
             Waiting::End
         })
     }
@@ -335,10 +347,12 @@ impl Line {
                 result => break result,
             }
         };
-        let mut watch = self.watch();
         match &read {
-            Ok(count) => watch.was_read(*count, self.now(), &self.terms.config),
-            Err(_) => watch.broke(),
+            Ok(count) => {
+                let now = self.now();
+                self.watch().was_read(*count, now, &self.terms.config);
+            }
+            Err(_) => self.breaks(),
         }
         Poll::Ready(read)
     }
@@ -380,11 +394,10 @@ impl Line {
                 result => break Poll::Ready(result),
             }
         };
-        let mut watch = self.watch();
         match &written {
-            Poll::Ready(Ok(count)) => watch.was_written(*count),
-            Poll::Ready(Err(_)) => watch.broke(),
-            Poll::Pending => watch.write_stalled(self.now()),
+            Poll::Ready(Ok(count)) => self.watch().was_written(*count),
+            Poll::Ready(Err(_)) => self.breaks(),
+            Poll::Pending => self.watch().write_stalled(self.now()),
         }
         written
     }

@@ -18,7 +18,7 @@ mod watch;
 
 pub use answer::Peer;
 pub use config::Config;
-pub use evidence::{Evidence, acknowledgement_works};
+pub use evidence::Evidence;
 pub use metrics::Metrics;
 pub use parking::{Later, Reply};
 pub use receipt::Receipt;

@@ -30,6 +30,8 @@ pub enum BodyError {
     TooLarge {
         /// The limit, in bytes.
         limit: usize,
+        /// What was read of it: nothing where its length told.
+        read: Bytes,
     },
     /// The budget that it is read within is spent.
     #[error("there is no room for the body")]
@@ -198,7 +200,8 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     if body.size_hint().lower() > limit as u64 {
-        return Err(BodyError::TooLarge { limit });
+        let read = Bytes::new();
+        return Err(BodyError::TooLarge { limit, read });
     }
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
@@ -207,10 +210,6 @@ where
             continue;
         };
         let size = first.len() + whole.len() + data.len();
-        if size > limit {
-            return Err(BodyError::TooLarge { limit });
-        }
-        let has_room = has_room(size);
         match (first.is_empty(), whole.is_empty()) {
             (true, true) => first = data,
             (false, true) => {
@@ -220,10 +219,13 @@ where
             }
             (_, false) => whole.extend_from_slice(&data),
         }
-        if !has_room {
-            return Err(BodyError::NoRoom {
-                read: either(first, whole),
-            });
+        if size > limit {
+            let read = either(first, whole);
+            return Err(BodyError::TooLarge { limit, read });
+        }
+        if !has_room(size) {
+            let read = either(first, whole);
+            return Err(BodyError::NoRoom { read });
         }
     }
     Ok(either(first, whole))

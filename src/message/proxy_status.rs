@@ -24,6 +24,10 @@ pub enum ProxyError {
     HttpRequestDenied,
     /// `http_request_error`
     HttpRequestError,
+    /// `http_response_header_section_size`
+    HttpResponseHeaderSectionSize,
+    /// `http_response_body_size`
+    HttpResponseBodySize,
     /// `http_response_incomplete`
     HttpResponseIncomplete,
     /// `http_response_timeout`
@@ -50,6 +54,8 @@ impl ProxyError {
             Self::TlsProtocolError => "tls_protocol_error",
             Self::HttpRequestDenied => "http_request_denied",
             Self::HttpRequestError => "http_request_error",
+            Self::HttpResponseHeaderSectionSize => "http_response_header_section_size",
+            Self::HttpResponseBodySize => "http_response_body_size",
             Self::HttpResponseIncomplete => "http_response_incomplete",
             Self::HttpResponseTimeout => "http_response_timeout",
             Self::HttpProtocolError => "http_protocol_error",

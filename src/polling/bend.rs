@@ -1,6 +1,7 @@
 //! The bend of the price: no more than it takes for a plan to be no worse than a fixed interval, in
 //! delay and in polls.
 use super::plan::Expected;
+use crate::elementary::Elementary;
 
 /// By this share a plan is to be better than the fixed interval: what the grid of wake-ups and the
 /// errors of a law take from it.
@@ -20,7 +21,7 @@ pub(super) struct Bend(f64);
 impl Bend {
     /// The factor.
     pub(super) fn factor(self) -> f64 {
-        self.0.exp()
+        self.0.exponential()
     }
 
     /// The next bend, after a plan made at this one; true if another plan is to be made of it.
@@ -33,7 +34,7 @@ impl Bend {
     pub(super) fn after(self, plan: Expected, fixed: Expected, scouts: f64) -> (Self, bool) {
         let left = |fixed: f64, plan: f64| {
             let bound = fixed * (1.0 - MARGIN);
-            (bound.max(f64::MIN_POSITIVE) / plan.max(f64::MIN_POSITIVE)).ln()
+            (bound.max(f64::MIN_POSITIVE) / plan.max(f64::MIN_POSITIVE)).logarithm()
         };
         let fewest = 1.0 + scouts;
         let lowest = self.0 - left(fixed.polls, plan.polls);
@@ -45,7 +46,7 @@ impl Bend {
         } else {
             0.5 * (lowest + highest)
         };
-        let next = next.clamp(-FARTHEST.ln(), FARTHEST.ln());
+        let next = next.clamp(-FARTHEST.logarithm(), FARTHEST.logarithm());
         (Self(next), (next - self.0).abs() > NOTICED)
     }
 }

@@ -1,6 +1,7 @@
 //! The price in force at a gateway: what is configured, and more while polls are too many for it.
 use std::time::Duration;
 
+use crate::elementary::Elementary;
 use crate::timing::Moment;
 
 /// The time over which the rate of polls is measured.
@@ -76,27 +77,27 @@ impl Budget {
     /// The gateway said that there are too many, or that it cannot.
     pub(super) fn pushed_back(&mut self, now: Moment) {
         self.pass(now);
-        self.pushed = (self.pushed + PUSHED_BACK.ln()).min(DEAREST.ln());
+        self.pushed = (self.pushed + PUSHED_BACK.logarithm()).min(DEAREST.logarithm());
     }
 
     /// Lets the time pass: the rate falls, and the price with it.
     pub(super) fn pass(&mut self, now: Moment) {
         let seconds = now.since(self.changed).as_secs_f64();
         self.changed = self.changed.max(now);
-        self.rate *= (-seconds / MEASURED).exp();
-        self.pushed *= (-seconds / FORGIVEN).exp();
+        self.rate *= (-seconds / MEASURED).exponential();
+        self.pushed *= (-seconds / FORGIVEN).exponential();
         if let Some(limit) = self.limit {
             let asked = self.rate + self.waiting / MEASURED;
             let excess = (asked / limit - 1.0).clamp(-1.0, 4.0);
-            self.over = (self.over + STIFFNESS * excess * seconds).clamp(0.0, DEAREST.ln());
+            self.over = (self.over + STIFFNESS * excess * seconds).clamp(0.0, DEAREST.logarithm());
         }
     }
 
     /// The price in force, in steps, so that plans are not made anew for every poll.
     pub(super) fn price(&self, configured: Duration) -> Duration {
-        let raised = (self.over + self.pushed).min(DEAREST.ln());
-        let steps = (raised / STEP.ln()).floor();
-        configured.mul_f64((steps * STEP.ln()).exp())
+        let raised = (self.over + self.pushed).min(DEAREST.logarithm());
+        let steps = (raised / STEP.logarithm()).floor();
+        configured.mul_f64((steps * STEP.logarithm()).exponential())
     }
 
     /// The polls a second that are allowed and those that are sent; `None` without a limit.

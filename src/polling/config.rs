@@ -76,7 +76,7 @@ impl Default for Config {
             interval: Duration::from_millis(500),
             max_interval: Duration::from_secs(10),
             price: Price::Auto,
-            min_interval: Duration::from_millis(50),
+            min_interval: Duration::from_millis(20),
             max_per_second: 0,
             unknown_grace: Duration::from_secs(5),
         }

@@ -3,6 +3,7 @@ use super::axis::Axis;
 use super::law::Law;
 use super::plan::{self, Expected};
 use super::rules::Rules;
+use crate::elementary::Elementary;
 
 /// The ends of the prices that the curve is drawn for, in seconds, and how many there are.
 const CHEAPEST: f64 = 0.001;
@@ -27,8 +28,8 @@ pub(super) struct Corner {
 /// the line through a corner that falls by its price, but for the grid that plans choose among. It
 /// takes a dozen times as long as one plan.
 pub(super) fn corners(axis: &Axis, law: &Law, rules: &Rules, in_force: f64) -> Vec<Corner> {
-    let step = (DEAREST / CHEAPEST).ln() / f64::from(PRICES - 1);
-    let spaced = (0..PRICES).map(|place| DEAREST * (-step * f64::from(place)).exp());
+    let step = (DEAREST / CHEAPEST).logarithm() / f64::from(PRICES - 1);
+    let spaced = (0..PRICES).map(|place| DEAREST * (-step * f64::from(place)).exponential());
     let mut prices: Vec<f64> = spaced.chain([in_force]).collect();
     prices.sort_by(|one, other| other.total_cmp(one));
     let mut corners: Vec<Corner> = Vec::new();

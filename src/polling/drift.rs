@@ -1,4 +1,5 @@
 //! The guard against a law that no longer holds: a sum of surprises, over outcomes in a row.
+use crate::elementary::Elementary;
 
 /// How surely the law has moved before it is dropped: a false alarm comes once in e^9 outcomes or
 /// more rarely (Page 1954; Lorden 1971).
@@ -34,13 +35,13 @@ impl Run {
     /// Takes an outcome whose share of the law lies between the two: the alternative is that such
     /// shares are not even.
     fn skewed(&mut self, low: f64, high: f64) {
-        let moved = high.powf(POWER) - low.max(0.0).powf(POWER);
+        let moved = high.to_power(POWER) - low.max(0.0).to_power(POWER);
         self.add(moved, high - low);
     }
 
     /// Takes an outcome by how likely the alternative and the law make it.
     fn add(&mut self, alternative: f64, law: f64) {
-        self.sum += (alternative.max(1e-9) / law.max(1e-9)).ln() - ALLOWED;
+        self.sum += (alternative.max(1e-9) / law.max(1e-9)).logarithm() - ALLOWED;
         self.outcomes += 1;
         if self.sum <= 0.0 {
             *self = Self::default();

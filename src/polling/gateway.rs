@@ -9,7 +9,7 @@ use super::gauges::{OfGateway, OfRoute};
 use super::ground::Ground;
 use super::lately::Lately;
 use super::learner::Learner;
-use super::metrics::Metrics;
+use super::metrics::{At, Metrics, On};
 use super::named::Named;
 use super::queue::{Need, Place, Queue, Turn};
 use super::rules::Rules;
@@ -31,18 +31,41 @@ pub(super) struct Gateway {
 impl Gateway {
     /// A gateway that takes so many polls a second; 0 is any number.
     pub(super) fn new(max_per_second: u32, name: &str, metrics: &Metrics) -> Self {
-        Self {
+        let mut gateway = Self {
             budget: Budget::new(max_per_second),
             queue: Queue::new(max_per_second),
             routes: Named::new(),
             gauges: OfGateway::new(metrics, name),
             now: Moment::START,
-        }
+        };
+        gateway.limit(max_per_second);
+        gateway
     }
 
-    /// Its budget as it is now.
-    pub(super) const fn budget(&self) -> Budget {
-        self.budget
+    /// Its budget as it is now, however long nothing was asked of it.
+    pub(super) fn budget(&self, now: Moment) -> Budget {
+        let mut budget = self.budget;
+        budget.pass(now);
+        budget
+    }
+
+    /// How it is called, and the share of its budget that is used; `None` without one.
+    pub(super) fn used(&self, now: Moment) -> Option<(At, f64)> {
+        let used = self.budget(now).used()?;
+        Some((self.gauges.at().clone(), used))
+    }
+
+    /// The prices at which exchanges of its routes would be planned now.
+    pub(super) fn prices(
+        &self,
+        rules: &Rules,
+        now: Moment,
+    ) -> impl Iterator<Item = (On, Duration)> {
+        let price = self.budget(now).price(rules.price);
+        self.routes.iter().filter_map(move |(_, route)| {
+            let learner = route.learner.as_ref()?;
+            Some((route.gauges.on().clone(), learner.price_at(rules, price)))
+        })
     }
 
     /// Its routes, by name.
@@ -59,20 +82,19 @@ impl Gateway {
     pub(super) fn limit(&mut self, max_per_second: u32) {
         self.budget.limit(max_per_second);
         self.queue.limit(max_per_second);
-        self.gauges.used(self.budget.used());
+        if self.budget.used().is_some() {
+            self.gauges.bounded();
+        }
     }
 
-    /// Tells what is known where exchanges are planned at this price from now on. Where they are not it
-    /// stays, and is told no longer.
-    pub(super) fn tell(&mut self, price: Option<Duration>) {
+    /// Tells what is known where exchanges learn from now on. Where they do not it stays, and is told no
+    /// longer.
+    pub(super) fn tell(&mut self, learns: bool) {
         for route in self.routes.all() {
-            match (price, &route.learner) {
-                (Some(price), Some(learner)) => {
-                    route.gauges.priced(self.budget.price(price));
-                    route.gauges.planned(learner);
-                }
-                (None, _) => route.gauges.forget_learned(),
-                (Some(_), None) => {}
+            match (learns, &route.learner) {
+                (true, Some(learner)) => route.gauges.planned(learner),
+                (true, None) => {}
+                (false, _) => route.gauges.forget_learned(),
             }
         }
     }
@@ -83,9 +105,7 @@ impl Gateway {
         let price = self.budget.price(given.rules.price);
         self.with_route(route, |route| {
             let learner = following(&mut route.learner, &mut route.gauges, given, price);
-            let steps = learner.steps();
-            route.gauges.priced(learner.price());
-            steps
+            learner.steps()
         })
     }
 
@@ -113,7 +133,6 @@ impl Gateway {
     pub(super) fn restore(&mut self, route: &str, learner: Learner, is_in_force: bool) {
         self.with_route(route, |route| {
             if is_in_force {
-                route.gauges.priced(learner.price());
                 route.gauges.planned(&learner);
             }
             route.learner = Some(learner);
@@ -124,14 +143,12 @@ impl Gateway {
     pub(super) fn polled(&mut self, now: Moment) {
         self.pass(now);
         self.budget.polled(now);
-        self.gauges.used(self.budget.used());
     }
 
     /// A poll was answered with 429 or with a fault of the gateway's own.
     pub(super) fn pushed_back(&mut self, now: Moment) {
         self.pass(now);
         self.budget.pushed_back(now);
-        self.gauges.used(self.budget.used());
     }
 
     /// A poll asks for its turn that was due then, and may be the last before the end of a hold. It is
@@ -159,7 +176,6 @@ impl Gateway {
 
     fn wait(&mut self) {
         self.budget.waiting(self.queue.waiting());
-        self.gauges.used(self.budget.used());
     }
 
     fn pass(&mut self, now: Moment) {

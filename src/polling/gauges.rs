@@ -1,7 +1,6 @@
 //! The numbers of one gateway and of one route, at hand: an exchange tells a dozen of them, and to look
 //! one up in its family is to copy its labels.
 use std::hash::Hash;
-use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -69,7 +68,6 @@ impl ToldMeans {
 #[derive(Debug)]
 pub(super) struct OfRoute {
     on: On,
-    price: Told<On>,
     over_limit: Told<On>,
     weight: Told<On>,
     quantiles: [Told<On>; QUANTILES.len()],
@@ -79,16 +77,16 @@ pub(super) struct OfRoute {
 }
 
 impl OfRoute {
+    /// How it is called.
+    pub(super) const fn on(&self) -> &On {
+        &self.on
+    }
+
     /// What exchanges really brought lately.
     pub(super) fn measured(&mut self, lately: &Lately) {
         if let Some(means) = lately.means() {
             self.measured.set(&self.on, means);
         }
-    }
-
-    /// Exchanges begin at this price.
-    pub(super) fn priced(&mut self, price: Duration) {
-        self.price.set(&self.on, price.as_secs_f64());
     }
 
     /// A plan was made.
@@ -119,7 +117,6 @@ impl OfRoute {
     pub(super) fn forget_learned(&mut self) {
         let on = &self.on;
         for told in [
-            &mut self.price,
             &mut self.over_limit,
             &mut self.weight,
             &mut self.least_delay,
@@ -138,7 +135,6 @@ impl OfRoute {
 pub(super) struct OfGateway {
     metrics: Metrics,
     at: At,
-    budget_used: Told<At>,
     deferred: Family<At, Counter>,
 }
 
@@ -148,7 +144,6 @@ impl OfGateway {
             at: At {
                 gateway: gateway.to_owned(),
             },
-            budget_used: Told::of(&metrics.budget_used),
             deferred: metrics.deferred.clone(),
             metrics: metrics.clone(),
         }
@@ -162,7 +157,6 @@ impl OfGateway {
                 gateway: self.at.gateway.clone(),
                 route: route.to_owned(),
             },
-            price: Told::of(&metrics.price),
             over_limit: Told::of(&metrics.over_limit),
             weight: Told::of(&metrics.learned_weight),
             quantiles: metrics.quantiles.each_ref().map(Told::of),
@@ -172,18 +166,14 @@ impl OfGateway {
         }
     }
 
-    /// So much of the budget is used; `None` without one.
-    pub(super) fn used(&mut self, share: Option<f64>) {
-        match share {
-            Some(share) => {
-                if self.budget_used.number.is_none() {
-                    // It is told as zero too.
-                    drop(self.deferred.get_or_create(&self.at));
-                }
-                self.budget_used.set(&self.at, share);
-            }
-            None => self.budget_used.forget(&self.at),
-        }
+    /// It has a budget: from now on the polls that wait for their turn are told, as zero too.
+    pub(super) fn bounded(&self) {
+        drop(self.deferred.get_or_create(&self.at));
+    }
+
+    /// How it is called.
+    pub(super) const fn at(&self) -> &At {
+        &self.at
     }
 
     /// A poll has to wait for its turn.

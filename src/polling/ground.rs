@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::axis::Axis;
+use super::focus::Focus;
 use super::law::Law;
 
 /// The axis up to a horizon, and the law that is believed before anything was seen.
@@ -16,7 +17,12 @@ pub(super) struct Ground {
 impl Ground {
     /// That of clients who wait so long.
     pub(super) fn up_to(horizon: Duration) -> Arc<Self> {
-        let axis = Axis::new(horizon);
+        Self::focused(horizon, None)
+    }
+
+    /// That of clients who wait so long, for a law that is narrow.
+    pub(super) fn focused(horizon: Duration, focus: Option<Focus>) -> Arc<Self> {
+        let axis = Axis::new(horizon, focus);
         let prior = Arc::new(Law::prior(&axis));
         Arc::new(Self { axis, prior })
     }

@@ -1,36 +1,31 @@
-//! What was learned, as the bytes of a file: outcomes as pairs of edges, and whose they are. No ids, and
+//! What was learned, as the bytes of a file: outcomes as pairs of times, and whose they are. No ids, and
 //! nothing of a payment.
 //!
 //! ```text
-//! "holdline law"  version u16  last edge u16  routes u32
-//! each route:     gateway (length u16, text)  operation (length u16, text)
-//!                 horizon u64, nanoseconds    outcomes u16
-//! each outcome:   after u16    by u16         edges of the axis up to the horizon, the newest first
+//! "holdline law"  version u16  routes u32
+//! each route:     gateway (length u16, text)  operation (length u16, text)  outcomes u16
+//! each outcome:   after f32    by f32         seconds, the second infinite for never; the newest first
 //! at the end:     BLAKE3 of all before it, 32 bytes
 //! ```
 //! Numbers are big-endian.
-use std::time::Duration;
-
-use super::axis::Axis;
-use super::outcomes::{Observed, REMEMBERED};
+use super::outcomes::REMEMBERED;
+use super::span::Span;
 
 /// How the file's name ends, after the journal's.
 pub const SUFFIX: &str = ".law";
 
 const MAGIC: &[u8; 12] = b"holdline law";
 
-/// The layout; what an outcome's edges mean is part of it.
-const VERSION: u16 = 1;
+/// The layout.
+const VERSION: u16 = 2;
 
 /// What was learned of one route of a gateway.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Kept {
     pub(super) gateway: Box<str>,
     pub(super) route: Box<str>,
-    /// The axis that the edges are on ends here.
-    pub(super) horizon: Duration,
     /// The newest first.
-    pub(super) outcomes: Vec<Observed>,
+    pub(super) outcomes: Vec<Span>,
 }
 
 /// Why bytes are not what was learned; the text follows "the file".
@@ -51,19 +46,15 @@ pub enum KeptError {
 pub(super) fn encode(all: &[Kept]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend(VERSION.to_be_bytes());
-    bytes.extend(Axis::last().to_be_bytes());
     bytes.extend(count::<u32>(all.len()).to_be_bytes());
     for kept in all {
         for name in [&kept.gateway, &kept.route] {
             bytes.extend(count::<u16>(name.len()).to_be_bytes());
             bytes.extend(name.as_bytes());
         }
-        let nanos = u64::try_from(kept.horizon.as_nanos()).unwrap_or(u64::MAX);
-        bytes.extend(nanos.to_be_bytes());
         bytes.extend(count::<u16>(kept.outcomes.len()).to_be_bytes());
-        for observed in &kept.outcomes {
-            bytes.extend(observed.after().to_be_bytes());
-            bytes.extend(observed.by().to_be_bytes());
+        for end in kept.outcomes.iter().flat_map(|span| span.ends()) {
+            bytes.extend(end.to_be_bytes());
         }
     }
     let sum = blake3::hash(&bytes);
@@ -90,9 +81,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Kept>, KeptError> {
         .split_last_chunk::<{ blake3::OUT_LEN }>()
         .ok_or(KeptError::Damaged)?;
     if blake3::hash(summed) != *sum {
-        return Err(KeptError::Damaged);
-    }
-    if reader.number()? != Axis::last() {
         return Err(KeptError::Damaged);
     }
     let routes = u32::from_be_bytes(reader.array()?);
@@ -131,20 +119,19 @@ impl<'a> Reader<'a> {
 
     fn kept(&mut self) -> Result<Kept, KeptError> {
         let (gateway, route) = (self.name()?, self.name()?);
-        let horizon = Duration::from_nanos(u64::from_be_bytes(self.array()?));
         let outcomes = self.number()?;
         if usize::from(outcomes) > REMEMBERED {
             return Err(KeptError::Damaged);
         }
         let outcomes = (0..outcomes).map(|_| {
-            let (after, by) = (self.number()?, self.number()?);
-            Observed::between(after, by).ok_or(KeptError::Damaged)
+            let (after, by) = (self.array()?, self.array()?);
+            let span = Span::between(f32::from_be_bytes(after), f32::from_be_bytes(by));
+            span.ok_or(KeptError::Damaged)
         });
         let outcomes = outcomes.collect::<Result<_, _>>()?;
         Ok(Kept {
             gateway,
             route,
-            horizon,
             outcomes,
         })
     }
@@ -156,22 +143,21 @@ mod tests {
 
     use super::*;
 
-    fn observed() -> impl Strategy<Value = Observed> {
-        let edges = (0..=Axis::last(), 0..=Axis::last());
-        edges
-            .prop_map(|(one, other)| Observed::between(one.min(other), one.max(other) + 1).unwrap())
+    fn span() -> impl Strategy<Value = Span> {
+        let ends = (0.0_f32..1e5, proptest::option::of(0.0_f32..1e5));
+        ends.prop_map(|(after, more)| {
+            let by = more.map_or(f32::INFINITY, |more| after + more);
+            Span::between(after, by).unwrap()
+        })
     }
 
     fn kept() -> impl Strategy<Value = Kept> {
-        let outcomes = proptest::collection::vec(observed(), 0..60);
-        (".{0,20}", "[a-z]{0,9}", any::<u64>(), outcomes).prop_map(
-            |(gateway, route, nanos, outcomes)| Kept {
-                gateway: gateway.into(),
-                route: route.into(),
-                horizon: Duration::from_nanos(nanos),
-                outcomes,
-            },
-        )
+        let outcomes = proptest::collection::vec(span(), 0..60);
+        (".{0,20}", "[a-z]{0,9}", outcomes).prop_map(|(gateway, route, outcomes)| Kept {
+            gateway: gateway.into(),
+            route: route.into(),
+            outcomes,
+        })
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use super::plan::Expected;
+use crate::elementary::Elementary;
 
 /// An exchange counts half as much after so many more.
 const HALF_LIFE: f64 = 100.0;
@@ -17,7 +18,7 @@ pub(super) struct Lately {
 impl Lately {
     /// A result was found by the last of so many polls, and had waited so long, as is estimated.
     pub(super) fn found(&mut self, polls: u32, waited: Duration) {
-        let fading = (-std::f64::consts::LN_2 / HALF_LIFE).exp();
+        let fading = (-std::f64::consts::LN_2 / HALF_LIFE).exponential();
         self.exchanges += 1;
         self.weight = self.weight.mul_add(fading, 1.0);
         self.sums = Expected {

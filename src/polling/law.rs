@@ -1,5 +1,8 @@
 //! A law of the time that a task takes, as a distribution over the cells of an axis.
+use std::ops::Range;
+
 use super::axis::{Axis, whole};
+use crate::elementary::Elementary;
 
 /// The mass of each cell; the sum is one.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,16 +47,23 @@ impl Law {
     pub(super) fn prior(axis: &Axis) -> Self {
         const MEDIAN: f64 = 2.0;
         const SIGMA: f64 = 0.9;
+        /// What lies before the first edge, or beyond the last one, counts as much as this ratio.
+        const BESIDE: f64 = 0.0025;
         let bell = |seconds: f64| {
-            let deviation = (seconds / MEDIAN).ln() / SIGMA;
-            (-0.5 * deviation * deviation).exp()
+            let deviation = (seconds / MEDIAN).logarithm() / SIGMA;
+            (-0.5 * deviation * deviation).exponential()
         };
-        let edges = axis.edges().get(1..).unwrap_or_default();
-        let bells: Vec<f64> = edges.iter().map(|&edge| bell(edge)).collect();
-        let sum: f64 = bells.iter().sum();
-        let flat = 0.5 / f64::from(Axis::last());
-        let spaced = bells.iter().map(|bell| 0.5 * bell / sum + flat);
-        Self::new(spaced.chain([flat]).collect())
+        let cells = axis.edges().windows(2).map(|edges| match *edges {
+            [from, to] if from > 0.0 => (to, (to / from).logarithm()),
+            [_, to] => (to, BESIDE),
+            _ => (0.0, 0.0),
+        });
+        let cells: Vec<(f64, f64)> = cells.collect();
+        let bells = cells.iter().map(|&(edge, width)| bell(edge) * width);
+        let (bells, all): (f64, f64) = (bells.sum(), cells.iter().map(|(_, width)| width).sum());
+        let part = |&(edge, width): &(f64, f64)| width * (bell(edge) / bells + 1.0 / all);
+        let beyond = BESIDE / all;
+        Self::new(cells.iter().map(part).chain([beyond]).collect())
     }
 
     /// The masses of the cells.
@@ -91,24 +101,55 @@ impl Law {
         self.width
     }
 
-    /// This law with each mass spread over its neighbours by a bell of about `width` cells. The next cells
-    /// get a little at any width: an instant was rounded to its edge.
-    pub(super) fn smoothed(&self, width: f64) -> Self {
+    /// This law with each mass spread over its neighbours by a bell of about `width` cells. A little of it
+    /// is lent to any width up to the leeway of the axis: where a task that is nearly certain ends after all
+    /// just past the poll that should find it, nothing tells by how much. Both are as wide by ratio where the
+    /// axis has wider cells.
+    pub(super) fn smoothed(&self, width: f64, axis: &Axis) -> Self {
         // A box of half-width h has the variance h(h + 1) / 3; three of them have nearly the shape
         // of a bell.
-        let half = (width * width + 0.25).sqrt() - 0.5;
-        let half = usize::from(whole(half.round()));
+        let half = |width: f64| {
+            let half = (width * width + 0.25).sqrt() - 0.5;
+            usize::from(whole(half.round()))
+        };
+        let (fine, coarser) = axis.fine();
+        let halves = Reach {
+            within: half(width),
+            beyond: half(width / coarser),
+            fine: fine.clone(),
+        };
         let mut sums = Vec::with_capacity(self.below.len());
         let mut smoothed = self.clone();
         smoothed.refit(|mass| {
             for _ in 0..3 {
-                spread_evenly(mass, half, &mut sums);
+                spread_evenly(mass, &halves, 1.0, &mut sums);
             }
-            lend(mass);
+            let leeways = std::iter::successors(Some(1), |leeway| Some(leeway * 4));
+            for leeway in leeways.take_while(|leeway| *leeway <= axis.leeway()) {
+                let beyond = whole(f64::from(leeway) / coarser).max(1);
+                let reach = Reach {
+                    within: leeway.into(),
+                    beyond: beyond.into(),
+                    fine: fine.clone(),
+                };
+                spread_evenly(mass, &reach, LENT, &mut sums);
+            }
         });
         smoothed.width = width;
         smoothed
     }
+}
+
+/// What leaves a mass at each width that it is lent to. With less, a task that ends just past an edge
+/// would be sought anywhere beyond; with more, a poll at that edge would have another close behind it.
+const LENT: f64 = 0.01;
+
+/// How many cells a mass is spread over, either way.
+struct Reach {
+    /// In the `fine` cells.
+    within: usize,
+    beyond: usize,
+    fine: Range<usize>,
 }
 
 /// Puts the sums up to each place into `sums`, with zero before the first.
@@ -123,29 +164,21 @@ fn cumulate(values: &[f64], sums: &mut Vec<f64>) {
     }
 }
 
-/// Gives a little of each value to the two beside it.
-fn lend(values: &mut [f64]) {
-    /// What leaves to either side. With less, a task that ends just past an edge would be sought
-    /// anywhere beyond; with more, a poll at that edge would have another close behind it.
-    const LENT: f64 = 0.01;
-    let mut before = 0.0;
-    let mut values = values.iter_mut().peekable();
-    while let Some(value) = values.next() {
-        let after = values.peek().map_or(0.0, |after| **after);
-        let own = *value;
-        *value = LENT.mul_add(before + after - 2.0 * own, own);
-        before = own;
-    }
-}
-
-/// Spreads each value evenly over itself and `half` neighbours on either side; what would leave at an
-/// end stays there. `sums` is room to work in.
-fn spread_evenly(values: &mut [f64], half: usize, sums: &mut Vec<f64>) {
+/// Spreads a share of each value evenly over itself and its neighbours within reach on either side; what
+/// would leave at an end stays there. `sums` is room to work in.
+fn spread_evenly(values: &mut [f64], reach: &Reach, share: f64, sums: &mut Vec<f64>) {
     cumulate(values, sums);
     let last = values.len();
     let at = |place: usize| sums.get(place.min(last)).copied().unwrap_or_default();
-    let width = f64::from(u32::try_from(2 * half + 1).unwrap_or(u32::MAX));
+    let width = |half: usize| f64::from(u32::try_from(2 * half + 1).unwrap_or(u32::MAX));
+    let widths = (width(reach.within), width(reach.beyond));
     for (place, value) in values.iter_mut().enumerate() {
-        *value = (at(place + half + 1) - at(place.saturating_sub(half))) / width;
+        let (half, width) = if reach.fine.contains(&place) {
+            (reach.within, widths.0)
+        } else {
+            (reach.beyond, widths.1)
+        };
+        let around = (at(place + half + 1) - at(place.saturating_sub(half))) / width;
+        *value = share.mul_add(around - *value, *value);
     }
 }

@@ -6,14 +6,17 @@ use std::time::Duration;
 use super::axis::Axis;
 use super::confidence::Confidence;
 use super::drift::Drift;
+use super::focus::Focus;
 use super::ground::Ground;
 use super::jitter::Jitter;
 use super::law::Law;
+use super::lookout::Lookout;
 use super::outcomes::{Observed, Outcomes};
 use super::plan::{self, Expected};
 use super::planned::{Basis, Planned};
 use super::rules::Rules;
 use super::scout::{Due, Scout, scouting};
+use super::span::Span;
 use super::step::Step;
 use crate::timing::Moment;
 
@@ -42,6 +45,8 @@ const ROUNDS_FAR: u32 = 100;
 #[derive(Clone, Debug)]
 pub struct Learner {
     rules: Rules,
+    /// The one that learners share, and the one that its law is told on: another if the law is narrow.
+    shared: Arc<Ground>,
     ground: Arc<Ground>,
     law: Arc<Law>,
     outcomes: Outcomes,
@@ -68,6 +73,7 @@ impl Learner {
         let mut learner = Self {
             rules,
             law: Arc::clone(&ground.prior),
+            shared: Arc::clone(&ground),
             ground,
             outcomes: Outcomes::default(),
             drift: Drift::default(),
@@ -82,31 +88,20 @@ impl Learner {
         learner
     }
 
-    /// A learner that knows what another had seen, whose axis ended at `horizon`.
-    pub(super) fn restored(
-        ground: Arc<Ground>,
-        rules: Rules,
-        horizon: Duration,
-        mut outcomes: Outcomes,
-    ) -> Self {
+    /// A learner that knows what another had seen, the newest first.
+    pub(super) fn restored(ground: Arc<Ground>, rules: Rules, seen: Vec<Span>) -> Self {
         let mut learner = Self::on(ground, rules);
-        if horizon != rules.horizon {
-            outcomes.move_to(&Axis::new(horizon), &learner.ground.axis);
-        }
-        learner.outcomes = outcomes;
+        let axis = &learner.ground.axis;
+        let outcomes = seen.into_iter().map(|span| Observed::new(axis, span));
+        learner.outcomes = outcomes.collect();
         learner.fit_from_afar();
         learner.replan();
         learner
     }
 
-    /// What it has seen.
-    pub(super) fn outcomes(&self) -> &Outcomes {
-        &self.outcomes
-    }
-
-    /// How long a client waits, by which its outcomes are told.
-    pub(super) const fn horizon(&self) -> Duration {
-        self.rules.horizon
+    /// What it has seen, the newest first.
+    pub(super) fn seen(&self) -> impl Iterator<Item = Span> {
+        self.outcomes.iter().map(Observed::span)
     }
 
     /// The polls of one exchange. Most get the plan; a few scout.
@@ -122,62 +117,41 @@ impl Learner {
             due
         };
         let at = match scout {
-            Some(Scout::Quick) => Some(self.where_none_should_end()),
-            Some(Scout::Within) => self.where_tasks_end(),
+            Some(Scout::Quick) => {
+                let is_doubted = self.drift.is_suspicious();
+                let lookout = self.lookout();
+                Some(lookout.where_none_should_end(self.looks_farther, is_doubted))
+            }
+            Some(Scout::Within) => {
+                let shares = [self.jitter.share(), self.jitter.share()];
+                self.lookout().where_tasks_end(&self.outcomes, shares)
+            }
             None => None,
         };
         let steps = at.and_then(|at| scouting(self.plan(), at, self.rules.min_interval));
         steps.unwrap_or_else(|| Arc::clone(self.plan.steps()))
     }
 
-    /// Here it shows if tasks have become quick: in the middle of the first wait or, in turn, of the
-    /// longest before half of the tasks end. The first one may be short and for the rare ones.
-    fn where_none_should_end(&self) -> Duration {
-        let half = self.ground.axis.time(self.law.edge_at(0.5));
-        let count = if self.looks_farther { usize::MAX } else { 1 };
-        let (mut from, mut longest) = (Duration::ZERO, (Duration::ZERO, Duration::ZERO));
-        for step in self.plan().iter().take(count) {
-            if from > half {
-                break;
-            }
-            let wait = step.at.saturating_sub(from);
-            longest = longest.max((wait, from + wait / 2));
-            from = step.at;
+    /// What a scout looks at.
+    fn lookout(&self) -> Lookout<'_> {
+        Lookout {
+            axis: &self.ground.axis,
+            law: &self.law,
+            plan: self.plan.steps(),
+            floor: self.rules.min_interval,
         }
-        longest.1
-    }
-
-    /// A time within a wait, drawn by what each wait adds to the delay, that has tasks that end
-    /// within the wait on either side of it. `None` where they end within an edge of each other: that
-    /// is known already.
-    fn where_tasks_end(&mut self) -> Option<Duration> {
-        let wait = self.plan.wait_at(self.jitter.share());
-        // As they were told, and not as the law is smoothed: what it has beyond the polls around
-        // them was looked at before.
-        let seen = self.outcomes.seen(&self.law);
-        let ends = |step: Option<&Step>| {
-            let time = step.map_or(Duration::ZERO, |step| step.at);
-            seen.below_edge(self.ground.axis.nearest(time))
-        };
-        let before = wait.checked_sub(1);
-        let low = ends(before.and_then(|before| self.plan().get(before)));
-        let high = ends(self.plan().get(wait));
-        let edge = |share: f64| seen.edge_at((high - low).mul_add(share, low));
-        let (first, last) = (edge(0.1) + 1, edge(0.9));
-        let drawn = edge(self.jitter.share());
-        (first <= last).then(|| self.ground.axis.time(drawn.clamp(first, last)))
     }
 
     /// Takes what an exchange tells: its task was not done at the poll sent `after` its acceptance
     /// (zero without one), and was at the one sent `by`; `None` if it was never seen done. True if a
     /// plan was made anew.
     pub fn observe(&mut self, after: Duration, by: Option<Duration>, now: Moment) -> bool {
-        let observed = Observed::new(&self.ground.axis, after, by);
+        let observed = Observed::new(&self.ground.axis, Span::new(after, by));
         self.outcomes.push(observed);
         self.unplanned += 1;
         if !self.plan.is_cold() && self.has_moved(observed) {
-            self.law = Arc::clone(&self.ground.prior);
-        } else if !self.is_due(now) {
+            self.stand_on(Arc::clone(&self.shared));
+        } else if !self.is_due(observed, now) {
             return false;
         }
         self.planned_at = now;
@@ -186,11 +160,15 @@ impl Learner {
     }
 
     /// True if enough outcomes are new for another fit, and the last one is old enough where many are
-    /// known. What is little known is learned as fast as outcomes come.
-    fn is_due(&self, now: Moment) -> bool {
+    /// known. What is little known is learned as fast as outcomes come, and a sharp poll that found nothing
+    /// is not left where it is.
+    fn is_due(&self, observed: Observed, now: Moment) -> bool {
         let known = self.outcomes.len();
         let is_rested = known < PLENTY || now.since(self.planned_at) >= SOONEST;
-        is_rested && self.unplanned >= (known / ANEW).max(1)
+        let ran = Duration::from_secs_f64(observed.span().after());
+        let mut sharp = self.plan().iter().filter(|step| step.is_sharp);
+        let is_late = sharp.any(|step| step.at.saturating_sub(step.spread) <= ran);
+        is_rested && (is_late || self.unplanned >= (known / ANEW).max(1))
     }
 
     /// True if the law has moved; only the outcomes that told so are then kept.
@@ -215,8 +193,8 @@ impl Learner {
             return false;
         }
         if rules.horizon != self.rules.horizon {
-            self.outcomes.move_to(&self.ground.axis, &ground.axis);
-            self.ground = Arc::clone(ground);
+            self.shared = Arc::clone(ground);
+            self.stand_on(Arc::clone(ground));
             self.fit_from_afar();
             self.drift = Drift::default();
         }
@@ -226,22 +204,46 @@ impl Learner {
         true
     }
 
+    /// Tells what it has seen on another ground, where nothing is made of it yet.
+    fn stand_on(&mut self, ground: Arc<Ground>) {
+        if !Arc::ptr_eq(&self.ground, &ground) {
+            self.outcomes.move_to(&ground.axis);
+            self.ground = ground;
+        }
+        self.law = Arc::clone(&self.ground.prior);
+    }
+
     /// Fits the law to many outcomes at once.
     fn fit_from_afar(&mut self) {
-        let prior = &self.ground.prior;
-        self.law = Arc::new(self.outcomes.law(prior, prior, ROUNDS_FAR));
+        let Ground { axis, prior } = &*self.ground;
+        self.law = Arc::new(self.outcomes.law(axis, prior, prior, ROUNDS_FAR));
+    }
+
+    /// Looks closer where the law is narrow, and no longer where it is not.
+    fn focus(&mut self) {
+        let axis = &self.ground.axis;
+        let focus = Focus::of(&self.law, axis).filter(|_| self.outcomes.len() >= FEW);
+        if focus == axis.focus() {
+            return;
+        }
+        self.stand_on(match focus {
+            Some(_) => Ground::focused(self.rules.horizon, focus),
+            None => Arc::clone(&self.shared),
+        });
+        self.fit_from_afar();
     }
 
     fn replan(&mut self) {
         self.unplanned = 0;
         let known = self.outcomes.len();
-        let prior = &self.ground.prior;
+        let Ground { axis, prior } = &*self.ground;
         let law = if known < FEW {
-            self.outcomes.law(prior, prior, ROUNDS_ANEW)
+            self.outcomes.law(axis, prior, prior, ROUNDS_ANEW)
         } else {
-            self.outcomes.law(prior, &self.law, ROUNDS_ON)
+            self.outcomes.law(axis, prior, &self.law, ROUNDS_ON)
         };
         self.law = Arc::new(law);
+        self.focus();
         let (plan, basis) = self.planning();
         plan.make(basis, known < ENOUGH);
     }
@@ -260,6 +262,15 @@ impl Learner {
     /// What one poll is worth in delay now.
     pub fn price(&self) -> Duration {
         self.plan.price()
+    }
+
+    /// What a poll would be worth in delay by rules that may be others, where this price is given.
+    pub(super) fn price_at(&self, rules: &Rules, given: Duration) -> Duration {
+        if *rules == self.rules {
+            self.plan.price_at(rules, given)
+        } else {
+            given
+        }
     }
 
     /// What the plan is expected to bring.
@@ -311,7 +322,7 @@ impl Learner {
     /// How long the result of such an exchange waited to be found, by the law: the mean of what is
     /// left of the last wait when the task ends within it.
     pub fn delay(&self, after: Duration, by: Duration) -> Duration {
-        let observed = Observed::new(&self.ground.axis, after, Some(by));
+        let observed = Observed::new(&self.ground.axis, Span::new(after, Some(by)));
         let within = plan::delay_within(
             &self.ground.axis,
             &self.law,
@@ -419,5 +430,60 @@ mod tests {
         let early = learner.delay(Duration::from_secs(3), Duration::from_secs(5));
         assert!(late < Duration::from_millis(300), "{late:?}");
         assert!(early > Duration::from_millis(1500), "{early:?}");
+    }
+
+    /// Exchanges of tasks that all take so long, each polled as it is told.
+    fn pass(learner: &mut Learner, task: Duration, exchanges: usize) {
+        for _ in 0..exchanges {
+            let steps = learner.steps();
+            let place = steps.partition_point(|step| step.at < task);
+            let ran = place.checked_sub(1).and_then(|place| steps.get(place));
+            let ran = ran.map_or(Duration::ZERO, |step| step.at);
+            learner.observe(ran, steps.get(place).map(|step| step.at), Moment::START);
+        }
+    }
+
+    #[test]
+    fn tasks_that_always_take_the_same_time_have_one_sharp_poll_within_a_millisecond() {
+        for millis in [300, 2_000, 5_000] {
+            let task = Duration::from_millis(millis);
+            let mut learner = Learner::new(RULES);
+            pass(&mut learner, task, 300);
+            let first = learner.plan()[0];
+            let late = first.at.checked_sub(task);
+            assert!(late.is_some_and(|late| late.as_millis() < 2), "{first:?}");
+            assert!(first.is_sharp && first.spread.as_millis() < 1, "{first:?}");
+            let sharp = learner.plan().iter().filter(|step| step.is_sharp);
+            assert_eq!(sharp.count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_sharp_poll_that_finds_nothing_is_moved_at_once() {
+        let mut learner = Learner::new(RULES);
+        let mut now = Moment::START;
+        let mut tell = |learner: &mut Learner, after: u64, by: u64| {
+            now = now + Duration::from_secs(1);
+            let by = Some(Duration::from_micros(by));
+            learner.observe(Duration::from_micros(after), by, now)
+        };
+        for _ in 0..800 {
+            tell(&mut learner, 1_999_000, 2_000_000);
+        }
+        let first = learner.plan()[0].at;
+        while tell(&mut learner, 1_999_000, 2_000_000) {}
+        let ran = u64::try_from(first.as_micros()).unwrap() + 1;
+        assert!(tell(&mut learner, ran, ran + 20_000), "a plan is made");
+    }
+
+    #[test]
+    fn a_wide_law_has_no_sharp_poll() {
+        let mut learner = Learner::new(RULES);
+        for outcome in 0..200 {
+            let after = Duration::from_millis(500 + 20 * (outcome * 37 % 100));
+            let by = Some(after + Duration::from_millis(300));
+            learner.observe(after, by, Moment::START);
+        }
+        assert!(learner.plan().iter().all(|step| !step.is_sharp));
     }
 }

@@ -29,8 +29,6 @@ pub(super) struct On {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     polls: Histogram,
-    pub(super) price: Numbers<On>,
-    pub(super) budget_used: Numbers<At>,
     pub(super) deferred: Family<At, Counter>,
     pub(super) over_limit: Numbers<On>,
     pub(super) learned_weight: Numbers<On>,
@@ -54,8 +52,6 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             polls: Histogram::new([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0, 50.0]),
-            price: Family::default(),
-            budget_used: Family::default(),
             deferred: Family::default(),
             over_limit: Family::default(),
             learned_weight: Family::default(),
@@ -68,17 +64,13 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Registers every metric of this room.
-    pub fn register(&self, registry: &mut Registry) {
+    /// Registers what is counted and told as it happens.
+    pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "polls_per_exchange",
             "Polls of an exchange",
             self.polls.clone(),
         );
-        let price = "What one poll is worth in delay now";
-        registry.register_with_unit("polling_price", price, Unit::Seconds, self.price.clone());
-        let used = "Share of the budget of polls that is used";
-        registry.register("polling_budget_used", used, self.budget_used.clone());
         let deferred = "Polls that were due and waited for their turn";
         registry.register("polls_deferred", deferred, self.deferred.clone());
         let over = "Expected delay times polls, over the least that is possible";

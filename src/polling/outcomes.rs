@@ -1,10 +1,11 @@
 //! What exchanges told of the time of their tasks, and the law that makes it likely.
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::time::Duration;
 
 use super::axis::Axis;
 use super::law::Law;
+use super::span::Span;
+use crate::elementary::Elementary;
 
 /// An outcome counts half as much after so many more.
 const HALF_LIFE: f64 = 500.0;
@@ -21,36 +22,53 @@ const PRIOR_AT_LAST: f64 = 1.0;
 /// Outcomes that halve what it counts beyond that.
 const PRIOR_FADES: f64 = 20.0;
 
+/// Of so many outcomes a law is made without the prior, which is added in the end. Within the rounds it
+/// would draw to itself what many outcomes leave open: a first poll that finds all tells nothing of the
+/// wait before it.
+const MANY: usize = 40;
+
 /// No law is known finer than this, in cells: the instants of polls are rounded to edges. It spreads
 /// nothing by itself, since they are rounded either way.
 const NARROWEST: f64 = 0.7;
 
+/// Spans are told in so few digits that the end of a hold may seem to lie beyond it by this share.
+const ROUNDED: f64 = 1e-6;
+
 /// The time of one task lies between two edges: it was not done at the first, and it was at the
 /// second. One past the last edge says that it was never seen done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Observed {
+    span: Span,
     after: u16,
     by: u16,
 }
 
 impl Observed {
-    /// Rounds the two ends to edges; `None` is for what was never seen done. It keeps at least one
-    /// cell.
-    pub(super) fn new(axis: &Axis, after: Duration, by: Option<Duration>) -> Self {
+    /// Rounds the two ends to edges. It keeps at least one cell.
+    pub(super) fn new(axis: &Axis, span: Span) -> Self {
         let never = Axis::last() + 1;
-        let after = axis.nearest(after);
+        let after = axis.nearest(span.after());
         // What ended beyond the horizon had not ended at it, and no more is told of what lies there.
-        let by = by.filter(|by| *by <= axis.horizon());
-        let by = by.map_or(never, |by| axis.nearest(by));
+        let horizon = axis.edges().last().copied().unwrap_or_default();
+        let by = if span.by() <= horizon * (1.0 + ROUNDED) {
+            axis.nearest(span.by())
+        } else {
+            never
+        };
         Self {
+            span,
             after: after.min(by.saturating_sub(1)),
             by: by.max(1),
         }
     }
 
-    /// Between two edges; `None` if the second is not after the first, or is none.
-    pub(super) fn between(after: u16, by: u16) -> Option<Self> {
-        (after < by && by <= Axis::last() + 1).then_some(Self { after, by })
+    /// True if it may lie in any of these cells.
+    fn may_lie_in(self, cells: &Range<usize>) -> bool {
+        usize::from(self.after) <= cells.start && cells.end <= usize::from(self.by)
+    }
+
+    pub(super) const fn span(self) -> Span {
+        self.span
     }
 
     pub(super) const fn after(self) -> u16 {
@@ -62,10 +80,13 @@ impl Observed {
     }
 }
 
-/// With so many outcomes that agree, tasks are held to take always the same time, if the law has half of
-/// its mass within so many cells already.
-const AGREEING: usize = 40;
-const NEARLY_THE_SAME: usize = 10;
+/// With so many outcomes, tasks may be held to take always the same time, or one of a few.
+const AGREEING: usize = 20;
+const MOST_PEAKS: usize = 3;
+
+/// Times within this ratio are nearly the same, and beyond the other one they are not.
+const NEARLY_THE_SAME: f64 = 1.1;
+const APART: f64 = 1.1;
 
 impl FromIterator<Observed> for Outcomes {
     fn from_iter<T: IntoIterator<Item = Observed>>(newest_first: T) -> Self {
@@ -101,14 +122,9 @@ impl Outcomes {
     }
 
     /// Tells all of them on another axis.
-    pub(super) fn move_to(&mut self, from: &Axis, to: &Axis) {
-        let time = |edge: u16| {
-            let seconds = from.edges().get(usize::from(edge))?;
-            Some(Duration::from_secs_f64(*seconds))
-        };
+    pub(super) fn move_to(&mut self, axis: &Axis) {
         for observed in &mut self.latest {
-            let after = time(observed.after).unwrap_or_default();
-            *observed = Observed::new(to, after, time(observed.by));
+            *observed = Observed::new(axis, observed.span);
         }
     }
 
@@ -123,50 +139,58 @@ impl Outcomes {
     /// Each round spreads an outcome over the cells of its interval as the law so far has it
     /// (self-consistency: Turnbull 1976); the last step spreads every mass over its neighbours, by
     /// as much as so few outcomes leave unknown (EMS: Silverman and others 1990).
-    pub(super) fn law(&self, prior: &Law, start: &Law, rounds: u32) -> Law {
+    pub(super) fn law(&self, axis: &Axis, prior: &Law, start: &Law, rounds: u32) -> Law {
         let weight = self.weight();
         let fades = 1.0 + weight / PRIOR_FADES;
         let counts = PRIOR_AT_LAST + (PRIOR_AT_FIRST - PRIOR_AT_LAST) / fades;
         let mut law = start.clone();
         let mut rises = Vec::new();
-        for _ in 0..rounds {
+        let believe = |cells: &mut [f64]| {
+            for (cell, prior) in cells.iter_mut().zip(prior.mass()) {
+                *cell += prior * counts;
+            }
+        };
+        for round in 1..=rounds {
             self.rise(&law, &mut rises);
             law.refit(|cells| {
                 take_densities(cells, &rises);
-                for (cell, prior) in cells.iter_mut().zip(prior.mass()) {
-                    *cell += prior * counts;
+                if round == rounds || self.len() < MANY {
+                    believe(cells);
                 }
             });
         }
-        if let Some(within) = self.agreed(&law) {
+        if let Some(peaks) = self.agreed(axis) {
             law.refit(|cells| {
-                confine(cells, within, weight);
-                for (cell, prior) in cells.iter_mut().zip(prior.mass()) {
-                    *cell += prior * counts;
-                }
+                confine(cells, &peaks);
+                believe(cells);
             });
+            return law.smoothed(NARROWEST, axis);
         }
         let width = bandwidth(&law, weight);
-        law.smoothed(width.max(NARROWEST))
+        law.smoothed(width.max(NARROWEST), axis)
     }
 
-    /// The cells in which all of the outcomes may lie, if there are some and the law is narrow: then it
-    /// is likeliest that they do, and rounds alone would come to that too slowly for a law that is known
-    /// to a few milliseconds.
-    fn agreed(&self, law: &Law) -> Option<Range<usize>> {
-        let is_narrow = law.edge_at(0.75) <= law.edge_at(0.25) + NEARLY_THE_SAME;
-        if self.len() < AGREEING || !is_narrow {
+    /// The peaks of a law whose tasks always take one of a few times: all outcomes may lie in one of them, so
+    /// that it is likeliest that they do. Rounds alone would come to that too slowly for a law that is known
+    /// to a few milliseconds. `None` where some cannot, or a peak is wide.
+    fn agreed(&self, axis: &Axis) -> Option<Vec<Peak>> {
+        let all: Vec<(Observed, f64)> = self.iter().zip(weights()).collect();
+        let (mut left, mut peaks) = (all, Vec::new());
+        if left.len() < AGREEING {
             return None;
         }
-        let after = self.iter().map(Observed::after).max()?;
-        let by = self.iter().map(Observed::by).min()?;
-        // An instant may have been rounded down to its edge, and two to edges that seem to cross.
-        let start = if after < by {
-            after
-        } else {
-            by.saturating_sub(1)
-        };
-        (after <= by + 1).then(|| start.into()..usize::from(after.max(by)) + 1)
+        while !left.is_empty() {
+            let peak = Peak::of(&left);
+            let before = left.len();
+            left.retain(|(it, _)| !it.may_lie_in(&peak.within));
+            let is_known = peak.is_narrow(axis) || before - left.len() < AGREEING;
+            let mut others = peaks.iter();
+            if !is_known || peaks.len() == MOST_PEAKS || others.any(|it| peak.is_near(it, axis)) {
+                return None;
+            }
+            peaks.push(peak);
+        }
+        Some(peaks)
     }
 
     /// These outcomes alone, without the prior: each spread over its interval as the law has it.
@@ -194,13 +218,77 @@ impl Outcomes {
     }
 }
 
-/// Leaves nothing outside these cells, and so much within them.
-fn confine(cells: &mut [f64], within: Range<usize>, weight: f64) {
-    let inside: f64 = cells.get(within.clone()).unwrap_or_default().iter().sum();
-    let scale = weight / inside.max(f64::MIN_POSITIVE);
-    for (at, cell) in cells.iter_mut().enumerate() {
-        *cell *= if within.contains(&at) { scale } else { 0.0 };
+/// Cells that many outcomes may lie in, and what these count.
+#[derive(Debug)]
+struct Peak {
+    within: Range<usize>,
+    weight: f64,
+}
+
+impl Peak {
+    /// The cells that most of these may lie in.
+    fn of(outcomes: &[(Observed, f64)]) -> Self {
+        /// Sums of weights that differ by less are the same.
+        const ALIKE: f64 = 1e-6;
+        let mut rises = vec![0.0; usize::from(Axis::last()) + 2];
+        for (observed, weight) in outcomes {
+            for (edge, rise) in [(observed.after, *weight), (observed.by, -weight)] {
+                if let Some(place) = rises.get_mut(usize::from(edge)) {
+                    *place += rise;
+                }
+            }
+        }
+        let (mut depth, mut peak) = (
+            0.0,
+            Self {
+                within: 0..0,
+                weight: 0.0,
+            },
+        );
+        for (cell, rise) in rises.iter().enumerate() {
+            depth += rise;
+            if depth > peak.weight + ALIKE {
+                peak = Self {
+                    within: cell..cell + 1,
+                    weight: depth,
+                };
+            } else if depth > peak.weight - ALIKE && peak.within.end == cell {
+                peak.within.end = cell + 1;
+            }
+        }
+        peak
     }
+
+    fn ends(&self, axis: &Axis) -> (f64, f64) {
+        let time = |edge: usize| axis.time(edge).as_secs_f64();
+        (time(self.within.start), time(self.within.end))
+    }
+
+    /// True if it is known to be narrow.
+    fn is_narrow(&self, axis: &Axis) -> bool {
+        let (from, to) = self.ends(axis);
+        to <= from * NEARLY_THE_SAME
+    }
+
+    /// True if one of the two may be but the edge of the other.
+    fn is_near(&self, other: &Self, axis: &Axis) -> bool {
+        let ((from, to), (start, end)) = (self.ends(axis), other.ends(axis));
+        from < end * APART && start < to * APART
+    }
+}
+
+/// Leaves nothing but the peaks.
+fn confine(cells: &mut [f64], peaks: &[Peak]) {
+    let mut confined = vec![0.0; cells.len()];
+    for Peak { within, weight } in peaks {
+        let inside: f64 = cells.get(within.clone()).unwrap_or_default().iter().sum();
+        let scale = weight / inside.max(f64::MIN_POSITIVE);
+        let places = confined.iter_mut().zip(cells.iter()).enumerate();
+        for (_, (confined, cell)) in places.skip(within.start).take(within.len()) {
+            *confined = cell * scale;
+        }
+    }
+    cells.copy_from_slice(&confined);
 }
 
 /// Makes of each cell's mass the weight that falls into it.
@@ -214,7 +302,7 @@ fn take_densities(cells: &mut [f64], rises: &[f64]) {
 
 /// What each outcome counts, from the newest on.
 fn weights() -> impl Iterator<Item = f64> {
-    let fading = (-std::f64::consts::LN_2 / HALF_LIFE).exp();
+    let fading = (-std::f64::consts::LN_2 / HALF_LIFE).exponential();
     std::iter::successors(Some(1.0), move |weight| Some(weight * fading))
 }
 
@@ -228,7 +316,7 @@ fn bandwidth(law: &Law, weight: f64) -> f64 {
     const FACTOR: f64 = 1.3;
     let deviations = PARTS.map(|(share, deviations)| narrowest(law, share) / deviations);
     let deviation = deviations.iter().product::<f64>().sqrt();
-    FACTOR * deviation * weight.max(1.0).powf(-0.2)
+    FACTOR * deviation * weight.max(1.0).to_power(-0.2)
 }
 
 /// How many cells the narrowest part spans that holds a share of the mass.
@@ -250,39 +338,45 @@ fn narrowest(law: &Law, share: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn what_ended_after_the_hold_was_not_seen_done_within_it() {
-        let axis = Axis::new(Duration::from_secs(28));
-        let seconds = Duration::from_secs;
-        let never = Observed::new(&axis, seconds(20), None);
-        assert_eq!(Observed::new(&axis, seconds(20), Some(seconds(40))), never);
-        assert_ne!(Observed::new(&axis, seconds(20), Some(seconds(28))), never);
+        let axis = Axis::new(Duration::from_secs(28), None);
+        let by = |by: Option<u64>| {
+            let span = Span::new(Duration::from_secs(20), by.map(Duration::from_secs));
+            Observed::new(&axis, span).by()
+        };
+        assert_eq!(by(Some(40)), by(None));
+        assert_ne!(by(Some(28)), by(None));
     }
 
     #[test]
     fn outcomes_that_no_longer_end_within_the_hold_are_kept_as_such() {
         let (long, short) = (Duration::from_mins(5), Duration::from_secs(28));
-        let (long, short) = (Axis::new(long), Axis::new(short));
+        let (long, short) = (Axis::new(long, None), Axis::new(short, None));
         let mut outcomes = Outcomes::default();
         let by = Some(Duration::from_secs(41));
-        outcomes.push(Observed::new(&long, Duration::from_secs(39), by));
-        outcomes.move_to(&long, &short);
+        let span = Span::new(Duration::from_secs(39), by);
+        outcomes.push(Observed::new(&long, span));
+        outcomes.move_to(&short);
         let observed = outcomes.iter().next().map(|it| (it.after(), it.by()));
         assert_eq!(observed, Some((Axis::last(), Axis::last() + 1)));
     }
 
     /// The law of these intervals, in seconds.
     fn law_of(intervals: impl IntoIterator<Item = (f64, f64)>) -> (Axis, Law) {
-        let axis = Axis::new(Duration::from_mins(5));
+        let axis = Axis::new(Duration::from_mins(5), None);
         let prior = Law::prior(&axis);
         let seconds = Duration::from_secs_f64;
         let observed = intervals
             .into_iter()
-            .map(|(after, by)| Observed::new(&axis, seconds(after), Some(seconds(by))));
+            .map(|(after, by)| Span::new(seconds(after), Some(seconds(by))))
+            .map(|span| Observed::new(&axis, span));
         let outcomes: Outcomes = observed.collect();
-        let law = outcomes.law(&prior, &prior, 300);
+        let law = outcomes.law(&axis, &prior, &prior, 300);
         (axis, law)
     }
 
@@ -292,7 +386,7 @@ mod tests {
         let polls = (0..98).map(|_| (1.5, 2.05));
         let scouts = [(0.0, 2.005), (1.99, 2.1)];
         let share = |(axis, law): &(Axis, Law), from: f64, to: f64| {
-            let edge = |seconds| axis.nearest(Duration::from_secs_f64(seconds));
+            let edge = |seconds| axis.nearest(seconds);
             law.below_edge(edge(to)) - law.below_edge(edge(from))
         };
         let agreed = law_of(polls.clone().chain(scouts));

@@ -6,6 +6,7 @@ use super::confidence::Confidence;
 use super::config::ScheduleKind;
 use super::curve;
 use super::plan::Expected;
+use crate::elementary::Elementary;
 
 /// How polling stands on one route of a gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,8 +164,8 @@ impl Learned {
             if !(from.polls..=to.polls).contains(&polls) {
                 return None;
             }
-            let share = (polls / from.polls).ln() / (to.polls / from.polls).ln();
-            let falls = (to.delay_seconds / from.delay_seconds).powf(share);
+            let share = (polls / from.polls).logarithm() / (to.polls / from.polls).logarithm();
+            let falls = (to.delay_seconds / from.delay_seconds).to_power(share);
             Some(from.delay_seconds * falls)
         })
     }

@@ -292,13 +292,13 @@ mod tests {
             floor in 0.008_f64..0.5,
             ceiling in 1.0_f64..20.0,
         ) {
-            let axis = Axis::new(Duration::from_mins(1));
+            let axis = Axis::new(Duration::from_mins(1), None);
             let mut mass = vec![1e-6; usize::from(Axis::last()) + 1];
             for (seconds, share) in tasks {
-                let edge = axis.nearest(Duration::from_secs_f64(seconds));
+                let edge = axis.nearest(seconds);
                 mass[usize::from(edge)] += share;
             }
-            let law = Law::new(mass).smoothed(40.0);
+            let law = Law::new(mass).smoothed(40.0, &axis);
             let terms = Terms { price, floor, ceiling };
             let points = grid(&axis, &law, price);
             let found = choices(&points, terms)[0].0;

@@ -12,6 +12,10 @@ use super::plan::{self, Expected};
 use super::rules::Rules;
 use super::scout::{MOVED, Rates};
 use super::step::Step;
+use crate::timing::GRID;
+
+/// A poll that fewer tasks than this share come to is not worth a turn of its own.
+const RARE: f64 = 0.05;
 
 /// Plans that are made at most while the price is bent; the next outcomes go on from there.
 const BENDS: usize = 3;
@@ -35,8 +39,6 @@ pub(super) struct Planned {
     is_dearer: bool,
     is_cold: bool,
     steps: Arc<[Step]>,
-    /// What each wait adds to the delay, summed.
-    delays: Vec<f64>,
     expected: Expected,
     /// The product of delay and polls that no schedule goes below where polls are many.
     limit: f64,
@@ -51,7 +53,6 @@ impl Planned {
             is_dearer: false,
             is_cold: true,
             steps: Arc::new([]),
-            delays: Vec::new(),
             expected: Expected::default(),
             limit: 0.0,
         }
@@ -115,9 +116,8 @@ impl Planned {
         } else {
             plan::optimal(basis.axis, basis.law, terms)
         };
-        self.delays.clear();
-        self.expected = plan::expected(basis.axis, basis.law, &instants, &mut self.delays);
-        self.steps = spread(&instants, basis);
+        self.expected = plan::expected(basis.axis, basis.law, &instants, &mut Vec::new());
+        self.steps = steps(&instants, basis);
     }
 
     /// What one poll is worth in delay now.
@@ -126,6 +126,14 @@ impl Planned {
             return self.given;
         }
         self.given.mul_f64(self.bend.factor())
+    }
+
+    /// The same where this price is given.
+    pub(super) fn price_at(&self, rules: &Rules, given: Duration) -> Duration {
+        if given > rules.price {
+            return given;
+        }
+        given.mul_f64(self.bend.factor())
     }
 
     /// True while the plan is that of who knows nothing.
@@ -145,35 +153,50 @@ impl Planned {
 
     /// The shares of exchanges that scout, where so many outcomes are known.
     pub(super) fn scouts(&self, known: usize) -> Rates {
-        Rates::of(self.expected, self.price(), known)
+        if self.steps.iter().any(|step| step.is_sharp) {
+            Rates::sharp(known)
+        } else {
+            Rates::of(self.expected, self.price(), known)
+        }
     }
 
     /// The product of delay and polls that no schedule goes below where polls are many.
     pub(super) const fn limit(&self) -> f64 {
         self.limit
     }
-
-    /// The wait in which this share of the delay is reached: its number, from zero on.
-    pub(super) fn wait_at(&self, share: f64) -> usize {
-        let drawn = share * self.delays.last().copied().unwrap_or_default();
-        self.delays.partition_point(|&delay| delay < drawn)
-    }
 }
 
 /// Each instant with how far it may be moved: not so far that the plan suffers, nor farther than the law
 /// is smoothed.
-fn spread(instants: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
-    let blur = 0.5 * basis.law.width() * basis.axis.ratio();
+fn steps(instants: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
+    let blur = 0.5 * basis.law.width();
     let befores = std::iter::once(&0.0).chain(instants);
     let afters = instants.iter().skip(1).chain([&f64::INFINITY]);
-    let steps = instants.iter().zip(befores.zip(afters));
+    let sharp = sharp(instants, basis);
+    let steps = instants.iter().zip(sharp).zip(befores.zip(afters));
     steps
-        .map(|(at, (before, after))| {
+        .map(|((at, is_sharp), (before, after))| {
             let wait = (at - before).min(after - at);
             Step {
                 at: Duration::from_secs_f64(*at),
-                spread: Duration::from_secs_f64((MOVED * wait).min(blur * at)),
+                spread: Duration::from_secs_f64(
+                    (MOVED * wait).min(blur * basis.axis.width_at(*at)),
+                ),
+                is_sharp,
             }
         })
         .collect()
+}
+
+/// Which polls are sharp: those that find at least half of the tasks that come to them within two steps of
+/// the grid of wake-ups after their end.
+fn sharp(instants: &[f64], basis: Basis<'_>) -> impl Iterator<Item = bool> {
+    let soon = 2.0 * GRID.as_secs_f64();
+    let below = move |time: f64| basis.law.below_edge(basis.axis.nearest(time));
+    let befores = std::iter::once(&0.0).chain(instants);
+    instants.iter().zip(befores).map(move |(&at, &before)| {
+        let left = 1.0 - below(before);
+        let soon = below(at) - below(before.max(at - soon));
+        left > RARE && soon > 0.5 * left
+    })
 }

@@ -1,4 +1,5 @@
 //! A logarithmic ruler for plots: where a value stands between two ends, and which are marked.
+use crate::elementary::Elementary;
 
 /// Ends beyond which nothing of a plot of ours lies; they keep a broken value from making marks
 /// without an end.
@@ -44,8 +45,8 @@ impl Ruler {
 
     /// Where a value stands: 0 at the low end, 1 at the high one; what lies outside stands at an end.
     pub fn place(self, value: f64) -> f64 {
-        let whole = (self.high / self.low).ln();
-        ((value / self.low).max(f64::MIN_POSITIVE).ln() / whole).clamp(0.0, 1.0)
+        let whole = (self.high / self.low).logarithm();
+        ((value / self.low).max(f64::MIN_POSITIVE).logarithm() / whole).clamp(0.0, 1.0)
     }
 
     /// True if a value is on it.
@@ -55,7 +56,7 @@ impl Ruler {
 
     /// The value at a place.
     pub fn value(self, place: f64) -> f64 {
-        self.low * (self.high / self.low).powf(place)
+        self.low * (self.high / self.low).to_power(place)
     }
 
     /// Round values on it, rising: 1, 2 and 5 times powers of ten, or fewer of them, so that there

@@ -20,12 +20,19 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// The longest wait of a plan: a twentieth more than is given, as jitter makes the waits of other
+    /// schedules a tenth longer. Else tasks of twice the longest wait, which are a little longer most times, had
+    /// three polls.
+    pub fn longest(&self) -> Duration {
+        self.max_interval * 21 / 20
+    }
+
     /// The terms of a plan at this price, in seconds.
-    pub(super) const fn terms(&self, price: f64) -> Terms {
+    pub(super) fn terms(&self, price: f64) -> Terms {
         Terms {
             price,
             floor: self.min_interval.as_secs_f64(),
-            ceiling: self.max_interval.as_secs_f64(),
+            ceiling: self.longest().as_secs_f64(),
         }
     }
 }

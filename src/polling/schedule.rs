@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::config::Config;
 use super::jitter::Jitter;
 use super::step::Step;
+use crate::timing::{Moment, waking};
 
 /// A law for the spans between polls. Every schedule stands behind this one type, so that the
 /// exchange does not know which it follows.
@@ -37,6 +38,35 @@ pub enum Schedule {
 /// and for its record.
 pub(super) const BEFORE_THE_END: Duration = Duration::from_millis(500);
 
+/// How long to wait for the next poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The wait.
+    pub span: Duration,
+    /// Whether its end is not to be rounded up to the grid of wake-ups.
+    pub is_sharp: bool,
+}
+
+impl From<Duration> for Wait {
+    fn from(span: Duration) -> Self {
+        let is_sharp = false;
+        Self { span, is_sharp }
+    }
+}
+
+impl Wait {
+    /// This wait, or one that is at least so long.
+    #[must_use]
+    pub fn at_least(self, span: Duration) -> Self {
+        if self.span < span { span.into() } else { self }
+    }
+
+    /// When to wake if it begins then.
+    pub fn end(self, since: Moment) -> Moment {
+        waking(since + self.span, self.is_sharp)
+    }
+}
+
 impl Schedule {
     /// Every `interval`.
     pub fn fixed(config: &Config) -> Self {
@@ -57,14 +87,8 @@ impl Schedule {
     /// How long to wait before the next poll of a task that was accepted `since` ago, whose polls
     /// were answered "running" so many times, and for whose answer a client waits for `held` yet.
     /// Where none does polls are rare; a client that comes back has one made at once.
-    pub fn wait(
-        &self,
-        since: Duration,
-        polls: u32,
-        held: Duration,
-        jitter: &mut Jitter,
-    ) -> Duration {
-        match self {
+    pub fn wait(&self, since: Duration, polls: u32, held: Duration, jitter: &mut Jitter) -> Wait {
+        let span = match self {
             Self::Fixed { longest, .. } if held.is_zero() => jitter.spread(*longest),
             Self::Fixed { interval, .. } => jitter.spread(*interval),
             Self::Exponential { first, longest } => {
@@ -78,11 +102,16 @@ impl Schedule {
             Self::Planned { longest, .. } if held.is_zero() => jitter.spread(*longest),
             Self::Planned { steps, longest } => {
                 let wait = planned(steps, since, jitter);
-                let wait = wait.unwrap_or_else(|| beyond(since, *longest, jitter));
+                let wait = wait.unwrap_or_else(|| beyond(since, *longest, jitter).into());
                 let last = held.saturating_sub(BEFORE_THE_END);
-                if last.is_zero() { wait } else { wait.min(last) }
+                return if last.is_zero() || wait.span <= last {
+                    wait
+                } else {
+                    last.into()
+                };
             }
-        }
+        };
+        span.into()
     }
 }
 
@@ -93,10 +122,13 @@ fn beyond(since: Duration, longest: Duration, jitter: &mut Jitter) -> Duration {
 }
 
 /// The wait for the first step that is yet to come. A step whose moved instant may have been is over.
-fn planned(steps: &[Step], since: Duration, jitter: &mut Jitter) -> Option<Duration> {
+fn planned(steps: &[Step], since: Duration, jitter: &mut Jitter) -> Option<Wait> {
     let over = steps.partition_point(|step| step.at.saturating_sub(step.spread) <= since);
     let next = steps.get(over)?;
-    Some(jitter.around(*next).saturating_sub(since))
+    Some(Wait {
+        span: jitter.around(*next).saturating_sub(since),
+        is_sharp: next.is_sharp,
+    })
 }
 
 #[cfg(test)]
@@ -108,7 +140,7 @@ mod tests {
     /// The waits of a task that was polled so many times, a hundred of them.
     fn waits(schedule: &Schedule, polls: u32) -> impl Iterator<Item = Duration> {
         let mut jitter = Jitter::new(7);
-        (0..100).map(move |_| schedule.wait(Duration::ZERO, polls, HOUR, &mut jitter))
+        (0..100).map(move |_| schedule.wait(Duration::ZERO, polls, HOUR, &mut jitter).span)
     }
 
     fn is_near(wait: Duration, span: Duration) -> bool {
@@ -127,7 +159,9 @@ mod tests {
     fn the_fixed_schedule_polls_rarely_once_nobody_waits() {
         let wait = |config: &Config| {
             let jitter = &mut Jitter::new(7);
-            Schedule::fixed(config).wait(Duration::ZERO, 9, Duration::ZERO, jitter)
+            Schedule::fixed(config)
+                .wait(Duration::ZERO, 9, Duration::ZERO, jitter)
+                .span
         };
         let config = Config::default();
         assert!(is_near(wait(&config), config.max_interval));
@@ -154,6 +188,7 @@ mod tests {
         let step = |at, spread| Step {
             at: Duration::from_millis(at),
             spread: Duration::from_millis(spread),
+            is_sharp: spread == 0,
         };
         Schedule::Planned {
             steps: [step(1000, 100), step(2000, 0), step(3000, 50)].into(),
@@ -162,6 +197,10 @@ mod tests {
     }
 
     fn wait(since: u64, held: Duration) -> Duration {
+        wait_of(since, held).span
+    }
+
+    fn wait_of(since: u64, held: Duration) -> Wait {
         planned().wait(Duration::from_millis(since), 0, held, &mut Jitter::new(7))
     }
 
@@ -172,6 +211,22 @@ mod tests {
         assert_eq!(wait(900, HOUR), Duration::from_millis(1100));
         assert_eq!(wait(1999, HOUR), Duration::from_millis(1));
         assert!((2_950..=3_050).contains(&(wait(2000, HOUR).as_millis() + 2000)));
+    }
+
+    #[test]
+    fn only_a_sharp_step_of_the_plan_leaves_the_grid() {
+        let ends = |since, held| wait_of(since, held).end(Moment::START).since_start();
+        assert_eq!(ends(1983, HOUR), Duration::from_millis(17));
+        assert_eq!(
+            ends(1983, Duration::from_millis(505)),
+            Duration::from_millis(8)
+        );
+        assert_eq!(ends(2000, HOUR).as_millis() % 8, 0);
+        let later = wait_of(1983, HOUR).at_least(Duration::from_millis(18));
+        assert_eq!(
+            later.end(Moment::START).since_start(),
+            Duration::from_millis(24)
+        );
     }
 
     #[test]

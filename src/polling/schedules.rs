@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
+
 use super::config::{Config, ScheduleKind};
 use super::gateway::{Gateway, Given};
 use super::ground::Ground;
@@ -12,11 +14,12 @@ use super::kept::{self, Kept, KeptError};
 use super::learner::Learner;
 use super::metrics::Metrics;
 use super::named::Named;
+use super::present::{Numbers, Present};
 use super::queue::{Need, Place, Turn};
 use super::rules::Rules;
 use super::schedule::Schedule;
 use super::sketch::Sketch;
-use crate::timing::Moment;
+use crate::timing::{Clock, Moment};
 
 /// The schedules of the process. Clones share what is learned.
 #[derive(Clone, Debug)]
@@ -81,10 +84,10 @@ impl Schedules {
         }
         (state.config, state.given.rules) = (config, rules);
         let limit = state.config.max_per_second;
-        let price = state.learns().then_some(rules.price);
+        let learns = state.learns();
         for gateway in state.gateways.all() {
             gateway.limit(limit);
-            gateway.tell(price);
+            gateway.tell(learns);
         }
     }
 
@@ -140,8 +143,7 @@ impl Schedules {
             .map(|(gateway, route, learner)| Kept {
                 gateway: gateway.clone(),
                 route: route.clone(),
-                horizon: learner.horizon(),
-                outcomes: learner.outcomes().iter().collect(),
+                outcomes: learner.seen().collect(),
             })
             .collect();
         Some(kept::encode(&all))
@@ -169,9 +171,7 @@ impl Schedules {
         let learns = state.learns();
         let routes = all.len();
         for kept in all.into_values() {
-            let outcomes = kept.outcomes.into_iter().collect();
-            let ground = Arc::clone(&ground);
-            let learner = Learner::restored(ground, rules, kept.horizon, outcomes);
+            let learner = Learner::restored(Arc::clone(&ground), rules, kept.outcomes);
             self.with_gateway(&mut state, &kept.gateway, |gateway| {
                 gateway.restore(&kept.route, learner, learns);
             });
@@ -185,8 +185,30 @@ impl Schedules {
         self.state().delay(gateway, route, after, by)
     }
 
-    /// What is known of each route of which anything is, to draw pictures of while exchanges go on.
-    pub fn sketches(&self) -> Vec<Sketch> {
+    /// Registers every metric of this room.
+    pub fn register(&self, registry: &mut Registry, clock: Clock) {
+        self.0.metrics.register(registry);
+        let schedules = self.clone();
+        registry.register_collector(Box::new(Present { schedules, clock }));
+    }
+
+    /// What changes while nothing is asked, as it is now.
+    pub(super) fn present(&self, now: Moment) -> Numbers {
+        let state = self.state();
+        let mut numbers = Numbers::default();
+        for (_, gateway) in state.gateways.iter() {
+            numbers.used.extend(gateway.used(now));
+            if state.learns() {
+                let prices = gateway.prices(&state.given.rules, now);
+                let prices = prices.map(|(on, price)| (on, price.as_secs_f64()));
+                numbers.prices.extend(prices);
+            }
+        }
+        numbers
+    }
+
+    /// What is known now of each route of which anything is, to draw pictures of while exchanges go on.
+    pub fn sketches(&self, now: Moment) -> Vec<Sketch> {
         let state = self.state();
         let (config, given, learns) = (&state.config, &state.given, state.learns());
         let sketches = state.gateways.iter().flat_map(|(name, gateway)| {
@@ -197,7 +219,7 @@ impl Schedules {
                     route: route.clone(),
                     config: config.clone(),
                     lately,
-                    budget: gateway.budget(),
+                    budget: gateway.budget(now),
                     given: given.clone(),
                     learner: learner.cloned(),
                 })
@@ -280,7 +302,6 @@ const fn rules(config: &Config, hold: Duration) -> Rules {
 
 #[cfg(test)]
 mod tests {
-    use prometheus_client::registry::Registry;
 
     use super::*;
     use crate::polling::Price;
@@ -397,7 +418,8 @@ mod tests {
         };
         let price = || {
             let state = schedules.state();
-            state.gateways.find("one").unwrap().budget().price(PRICE)
+            let gateway = state.gateways.find("one").unwrap();
+            gateway.budget(Moment::START).price(PRICE)
         };
         let config = Config::default();
         poll(0);
@@ -411,58 +433,5 @@ mod tests {
         assert!(price() > PRICE * 2, "{:?}", price());
         schedules.reconfigure(config.clone(), Duration::from_mins(5));
         assert_eq!(price(), PRICE);
-    }
-
-    /// The lines of the metrics that tell of a route, without what is measured.
-    fn told(registry: &Registry) -> Vec<String> {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
-        let lines = text
-            .lines()
-            .filter(|line| line.contains("route=") && !line.contains("measured"));
-        lines.map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn a_reload_leaves_the_learned_numbers_told_unless_nothing_is_learned_any_more() {
-        let (metrics, mut registry) = (Metrics::default(), Registry::default());
-        metrics.register(&mut registry);
-        let learned = Config::default();
-        let schedules = Schedules::new(learned.clone(), Duration::from_mins(5), metrics);
-        for _ in 0..50 {
-            schedules.of("one", "payments", Moment::START);
-            schedules.learn("one", "payments", THREE_SECONDS);
-        }
-        let before = told(&registry);
-        assert!(before.len() > 8, "{before:?}");
-        let dearer = Config {
-            price: Price::Set(Duration::from_millis(70)),
-            ..learned
-        };
-        schedules.reconfigure(dearer.clone(), Duration::from_secs(40));
-        let after = told(&registry);
-        assert_eq!(after.len(), before.len());
-        let price = |lines: &[String]| {
-            lines
-                .iter()
-                .any(|it| it.contains("price") && it.ends_with(" 0.07"))
-        };
-        assert!(price(&after) && !price(&before), "{after:?}");
-        // The next exchange makes its plan by them, and a picture does so without one.
-        let picture = schedules.sketches().remove(0).picture().learned.unwrap();
-        let last = picture.bins.last().unwrap().to_seconds;
-        assert!((picture.price_in_force_seconds - 0.07).abs() < 1e-9 && last < 40.1);
-        let fixed = Config {
-            schedule: ScheduleKind::Fixed,
-            ..dearer.clone()
-        };
-        schedules.reconfigure(fixed, Duration::from_secs(40));
-        assert_eq!(told(&registry), Vec::<String>::new());
-        schedules.reconfigure(dearer, Duration::from_secs(40));
-        assert_eq!(
-            told(&registry).len(),
-            before.len() - 1,
-            "but for what polls that were measured allow"
-        );
     }
 }

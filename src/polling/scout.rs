@@ -13,7 +13,7 @@ const SCOUTING: f64 = 0.01;
 
 /// One exchange in so many scouts at most, and one in so many at least: where the first poll finds
 /// almost every task, nothing else tells that tasks have become quick.
-const SCOUTS: (f64, f64) = (1.0 / 8.0, 1.0 / 24.0);
+const SCOUTS: (f64, f64) = (1.0 / 8.0, 1.0 / 25.0);
 
 /// Of the first exchanges more look where in a wait tasks end, ever fewer, as these over their number
 /// (Auer, Cesa-Bianchi and Fischer 2002): what they find serves all that come after. Never more than this
@@ -43,6 +43,19 @@ impl Rates {
         Self {
             quick: steady - within,
             within: within + (early - steady).max(0.0),
+        }
+    }
+
+    /// Those where a poll is sharp: as few as may be, since one more poll doubles the cost, and ever fewer
+    /// that move the edge down. What the law has in the wait before such a poll is mostly what nobody looked for,
+    /// and counts for nothing here.
+    pub(super) fn sharp(known: usize) -> Self {
+        let (_, least) = SCOUTS;
+        let known = f64::from(u32::try_from(known).unwrap_or(u32::MAX));
+        let (early, most_early) = EARLY_SCOUTS;
+        Self {
+            quick: least,
+            within: (0.5 * early / known.max(1.0)).min(most_early),
         }
     }
 
@@ -98,6 +111,7 @@ pub(super) fn scouting(plan: &[Step], at: Duration, floor: Duration) -> Option<A
     let scout = Step {
         at: at.max(last + floor),
         spread: Duration::ZERO,
+        is_sharp: false,
     };
     let mut soonest = scout.at;
     let after = after.iter().map(|step| {
@@ -107,6 +121,7 @@ pub(super) fn scouting(plan: &[Step], at: Duration, floor: Duration) -> Option<A
         Step {
             at: soonest,
             spread,
+            ..*step
         }
     });
     let steps: Arc<[Step]> = before.iter().copied().chain([scout]).chain(after).collect();
@@ -124,6 +139,7 @@ mod tests {
         let step = |&at| Step {
             at: Duration::from_millis(at),
             spread: Duration::from_millis(10),
+            is_sharp: false,
         };
         millis.iter().map(step).collect()
     }
@@ -161,6 +177,19 @@ mod tests {
         // Here the delay is half of the cost.
         let (quick, within) = counts(0.25, 5.0, 1000);
         assert!(quick.abs_diff(within) < 3 && quick > 40, "{quick} {within}");
+    }
+
+    #[test]
+    fn where_a_poll_is_sharp_few_scout_however_much_the_law_leaves_open() {
+        let count = |known| {
+            let (rates, mut due) = (Rates::sharp(known), Due::default());
+            let scouts = (0..1000).filter_map(|_| due.next(rates));
+            let within = scouts.filter(|it| *it == Scout::Within).count();
+            (within, rates.all())
+        };
+        let (within, all) = count(1000);
+        assert!(within < 5 && all < 0.05, "{within} {all}");
+        assert!(count(50).0 > 50);
     }
 
     #[test]

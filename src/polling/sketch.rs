@@ -10,6 +10,7 @@ use super::law::Law;
 use super::learner::Learner;
 use super::picture::{Bin, Budgeted, Corner, Learned, Measured, Picture};
 use super::plan;
+use crate::elementary::Elementary;
 
 /// Parts of the law that are told, at most.
 const BINS: u16 = 40;
@@ -101,22 +102,24 @@ impl Sketch {
     }
 }
 
-/// The law in a few bins, all of the same ratio but the last, around where it has most of its mass.
+/// The law in a few bins of nearly the same ratio, around where it has most of its mass.
 fn bins(axis: &Axis, law: &Law) -> Vec<Bin> {
-    /// Cells that the bins span at least: a law that is narrower is seen to be narrow.
-    const WIDEST_VIEW: u16 = 80;
-    let last = Axis::last();
-    let low = edge_below(law, RARE);
-    let high = edge_below(law, 1.0 - RARE).saturating_add(1).min(last);
-    let margin = ((high - low) / 5).max(WIDEST_VIEW.saturating_sub(high - low) / 2);
-    let low = low.saturating_sub(margin);
-    let high = high.saturating_add(margin).min(last);
-    let step = (high - low).div_ceil(BINS).max(1);
-    let starts = (low..high).step_by(usize::from(step));
+    /// The ratio that the bins span at least, as its logarithm: a law that is narrower is seen to be narrow.
+    const LEAST_VIEW: f64 = 0.2;
+    let time = |edge: usize| axis.time(edge.clamp(1, Axis::last().into())).as_secs_f64();
+    let low = time(law.edge_at(RARE));
+    let high = time(law.edge_at(1.0 - RARE) + 1);
+    let view = (high / low).logarithm();
+    let margin = (view / 5.0).max(0.5 * (LEAST_VIEW - view));
+    let (low, view) = (low / margin.exponential(), 2.0f64.mul_add(margin, view));
+    let at = |bin: u16| low * (view * f64::from(bin) / f64::from(BINS)).exponential();
+    // A bin begins and ends at an edge; where cells are far apart, bins are fewer.
+    let mut edges: Vec<u16> = (0..=BINS).map(|bin| axis.nearest(at(bin))).collect();
+    edges.dedup();
     let edge = |edge: u16| axis.edges().get(usize::from(edge)).copied();
-    starts
-        .filter_map(|start| {
-            let end = start.saturating_add(step).min(high);
+    let pairs = edges.iter().zip(edges.iter().skip(1));
+    pairs
+        .filter_map(|(&start, &end)| {
             Some(Bin {
                 from_seconds: edge(start)?,
                 to_seconds: edge(end)?,
@@ -124,12 +127,6 @@ fn bins(axis: &Axis, law: &Law) -> Vec<Bin> {
             })
         })
         .collect()
-}
-
-/// The last edge that has no more than a share of the mass below it.
-fn edge_below(law: &Law, share: f64) -> u16 {
-    let edge = u16::try_from(law.edge_at(share)).unwrap_or(u16::MAX);
-    edge.min(Axis::last())
 }
 
 #[cfg(test)]
@@ -158,7 +155,7 @@ mod tests {
     }
 
     fn only(schedules: &Schedules) -> Picture {
-        let sketches = schedules.sketches();
+        let sketches = schedules.sketches(Moment::START);
         assert_eq!(sketches.len(), 1);
         sketches[0].picture()
     }
@@ -248,7 +245,7 @@ mod tests {
         let config = config(ScheduleKind::Fixed);
         let schedules = Schedules::new(config, Duration::from_mins(5), Metrics::default());
         schedules.of("gateway", "payments", Moment::START);
-        assert_eq!(schedules.sketches().len(), 0);
+        assert_eq!(schedules.sketches(Moment::START).len(), 0);
         schedules.learn("gateway", "payments", took(2_500, 3_000));
         let picture = only(&schedules);
         assert_eq!(picture.learned, None);

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::operation::Operation;
-use super::profile::{Member, Profile};
+use super::profile::{Member, Profile, ResultRules};
 use super::ticket::{RequestId, Ticket};
 
 /// The class of a whole answer to a submit.
@@ -176,7 +176,7 @@ pub fn classify_poll(
     let tells_task = task_status.is_some_and(|status| rules.task_statuses.contains(&&*status));
     let has_result = outline.has_any(&[Member::Transaction, Member::Uid, Member::Response]);
     if tells_task && !has_result {
-        return classify_task_status(rules.running, rules.unknown, &outline, id, status);
+        return classify_task_status(rules, &outline, id, status);
     }
     if status == StatusCode::OK {
         let firm = outline.is_result(profile, operation);
@@ -201,17 +201,16 @@ pub fn classify_poll(
 /// The class of an answer that tells of the task and carries no result: "processing" is pending
 /// whatever the code, "unknown" counts with 404 only, and a word about another task is nothing.
 fn classify_task_status(
-    running: &str,
-    unknown: &str,
+    rules: &ResultRules,
     outline: &Outline<'_>,
     id: &RequestId,
     status: StatusCode,
 ) -> PollAnswer {
     let task_status = outline.status.and_then(text).unwrap_or_default();
     let about_another = outline.request_id.is_some() && !outline.is_about(id);
-    if task_status == running && outline.is_about(id) {
+    if task_status == rules.running && outline.is_about(id) {
         PollAnswer::Pending
-    } else if task_status == unknown && status == StatusCode::NOT_FOUND && !about_another {
+    } else if task_status == rules.unknown && status == StatusCode::NOT_FOUND && !about_another {
         PollAnswer::Unknown
     } else {
         PollAnswer::Transient

@@ -7,8 +7,6 @@ use super::Operation;
 /// What a gateway family speaks: which requests convert and how their answers are read.
 #[derive(Debug)]
 pub struct Profile {
-    /// The family's name.
-    pub name: &'static str,
     /// What stands before a path in the asynchronous form.
     pub async_prefix: &'static str,
     /// What stands before a task's id where its result is read.
@@ -119,7 +117,6 @@ const fn read(operation: Operation, method: Method, path: &'static str) -> Conve
 
 /// The beGateway family: bePaid, eComCharge, PayCross, UnonaPay, the Demo PSP and others.
 pub static BEGATEWAY: Profile = Profile {
-    name: "begateway",
     async_prefix: "/async",
     result_path: "/async/result/",
     status_path: "/async/status/",

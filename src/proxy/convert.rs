@@ -1,112 +1,21 @@
-//! A payment: read whole, turned into an order, held until its exchange has an outcome.
+//! A payment: ordered, and held until its exchange has an outcome.
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use http::Response;
-use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue,
-};
-use http::request::Parts as Head;
-use http::uri::PathAndQuery;
 use hyper::body::Incoming;
 
-use super::crowded::unfinished;
-use super::key::{GivenKey, KeyFault, Requester};
 use super::metrics::Place;
-use super::problem::{BodyFault, Problem};
+use super::order::Holding;
+use super::problem::Problem;
 use super::respond::{self, About, Given};
-use super::service::{Incomer, Proxy, path_of};
-use crate::exchange::machine::Doubt;
-use crate::exchange::{
-    Admission, Credentials, Fingerprint, FingerprintParts, Flight, Gateway, HashKey, Held,
-    Identity, Key, Order, Submission, Told,
-};
+use super::service::{Incomer, Proxy};
+use crate::exchange::machine::{Doubt, Standing};
+use crate::exchange::{Admission, Flight, Held, Order, Told};
 use crate::listener::{Receipt, Reply};
-use crate::message::{Body, BodyError, collect_within, erasable_within, wait_preference};
-use crate::protocol::{Conversion, MatchFacts, Profile};
-use crate::timing::{Moment, wall_clock};
-
-/// So much of a body needs no room in `limits.bodies`: an ordinary payment takes a tenth of it, and its
-/// repeat must be read whatever others send.
-const FREE_BODY: usize = 16 * 1024;
-
-/// Why a body was not read whole.
-pub(super) enum Unread {
-    Fault(BodyFault),
-    /// Its beginning is all that there is room for.
-    NoRoom {
-        read: Bytes,
-    },
-}
-
-impl From<Unread> for Problem {
-    fn from(unread: Unread) -> Self {
-        Self::Body(match unread {
-            Unread::Fault(fault) => fault,
-            Unread::NoRoom { .. } => BodyFault::NoRoom,
-        })
-    }
-}
-
-/// What the head of a payment asks for: its order, but for the body.
-pub(super) struct Asked<'a> {
-    requester: Requester,
-    given: GivenKey<'a>,
-    path: PathAndQuery,
-    /// The path of its asynchronous twin.
-    twin: PathAndQuery,
-    credentials: Credentials,
-}
-
-impl Asked<'_> {
-    /// What makes it the same request as another one, but the body.
-    fn fingerprint_parts<'a>(&'a self, head: &'a Head, shape: &'a [u8]) -> FingerprintParts<'a> {
-        FingerprintParts {
-            owner: self.requester.owner,
-            method: head.method.as_str().as_bytes(),
-            path: self.path.as_str().as_bytes(),
-            shape,
-            key: self.given.bytes(),
-            body: &[],
-        }
-    }
-
-    fn identity(&self, fingerprint: Fingerprint) -> Identity {
-        Identity {
-            owner: self.requester.owner,
-            credential: self.requester.credential,
-            fingerprint,
-        }
-    }
-
-    fn key(&self, hash_key: &HashKey) -> Key {
-        let owner = self.requester.owner;
-        self.given.to_key(hash_key, owner, self.path.as_str())
-    }
-
-    /// The client's fields as its submit carries them.
-    fn submit_fields(&self, head: &Head, key: &Key, profile: &Profile) -> HeaderMap {
-        let mut fields = respond::upstream_fields(head.headers.clone(), head.version);
-        fields.remove(HeaderName::from_static("prefer"));
-        // The answer's body must be read to know its class.
-        fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        fields.insert(profile.key_field.clone(), key.value.clone());
-        let authorization = self.credentials.authorization().clone();
-        fields.insert(AUTHORIZATION, authorization);
-        fields
-    }
-}
-
-/// What an order leaves with the request that is held for it.
-#[derive(Clone, Copy)]
-pub(super) struct Holding {
-    arrived_at: Moment,
-    until: Moment,
-    /// The preference of the client that shortened the hold.
-    wait: Option<Duration>,
-}
+use crate::message::Body;
+use crate::protocol::Conversion;
+use crate::timing::wall_clock;
 
 /// A held request: all that is left of it, nothing of its head and its body. It sees a client that
 /// hangs up, since it is dropped then.
@@ -169,109 +78,6 @@ impl Proxy {
                 Reply::later(body, waiting.answer(place))
             }
             ended => self.tell_ended(ended, holding).into(),
-        }
-    }
-
-    /// Reads a request whole and makes it an order. Its body is at its end then.
-    pub(super) async fn order(
-        &self,
-        incomer: &mut Incomer,
-        conversion: &'static Conversion,
-    ) -> Result<(Order, Holding), Problem> {
-        let Incomer {
-            head,
-            body: incoming,
-            gateway,
-            arrived_at,
-        } = incomer;
-        let hash_key = self.shared.flights.hash_key();
-        let asked = self.asked(head, gateway)?;
-        let shape = asked.credentials.shape();
-        let parts = asked.fingerprint_parts(head, &shape);
-        let body = match self.read_body(incoming).await {
-            Ok(body) => body,
-            Err(unread) => {
-                let (credential, fields) = (asked.requester.credential, &head.headers);
-                let told = self.unread(unread, parts, credential, fields, incoming);
-                return Err(Box::pin(told).await);
-            }
-        };
-        let read_at = self.shared.clock.now();
-        let holding = self.holding(&head.headers, *arrived_at);
-        let identity = asked.identity(hash_key.fingerprint(parts.with_body(&body)));
-        let key = asked.key(hash_key);
-        let order = Order {
-            facts: MatchFacts::of(conversion, &body),
-            conversion,
-            identity,
-            submission: Box::new(Submission {
-                fields: asked.submit_fields(head, &key, gateway.profile),
-                path: asked.twin,
-                body,
-            }),
-            key,
-            credentials: Box::new(asked.credentials),
-            gateway: Arc::clone(gateway),
-            read_at,
-            hold_until: holding.until,
-            has_place: true,
-        };
-        Ok((order, holding))
-    }
-
-    /// Reads a payment's head.
-    pub(super) fn asked<'a>(
-        &'a self,
-        head: &'a Head,
-        gateway: &Gateway,
-    ) -> Result<Asked<'a>, Problem> {
-        let (fields, profile) = (&head.headers, gateway.profile);
-        let hash_key = self.shared.flights.hash_key();
-        let requester = Requester::of(hash_key, &gateway.name, fields).map_err(Problem::Key)?;
-        let foreign = self.config.key_field.as_ref();
-        let given = GivenKey::of(fields, &profile.key_field, foreign).map_err(Problem::Key)?;
-        if fields.contains_key(CONTENT_ENCODING) {
-            return Err(Problem::Body(BodyFault::Coding));
-        }
-        let path = path_of(head);
-        let twin = profile.async_path(&path).ok_or(Problem::Disguised)?;
-        let credentials = Credentials::of(fields, &profile.shape_fields)
-            .ok_or(Problem::Key(KeyFault::NoCredentials))?;
-        Ok(Asked {
-            requester,
-            given,
-            path,
-            twin,
-            credentials,
-        })
-    }
-
-    /// Reads a body whole, into memory that is erased when it is let go.
-    pub(super) async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Unread> {
-        let config = &self.config;
-        let mut share = self.shared.bodies.share();
-        let whole = collect_within(body, config.max_body, FREE_BODY, &mut share);
-        let fault = match tokio::time::timeout(config.body_timeout, whole).await {
-            Ok(Ok(body)) => return Ok(erasable_within(body, share)),
-            Ok(Err(BodyError::NoRoom { read })) => {
-                self.shared.metrics.body_turned_away();
-                return Err(Unread::NoRoom { read });
-            }
-            Ok(Err(BodyError::TooLarge { .. })) => BodyFault::TooLarge,
-            Ok(Err(BodyError::Cut(_))) => BodyFault::Cut,
-            Err(_) => BodyFault::TooSlow,
-        };
-        Err(Unread::Fault(fault))
-    }
-
-    /// How long the request is held: as its client prefers, if that is shorter.
-    fn holding(&self, fields: &HeaderMap, arrived_at: Moment) -> Holding {
-        let longest = self.config.hold;
-        let wait = wait_preference(fields).filter(|wait| *wait < longest);
-        Holding {
-            arrived_at,
-            until: arrived_at + wait.unwrap_or(longest),
-            wait,
         }
     }
 
@@ -398,5 +204,14 @@ impl Waiting {
         let flight = &self.held.flight;
         shared.metrics.hold_expired();
         flight.hold_ended(shared.clock.now());
+    }
+}
+
+/// What is told of a flight whose answer is not there.
+pub(super) fn unfinished(flight: &Flight) -> Problem {
+    match flight.standing() {
+        (Standing::InProgress, _) => Problem::InProgress,
+        // Without a doubt of its own it is in doubt because the process ends.
+        (Standing::InDoubt, doubt) => doubt.map_or(Problem::Stopped, Problem::InDoubt),
     }
 }

@@ -1,21 +1,25 @@
-//! A body that finds no room in memory, or is larger than may be now. It is read on and not kept: its
-//! fingerprint alone tells whether it is the repeat of what runs, which must never be told that nothing
-//! was sent.
-use bytes::Bytes;
+//! A body that finds no room in memory, or is larger than may be now. It is read on for its
+//! fingerprint alone, which tells whether it is the repeat of what runs: that must never be told that
+//! nothing was sent.
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::config::Config;
-use super::convert::Unread;
+use super::convert::unfinished;
+use super::order::{FREE_BODY, Unread};
 use super::problem::{BodyFault, Problem};
 use super::service::Proxy;
-use crate::exchange::machine::Standing;
-use crate::exchange::{Credential, Fingerprint, FingerprintParts, Flight, Recogniser};
+use crate::exchange::{Credential, Fingerprint, FingerprintParts};
+
+/// So much of a body is hashed in one go: a tenth of a millisecond, in which others wait.
+const PIECE: usize = 256 * 1024;
 
 impl Proxy {
-    /// What is told of a request whose body was not read whole.
+    /// What is told of a request whose body was not read whole: all but its body, whose it is, and the
+    /// rest of the body.
     pub(super) async fn unread(
         &self,
         unread: Unread,
@@ -24,71 +28,96 @@ impl Proxy {
         fields: &HeaderMap,
         rest: &mut Incoming,
     ) -> Problem {
+        let (fault, read) = match unread {
+            Unread::NoRoom { read } => (BodyFault::NoRoom, read),
+            // What runs may have begun when more was allowed.
+            Unread::TooLarge { read } if self.shared.flights.remembers() => {
+                (BodyFault::TooLarge, read)
+            }
+            Unread::TooLarge { .. } => return Problem::Body(BodyFault::TooLarge),
+            Unread::Fault(fault) => return Problem::Body(fault),
+        };
         let length = fields.get(CONTENT_LENGTH);
         let length: Option<u64> = length.and_then(|it| it.to_str().ok()?.parse().ok());
-        let (fault, read) = match (unread, length) {
-            (Unread::NoRoom { read }, _) => (BodyFault::NoRoom, read),
-            // What runs may have begun when more was allowed.
-            (Unread::Fault(fault @ BodyFault::TooLarge), Some(length))
-                if length <= Config::LARGEST_BODY as u64 && self.shared.flights.remembers() =>
-            {
-                (fault, Bytes::new())
+        let recognised = async {
+            match (length, fault) {
+                (Some(length), _) => self.recognised(parts, read, length, rest).await,
+                (None, BodyFault::TooLarge) => self.gathered(parts, read, rest).await,
+                (None, _) => Err(Problem::Unrecognised),
             }
-            (Unread::Fault(fault), _) => return Problem::Body(fault),
         };
-        match length {
-            Some(length) => {
-                let read = (read, length);
-                self.turn_away(parts, credential, read, rest, fault).await
-            }
-            None => Problem::Unrecognised,
+        let recognised = tokio::time::timeout(self.config.body_timeout, recognised).await;
+        let fingerprint = match recognised {
+            Ok(Ok(fingerprint)) => fingerprint,
+            Ok(Err(problem)) => return problem,
+            Err(_) => return Problem::Body(BodyFault::TooSlow),
+        };
+        match self.shared.flights.equal(&fingerprint) {
+            None => Problem::Body(fault),
+            Some(flight) if flight.opens_with(credential) => unfinished(&flight),
+            Some(_) => Problem::OtherSecret,
         }
     }
 
-    /// What is told of a request whose body is not kept: all but its body, what was read of that and how
-    /// long it is, and the rest of it. `fault` where it is no repeat.
-    async fn turn_away(
+    /// Lets the rest of a body pass by whose length is known.
+    async fn recognised(
         &self,
         parts: FingerprintParts<'_>,
-        credential: Credential,
-        (read, length): (Bytes, u64),
+        read: Bytes,
+        length: u64,
         rest: &mut Incoming,
-        fault: BodyFault,
-    ) -> Problem {
-        let flights = &self.shared.flights;
-        let recogniser = flights
-            .hash_key()
-            .recogniser(parts.with_body(&read), length);
+    ) -> Result<Fingerprint, Problem> {
+        if length > Config::LARGEST_BODY as u64 {
+            return Err(Problem::Body(BodyFault::TooLarge));
+        }
+        let hash_key = self.shared.flights.hash_key();
+        let mut recogniser = hash_key.recogniser(parts.with_body(&read), length);
         // It has no share of the room any more.
         drop(read);
-        let limit = self.config.body_timeout;
-        match tokio::time::timeout(limit, recognise(recogniser, rest)).await {
-            Ok(Some(fingerprint)) => match flights.equal(&fingerprint) {
-                None => Problem::Body(fault),
-                Some(flight) if flight.opens_with(credential) => unfinished(&flight),
-                Some(_) => Problem::OtherSecret,
-            },
-            Ok(None) => Problem::Body(BodyFault::Cut),
-            Err(_) => Problem::Body(BodyFault::TooSlow),
-        }
-    }
-}
-
-/// Lets the rest of a body pass by.
-async fn recognise(mut recogniser: Recogniser, rest: &mut Incoming) -> Option<Fingerprint> {
-    while let Some(frame) = rest.frame().await {
-        if let Ok(data) = frame.ok()?.into_data() {
+        while let Some(data) = next_of(rest).await? {
             recogniser.read(&data);
         }
+        Ok(recogniser.fingerprint())
     }
-    Some(recogniser.fingerprint())
+
+    /// Gathers the rest of a body whose length nobody told: a fingerprint begins with the length.
+    async fn gathered(
+        &self,
+        parts: FingerprintParts<'_>,
+        read: Bytes,
+        rest: &mut Incoming,
+    ) -> Result<Fingerprint, Problem> {
+        let mut share = self.shared.bodies.share();
+        let mut whole = BytesMut::from(read);
+        loop {
+            if whole.len() > Config::LARGEST_BODY {
+                return Err(Problem::Body(BodyFault::TooLarge));
+            }
+            if !share.grow_to(whole.len().saturating_sub(FREE_BODY)) {
+                return Err(Problem::Unrecognised);
+            }
+            match next_of(rest).await? {
+                Some(data) => whole.extend_from_slice(&data),
+                None => break,
+            }
+        }
+        let hash_key = self.shared.flights.hash_key();
+        let mut recogniser = hash_key.recogniser(parts, whole.len() as u64);
+        for piece in whole.chunks(PIECE) {
+            recogniser.read(piece);
+            tokio::task::yield_now().await;
+        }
+        Ok(recogniser.fingerprint())
+    }
 }
 
-/// What is told of a flight whose answer is not there.
-pub(super) fn unfinished(flight: &Flight) -> Problem {
-    match flight.standing() {
-        (Standing::InProgress, _) => Problem::InProgress,
-        // Without a doubt of its own it is in doubt because the process ends.
-        (Standing::InDoubt, doubt) => doubt.map_or(Problem::Stopped, Problem::InDoubt),
+/// The next bytes of a body; `None` at its end.
+async fn next_of(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::Body(BodyFault::Cut))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
     }
+    Ok(None)
 }

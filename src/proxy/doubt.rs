@@ -37,6 +37,9 @@ const fn fate(doubt: Doubt) -> Fate {
         Doubt::Executed => Fate::Completed,
         Doubt::SubmitTimeout
         | Doubt::SubmitLost
+        | Doubt::SubmitHeadTooLarge
+        | Doubt::SubmitTooLarge
+        | Doubt::SubmitMalformed
         | Doubt::SubmitUnclear
         | Doubt::ResubmitRefused
         | Doubt::TaskUnknown
@@ -53,7 +56,9 @@ const fn error(doubt: Doubt) -> ProxyError {
     match doubt {
         Doubt::SubmitTimeout => ProxyError::HttpResponseTimeout,
         Doubt::SubmitLost => ProxyError::ConnectionTerminated,
-        Doubt::SubmitUnclear => ProxyError::HttpProtocolError,
+        Doubt::SubmitHeadTooLarge => ProxyError::HttpResponseHeaderSectionSize,
+        Doubt::SubmitTooLarge => ProxyError::HttpResponseBodySize,
+        Doubt::SubmitMalformed | Doubt::SubmitUnclear => ProxyError::HttpProtocolError,
         Doubt::ResubmitRefused | Doubt::TaskUnknown | Doubt::Restart | Doubt::Executed => {
             ProxyError::HttpResponseIncomplete
         }
@@ -68,6 +73,13 @@ const fn message(doubt: Doubt) -> &'static str {
         Doubt::SubmitLost => {
             look_it_up!("The connection to the gateway broke after the request was sent.")
         }
+        Doubt::SubmitHeadTooLarge => {
+            look_it_up!("The head of the gateway's answer is larger than holdline reads.")
+        }
+        Doubt::SubmitTooLarge => {
+            look_it_up!("The gateway's answer is larger than limits.answer.")
+        }
+        Doubt::SubmitMalformed => look_it_up!("The gateway's answer is not HTTP."),
         Doubt::SubmitUnclear => look_it_up!("The gateway's answer says neither yes nor no."),
         Doubt::ResubmitRefused => {
             look_it_up!("A repeat was refused, which does not tell what became of the first.")

@@ -1,6 +1,7 @@
 //! A payment of a route that is converted no more: a reload or a restart may have taken it out while
 //! payments ran, and the repeat of one of those joins it. Passed on, it would be a second charge.
 use http_body::Body as _;
+use hyper::body::Incoming;
 
 use super::problem::Problem;
 use super::service::{Incomer, Proxy};
@@ -17,10 +18,19 @@ impl Proxy {
         conversion: &'static Conversion,
         disposition: Disposition,
     ) -> Reply {
-        if !self.may_be_repeat(&incomer) {
+        let Incomer {
+            head,
+            body,
+            gateway,
+            arrived_at,
+        } = &mut incomer;
+        // What has no credentials or is too large could not have been converted.
+        let asked = self.asked(head, gateway).ok();
+        let Some(asked) = asked.filter(|_| self.fits(body)) else {
             return self.otherwise(incomer, None, disposition).await;
-        }
-        let (order, holding) = match self.order(&mut incomer, conversion).await {
+        };
+        let ordered = self.ordered(asked, conversion, body, *arrived_at).await;
+        let (order, holding) = match ordered {
             Ok(ordered) => ordered,
             Err(problem) => return self.refuse(problem).into(),
         };
@@ -35,11 +45,9 @@ impl Proxy {
         }
     }
 
-    /// False for what could not have been converted, as it has no credentials or is too large.
-    fn may_be_repeat(&self, incomer: &Incomer) -> bool {
-        let length = incomer.body.size_hint().lower();
-        let fits = usize::try_from(length).is_ok_and(|length| length <= self.config.max_body);
-        fits && self.asked(&incomer.head, &incomer.gateway).is_ok()
+    fn fits(&self, body: &Incoming) -> bool {
+        let length = body.size_hint().lower();
+        usize::try_from(length).is_ok_and(|length| length <= self.config.max_body)
     }
 
     /// Treats a request as its route says; `read` is its body, if that was read.

@@ -18,7 +18,7 @@ pub enum KeyFault {
     NoCredentials,
     /// More than one `Authorization`.
     DoubledCredentials,
-    /// A key that is empty, doubled, over 255 bytes, or not visible ASCII.
+    /// A key that is empty, doubled, over 255 bytes, or not printable ASCII.
     Key,
 }
 
@@ -134,6 +134,14 @@ fn uuid_value(id: Uuid) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
+/// The one key of this name, if it has the form of one.
+///
+/// The vendor asks for keys that are unique, such as UUIDs
+/// (<https://docs.bepaid.by/en/using_api/idempotent_requests/>), and names no alphabet. So the gateway
+/// judges its own field: what a client may send to it, spaces inside included, goes along as it came.
+/// A foreign `Idempotency-Key` is a quoted string, which may have spaces too (RFC 9651 §3.3.3). What is
+/// refused is what two readers may take for two keys: controls, and bytes beyond ASCII, whose meaning
+/// HTTP leaves open (RFC 9110 §5.5).
 fn one_key<'a>(
     fields: &'a HeaderMap,
     name: &HeaderName,
@@ -143,8 +151,8 @@ fn one_key<'a>(
         return Ok(None);
     };
     let bytes = key.as_bytes();
-    let visible = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
-    let fits = !bytes.is_empty() && bytes.len() <= LONGEST_KEY && visible;
+    let printable = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
+    let fits = !bytes.is_empty() && bytes.len() <= LONGEST_KEY && printable;
     if lines.next().is_some() || !fits {
         Err(KeyFault::Key)
     } else {
@@ -197,7 +205,12 @@ mod tests {
             read(&[("idempotency-key", "b"), ("requestid", "a")]),
             Ok(Some(b"a".to_vec()))
         );
-        assert_eq!(read(&[("requestid", "")]), Err(KeyFault::Key));
+        for text in ["order 17", "\"order 17\"", "a/b;c=~"] {
+            assert_eq!(read(&[("requestid", text)]), Ok(Some(text.into())));
+        }
+        for text in ["", "a\tb", "\u{e9}"] {
+            assert_eq!(read(&[("requestid", text)]), Err(KeyFault::Key));
+        }
         assert_eq!(
             read(&[("requestid", "a"), ("requestid", "a")]),
             Err(KeyFault::Key)

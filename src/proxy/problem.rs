@@ -4,6 +4,7 @@ use http::StatusCode;
 use super::doubt;
 use super::head::HeadFault;
 use super::key::KeyFault;
+use super::relayed;
 use crate::exchange::Refusal;
 use crate::exchange::machine::{Doubt, Withdrawal};
 use crate::message::proxy_status::ProxyError;
@@ -125,7 +126,7 @@ pub(super) const FAILED: &str = "F.1000";
 const WRONG: &str = "E.1000";
 
 /// A repeat of a running exchange joins it, so it may come at once; a second spares both sides.
-const SOON: Option<u32> = Some(1);
+pub(super) const SOON: Option<u32> = Some(1);
 
 impl Problem {
     /// What is told of it: the failure table.
@@ -159,8 +160,8 @@ impl Problem {
                 cause: Cause::RequestBody,
                 sent,
                 safe,
-            } => relayed_in_part(sent, safe),
-            Self::Relay { cause, sent, safe } => relayed(cause, sent, safe),
+            } => relayed::in_part(sent, safe),
+            Self::Relay { cause, sent, safe } => relayed::failed(cause, sent, safe),
             Self::Read => unanswered_read(),
             Self::TooEarly => too_early(),
         }
@@ -238,7 +239,7 @@ const fn not_submitted(why: Withdrawal, cause: Option<Cause>) -> Words {
     }
 }
 
-const fn unreachable_gateway(cause: Cause) -> (ProxyError, &'static str) {
+pub(super) const fn unreachable_gateway(cause: Cause) -> (ProxyError, &'static str) {
     match cause {
         Cause::Dns => (
             ProxyError::DnsError,
@@ -264,7 +265,15 @@ const fn unreachable_gateway(cause: Cause) -> (ProxyError, &'static str) {
             ProxyError::ConnectionLimitReached,
             "No connection to the gateway was free. Nothing was submitted.",
         ),
-        Cause::Terminated | Cause::AnswerTooLarge | Cause::Malformed | Cause::RequestBody => (
+        Cause::Unprocessed => (
+            ProxyError::DestinationUnavailable,
+            "The gateway took no request. Nothing was submitted.",
+        ),
+        Cause::Terminated
+        | Cause::AnswerTooLarge
+        | Cause::HeadTooLarge
+        | Cause::Malformed
+        | Cause::RequestBody => (
             ProxyError::ConnectionTerminated,
             "The gateway closed the connection at once. Nothing was submitted.",
         ),
@@ -383,13 +392,13 @@ const fn key(fault: KeyFault) -> Words {
         ),
         KeyFault::Key => (
             StatusCode::BAD_REQUEST,
-            "The idempotency key must stand once and be 1 to 255 visible characters.",
+            "The idempotency key must stand once and be 1 to 255 printable ASCII characters.",
         ),
     };
     wrong(status, message)
 }
 
-const fn body(fault: BodyFault) -> Words {
+pub(super) const fn body(fault: BodyFault) -> Words {
     let (status, message) = match fault {
         BodyFault::TooLarge => (
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -424,47 +433,5 @@ const fn wrong(status: StatusCode, message: &'static str) -> Words {
         error: ProxyError::HttpRequestError,
         message,
         retry_after: None,
-    }
-}
-
-/// The client's own body ended while it was passed on.
-const fn relayed_in_part(sent: Sent, safe: bool) -> Words {
-    match (sent, safe) {
-        (Sent::Never, _) | (Sent::Maybe, true) => body(BodyFault::Cut),
-        (Sent::Maybe, false) => Words {
-            message: "The request's body ended early, and its beginning was passed on. It may have \
-                      been executed: look it up before you repeat it.",
-            ..relayed(Cause::RequestBody, sent, safe)
-        },
-    }
-}
-
-const fn relayed(cause: Cause, sent: Sent, safe: bool) -> Words {
-    let (error, _) = unreachable_gateway(cause);
-    let words = Words {
-        status: StatusCode::GATEWAY_TIMEOUT,
-        code: FAILED,
-        fate: Fate::InDoubt,
-        error: ProxyError::HttpResponseIncomplete,
-        message: "The gateway gave no answer to a relayed request. It may have been executed: \
-                  look it up before you repeat it.",
-        retry_after: None,
-    };
-    match (sent, safe) {
-        (Sent::Never, _) => Words {
-            status: StatusCode::BAD_GATEWAY,
-            fate: Fate::NotSubmitted,
-            error,
-            message: "The gateway could not be reached. The request was not sent.",
-            retry_after: SOON,
-            ..words
-        },
-        (Sent::Maybe, true) => Words {
-            fate: Fate::NotSubmitted,
-            message: "The gateway gave no answer. This is a read: repeat it freely.",
-            retry_after: SOON,
-            ..words
-        },
-        (Sent::Maybe, false) => words,
     }
 }

@@ -264,11 +264,8 @@ mod tests {
             (Sent::Maybe, true),
             (Sent::Maybe, false),
         ] {
-            problems.push(Problem::Relay {
-                cause: Cause::Refused,
-                sent,
-                safe,
-            });
+            let relay = |cause| Problem::Relay { cause, sent, safe };
+            problems.extend(Cause::ALL.map(relay));
         }
         problems.extend([Problem::Read, Problem::TooEarly]);
         problems

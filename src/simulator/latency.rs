@@ -1,4 +1,5 @@
 //! How long the simulated work takes: a law, and a seeded draw from it.
+use crate::elementary::Elementary;
 use std::f64::consts::TAU;
 use std::str::FromStr;
 use std::time::Duration;
@@ -62,9 +63,9 @@ impl Latency {
         match *self {
             Self::Fixed(span) => span,
             Self::Uniform { from, to } => from + to.saturating_sub(from).mul_f64(random.f64()),
-            Self::Exponential { mean } => millis(-as_millis(mean) * positive(random).ln()),
+            Self::Exponential { mean } => millis(-as_millis(mean) * positive(random).logarithm()),
             Self::LogNormal { median, sigma } => {
-                millis(as_millis(median) * (sigma * normal(random)).exp())
+                millis(as_millis(median) * (sigma * normal(random)).exponential())
             }
             Self::Bimodal { fast, slow, share } => {
                 if random.f64() < share {
@@ -84,7 +85,7 @@ fn positive(random: &mut fastrand::Rng) -> f64 {
 
 /// A standard normal draw, by the transform of Box and Muller.
 fn normal(random: &mut fastrand::Rng) -> f64 {
-    (-2.0 * positive(random).ln()).sqrt() * (TAU * random.f64()).cos()
+    (-2.0 * positive(random).logarithm()).sqrt() * (TAU * random.f64()).cosine()
 }
 
 fn as_millis(span: Duration) -> f64 {

@@ -59,13 +59,6 @@ pub struct Submit {
     pub fields: Vec<(String, String)>,
 }
 
-impl Submit {
-    /// True if it made a task.
-    pub fn is_accepted(&self) -> bool {
-        self.verdict == Verdict::Accepted
-    }
-}
-
 /// What became of a submit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -17,6 +17,12 @@ pub fn on_grid(moment: Moment) -> Moment {
     ))
 }
 
+/// When to wake for a moment: with all others at the next point of the grid, unless it is `sharp`. What
+/// is so saves its share of the grid's price, and has so few moments that each may have a turn of its own.
+pub fn waking(moment: Moment, is_sharp: bool) -> Moment {
+    if is_sharp { moment } else { on_grid(moment) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +37,11 @@ mod tests {
         assert_eq!(on_grid(at(8_000)), at(8_000));
         assert_eq!(on_grid(at(8_001)), at(16_000));
         assert_eq!(on_grid(at(15_999)), at(16_000));
+    }
+
+    #[test]
+    fn a_sharp_moment_stays_where_it_is() {
+        assert_eq!(waking(at(8_001), true), at(8_001));
+        assert_eq!(waking(at(8_001), false), at(16_000));
     }
 }

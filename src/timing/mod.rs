@@ -5,6 +5,6 @@ mod moment;
 mod stamp;
 
 pub use clock::{Clock, wall_clock};
-pub use grid::{GRID, on_grid};
+pub use grid::{GRID, on_grid, waking};
 pub use moment::Moment;
 pub use stamp::{Stamp, Stamps};

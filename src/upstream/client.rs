@@ -3,22 +3,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, header};
 use tokio::time::timeout_at;
 
 use super::answer::{self, AnswerBody, Channel};
-use super::connector::Connected;
 use super::http1::{Http1, Unanswered};
-use super::http2::{Http2, Stream};
+use super::http2::Stream;
 use super::lean::{self, Asked, Lean};
 use super::outage::Outage;
 use super::pool::{Lease, Pool, Pooled};
 use super::tls::Purpose;
+use super::way::{Choice, Way};
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
 use crate::drain::Drain;
-use crate::live::{Live, Place, Places};
+use crate::live::{Live, Places};
 use crate::message::{Body, StoredResponse};
 use crate::timing::{Clock, Moment};
 
@@ -26,21 +25,21 @@ use crate::timing::{Clock, Moment};
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
-struct Inner {
-    origin: Arc<Origin>,
-    connector: Live<Connector>,
-    config: Live<Config>,
-    clock: Clock,
-    drain: Drain,
-    metrics: Metrics,
-    pool: Arc<Pool>,
+pub(super) struct Inner {
+    pub(super) origin: Arc<Origin>,
+    pub(super) connector: Live<Connector>,
+    pub(super) config: Live<Config>,
+    pub(super) clock: Clock,
+    pub(super) drain: Drain,
+    pub(super) metrics: Metrics,
+    pub(super) pool: Arc<Pool>,
     /// Turns of relayed requests: half of the pooled connections are left to polls, so that requests
     /// nobody vouches for cannot take the answers of payments with them.
     turns: Places,
-    outage: Arc<Outage>,
+    pub(super) outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
     /// requests makes one and not many.
-    opening: tokio::sync::Mutex<()>,
+    pub(super) opening: tokio::sync::Mutex<()>,
 }
 
 /// A timer that is late by so much was not looked at: the process stood still. tokio's are late by
@@ -49,21 +48,6 @@ const STOOD_STILL: Duration = Duration::from_millis(10);
 
 /// The time for an answer is over.
 struct Elapsed;
-
-/// Which connection a pooled request goes on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Choice {
-    /// One that waits, if one does.
-    Any,
-    /// A new one, unless a shared one is there.
-    Fresh,
-}
-
-/// What a pooled request is sent on.
-enum Way<C> {
-    Leased(Lease<C>),
-    Shared(Stream),
-}
 
 /// What a request that a lean connection can carry went on.
 enum Carried<C> {
@@ -355,99 +339,6 @@ impl Inner {
         Err(unanswered)
     }
 
-    /// What a pooled request is sent on: a shared connection, one that waits, or a new one.
-    async fn way<C: Pooled>(&self, choice: Choice, deadline: Moment) -> Result<Way<C>, Error> {
-        if let Some(stream) = self.pool.stream() {
-            return Ok(Way::Shared(stream));
-        }
-        let place = self.free(self.pool.places(), deadline).await?;
-        if let Some(connection) = self.waiting(choice) {
-            return Ok(self.leased(connection, place));
-        }
-        if !self.origin.is_tls() || self.pool.speaks_http1() {
-            return Box::pin(self.open(place, deadline)).await;
-        }
-        Box::pin(self.open_in_turn(choice, place, deadline)).await
-    }
-
-    /// Opens a connection that may turn out to be a shared one, after those who were first.
-    async fn open_in_turn<C: Pooled>(
-        &self,
-        choice: Choice,
-        place: Place,
-        deadline: Moment,
-    ) -> Result<Way<C>, Error> {
-        let patience = self.clock.instant(self.patience(deadline));
-        let waited = timeout_at(patience, self.opening.lock()).await;
-        let _opening = waited.map_err(|_| {
-            Error::new(Cause::ConnectTimeout, Sent::Never)
-                .because("another connection was still being made")
-        })?;
-        // Who held the lock before may have made what is wanted here.
-        if let Some(stream) = self.pool.stream() {
-            return Ok(Way::Shared(stream));
-        }
-        if let Some(connection) = self.waiting(choice) {
-            return Ok(self.leased(connection, place));
-        }
-        self.open(place, deadline).await
-    }
-
-    fn waiting<C: Pooled>(&self, choice: Choice) -> Option<Box<C>> {
-        match choice {
-            Choice::Any => self.pool.take(),
-            Choice::Fresh => None,
-        }
-    }
-
-    async fn free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
-        // Most often there is one.
-        if let Some(place) = places.take().now_or_never() {
-            return Ok(place);
-        }
-        Box::pin(self.becomes_free(places, deadline)).await
-    }
-
-    async fn becomes_free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
-        let place = timeout_at(self.clock.instant(deadline), places.take())
-            .await
-            .map_err(|_| Error::new(Cause::Exhausted, Sent::Never))?;
-        // A place that becomes free with the deadline is of no use any more.
-        self.in_time(deadline)?;
-        Ok(place)
-    }
-
-    async fn open<C: Pooled>(&self, place: Place, deadline: Moment) -> Result<Way<C>, Error> {
-        self.pool.make_room();
-        let connected = timeout_at(
-            self.clock.instant(deadline),
-            self.connected(Purpose::Pooled),
-        )
-        .await
-        .map_err(|_| Error::new(Cause::ConnectTimeout, Sent::Never))??;
-        let open = self.metrics.connected();
-        if connected.is_http2 {
-            let http2 = Http2::open(connected, open, &self.drain).await?;
-            return Ok(Way::Shared(self.pool.share(http2)));
-        }
-        self.pool.note_http1();
-        Ok(self.leased(C::open(connected, open).await?, place))
-    }
-
-    fn leased<C: Pooled>(&self, connection: Box<C>, place: Place) -> Way<C> {
-        Way::Leased(Lease::new(connection, Arc::clone(&self.pool), place))
-    }
-
-    async fn connected(&self, purpose: Purpose) -> Result<Connected, Error> {
-        let (connector, config) = (self.connector.now(), self.config.now());
-        let attempt = self.outage.attempt();
-        let connected = connector
-            .connect(&self.origin, purpose, &config, &self.clock)
-            .await;
-        attempt.ended(&connected);
-        connected
-    }
-
     /// Waits for an answer until `deadline`. A process that stood still finds its time over before
     /// it sees what came meanwhile: after SIGCONT `epoll_wait` fails and tells of nothing (signal(7)),
     /// and then the timers are looked at. The time for which it stood still is given once more, as the
@@ -470,23 +361,6 @@ impl Inner {
         let more = now + late.min(self.config.now().answer_timeout);
         let in_time = timeout_at(self.clock.instant(more), answer).await;
         in_time.map_err(|_| Elapsed)
-    }
-
-    /// An error once `deadline` has passed: a request without time left would be sent and let go
-    /// at once, and with it an answer that may be read only once.
-    fn in_time(&self, deadline: Moment) -> Result<(), Error> {
-        if self.clock.now() < deadline {
-            Ok(())
-        } else {
-            Err(Error::new(Cause::Exhausted, Sent::Never))
-        }
-    }
-
-    /// Until when another request's connecting is waited for.
-    fn patience(&self, deadline: Moment) -> Moment {
-        let config = self.config.now();
-        let connecting = config.connect_timeout + config.handshake_timeout;
-        deadline.min(self.clock.now() + connecting)
     }
 }
 

@@ -13,6 +13,24 @@ pub(super) fn of_hyper(error: &hyper::Error, sent: Sent) -> Error {
     Error::new(cause_of(error), sent).because(in_words(error))
 }
 
+/// The meaning of hyper's error in the place of an answer over HTTP/2, to a request of which
+/// something may have left.
+pub(super) fn of_http2(error: &hyper::Error) -> Error {
+    if find(error).is_some_and(is_unprocessed) {
+        Error::new(Cause::Unprocessed, Sent::Never).because(in_words(error))
+    } else {
+        of_hyper(error, Sent::Maybe)
+    }
+}
+
+/// True where the peer says that it did nothing with the request (RFC 9113 §8.7): it refused the
+/// stream, or the stream's number is above the last one in its GOAWAY. h2 ends no other stream with a
+/// GOAWAY of the peer; a stream that it refuses itself is none of the peer's refusals.
+fn is_unprocessed(error: &h2::Error) -> bool {
+    let is_refused = error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    error.is_remote() && (error.is_go_away() || is_refused)
+}
+
 /// The meaning of a failure to read or to write.
 pub(super) fn of_io(error: &io::Error, sent: Sent) -> Error {
     match tls::of(error) {
@@ -45,10 +63,25 @@ pub(super) fn of_body(error: &BodyError) -> Error {
 }
 
 fn cause_of(error: &hyper::Error) -> Cause {
-    if error.is_user() {
+    if find::<BodyError>(error).is_some() {
         Cause::RequestBody
+    } else if error.is_parse_too_large() {
+        Cause::HeadTooLarge
     } else if error.is_parse() || is_broken_framing(error) {
         Cause::Malformed
+    } else {
+        find(error).map_or(Cause::Terminated, cause_of_reset)
+    }
+}
+
+/// Why a stream of HTTP/2 ended.
+fn cause_of_reset(error: &h2::Error) -> Cause {
+    if error.is_library() {
+        // What breaks HTTP/2, and a list of fields over the largest, are one error of h2's.
+        Cause::Malformed
+    } else if error.is_reset() && !error.is_remote() {
+        // hyper resets a stream of its own where the request's body fails, and nowhere else.
+        Cause::RequestBody
     } else {
         Cause::Terminated
     }

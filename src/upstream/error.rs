@@ -8,7 +8,8 @@ const MAX_DETAIL: usize = 200;
 /// Whether any byte of the request may have reached the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// No byte was handed to the operating system.
+    /// No byte was handed to the operating system, or the gateway says that it processed none
+    /// ([`Cause::Unprocessed`]).
     Never,
     /// At least one byte was handed over: the gateway may have acted on it.
     Maybe,
@@ -33,17 +34,21 @@ pub enum Cause {
     AnswerTimeout,
     /// The answer was larger than `limits.answer`.
     AnswerTooLarge,
+    /// The answer's head was larger than is read: more than 100 fields, or 64 KiB of them.
+    HeadTooLarge,
     /// The answer was not HTTP.
     Malformed,
     /// No connection was free in time (`upstream.connections`).
     Exhausted,
+    /// The gateway gave the request back: it says that it did nothing with it (RFC 9113 §8.7).
+    Unprocessed,
     /// The request's own body could not be read to its end.
     RequestBody,
 }
 
 impl Cause {
     /// Every cause, for the table of what is told.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Dns,
         Self::Refused,
         Self::ConnectTimeout,
@@ -52,8 +57,10 @@ impl Cause {
         Self::Terminated,
         Self::AnswerTimeout,
         Self::AnswerTooLarge,
+        Self::HeadTooLarge,
         Self::Malformed,
         Self::Exhausted,
+        Self::Unprocessed,
         Self::RequestBody,
     ];
 
@@ -68,8 +75,12 @@ impl Cause {
             Self::Terminated => "the gateway closed the connection before its answer was whole",
             Self::AnswerTimeout => "the gateway did not answer in time",
             Self::AnswerTooLarge => "the gateway's answer is larger than limits.answer",
+            Self::HeadTooLarge => {
+                "the head of the gateway's answer is larger than holdline reads (100 fields, 64 KiB)"
+            }
             Self::Malformed => "the gateway's answer is not HTTP",
             Self::Exhausted => "no connection to the gateway was free in time",
+            Self::Unprocessed => "the gateway gave the request back without processing it",
             Self::RequestBody => "the request's own body ended early",
         }
     }
@@ -85,8 +96,10 @@ impl Cause {
             Self::Terminated => "terminated",
             Self::AnswerTimeout => "answer_timeout",
             Self::AnswerTooLarge => "answer_too_large",
+            Self::HeadTooLarge => "head_too_large",
             Self::Malformed => "malformed",
             Self::Exhausted => "exhausted",
+            Self::Unprocessed => "unprocessed",
             Self::RequestBody => "request_body",
         }
     }
@@ -100,8 +113,13 @@ impl Cause {
             | Self::Handshake
             | Self::Terminated
             | Self::AnswerTimeout
-            | Self::Exhausted => true,
-            Self::Certificate | Self::AnswerTooLarge | Self::Malformed | Self::RequestBody => false,
+            | Self::Exhausted
+            | Self::Unprocessed => true,
+            Self::Certificate
+            | Self::AnswerTooLarge
+            | Self::HeadTooLarge
+            | Self::Malformed
+            | Self::RequestBody => false,
         }
     }
 }

@@ -113,7 +113,8 @@ impl Stream {
     }
 
     /// Sends a request and returns its answer's fields. Bytes of many requests share the
-    /// connection, so only a request that hyper gives back counts as never sent.
+    /// connection, so only a request that hyper gives back counts as never sent, and one of which
+    /// the gateway says that it did nothing with it.
     pub(super) async fn send(
         &mut self,
         request: Request<Body>,
@@ -121,15 +122,12 @@ impl Stream {
         let sender = &mut self.http2.sender;
         sender.try_send_request(request).await.map_err(|mut error| {
             let request = error.take_message().map(Box::new);
-            let sent = if request.is_some() {
-                Sent::Never
+            let error = if request.is_some() {
+                diagnosis::of_hyper(error.error(), Sent::Never)
             } else {
-                Sent::Maybe
+                diagnosis::of_http2(error.error())
             };
-            Unanswered {
-                request,
-                error: diagnosis::of_hyper(error.error(), sent),
-            }
+            Unanswered { request, error }
         })
     }
 }

@@ -1,8 +1,8 @@
 //! Calls to one gateway's origin: fresh connections for submits, pooled ones for everything else.
 //!
 //! From below: `connector` makes a byte stream, `metered` counts what leaves on it, `http1`,
-//! `http2` and `lean` speak on it, `pool` keeps it for the next request, `client` and `submission` are what
-//! the floors above call.
+//! `http2` and `lean` speak on it, `pool` keeps it for the next request, `way` says
+//! what a request goes on, `client` and `submission` are what the floors above call.
 mod answer;
 mod chunks;
 mod client;
@@ -25,6 +25,7 @@ mod reach;
 mod reply;
 mod submission;
 mod tls;
+mod way;
 
 pub use client::Client;
 pub use config::Config;

@@ -1,6 +1,10 @@
 //! Whether the gateway accepts connections at all. While it does not, a new payment would only wait
 //! for its own failure, and there may be thousands of them; so they are told at once, and one now and
 //! then finds out. Only fresh connections count, because every submit needs one.
+//!
+//! The one that finds out tries for all of `submit.start`, as it would without an outage: it is paid if
+//! the gateway comes back within it. So a shop that sends one payment at a time waits that long for
+//! each, unless it comes within a second of the last attempt.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -146,8 +150,9 @@ const fn is_the_gateways(cause: Cause) -> bool {
         | Cause::Terminated
         | Cause::AnswerTimeout
         | Cause::AnswerTooLarge
+        | Cause::HeadTooLarge
         | Cause::Malformed => true,
-        Cause::Exhausted | Cause::RequestBody => false,
+        Cause::Exhausted | Cause::Unprocessed | Cause::RequestBody => false,
     }
 }
 

@@ -234,7 +234,7 @@ fn parse(bytes: &[u8]) -> Result<Option<(Head, u8, usize)>, Error> {
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default()
         .parse_response_with_uninit_headers(&mut response, bytes, &mut lines)
-        .map_err(malformed)?;
+        .map_err(unread)?;
     let httparse::Status::Complete(length) = parsed else {
         return Ok(None);
     };
@@ -330,7 +330,14 @@ fn within_bound(head: &[u8]) -> Result<(), Error> {
     if head.len() < MAX_HEAD {
         Ok(())
     } else {
-        Err(malformed("its head is too large"))
+        Err(Error::new(Cause::HeadTooLarge, Sent::Maybe))
+    }
+}
+
+fn unread(error: httparse::Error) -> Error {
+    match error {
+        httparse::Error::TooManyHeaders => Error::new(Cause::HeadTooLarge, Sent::Maybe),
+        other => malformed(other),
     }
 }
 

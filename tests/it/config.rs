@@ -165,7 +165,13 @@ fn each_fault_of_a_listeners_certificates_is_told_where_its_key_stands() {
             "one.example.pem",
             "",
             "",
-            "tls_key has 0 files for 1 certificate; write one key for",
+            "line 4: gateway.tls_certificate needs tls_key; write one key for",
+        ),
+        (
+            "",
+            "one.example.key",
+            "",
+            "line 5: gateway.tls_key needs tls_certificate",
         ),
         (
             "",

@@ -52,7 +52,6 @@ pub(crate) fn settled(path: &str, delivered: bool) -> Event {
 /// length) or `broken`. Every answer takes one permit of `gate` first.
 pub(crate) struct Downstream {
     pub(crate) address: SocketAddr,
-    pub(crate) clock: Clock,
     pub(crate) drain: Drain,
     pub(crate) metrics: Metrics,
     pub(crate) gate: Arc<Semaphore>,
@@ -178,7 +177,6 @@ impl Setup {
         drop(drain.spawn(server.run(tcp, answers)));
         Downstream {
             address,
-            clock,
             drain,
             metrics,
             gate,

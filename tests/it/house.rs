@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 12] = [
     &["results", "journal"],
     &["upstream", "protocol", "polling", "listener"],
     &["certificates", "drain", "message", "process", "telemetry"],
-    &["live", "timing"],
+    &["elementary", "live", "timing"],
     // Holds the list of the rooms and imports none.
     &["lib"],
 ];

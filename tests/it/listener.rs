@@ -265,7 +265,7 @@ async fn a_drain_ends_idle_connections_and_lets_a_held_request_have_its_answer()
             arrivals += usize::from(matches!(event, crate::downstream::Event::Arrived(_)));
         }
         downstream.parks(1).await;
-        downstream.drain.begin(downstream.clock.now() + HOUR);
+        downstream.drain.begin();
         assert_eq!(idle.stream.read(&mut [0]).await.unwrap(), 0);
         downstream.gate.add_permits(1);
         let answer = held.answers(LENGTH, 1).await.unwrap();
@@ -286,7 +286,7 @@ async fn who_came_before_the_drain_and_asks_during_it_is_answered_and_nobody_wai
         while !downstream.metrics().contains("accepted_total 2\n") {
             tokio::task::yield_now().await;
         }
-        downstream.drain.begin(downstream.clock.now() + HOUR);
+        downstream.drain.begin();
         until("nobody waits for them", || {
             downstream.metrics.open_before() == 0
         })
@@ -312,7 +312,7 @@ async fn a_request_that_has_come_when_the_drain_begins_is_answered_though_nobody
     // Nothing else runs in between.
     let request = b"GET /whole/9/two HTTP/1.1\r\nhost: test\r\n\r\n";
     let written = client.stream.tcp().try_write(request).unwrap();
-    downstream.drain.begin(downstream.clock.now() + HOUR);
+    downstream.drain.begin();
     assert_eq!(written, request.len());
     let answer = client.answers(LENGTH, 1).await.unwrap();
     assert!(answer.contains("connection: close\r\n"), "{answer}");
@@ -325,7 +325,7 @@ async fn a_request_that_has_come_when_the_drain_begins_is_answered_though_nobody
 async fn who_comes_while_it_drains_is_answered_once_and_the_silent_are_let_go_at_its_end() {
     for setup in all_ways() {
         let mut downstream = setup.quiet(SHORT).start();
-        downstream.drain.begin(downstream.clock.now() + HOUR);
+        downstream.drain.begin();
         let mut late = Client::connect(&downstream).await;
         late.ask(LENGTH, "/whole/9/late").await;
         let answer = late.answers(LENGTH, 1).await.unwrap();
@@ -354,7 +354,7 @@ async fn when_the_drain_is_over_an_acknowledged_answer_counts_without_its_quiet_
     let mut client = Client::connect(&downstream).await;
     client.ask(LENGTH, "/whole/9/last").await;
     client.answers(LENGTH, 1).await.unwrap();
-    downstream.drain.begin(downstream.clock.now() + HOUR);
+    downstream.drain.begin();
     assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
     downstream.drain.end();
     assert_eq!(downstream.verdict().await, ("/whole/9/last".into(), true));

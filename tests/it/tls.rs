@@ -289,7 +289,7 @@ async fn a_drain_does_not_wait_for_a_handshake() {
     tokio::time::timeout(Duration::from_secs(20), accepted)
         .await
         .unwrap();
-    downstream.drain.begin(downstream.clock.now());
+    downstream.drain.begin();
     let gone = async {
         while !downstream.metrics().contains("connections 0\n") {
             tokio::task::yield_now().await;
@@ -368,6 +368,6 @@ async fn files_that_change_are_taken_by_themselves_once_they_stay_as_they_are() 
     tokio::time::timeout(Duration::from_secs(600), taken)
         .await
         .unwrap();
-    drain.begin(clock.now());
+    drain.begin();
     drain.finished().await;
 }

@@ -7,6 +7,12 @@ pub enum Doubt {
     SubmitTimeout,
     /// The submit's connection ended without a whole answer.
     SubmitLost,
+    /// The submit's answer had a larger head than is read.
+    SubmitHeadTooLarge,
+    /// The submit's answer was larger than `limits.answer`.
+    SubmitTooLarge,
+    /// The submit was answered with something that is not HTTP.
+    SubmitMalformed,
     /// The submit was answered with something that says neither yes nor no.
     SubmitUnclear,
     /// A repeat of the submit was refused, which says nothing of the first.
@@ -31,9 +37,12 @@ pub enum Doubt {
 
 impl Doubt {
     /// Every reason, for the table of what is told.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::SubmitTimeout,
         Self::SubmitLost,
+        Self::SubmitHeadTooLarge,
+        Self::SubmitTooLarge,
+        Self::SubmitMalformed,
         Self::SubmitUnclear,
         Self::ResubmitRefused,
         Self::TaskUnknown,
@@ -52,6 +61,9 @@ impl Doubt {
         match self {
             Self::SubmitTimeout => "submit-timeout",
             Self::SubmitLost => "submit-lost",
+            Self::SubmitHeadTooLarge => "submit-head-too-large",
+            Self::SubmitTooLarge => "submit-too-large",
+            Self::SubmitMalformed => "submit-malformed",
             Self::SubmitUnclear => "submit-unclear",
             Self::ResubmitRefused => "resubmit-refused",
             Self::TaskUnknown => "task-unknown",
@@ -75,6 +87,9 @@ impl Doubt {
         match self {
             Self::SubmitTimeout
             | Self::SubmitLost
+            | Self::SubmitHeadTooLarge
+            | Self::SubmitTooLarge
+            | Self::SubmitMalformed
             | Self::SubmitUnclear
             | Self::ResubmitRefused
             | Self::TaskUnknown

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use super::action::RecordKind;
+use super::doubt::Doubt;
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
@@ -27,8 +28,8 @@ pub enum Event<A> {
     },
     /// A submit was answered whole.
     SubmitAnswered(Submitted<A>),
-    /// A submit's connection ended without a whole answer.
-    SubmitLost,
+    /// A submit brought no whole answer, and will bring none.
+    SubmitLost(Loss),
     /// A moment that the machine asked to be woken at.
     Timer(Timer),
     /// A poll was answered whole.
@@ -81,6 +82,30 @@ pub enum Submitted<A> {
     },
     /// Anything else.
     Unclear,
+}
+
+/// Why a submit brought no whole answer. Each leaves the same doubt: the gateway had the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Its connection ended first.
+    Ended,
+    /// The answer's head is larger than is read.
+    HeadTooLarge,
+    /// The answer is larger than `limits.answer`.
+    TooLarge,
+    /// The answer is not HTTP.
+    Malformed,
+}
+
+impl Loss {
+    pub(super) const fn doubt(self) -> Doubt {
+        match self {
+            Self::Ended => Doubt::SubmitLost,
+            Self::HeadTooLarge => Doubt::SubmitHeadTooLarge,
+            Self::TooLarge => Doubt::SubmitTooLarge,
+            Self::Malformed => Doubt::SubmitMalformed,
+        }
+    }
 }
 
 /// The class of an answer to a poll, with what is needed of it.

@@ -14,7 +14,7 @@ mod watch;
 
 pub use action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
 pub use doubt::Doubt;
-pub use event::{Event, Joining, Polled, Submitted, Timer, Verdict, Whole};
+pub use event::{Event, Joining, Loss, Polled, Submitted, Timer, Verdict, Whole};
 pub use facts::{Machine, Policy, Standing, State, Terms};
 pub use restored::{Restored, Stood};
 pub use watch::Watch;

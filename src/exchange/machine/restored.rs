@@ -92,6 +92,9 @@ impl<A: Whole> Machine<A> {
             }
             Doubt::SubmitTimeout
             | Doubt::SubmitLost
+            | Doubt::SubmitHeadTooLarge
+            | Doubt::SubmitTooLarge
+            | Doubt::SubmitMalformed
             | Doubt::SubmitUnclear
             | Doubt::ResubmitRefused
             | Doubt::TaskUnknown

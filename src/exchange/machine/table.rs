@@ -6,6 +6,7 @@ use super::doubt::Doubt;
 use super::event::{Event, Polled, Submitted, Timer, Whole};
 use super::facts::{Machine, State};
 use super::ladder::Rung;
+use crate::polling::Wait;
 use crate::protocol::RequestId;
 use crate::timing::{Moment, on_grid};
 
@@ -15,7 +16,7 @@ const BETWEEN_REPEATS: Duration = Duration::from_millis(100);
 impl<A: Whole> Machine<A> {
     /// Takes one event and says what is to be done about it, in order.
     pub fn on(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
-        let answers_submit = matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost);
+        let answers_submit = matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost(_));
         if answers_submit && self.open == 0 {
             return self.otherwise(&event);
         }
@@ -43,7 +44,7 @@ impl<A: Whole> Machine<A> {
             Event::Joined(joining) => self.hold_until = self.hold_until.max(joining.hold_until),
             Event::Draining { until } => self.draining_until = Some(*until),
             Event::KeyShared => self.key_shared = true,
-            Event::SubmitAnswered(_) | Event::SubmitLost => self.open -= 1,
+            Event::SubmitAnswered(_) | Event::SubmitLost(_) => self.open -= 1,
             Event::Recorded(_)
             | Event::RecordFailed(_)
             | Event::HandedOver
@@ -188,7 +189,7 @@ impl<A: Whole> Machine<A> {
     fn submitting(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
             Event::SubmitAnswered(answer) => self.submit_answered(answer, now),
-            Event::SubmitLost => self.lose(Doubt::SubmitLost, now),
+            Event::SubmitLost(loss) => self.lose(loss.doubt(), now),
             Event::Timer(Timer::Submit) => {
                 self.doubt.get_or_insert(Doubt::SubmitTimeout);
                 self.ladder(Rung::Resubmit, true, now)
@@ -260,7 +261,7 @@ impl<A: Whole> Machine<A> {
                 Submitted::Refused(_) | Submitted::TooMany { .. } => Vec::new(),
                 Submitted::Unclear => self.note_lost(Doubt::SubmitUnclear),
             },
-            Event::SubmitLost => self.note_lost(Doubt::SubmitLost),
+            Event::SubmitLost(loss) => self.note_lost(loss.doubt()),
             other => self.otherwise(&other),
         }
     }
@@ -312,7 +313,7 @@ impl<A: Whole> Machine<A> {
                 self.polls = self.polls.saturating_add(1);
                 self.watch.ran(self.asked_at);
                 let asked = self.terms.policy.backoff.clamped(retry_after);
-                let wait = self.scheduled(now).max(asked);
+                let wait = self.scheduled(now).at_least(asked);
                 self.wait_for_poll(wait, now);
                 Vec::new()
             }
@@ -353,7 +354,7 @@ impl<A: Whole> Machine<A> {
         if now < over {
             let wait = self.backoff(None);
             let wait = self.jitter.spread(wait);
-            self.wait_for_poll(wait, now);
+            self.wait_for_poll(wait.into(), now);
             self.wake = self.wake.map(|moment| moment.min(on_grid(over)));
             return Vec::new();
         }
@@ -367,7 +368,7 @@ impl<A: Whole> Machine<A> {
     fn poll_failed(&mut self, retry_after: Option<Duration>, now: Moment) -> Actions<A> {
         let wait = self.backoff(retry_after);
         let wait = self.jitter.spread(wait);
-        self.wait_for_poll(wait, now);
+        self.wait_for_poll(wait.into(), now);
         Vec::new()
     }
 
@@ -408,7 +409,7 @@ impl<A: Whole> Machine<A> {
 
     /// A submit's answer that can change nothing any more is counted.
     pub(super) fn too_late(&mut self, event: &Event<A>) -> Actions<A> {
-        if matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost) {
+        if matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost(_)) {
             self.late += 1;
             return Vec::new();
         }
@@ -443,13 +444,13 @@ impl<A: Whole> Machine<A> {
         self.wake = Some(self.wake.map_or(soonest, |wake| wake.min(soonest)));
     }
 
-    fn wait_for_poll(&mut self, wait: Duration, now: Moment) {
+    fn wait_for_poll(&mut self, wait: Wait, now: Moment) {
         self.await_in(State::Waiting);
-        self.wake = self.credentials.then(|| on_grid(now + wait));
+        self.wake = self.credentials.then(|| wait.end(now));
     }
 
     /// The wait for the next poll of a task that runs.
-    fn scheduled(&mut self, now: Moment) -> Duration {
+    fn scheduled(&mut self, now: Moment) -> Wait {
         let since = self.watch.since(now);
         let held = self.hold_until.since(now);
         let schedule = &self.terms.schedule;

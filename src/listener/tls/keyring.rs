@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::config::{Clients, Tls};
 use super::shown::Shown;
-use crate::certificates::{FileError, Validity, issuers, provider};
+use crate::certificates::{FileError, Phase, Validity, issuers, provider};
 use crate::drain::Drain;
 use crate::listener::Metrics;
 use crate::telemetry::{Capped, with_causes};
@@ -22,9 +22,6 @@ use crate::timing::{Clock, Moment, wall_clock};
 /// How often the files are looked at. They change every few weeks, and whoever changes them by hand
 /// does not wait longer than this before trying it.
 const LOOK: Duration = Duration::from_secs(5);
-/// From when on the end of a certificate is told: later than tools that renew do so by themselves,
-/// early enough to find out why they did not.
-const SOON: Duration = Duration::from_hours(14 * 24);
 /// How often it is told.
 const REMINDER: Duration = Duration::from_hours(24);
 /// What is spoken above TLS (RFC 7301): the two versions that the listener serves.
@@ -149,15 +146,16 @@ impl Keyring {
 
     fn remind(&self, now: SystemTime) {
         for (file, validity) in &self.state().expiries {
-            let (file, until) = (Capped(file), validity.until);
-            match validity.left(now) {
-                None => warn!(%file, %until, "a certificate has expired: clients refuse it"),
-                Some(left) if left < SOON => warn!(%file, %until, "a certificate expires soon"),
-                Some(_) if validity.is_yet_to_come(now) => {
-                    let from = validity.from;
+            let (file, Validity { from, until }) = (Capped(file), validity);
+            match validity.phase(now) {
+                Phase::Expired => {
+                    warn!(%file, %until, "a certificate has expired: clients refuse it");
+                }
+                Phase::EndsSoon => warn!(%file, %until, "a certificate expires soon"),
+                Phase::Early => {
                     warn!(%file, %from, "a certificate is not valid yet: clients refuse it");
                 }
-                Some(_) => {}
+                Phase::Valid => {}
             }
         }
     }

@@ -24,7 +24,19 @@ pub(in crate::listener) struct Watch {
     ended: bool,
     stalled: Option<Moment>,
     phase: Phase,
+    goodbye: Goodbye,
     answers: Vec<Answer>,
+}
+
+/// Where the goodbye of TLS is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goodbye {
+    /// It has not left, or there is none.
+    Unsaid,
+    /// It is the last of so many bytes that were written.
+    Said(u64),
+    /// It met nobody: the connection broke, and the client's kernel had not acknowledged it.
+    Unheard,
 }
 
 /// Where the connection stands with its client's requests.
@@ -102,6 +114,7 @@ impl Watch {
                 until: now + config.fields_timeout,
                 first: true,
             },
+            goodbye: Goodbye::Unsaid,
             answers: Vec::new(),
         }
     }
@@ -155,9 +168,20 @@ impl Watch {
         self.stalled.is_some()
     }
 
-    /// Notes that the connection is broken: a reset, or a peer that vanished.
-    pub(in crate::listener) const fn broke(&mut self) {
+    /// Notes that the connection is broken: a reset, or a peer that vanished. `progress` is asked for
+    /// once the goodbye was said.
+    pub(in crate::listener) fn broke(&mut self, progress: Option<Progress>) {
         self.failed = true;
+        if let (Goodbye::Said(end), Some(progress)) = (self.goodbye, progress)
+            && progress.acknowledged < end
+        {
+            self.goodbye = Goodbye::Unheard;
+        }
+    }
+
+    /// True once the goodbye was said.
+    pub(in crate::listener) fn has_parted(&self) -> bool {
+        self.goodbye != Goodbye::Unsaid
     }
 
     pub(in crate::listener) const fn is_broken(&self) -> bool {
@@ -239,9 +263,9 @@ impl Watch {
         cut
     }
 
-    /// True while the goodbye of TLS has to wait. A client that is gone answers it with a reset,
-    /// which then says nothing of the answer before it. So it waits for the acknowledgement, and
-    /// longer if the client said its own goodbye after the answer: then nobody waits for ours.
+    /// True while the goodbye of TLS has to wait. A client that read its answer and is gone answers it
+    /// with a reset. So it waits for the acknowledgement, and longer if the client said its own goodbye
+    /// after the answer: then nobody waits for ours.
     pub(in crate::listener) fn holds_goodbye(&self) -> bool {
         self.answers.iter().any(|answer| match &answer.stage {
             Stage::Buffered(_) => false,
@@ -252,21 +276,15 @@ impl Watch {
         })
     }
 
-    /// Notes that the goodbye is about to leave. What was acknowledged by then, with no reset, is
-    /// decided: nothing that comes later counts. Those answers are taken out.
-    pub(in crate::listener) fn parts(&mut self) -> Vec<Receipt> {
-        if self.failed {
-            return Vec::new();
-        }
-        let decided = self
-            .answers
-            .extract_if(.., |answer| {
-                matches!(answer.stage, Stage::Acknowledged { .. })
-            })
-            .map(|answer| answer.receipt)
-            .collect();
-        self.shrink();
-        decided
+    /// Notes that `count` bytes of the goodbye went to the kernel, which are the last.
+    pub(in crate::listener) fn parted(&mut self, count: usize) {
+        self.written += count as u64;
+        self.goodbye = Goodbye::Said(self.written);
+    }
+
+    /// True if the connection broke over the goodbye, which says nothing of the answers before it.
+    pub(in crate::listener) fn was_goodbye_unheard(&self) -> bool {
+        self.goodbye == Goodbye::Unheard
     }
 
     /// True if a flush that reaches the socket now carries an answer's last byte.
@@ -378,10 +396,12 @@ impl Watch {
         config: &Config,
     ) -> Option<Verdict> {
         if self.failed {
-            return Some(Verdict::Missed(match answer.stage {
-                Stage::Buffered(_) => Why::Cut,
-                Stage::Sent(_) | Stage::Acknowledged { .. } => Why::Reset,
-            }));
+            return Some(match answer.stage {
+                Stage::Buffered(_) => Verdict::Missed(Why::Cut),
+                // Nobody was there to break it but a kernel that got the goodbye too late.
+                Stage::Acknowledged { .. } if self.was_goodbye_unheard() => Verdict::Delivered,
+                Stage::Sent(_) | Stage::Acknowledged { .. } => Verdict::Missed(Why::Reset),
+            });
         }
         match &answer.stage {
             Stage::Buffered(_) => None,

@@ -60,7 +60,7 @@ fn a_break_within_the_quiet_time_says_no_and_so_does_a_flush_that_never_came() {
     let mut watch = answered();
     watch.progressed(at(5), counted(100, 10), &config());
     watch.answer_buffered(Some(Receipt::new(|_| ())), Some(10), at(6), &config());
-    watch.broke();
+    watch.broke(None);
     let missed = Some(Verdict::Missed(Why::Reset));
     assert_eq!(verdict(&mut watch, at(6)), missed);
     assert_eq!(verdict(&mut watch, at(6)), Some(Verdict::Missed(Why::Cut)));
@@ -119,19 +119,33 @@ fn a_request_is_late_by_its_first_byte_its_fields_or_its_turn() {
 }
 
 #[test]
-fn a_goodbye_waits_for_the_acknowledgement_and_decides_what_has_it() {
-    let mut watch = answered();
-    assert!(watch.holds_goodbye());
-    watch.progressed(at(5), counted(100, 10), &config());
-    assert!(!watch.holds_goodbye());
-    assert_eq!(watch.parts().len(), 1);
-    watch.broke();
-    assert!(!watch.is_watching());
+fn a_reset_counts_unless_it_answers_a_goodbye_that_met_nobody() {
+    let parted = || {
+        let mut watch = answered();
+        assert!(watch.holds_goodbye());
+        watch.progressed(at(5), counted(100, 10), &config());
+        assert!(!watch.holds_goodbye());
+        watch.parted(24);
+        watch
+    };
+    let mut gone = parted();
+    gone.broke(Some(counted(123, 10)));
+    assert!(gone.was_goodbye_unheard());
+    assert_eq!(verdict(&mut gone, at(6)), Some(Verdict::Delivered));
 
-    let mut reset = answered();
-    reset.progressed(at(5), counted(100, 10), &config());
-    reset.broke();
-    assert!(reset.parts().is_empty(), "a reset before it counts");
+    // Who had the goodbye was there, and gave up over what it had not read.
+    let mut gave_up = parted();
+    gave_up.broke(Some(counted(124, 10)));
+    let missed = Some(Verdict::Missed(Why::Reset));
+    assert_eq!(verdict(&mut gave_up, at(500)), missed);
+
+    let mut unknown = parted();
+    unknown.broke(None);
+    assert_eq!(verdict(&mut unknown, at(6)), missed);
+
+    let mut quiet = parted();
+    assert_eq!(verdict(&mut quiet, at(1004)), None);
+    assert_eq!(verdict(&mut quiet, at(1005)), Some(Verdict::Delivered));
 }
 
 #[test]

@@ -110,6 +110,27 @@ async fn a_transaction_that_was_there_before_is_not_the_lost_one() {
 }
 
 #[tokio::test]
+async fn a_transaction_of_an_exchange_that_told_of_none_is_not_the_lost_one() {
+    // The gateway made a transaction and says so in no word of its once-only error.
+    let failed = "fail=422 executed";
+    let bench = holdline().hold(ms(400)).start().await;
+    let ended = bench.pay("order-1").key("ended").words(failed);
+    ended.send().await.is_gateway(422);
+    bench.settled().await;
+    let lost = bench.pay("order-1").key("lost").words("bad-gateway");
+    lost.send().await.is_in_doubt();
+    // The other way round: it ends while the lost one is sought.
+    let lost = bench.pay("order-2").key("lost-2").words("bad-gateway");
+    let ended = bench.pay("order-2").key("ended-2").words(failed);
+    let (lost, ended) = tokio::join!(lost.send(), ended.send());
+    ended.is_gateway(422);
+    lost.is_in_doubt();
+    for order in ["order-1", "order-2"] {
+        bench.charges_of(order).is(1);
+    }
+}
+
+#[tokio::test]
 async fn two_matches_are_none() {
     let bench = holdline().hold(ms(400)).start().await;
     let (one, two) = tokio::join!(

@@ -11,6 +11,7 @@ mod hold;
 mod hosts;
 mod keys;
 mod ladder;
+mod large_heads;
 mod operations;
 mod operator;
 mod poll_faults;

@@ -236,7 +236,7 @@ async fn a_head_request_is_told_the_length_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_is_in_doubt_is_on_the_page_with_the_line_that_settles_it() {
+async fn what_is_in_doubt_is_on_the_page_and_where_no_command_reaches_it_is_told() {
     let bench = holdline().start().await;
     // Without an id to search by there is nothing to ask the gateway.
     let body = r#"{"request":{"amount":1,"currency":"USD","description":"swallow","credit_card":{"number":"4200000000000000","exp_month":"01","exp_year":"2030","verification_value":"123","holder":"J"}}}"#;
@@ -248,10 +248,8 @@ async fn what_is_in_doubt_is_on_the_page_with_the_line_that_settles_it() {
     assert_eq!(tasks["tasks"][0]["cause"], "submit-lost");
     let page = bench.operator("/").await.text();
     assert!(page.contains("1 payment is in doubt"), "{page}");
-    assert!(
-        page.contains(&format!("holdline resolve {id} --as VERDICT")),
-        "{page}"
-    );
+    assert!(page.contains(&format!("/tasks/{id}")), "{page}");
+    assert!(page.contains("there is no control socket"), "{page}");
 }
 
 #[tokio::test]

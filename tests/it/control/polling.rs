@@ -104,5 +104,6 @@ async fn a_schedule_that_does_not_learn_tells_what_was_measured_and_what_it_cann
 async fn where_no_holdline_runs_nothing_is_told_of_its_polls() {
     let desk = Desk::closed().await;
     let said = desk.ask(&["polling"]);
-    said.fails(1, "no holdline listens at the control socket");
+    said.fails(1, "no holdline listens at the control socket ");
+    said.fails(1, ".sock: only a running one tells how it polls");
 }

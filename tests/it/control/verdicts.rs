@@ -1,4 +1,6 @@
 //! What the operator said of an exchange is told wherever the exchange is: what, why and when.
+use std::process::Command;
+
 use serde_json::Value;
 
 use super::desk::Desk;
@@ -62,4 +64,28 @@ async fn a_verdict_is_told_live_on_the_page_and_after_the_end() {
         desk.holdline.kill();
         is_told(&desk, &id, verdict);
     }
+}
+
+#[tokio::test]
+async fn the_line_on_the_page_settles_a_doubt_from_any_directory() {
+    let desk = Desk::open().await;
+    let (_, id) = desk.doubtful(desk.payment(), "swallow").await;
+    let page = task(&desk, &id).field("accept", "text/html");
+    let page = page.send().await.text();
+    let line = page.split("class=\"command\">").nth(1).unwrap();
+    let line = line.split_once("</code>").unwrap().0;
+    let overview = Asking::new(desk.holdline.operator(), "GET", "/").anonymous();
+    let overview = overview.send().await.text();
+    assert!(overview.contains(line), "{line}: {overview}");
+    let line = line.replace("VERDICT", "executed").replace("TEXT", "found");
+    let mut words = line.split(' ');
+    assert_eq!(words.next(), Some("holdline"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdline"));
+    let said = command.args(words).env_clear().current_dir("/").output();
+    assert!(said.unwrap().status.success(), "{line}");
+    let settled = &desk.ask(&["explain", "--json", &id]).rows()[0];
+    assert_eq!(
+        (&settled["verdict"], &settled["reason"]),
+        (&"executed".into(), &"found".into())
+    );
 }

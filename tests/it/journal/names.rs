@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use holdline::journal::{Change, Disk, NoRoom, OpenError, Remembered, Standing};
 
 use super::damage::filled;
-use super::disk::{Crash, SimulatedDisk};
+use super::disk::{Crash, Refusal, SimulatedDisk};
 use super::world::{CHECKPOINT, Running, entry, key, log, mark, path, start, submitted};
 
 fn files() -> [PathBuf; 4] {
@@ -280,5 +280,80 @@ async fn a_start_tells_which_files_are_missing() {
         remove(&disk, &gone);
         let started = start(&disk).map(|running| running.found.clone());
         assert!(told(&gone, &started), "without {gone:?}: {started:?}");
+    }
+}
+
+/// What somebody left of the key file.
+fn spoilt() -> [Vec<u8>; 4] {
+    [
+        Vec::new(),
+        b"holdline jou".to_vec(),
+        vec![b'x'; 500],
+        b"holdline journal key 2\n".to_vec(),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_cut_or_written_over_is_written_again() {
+    for content in spoilt() {
+        let disk = SimulatedDisk::default();
+        let running = with_two(&disk).await;
+        let whole = disk.read(&key()).unwrap();
+        disk.alter(&key(), |bytes| bytes.clone_from(&content));
+        a_moment().await;
+        assert_eq!(disk.read(&key()), Some(whole));
+        assert_eq!(running.journal.may_start(), Ok(()));
+        assert!(begins(&running, 3).await);
+        let found = after_a_kill(&disk, running).unwrap();
+        assert_eq!(numbers(&found), [1, 2, 3]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_of_another_journal_is_told_and_not_touched() {
+    let others = SimulatedDisk::default();
+    drop(start(&others).unwrap());
+    let other = others.read(&key()).unwrap();
+    let disk = SimulatedDisk::default();
+    let running = with_two(&disk).await;
+    let whole = disk.read(&key()).unwrap();
+    disk.alter(&key(), |bytes| bytes.clone_from(&other));
+    a_moment().await;
+    let words = trouble(&running);
+    assert!(words.contains("the key of another journal was written to"));
+    assert!(!begins(&running, 3).await);
+    tokio::time::sleep(CHECKPOINT * 9).await;
+    assert_eq!(disk.read(&key()), Some(other), "it is not ours");
+    disk.alter(&key(), |bytes| bytes.clone_from(&whole));
+    tokio::time::sleep(CHECKPOINT * 3).await;
+    assert!(begins(&running, 4).await);
+    let found = after_a_kill(&disk, running).unwrap();
+    assert_eq!(numbers(&found), [1, 2, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_while_it_is_written_again_is_tried_again() {
+    let alone = files().into_iter().map(|file| vec![file]);
+    for removed in alone.chain([files().to_vec()]) {
+        let mut step = 0;
+        loop {
+            let disk = SimulatedDisk::default();
+            let running = with_two(&disk).await;
+            remove(&disk, &removed);
+            let refused = disk.steps() + step;
+            disk.refuses(refused..refused + 1, Refusal::Broken);
+            a_moment().await;
+            let had_time = disk.steps() > refused;
+            tokio::time::sleep(CHECKPOINT * 9).await;
+            let may_start = running.journal.may_start();
+            assert_eq!(may_start, Ok(()), "{removed:?}, step {step}");
+            let found = after_a_kill(&disk, running).unwrap();
+            assert_eq!(numbers(&found), [1, 2], "{removed:?}, step {step}");
+            if !had_time {
+                break;
+            }
+            step += 1;
+        }
+        assert!(step > 10, "{removed:?}");
     }
 }

@@ -52,6 +52,36 @@ async fn what_is_removed_is_back_before_a_kill_and_nothing_is_charged_twice() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_cut_is_back_before_a_kill_and_another_one_is_told() {
+    let (tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    let asking = payment(&holdline, "order").key("key");
+    let answer = asking.clone().send().await;
+    answer.is_gateway(200);
+    let key = fs::read(holdline.key()).unwrap();
+    fs::write(holdline.key(), b"").unwrap();
+    let is_back = || fs::read(holdline.key()).unwrap() == key;
+    until("the key is there again", is_back).await;
+    until_ready(&holdline, true).await;
+    let mut other = key.clone();
+    for digit in other.iter_mut().rev().skip(1).take(64) {
+        *digit = b'7';
+    }
+    fs::write(holdline.key(), other).unwrap();
+    until_ready(&holdline, false).await;
+    let told = ready(&holdline).await;
+    let words = "the key of another journal was written to";
+    assert!(told.text().contains(words), "{}", told.text());
+    fs::write(holdline.key(), &key).unwrap();
+    until_ready(&holdline, true).await;
+    holdline.kill();
+    holdline.start().await;
+    asking.send().await.is_gateway(200).is_same_as(&answer);
+    assert_eq!(tap.gateway.ledger().submits.len(), 1);
+    assert!(holdline.said().contains("holds no key any more"));
+}
+
+#[tokio::test]
 async fn while_a_file_is_moved_away_nothing_is_sent_until_it_is_back() {
     let (tap, mut holdline) = before_a_gateway().await;
     holdline.start().await;

@@ -20,7 +20,7 @@ async fn drained(world: &World, ask: &Ask, state: State) -> Reply {
 
 fn drain(world: &World) {
     let until = world.clock.now() + DRAIN;
-    world.drain.begin(until);
+    world.drain.begin();
     world.flights.begin_drain(until);
 }
 

@@ -95,6 +95,31 @@ async fn an_older_transaction_is_not_taken_for_the_one_that_a_restart_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_payment_that_follows_a_restart_is_not_given_what_was_delivered_before_it() {
+    for (key, pause, is_certain) in [("", 0, false), ("other", 0, false), ("other", 6, true)] {
+        let world = World::calm();
+        let first = Ask::payment("").with_key("first");
+        world.pay(&first).await.answer().settle(true);
+        world.pass(Duration::from_millis(100)).await;
+        let (next, _) = world.restarted(&Setting::default());
+        next.pass(Duration::from_secs(pause)).await;
+        let words = if is_certain { "swallow" } else { "bad-gateway" };
+        let mut lost = Ask::payment(words).held_for(Duration::from_secs(70));
+        if !key.is_empty() {
+            lost = lost.with_key(key);
+        }
+        match next.pay(&lost).await {
+            Reply::Answer(answered) => {
+                assert!(is_certain, "another exchange's transaction");
+                assert_eq!(answered.uid(), world.ledger().charges[1].uid);
+            }
+            Reply::InDoubt(_) => assert!(!is_certain, "it is older than the grain of both clocks"),
+            _ => panic!("neither an answer nor a doubt"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_another_exchange_delivered_before_the_restart_is_not_taken_either() {
     let world = World::calm();
     let lost = Ask::payment("lost bad-gateway").with_key("lost");

@@ -1,8 +1,9 @@
 //! SIGHUP: what is taken over at once, what waits for a restart, and what is refused as a whole.
+use holdline::simulator::DEMO_SHOP;
 use serde_json::Value;
 
 use crate::app::asking::Asking;
-use crate::app::bench::{ms, until};
+use crate::app::bench::{ROTATED_KEY, ms, until};
 use crate::killed::holdline::Holdline;
 use crate::sidecar::{Upstream, upstream};
 
@@ -148,13 +149,40 @@ async fn the_repeat_of_what_runs_is_not_too_large_though_the_limit_was_lowered()
     let note = format!("\"note\":\"{}\",", "x".repeat(2048));
     let mut held = pay(&holdline, "large").members(&note).open().await;
     crate::told::stop::submitted(&upstream, 1).await;
-    holdline.write("[hold]\ntimeout = \"20s\"\n[limits]\nbody = \"1KiB\"\n");
+    holdline.write("[hold]\ntimeout = \"20s\"\n[limits]\nbody = \"1KiB\"\nbodies = \"1MiB\"\n");
     reload(&holdline).await;
     let repeat = pay(&holdline, "large").members(&note).send().await;
     repeat.is_ours(504, "P.1019", "in-progress");
     let other = pay(&holdline, "other").members(&note).send().await;
     assert_eq!(other.status, 413);
+    let chunked = |tracking_id: &str, note: &str| {
+        let whole = pay(&holdline, tracking_id).members(note).body_bytes();
+        let asking = pay(&holdline, tracking_id).field("Transfer-Encoding", "chunked");
+        asking.body(in_chunks(&whole))
+    };
+    let repeat = chunked("large", &note).send().await;
+    repeat.is_ours(504, "P.1019", "in-progress");
+    let others = chunked("large", &note).of_shop(DEMO_SHOP, ROTATED_KEY);
+    others.send().await.is_in_doubt();
+    assert_eq!(chunked("other", &note).send().await.status, 413);
+    let beyond_the_room = format!("\"note\":\"{}\",", "x".repeat(1 << 21));
+    let unknown = chunked("other", &beyond_the_room).send().await;
+    unknown.is_in_doubt();
+    assert!(unknown.text().contains("with a Content-Length"));
     held.answer().await.is_gateway(200);
+    assert_eq!(upstream.gateway.ledger().submits.len(), 1);
+}
+
+/// A body without its length, in chunks of 700 bytes.
+fn in_chunks(body: &[u8]) -> Vec<u8> {
+    let mut chunked = Vec::new();
+    for chunk in body.chunks(700) {
+        chunked.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
+        chunked.extend(chunk);
+        chunked.extend(b"\r\n");
+    }
+    chunked.extend(b"0\r\n\r\n");
+    chunked
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! requests whose bodies stream by hyper: both read the same bytes alike, or ours reads nothing.
 use bytes::Bytes;
 use holdline::message::{Body, StoredResponse, collect};
-use holdline::upstream::{Client, Config};
+use holdline::upstream::{Cause, Client, Config};
 use http::{Request, header};
 use http_body_util::{BodyExt, Empty};
 use proptest::prelude::*;
@@ -187,6 +187,59 @@ fn ours_is_stricter_in_two_things_only() {
 fn a_head_without_end_is_given_up_by_both() {
     let head = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000));
     assert_eq!(both(&pieces(head.as_bytes(), usize::MAX)), (None, None));
+}
+
+fn with_fields(count: usize, length: usize) -> Vec<u8> {
+    let field = |number| format!("X-{number}: {}\r\n", "x".repeat(length));
+    let fields: String = (1..count).map(field).collect();
+    format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 1\r\n\r\na").into_bytes()
+}
+
+#[test]
+fn both_read_the_same_fields_and_bytes_of_a_head_and_no_more() {
+    let mut longest = 1;
+    for (count, length) in [(100, 1), (101, 1), (100, 600), (100, 700)] {
+        let answer = with_fields(count, length);
+        for size in [1_000, 7_001, usize::MAX] {
+            let (hyper, ours) = both(&pieces(&answer, size));
+            assert_eq!(ours, hyper, "{count} of {length} in pieces of {size}");
+            assert_eq!(ours.is_some(), count == 100 && length < 650);
+            longest = longest.max(ours.map_or(0, |ours| ours.fields.len()));
+        }
+    }
+    assert_eq!(longest, 99, "the length of the body is left out");
+}
+
+/// How each names what it does not read.
+fn causes(bytes: &[u8]) -> [Cause; 2] {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut causes = Vec::new();
+        for request in [streamed(), get("/")] {
+            let (client, peer) = gateway(Config::default());
+            let relayed = client.relay(request, Duration::from_secs(10));
+            let (answer, ()) = tokio::join!(relayed, serve(peer, pieces(bytes, 5_000)));
+            causes.push(answer.err().unwrap().cause);
+        }
+        causes.try_into().unwrap()
+    })
+}
+
+#[test]
+fn both_name_a_head_that_is_too_large_alike() {
+    let too_many = with_fields(101, 1);
+    let too_long = with_fields(90, 1_000);
+    for large in [&too_many, &too_long] {
+        assert_eq!(causes(large), [Cause::HeadTooLarge; 2]);
+    }
+    assert_eq!(
+        causes(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+        [Cause::Malformed; 2]
+    );
 }
 
 proptest! {

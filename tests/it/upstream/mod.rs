@@ -1,6 +1,7 @@
 //! Calls to the gateway, against peers that follow a script.
 mod bytes;
 mod differential;
+mod http2;
 mod peer;
 mod pool;
 mod reach;

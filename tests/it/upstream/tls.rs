@@ -28,14 +28,14 @@ use tokio_rustls::TlsAcceptor;
 
 use super::peer::{Gateway, Peer, client, get, is_set, latch, ok, post};
 
-const HOST: &str = "gateway.example";
+pub(super) const HOST: &str = "gateway.example";
 const HTTP_1: &[u8] = b"http/1.1";
-const HTTP_2: &[u8] = b"h2";
+pub(super) const HTTP_2: &[u8] = b"h2";
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::called("an authority")
     }
 
@@ -49,14 +49,14 @@ impl Authority {
     }
 
     /// A client that trusts this authority alone.
-    fn trusted(&self) -> TlsConfig {
+    pub(super) fn trusted(&self) -> TlsConfig {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(self.0.pem().as_bytes()).unwrap();
         TlsConfig::from_roots(issuers(file.path()).unwrap()).unwrap()
     }
 
     /// A server with a certificate for `host` that is valid until `year`.
-    fn serves(&self, host: &str, year: i32, protocols: &[&[u8]]) -> TlsAcceptor {
+    pub(super) fn serves(&self, host: &str, year: i32, protocols: &[&[u8]]) -> TlsAcceptor {
         self.certified(host, 2000..year, protocols, None)
     }
 
@@ -111,14 +111,17 @@ impl Authority {
     }
 }
 
-type Tls = tokio_rustls::server::TlsStream<DuplexStream>;
+pub(super) type Tls = tokio_rustls::server::TlsStream<DuplexStream>;
 
-async fn accept(gateway: &mut Gateway, acceptor: &TlsAcceptor) -> std::io::Result<Peer<Tls>> {
+pub(super) async fn accept(
+    gateway: &mut Gateway,
+    acceptor: &TlsAcceptor,
+) -> std::io::Result<Peer<Tls>> {
     let Peer(stream) = gateway.accept().await;
     acceptor.accept(stream).await.map(Peer)
 }
 
-fn calls(tls: TlsConfig) -> (Client, Gateway) {
+pub(super) fn calls(tls: TlsConfig) -> (Client, Gateway) {
     let (connector, gateway) = Gateway::in_memory();
     let url = format!("https://{HOST}");
     (

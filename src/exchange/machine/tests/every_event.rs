@@ -1,7 +1,7 @@
 //! One side of the table: every event, each with the content that the rules tell apart.
 use std::time::Duration;
 
-use super::super::{Event, Polled, RecordKind, Submitted, Timer, Verdict};
+use super::super::{Event, Loss, Polled, RecordKind, Submitted, Timer, Verdict};
 use super::story::{joining, task};
 use crate::timing::Moment;
 
@@ -103,7 +103,7 @@ fn submit_answers() -> Vec<Named> {
             Event::SubmitAnswered(too_many(Some(86_400))),
         ),
         ("submit: unclear", Event::SubmitAnswered(Submitted::Unclear)),
-        ("submit: lost", Event::SubmitLost),
+        ("submit: lost", Event::SubmitLost(Loss::Ended)),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! What may happen next in the model, and what does when nobody interferes.
 use std::time::Duration;
 
-use super::super::{Event, Polled, State, Submitted, Verdict};
+use super::super::{Event, Loss, Polled, State, Submitted, Verdict};
 use super::chance::{Disturbance, pick};
 use super::gateway::{Fate, Reading};
 use super::world::{Submit, World};
@@ -287,14 +287,14 @@ impl World {
     fn submit_returns(&mut self, place: usize) {
         let event = match self.submits.remove(place) {
             Submit::Answered(answer) => Event::SubmitAnswered(answer),
-            Submit::OnItsWay | Submit::Broken | Submit::Orphan => Event::SubmitLost,
+            Submit::OnItsWay | Submit::Broken | Submit::Orphan => Event::SubmitLost(Loss::Ended),
         };
         if matches!(event, Event::SubmitAnswered(Submitted::TooMany { .. })) {
             self.ledger.told_too_many();
         }
         let is_unclear = matches!(
             event,
-            Event::SubmitLost | Event::SubmitAnswered(Submitted::Unclear)
+            Event::SubmitLost(_) | Event::SubmitAnswered(Submitted::Unclear)
         );
         self.ledger.lost_was_told |= is_unclear && !self.counts_only();
         self.tell(event);

@@ -4,7 +4,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use super::super::{
-    Action, Actions, Event, Machine, Outcome, Polled, Record, State, Submitted, Withdrawal,
+    Action, Actions, Event, Loss, Machine, Outcome, Polled, Record, State, Submitted, Withdrawal,
 };
 use super::chance::{Plan, any_plan};
 use super::gateway::Answer;
@@ -59,7 +59,9 @@ impl Mutant {
             Self::DropsSoftAnswer if matches!(event, Event::PollAnswered(Polled::Soft(_))) => {
                 return Event::PollAnswered(Polled::Transient { retry_after: None });
             }
-            Self::SubmitsAgainAfterReset if event == Event::SubmitLost && machine.open == 1 => {
+            Self::SubmitsAgainAfterReset
+                if event == Event::SubmitLost(Loss::Ended) && machine.open == 1 =>
+            {
                 return Event::SubmitAnswered(Submitted::TooMany {
                     answer: Answer::Refusal(0),
                     retry_after: None,

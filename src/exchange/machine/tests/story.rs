@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{
-    Event, Joining, Machine, Policy, Polled, RecordKind, Restored, State, Stood, Submitted, Terms,
-    Timer,
+    Event, Joining, Loss, Machine, Policy, Polled, RecordKind, Restored, State, Stood, Submitted,
+    Terms, Timer,
 };
 use crate::polling::{Backoff, Config, Schedule};
 use crate::protocol::RequestId;
@@ -158,7 +158,7 @@ impl Story {
     }
 
     pub(super) fn lost(self) -> Self {
-        self.then(Event::SubmitLost)
+        self.then(Event::SubmitLost(Loss::Ended))
     }
 
     /// The gateway took the task, and the first poll is under way.

@@ -1,0 +1,83 @@
+//! Which purchases of a moment ago a search may take for its own: exchanges that ended, and of which
+//! nothing told which transaction was theirs.
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::identity::Common;
+use crate::timing::Moment;
+
+/// From reading a request to its exchange's number little time passes, and stamps count
+/// milliseconds: so much is allowed for both.
+const ALLOWANCE: Duration = Duration::from_mins(1);
+
+/// `Date` and `created_at` tell whole seconds, and a search allows for both: a transaction may be so
+/// much older than the submit whose it seems to be.
+const GRAINS: Duration = Duration::from_secs(3);
+
+/// Fewer than these are not worth looking through.
+const LEAST: usize = 4096;
+
+/// Exchanges that ended, by what may be the same purchase as another's.
+#[derive(Default)]
+pub(super) struct Rivals {
+    /// When the last exchange of a purchase ended.
+    last: HashMap<Common, Moment>,
+    /// The purchases of those that an earlier process left unsettled.
+    sought: HashSet<Common>,
+    /// How many there may be before they are looked through.
+    limit: usize,
+}
+
+impl Rivals {
+    /// An unsettled exchange of this purchase began at a time that is not known yet.
+    pub(super) fn seeks(&mut self, purchase: Option<Common>) {
+        self.sought.extend(purchase);
+    }
+
+    /// An exchange ended. None that is asked about later began before `began`, but for the sought.
+    pub(super) fn ended(&mut self, purchase: Common, ended_at: Moment, began: Moment) {
+        let last = self.last.entry(purchase).or_insert(ended_at);
+        *last = ended_at.max(*last);
+        if self.last.len() > self.limit.max(LEAST) {
+            // What ended before this one began is no rival of any that began later still.
+            let sought = &self.sought;
+            self.last
+                .retain(|purchase, at| *at + ALLOWANCE >= began || sought.contains(purchase));
+            self.limit = self.last.len() * 2;
+        }
+    }
+
+    /// True if one ended so late that a search for one that began at `began` could take its
+    /// transaction.
+    pub(super) fn has_after(&self, purchase: &Common, began: Moment) -> bool {
+        let last = self.last.get(purchase);
+        last.is_some_and(|ended_at| *ended_at + GRAINS >= began)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::identity::{HashKey, Owner};
+    use super::*;
+
+    fn purchase(number: u32) -> Common {
+        let owner = Owner::of_bytes([1; 32]);
+        HashKey::from([7; 32]).common("purchase", owner, [&number.to_be_bytes()])
+    }
+
+    #[test]
+    fn rivals_are_bounded_and_none_that_counts_is_forgotten() {
+        let at = |seconds: u32| Moment::START + Duration::from_secs(seconds.into());
+        let mut rivals = Rivals::default();
+        rivals.seeks(Some(purchase(5)));
+        for number in 0..100_000 {
+            rivals.ended(purchase(number), at(number + 3), at(number));
+            assert!(rivals.last.len() <= 2 * LEAST);
+        }
+        assert!(rivals.has_after(&purchase(5), at(8)), "it is sought");
+        assert!(rivals.has_after(&purchase(5), at(11)), "whole seconds");
+        assert!(!rivals.has_after(&purchase(5), at(12)));
+        assert!(!rivals.has_after(&purchase(6), at(0)), "it is forgotten");
+        assert!(rivals.has_after(&purchase(99_999), at(100_000)));
+    }
+}

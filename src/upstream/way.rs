@@ -1,0 +1,146 @@
+//! What a request goes on that shares connections with others: a shared one, one that waits, or a new
+//! one, and whose turn it is.
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio::time::timeout_at;
+
+use super::client::Inner;
+use super::connector::Connected;
+use super::http2::{Http2, Stream};
+use super::pool::{Lease, Pooled};
+use super::tls::Purpose;
+use super::{Cause, Error, Sent};
+use crate::live::{Place, Places};
+use crate::timing::Moment;
+
+/// Which connection a pooled request goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// One that waits, if one does.
+    Any,
+    /// A new one, unless a shared one is there.
+    Fresh,
+}
+
+/// What a pooled request is sent on.
+pub(super) enum Way<C> {
+    Leased(Lease<C>),
+    Shared(Stream),
+}
+
+impl Inner {
+    /// What a pooled request is sent on: a shared connection, one that waits, or a new one.
+    pub(super) async fn way<C: Pooled>(
+        &self,
+        choice: Choice,
+        deadline: Moment,
+    ) -> Result<Way<C>, Error> {
+        if let Some(stream) = self.pool.stream() {
+            return Ok(Way::Shared(stream));
+        }
+        let place = self.free(self.pool.places(), deadline).await?;
+        if let Some(connection) = self.waiting(choice) {
+            return Ok(self.leased(connection, place));
+        }
+        if !self.origin.is_tls() || self.pool.speaks_http1() {
+            return Box::pin(self.open(place, deadline)).await;
+        }
+        Box::pin(self.open_in_turn(choice, place, deadline)).await
+    }
+
+    /// Opens a connection that may turn out to be a shared one, after those who were first.
+    async fn open_in_turn<C: Pooled>(
+        &self,
+        choice: Choice,
+        place: Place,
+        deadline: Moment,
+    ) -> Result<Way<C>, Error> {
+        let patience = self.clock.instant(self.patience(deadline));
+        let waited = timeout_at(patience, self.opening.lock()).await;
+        let _opening = waited.map_err(|_| {
+            Error::new(Cause::ConnectTimeout, Sent::Never)
+                .because("another connection was still being made")
+        })?;
+        // Who held the lock before may have made what is wanted here.
+        if let Some(stream) = self.pool.stream() {
+            return Ok(Way::Shared(stream));
+        }
+        if let Some(connection) = self.waiting(choice) {
+            return Ok(self.leased(connection, place));
+        }
+        self.open(place, deadline).await
+    }
+
+    fn waiting<C: Pooled>(&self, choice: Choice) -> Option<Box<C>> {
+        match choice {
+            Choice::Any => self.pool.take(),
+            Choice::Fresh => None,
+        }
+    }
+
+    pub(super) async fn free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
+        // Most often there is one.
+        if let Some(place) = places.take().now_or_never() {
+            return Ok(place);
+        }
+        Box::pin(self.becomes_free(places, deadline)).await
+    }
+
+    async fn becomes_free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
+        let place = timeout_at(self.clock.instant(deadline), places.take())
+            .await
+            .map_err(|_| Error::new(Cause::Exhausted, Sent::Never))?;
+        // A place that becomes free with the deadline is of no use any more.
+        self.in_time(deadline)?;
+        Ok(place)
+    }
+
+    async fn open<C: Pooled>(&self, place: Place, deadline: Moment) -> Result<Way<C>, Error> {
+        self.pool.make_room();
+        let connected = timeout_at(
+            self.clock.instant(deadline),
+            self.connected(Purpose::Pooled),
+        )
+        .await
+        .map_err(|_| Error::new(Cause::ConnectTimeout, Sent::Never))??;
+        let open = self.metrics.connected();
+        if connected.is_http2 {
+            let http2 = Http2::open(connected, open, &self.drain).await?;
+            return Ok(Way::Shared(self.pool.share(http2)));
+        }
+        self.pool.note_http1();
+        Ok(self.leased(C::open(connected, open).await?, place))
+    }
+
+    fn leased<C: Pooled>(&self, connection: Box<C>, place: Place) -> Way<C> {
+        Way::Leased(Lease::new(connection, Arc::clone(&self.pool), place))
+    }
+
+    pub(super) async fn connected(&self, purpose: Purpose) -> Result<Connected, Error> {
+        let (connector, config) = (self.connector.now(), self.config.now());
+        let attempt = self.outage.attempt();
+        let connected = connector
+            .connect(&self.origin, purpose, &config, &self.clock)
+            .await;
+        attempt.ended(&connected);
+        connected
+    }
+
+    /// An error once `deadline` has passed: a request without time left would be sent and let go
+    /// at once, and with it an answer that may be read only once.
+    pub(super) fn in_time(&self, deadline: Moment) -> Result<(), Error> {
+        if self.clock.now() < deadline {
+            Ok(())
+        } else {
+            Err(Error::new(Cause::Exhausted, Sent::Never))
+        }
+    }
+
+    /// Until when another request's connecting is waited for.
+    fn patience(&self, deadline: Moment) -> Moment {
+        let config = self.config.now();
+        let connecting = config.connect_timeout + config.handshake_timeout;
+        deadline.min(self.clock.now() + connecting)
+    }
+}

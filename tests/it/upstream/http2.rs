@@ -1,0 +1,223 @@
+//! Requests over HTTP/2 that are not answered: what the peer's frames prove, and what they do not.
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdline::certificates::provider;
+use holdline::drain::Drain;
+use holdline::message::{Body, BodyError};
+use holdline::upstream::{Cause, Error, Sent};
+use http::Request;
+use http_body_util::BodyExt;
+use rustls::ServerConfig;
+use rustls::sign::SingleCertAndKey;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::peer::{Peer, get, post};
+use super::tls::{Authority, HOST, HTTP_2, Tls, accept, calls};
+use crate::app::bench::holdline;
+use crate::secure;
+
+/// Longer than any of these tests takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// Kinds of frames (RFC 9113 §6), and the codes of an end (§7).
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 4;
+const NO_ERROR: u32 = 0;
+const INTERNAL_ERROR: u32 = 2;
+const REFUSED_STREAM: u32 = 7;
+const CANCEL: u32 = 8;
+
+/// The far end of a connection, of which the test writes every frame.
+struct Frames<S>(S);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
+    /// The connection once its settings are exchanged.
+    async fn begin(mut stream: S) -> Self {
+        let mut preface = [0; 24];
+        stream.read_exact(&mut preface).await.unwrap();
+        let mut frames = Self(stream);
+        frames.send(SETTINGS, 0, 0, &[]).await;
+        frames
+    }
+
+    async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let mut frame = length[1..].to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        self.0.write_all(&frame).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    /// The number of the next request's stream.
+    async fn request(&mut self) -> u32 {
+        loop {
+            let mut head = [0; 9];
+            self.0.read_exact(&mut head).await.unwrap();
+            let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+            let mut payload = vec![0; length];
+            self.0.read_exact(&mut payload).await.unwrap();
+            if head[3] == HEADERS {
+                return u32::from_be_bytes(head[5..].try_into().unwrap());
+            }
+        }
+    }
+
+    async fn reset(&mut self, stream: u32, code: u32) {
+        self.send(RST_STREAM, 0, stream, &code.to_be_bytes()).await;
+    }
+
+    async fn go_away(&mut self, last: u32, code: u32) {
+        let payload = [last.to_be_bytes(), code.to_be_bytes()].concat();
+        self.send(GOAWAY, 0, 0, &payload).await;
+    }
+}
+
+/// What becomes of a request whose stream the peer ends so.
+async fn relayed<S>(request: Request<Body>, end: impl AsyncFnOnce(&mut Frames<Tls>) -> S) -> Error {
+    let authority = Authority::new();
+    let acceptor = authority.serves(HOST, 2100, &[HTTP_2]);
+    let (client, mut gateway) = calls(authority.trusted());
+    let serve = async {
+        let Peer(stream) = accept(&mut gateway, &acceptor).await.unwrap();
+        let mut frames = Frames::begin(stream).await;
+        end(&mut frames).await;
+        frames
+    };
+    let (answer, _frames) = tokio::join!(client.relay(request, LONG), serve);
+    answer.err().unwrap()
+}
+
+#[tokio::test]
+async fn a_stream_that_is_refused_was_not_processed() {
+    for request in [get("/"), post("{}"), post(vec![b'x'; 40_000])] {
+        let error = relayed(request, async |frames| {
+            let stream = frames.request().await;
+            frames.reset(stream, REFUSED_STREAM).await;
+        })
+        .await;
+        assert_eq!((error.cause, error.sent), (Cause::Unprocessed, Sent::Never));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_above_the_last_one_of_a_goodbye_was_not_processed() {
+    for code in [NO_ERROR, INTERNAL_ERROR] {
+        let error = relayed(post("{}"), async |frames| {
+            frames.request().await;
+            frames.go_away(0, code).await;
+        })
+        .await;
+        assert_eq!((error.cause, error.sent), (Cause::Unprocessed, Sent::Never));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_otherwise_may_have_been_processed() {
+    for code in [NO_ERROR, INTERNAL_ERROR, CANCEL] {
+        let error = relayed(post("{}"), async |frames| {
+            let stream = frames.request().await;
+            frames.reset(stream, code).await;
+        })
+        .await;
+        assert_eq!((error.cause, error.sent), (Cause::Terminated, Sent::Maybe));
+        let error = relayed(post("{}"), async |frames| {
+            let stream = frames.request().await;
+            frames.go_away(stream, code).await;
+            frames.0.shutdown().await.unwrap();
+        })
+        .await;
+        assert_eq!((error.cause, error.sent), (Cause::Terminated, Sent::Maybe));
+    }
+}
+
+/// h2 itself resets such a stream, which says nothing of what the peer did.
+#[tokio::test]
+async fn fields_over_the_largest_are_no_refusal_of_the_peers() {
+    let error = relayed(post("{}"), async |frames| {
+        let stream = frames.request().await;
+        // `:status: 200`, then literal fields without indexing (RFC 7541 §6.2.2).
+        let mut fields = vec![0x88];
+        for name in b'a'..b'f' {
+            fields.extend([0, 1, name, 127, 0x81, 0x7f]);
+            fields.extend([b'x'; 16_384]);
+        }
+        let mut parts = fields.chunks(16_384).peekable();
+        let mut kind = HEADERS;
+        while let Some(part) = parts.next() {
+            let flags = if parts.peek().is_none() {
+                END_HEADERS
+            } else {
+                0
+            };
+            frames.send(kind, flags, stream, part).await;
+            kind = CONTINUATION;
+        }
+    })
+    .await;
+    assert_eq!((error.cause, error.sent), (Cause::Malformed, Sent::Maybe));
+}
+
+#[tokio::test]
+async fn a_request_body_that_breaks_is_told_as_such() {
+    let broken = futures_util::stream::iter([
+        Ok(http_body::Frame::data(Bytes::from_static(b"half"))),
+        Err(BodyError::cut("gone")),
+    ]);
+    let body = Body::streamed(http_body_util::StreamBody::new(broken).boxed_unsync());
+    let request = Request::post("/upload").body(body).unwrap();
+    let error = relayed(request, async |frames| frames.request().await).await;
+    assert_eq!((error.cause, error.sent), (Cause::RequestBody, Sent::Maybe));
+}
+
+/// The words of it, from outside.
+#[tokio::test]
+async fn a_client_is_told_that_a_refused_request_was_not_executed() {
+    let authority = secure::Authority::new();
+    let pair = authority.pair(secure::HOST).read().unwrap();
+    let resolver = SingleCertAndKey::from(Arc::unwrap_or_clone(pair));
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = vec![HTTP_2.to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("https://{}", listener.local_addr().unwrap());
+    let drain = Drain::new();
+    let served = drain.spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let tls = acceptor.accept(tcp).await.unwrap();
+        let mut frames = Frames::begin(tls).await;
+        for code in [REFUSED_STREAM, CANCEL] {
+            let stream = frames.request().await;
+            frames.reset(stream, code).await;
+        }
+        frames
+    });
+    let bench = holdline()
+        .gateway(origin.as_str())
+        .file(&format!(
+            "server_name = \"{}\"\nca_file = {:?}\n",
+            secure::HOST,
+            authority.file()
+        ))
+        .start()
+        .await;
+    let refused = bench.post("/credit_cards").send().await;
+    refused.is_refusal(502);
+    assert!(refused.text().contains("was not executed"), "{refused:?}");
+    assert_eq!(refused.field("retry-after"), Some("1"));
+    bench.post("/credit_cards").send().await.is_in_doubt();
+    served.await.unwrap();
+}
