@@ -59,7 +59,8 @@ pub enum Refusal {
     Facts,
     /// The journal cannot be written now.
     JournalDown,
-    /// `journal.max_bytes` is reached by what may not be dropped.
+    /// `journal.max_bytes` is reached by what may not be dropped: facts of payments with a key, answers
+    /// and doubts that wait.
     JournalFull,
     /// The process is stopping.
     Draining,

@@ -20,14 +20,22 @@
 //! 11 Closed           reason?
 //! ```
 //!
+//! Where the answer of a delivered exchange was dropped for want of space, all its records are folded
+//! into one, which stands in the place of its first:
+//!
+//! ```text
+//! | 1 byte | for each record: | 4 bytes | 4 bytes | the record |
+//! | 12     |                  | step    | length  |            |
+//! ```
+//!
 //! Numbers are little-endian. A text is its length in 4 bytes and UTF-8. What has a `?` stands behind
-//! a byte that is 1, or is missing and that byte is 0. Nothing may follow. The version of all this is
-//! the seal's (`seal.rs`); a new kind or a changed one needs a new version, and the version before is
+//! a byte that is 1, or is missing and that byte is 0. Nothing may follow. A changed kind needs a new
+//! version of the seal (`seal.rs`), a new one a new format of the file (`store.rs`); what was before is
 //! read on.
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{Change, Doubt, Head, Sealed};
+use super::{Change, Doubt, Entry, Head, Place, Sealed};
 use crate::timing::Stamp;
 
 /// Bytes that are no record.
@@ -120,6 +128,51 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Stamp, Change), Malformed> {
     } else {
         Err(Malformed)
     }
+}
+
+/// The kind of a record into which others are folded.
+const FOLDED: u8 = 12;
+
+/// The records of one exchange as one.
+pub(super) fn fold(entries: &[Entry]) -> Vec<u8> {
+    let mut writer = Writer(vec![FOLDED]);
+    for entry in entries {
+        let record = encode(entry.stamp, &entry.change);
+        let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
+        writer.fixed(&entry.place.step.to_le_bytes());
+        writer.fixed(&length.to_le_bytes());
+        writer.fixed(&record);
+    }
+    writer.0
+}
+
+/// The entries of the record at a place: one, or all that are folded into it.
+pub(super) fn unfold(place: Place, bytes: &[u8]) -> Result<Vec<Entry>, Malformed> {
+    let one = |step, bytes: &[u8]| {
+        let (stamp, change) = decode(bytes)?;
+        let place = Place { step, ..place };
+        Ok(Entry {
+            place,
+            stamp,
+            change,
+        })
+    };
+    let Some((&FOLDED, rest)) = bytes.split_first() else {
+        return Ok(vec![one(place.step, bytes)?]);
+    };
+    let mut reader = Reader(rest);
+    let mut entries = Vec::new();
+    while !reader.0.is_empty() {
+        let step = u32::from_le_bytes(reader.fixed()?);
+        let length = u32::from_le_bytes(reader.fixed()?);
+        let length = usize::try_from(length).map_err(|_| Malformed)?;
+        entries.push(one(step, reader.take(length)?)?);
+    }
+    // One alone is never folded, and none is no record.
+    if entries.len() < 2 {
+        return Err(Malformed);
+    }
+    Ok(entries)
 }
 
 struct Writer(Vec<u8>);
@@ -245,6 +298,7 @@ impl Reader<'_> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Number;
     use super::*;
 
     prop_compose! {
@@ -323,6 +377,30 @@ mod tests {
             if let Ok((stamp, change)) = decode(&bytes) {
                 let written = encode(stamp, &change);
                 prop_assert_eq!(written.as_slice(), bytes.as_slice());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn records_that_are_folded_are_read_as_they_were(stamp in a_stamp(), task: String) {
+            let place = |step| Place { number: Number(7), step };
+            let entries: Vec<_> = [Change::Accepted(task.into()), Change::Completed(None), Change::Delivered]
+                .into_iter()
+                .zip([1, 4, 5])
+                .map(|(change, step)| Entry { place: place(step), stamp, change })
+                .collect();
+            let folded = fold(&entries);
+            prop_assert_eq!(unfold(place(0), &folded), Ok(entries));
+            prop_assert_eq!(unfold(place(0), &folded[..folded.len() - 1]), Err(Malformed));
+        }
+
+        #[test]
+        fn any_bytes_behind_the_kind_are_folded_records_or_none(bytes: Vec<u8>) {
+            let place = Place { number: Number(7), step: 0 };
+            let folded = [&[FOLDED], bytes.as_slice()].concat();
+            if let Ok(entries) = unfold(place, &folded) {
+                prop_assert_eq!(fold(&entries), folded);
             }
         }
     }

@@ -13,8 +13,9 @@ pub struct Config {
     /// control socket (`.sock`) if it has no path of its own. A file that is being made may have
     /// `.new` behind its name.
     pub path: PathBuf,
-    /// `journal.max_bytes`: what the file never grows beyond. It doubles when it grows, so it stays
-    /// at the last doubling below this. The log does not count: it has a megabyte, always.
+    /// `journal.max_bytes`: what the file does not grow beyond. The log does not count: it has a
+    /// megabyte, always. Where every page is taken in spite of all that is kept free, the file takes four
+    /// megabytes more, so that it can be opened and what runs can end.
     pub max_bytes: u64,
 }
 

@@ -20,6 +20,7 @@ mod queue;
 mod reader;
 mod reopen;
 mod room;
+mod room_keeping;
 #[cfg(test)]
 mod samples;
 mod seal;

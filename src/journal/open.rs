@@ -14,11 +14,12 @@ use super::key::KeyFile;
 use super::mark;
 use super::metrics::Metrics;
 use super::queue::Queue;
+use super::room::Room;
 use super::site::{Gone, Site};
 use super::store::Store;
 use super::work::contained;
 use super::writer::Writer;
-use super::{Config, Number, Remembered};
+use super::{Config, Number, Remembered, Standing};
 use crate::timing::{Clock, Stamps};
 
 /// What a journal needs.
@@ -82,10 +83,8 @@ impl Claimed {
         let site = Site {
             disk: parts.disk,
             path: path.clone(),
-            max_bytes: parts.config.max_bytes,
+            room: Room::new(parts.config.max_bytes),
             metrics: parts.metrics.clone(),
-            refused: Arc::default(),
-            taken: Arc::default(),
         };
         let looked_at = contained(|| looked_at(&site, &key, &mut remember));
         let (store, next) = looked_at.unwrap_or_else(|| {
@@ -127,6 +126,32 @@ fn looked_at(
     key: &KeyFile,
     remember: &mut impl FnMut(Remembered),
 ) -> Result<(Store, u64), OpenError> {
+    let mut prepared = prepared(site, key);
+    // A start never fails because the file is full.
+    while prepared.is_err() && site.room.makes_way() {
+        prepared = self::prepared(site, key);
+    }
+    let store = prepared?;
+    let told = |error: StoreError| site.told(&error);
+    let walked = store.walk(Number(0), |remembered| {
+        if matches!(
+            remembered.standing,
+            Standing::Submitted | Standing::Accepted
+        ) {
+            site.room.runs(remembered.number.0);
+        }
+        if remembered.standing != Standing::Ended {
+            remember(remembered);
+        }
+        true
+    });
+    walked.map_err(told)?;
+    let next = store.next_number().map_err(told)?;
+    Ok((store, next))
+}
+
+/// Opens the file and does all that is written to it before it is read.
+fn prepared(site: &Site, key: &KeyFile) -> Result<Store, OpenError> {
     let mut store = site.open(key, Gone::Make)?;
     let told = |error: StoreError| site.told(&error);
     if !store.check().map_err(told)? {
@@ -142,13 +167,6 @@ fn looked_at(
         drop(store);
         store = site.open(key, Gone::Fail)?;
     }
-    let walked = store.walk(Number(0), |remembered| {
-        if remembered.standing != super::Standing::Ended {
-            remember(remembered);
-        }
-        true
-    });
-    store.room().take(walked.map_err(told)?);
-    let next = store.next_number().map_err(told)?;
-    Ok((store, next))
+    store.measure().map_err(told)?;
+    Ok(store)
 }

@@ -41,13 +41,10 @@ impl Reader {
         let site = Site {
             disk,
             path: path.clone(),
-            max_bytes: u64::MAX,
+            room: Room::new(u64::MAX),
             metrics: Metrics::default(),
-            refused: Arc::default(),
-            taken: Arc::default(),
         };
-        let room = Room::new(0, u64::MAX, Arc::default());
-        let store = contained(|| site.opened(storage, &key, room, beside));
+        let store = contained(|| site.opened(storage, &key, beside));
         let store = store.unwrap_or_else(|| {
             Err(OpenError::Damaged {
                 path,

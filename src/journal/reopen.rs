@@ -1,6 +1,4 @@
 //! How a journal that went down is opened anew while the process lives.
-use std::sync::atomic::Ordering;
-
 use super::Number;
 use super::fault::StoreError;
 use super::guard::Lost;
@@ -49,10 +47,11 @@ pub(super) fn reopen(files: &mut Files, site: &Site) -> Result<(), Down> {
     files.store = None;
     let key = files.key.as_ref().ok_or("it is closed")?;
     let store = site.open(key, Gone::Fail).map_err(failed)?;
-    if site.refused.swap(false, Ordering::Relaxed) {
+    if site.room.was_refused() {
         make_room(&store).map_err(failed)?;
     }
     store.checkpoint().map_err(failed)?;
+    store.measure().map_err(failed)?;
     files.store = Some(store);
     Ok(())
 }
@@ -60,8 +59,7 @@ pub(super) fn reopen(files: &mut Files, site: &Site) -> Result<(), Down> {
 /// The file may not grow, so something has to go before anything is written.
 fn make_room(store: &Store) -> Result<(), StoreError> {
     let found = look(store, Goal::Room, Number(0))?;
-    store.forget(&found.removals)?;
-    store.measure()
+    store.forget(&found.removals)
 }
 
 /// Brings the names back of files that are only open here.

@@ -1,13 +1,17 @@
 //! How much of the file is taken, and how much may be.
 //!
-//! redb does not tell cheaply how many of its pages are free, so the records are weighed. Its file
-//! doubles when the pages run out (by 4 GiB once it has 4 GiB), so what may be taken is the last
-//! doubling below the limit.
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+//! redb tells how many of its pages are in use only after a look at all of them. So they are counted now
+//! and then, and in between the records are weighed; what was written and removed since the last count
+//! may be a quarter more than it weighs, and is taken for that. What the exchanges that run will still
+//! write is kept free for them, and so is what a commit takes beside its records.
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Change, Entry};
 
 /// redb's page.
-const PAGE: u64 = 4096;
+pub(super) const PAGE: u64 = 4096;
 
 /// From here on redb's file grows by as much.
 const REGION: u64 = 4 * 1024 * 1024 * 1024;
@@ -18,6 +22,17 @@ const OVERHEAD: u64 = 24;
 /// Leaves are between half and wholly full; what is told here is held to redb's own figures by a
 /// test (`tests.rs`).
 const FILLED: (u64, u64) = (8, 5);
+
+/// What a commit may take beside its records: the log's megabyte, and pages that it writes anew while
+/// the old ones are still taken.
+const COMMIT: u64 = 2 * 1024 * 1024;
+
+/// What one exchange that runs may still write, without its answer.
+const PATH: u64 = 4096;
+
+/// How far the file may grow beyond its limit so that holdline starts and exchanges that run can end,
+/// where every page below it is taken. Nothing new comes until there is room below the limit again.
+const ALLOWANCE: u64 = 4 * 1024 * 1024;
 
 /// What a record takes of the file.
 pub(super) const fn weight(sealed: usize) -> u64 {
@@ -33,111 +48,258 @@ pub(super) const fn weight(sealed: usize) -> u64 {
     }
 }
 
-/// The room of an open file.
+/// The room of a journal; it outlives the file that is open.
 #[derive(Clone, Debug)]
-pub(super) struct Room {
-    taken: Arc<AtomicU64>,
-    /// What was dropped from pages that stay. redb joins two pages only when one is less than a third
-    /// full, so it is counted as taken until the pages are counted.
-    loose: Arc<AtomicU64>,
+pub(super) struct Room(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    max_bytes: u64,
+    /// What the file may not grow beyond now.
+    limit: AtomicU64,
+    /// How long it is.
+    length: AtomicU64,
+    /// Set when a growth was refused.
+    refused: AtomicBool,
+    /// What the pages in use took when they were counted, and what the records weigh since.
+    taken: AtomicU64,
+    /// What was written and removed since then.
+    turned: AtomicU64,
     /// What the log holds, and will take.
-    pending: Arc<AtomicU64>,
-    length: u64,
-    capacity: u64,
+    pending: AtomicU64,
+    /// What an answer weighs, as the last ones tell.
+    answer: AtomicU64,
+    /// The exchanges that have no end yet.
+    running: Mutex<HashSet<u64>>,
 }
 
 impl Room {
-    /// The room of a file of `length` that may grow to `max_bytes`. What is taken is counted on
-    /// while the file is opened again.
-    pub(super) fn new(length: u64, max_bytes: u64, taken: Arc<AtomicU64>) -> Self {
-        Self {
-            taken,
-            loose: Arc::default(),
-            pending: Arc::default(),
-            length,
-            capacity: capacity(length, max_bytes),
-        }
+    /// The room of a file that may grow to `max_bytes`.
+    pub(super) fn new(max_bytes: u64) -> Self {
+        Self(Arc::new(State {
+            max_bytes,
+            limit: AtomicU64::new(max_bytes),
+            length: AtomicU64::default(),
+            refused: AtomicBool::default(),
+            taken: AtomicU64::default(),
+            turned: AtomicU64::default(),
+            pending: AtomicU64::default(),
+            answer: AtomicU64::default(),
+            running: Mutex::default(),
+        }))
     }
 
-    /// How long the file was when it was opened.
-    pub(super) const fn length(&self) -> u64 {
-        self.length
+    /// `journal.max_bytes`.
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.0.max_bytes
+    }
+
+    /// How long the file is.
+    pub(super) fn length(&self) -> u64 {
+        self.0.length.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_length(&self, bytes: u64) {
+        self.0.length.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What a file of this length is made before it is opened: redb would double it, and where that
+    /// would be too much it gets all that it may have at once. `None` where it may grow by itself.
+    pub(super) fn stretched(&self, length: u64) -> Option<u64> {
+        let limit = self.0.limit.load(Ordering::Relaxed) / PAGE * PAGE;
+        (length > 0 && length < limit && grown(length) > limit).then_some(limit)
+    }
+
+    /// True if the file is about to grow, and redb would take it beyond the limit.
+    pub(super) fn wants_length(&self) -> bool {
+        let length = self.length();
+        self.stretched(length).is_some() && self.sum() > length / 4 * 3
+    }
+
+    /// Whether the file may become so long; where not, that is remembered.
+    pub(super) fn may_grow(&self, length: u64) -> bool {
+        let may = length <= self.0.limit.load(Ordering::Relaxed);
+        if !may {
+            self.0.refused.store(true, Ordering::Relaxed);
+        }
+        may
+    }
+
+    /// True if a growth was refused, and another try, on a file that is opened anew, may succeed.
+    pub(super) fn makes_way(&self) -> bool {
+        if !self.0.refused.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        let length = self.length();
+        if self.stretched(length).is_some() {
+            return true;
+        }
+        let limit = self.0.limit.load(Ordering::Relaxed);
+        let is_relaxed = limit > self.0.max_bytes;
+        if is_relaxed {
+            self.0.refused.store(true, Ordering::Relaxed);
+        } else {
+            let limit = limit.max(length).saturating_add(ALLOWANCE);
+            self.0.limit.store(limit, Ordering::Relaxed);
+            tracing::error!(
+                limit,
+                "every page of the journal is taken: it grows beyond journal.max_bytes, so that what \
+                 runs can end; raise journal.max_bytes"
+            );
+        }
+        !is_relaxed
+    }
+
+    /// True if a growth was refused since this was last asked.
+    pub(super) fn was_refused(&self) -> bool {
+        self.0.refused.swap(false, Ordering::Relaxed)
     }
 
     pub(super) fn take(&self, bytes: u64) {
-        self.taken.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// What is taken, as redb counts it.
-    pub(super) fn measured(&self, bytes: u64) {
-        self.taken.store(bytes, Ordering::Relaxed);
-        self.loose.store(0, Ordering::Relaxed);
-    }
-
-    /// So much less stands in pages that stay.
-    pub(super) fn loosen(&self, bytes: u64) {
-        self.loose.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// True if so much is loose that counting the pages is worth its while; at the end of a walk any
-    /// is.
-    pub(super) fn is_loose(&self, at_the_end: bool) -> bool {
-        let least = if at_the_end { 0 } else { self.capacity / 16 };
-        self.loose.load(Ordering::Relaxed) > least
+        self.0.taken.fetch_add(bytes, Ordering::Relaxed);
+        self.0.turned.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn free(&self, bytes: u64) {
         let less = |taken: u64| Some(taken.saturating_sub(bytes));
-        let _ = self
-            .taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        let taken = &self.0.taken;
+        let _ = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        self.0.turned.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What is taken, as redb counts it.
+    pub(super) fn measured(&self, bytes: u64) {
+        self.0.taken.store(bytes, Ordering::Relaxed);
+        self.0.turned.store(0, Ordering::Relaxed);
+    }
+
+    /// True if so much was written and removed that counting the pages is worth its while. Far from
+    /// the limit it never is.
+    pub(super) fn is_vague(&self) -> bool {
+        let turned = self.0.turned.load(Ordering::Relaxed);
+        turned > self.0.max_bytes / 8 && self.sum() > self.usable() / 2
+    }
+
+    /// What the records are weighed at; for tests.
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> u64 {
+        self.0.taken.load(Ordering::Relaxed)
     }
 
     /// So much will be taken by what the log holds.
     pub(super) fn pends(&self, bytes: u64) {
-        self.pending.store(bytes, Ordering::Relaxed);
+        self.0.pending.store(bytes, Ordering::Relaxed);
     }
 
-    /// What is taken, or will be.
+    /// An exchange runs, and will write what it becomes.
+    pub(super) fn runs(&self, number: u64) {
+        self.running().insert(number);
+    }
+
+    /// Follows which exchanges run, and what their answers weigh.
+    pub(super) fn follow(&self, entries: &[Entry]) {
+        let mut running = self.running();
+        for entry in entries {
+            let number = entry.place.number.0;
+            match &entry.change {
+                Change::Submitted(_) => {
+                    running.insert(number);
+                }
+                Change::Completed(Some(sealed)) => {
+                    running.remove(&number);
+                    self.weighs(weight(sealed.0.len()));
+                }
+                Change::Completed(None)
+                | Change::InDoubt(_)
+                | Change::Withdrawn
+                | Change::Refused
+                | Change::Closed(_) => {
+                    running.remove(&number);
+                }
+                Change::Resubmitted(_)
+                | Change::Accepted(_)
+                | Change::Candidate(_)
+                | Change::Delivered => {}
+            }
+        }
+    }
+
+    /// The mean of what answers weigh moves a sixteenth towards each. Only the writer comes here.
+    fn weighs(&self, answer: u64) {
+        let mean = self.0.answer.load(Ordering::Relaxed);
+        let moved = match mean {
+            0 => answer,
+            mean => mean - mean / 16 + answer / 16,
+        };
+        self.0.answer.store(moved, Ordering::Relaxed);
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, HashSet<u64>> {
+        let running = &self.0.running;
+        running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is taken, or will be, at most.
     fn sum(&self) -> u64 {
-        let pending = self.pending.load(Ordering::Relaxed);
-        self.taken.load(Ordering::Relaxed).saturating_add(pending)
+        let state = &self.0;
+        let vague = state.turned.load(Ordering::Relaxed) / 4;
+        let pending = state.pending.load(Ordering::Relaxed);
+        let taken = state.taken.load(Ordering::Relaxed);
+        let answer = state.answer.load(Ordering::Relaxed);
+        let path = answer.saturating_mul(2).saturating_add(PATH);
+        let owed = (self.running().len() as u64).saturating_mul(path);
+        taken
+            .saturating_add(pending)
+            .saturating_add(vague)
+            .saturating_add(owed)
+    }
+
+    /// What records may take.
+    fn usable(&self) -> u64 {
+        let max_bytes = self.0.max_bytes;
+        (max_bytes - max_bytes / 16).saturating_sub(COMMIT)
     }
 
     /// True if something has to go.
     pub(super) fn is_short(&self) -> bool {
-        self.sum() > self.capacity / 16 * 13
+        self.sum() > self.usable() / 8 * 7
+    }
+
+    /// True if what goes has to go as fast as it can.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.sum() > self.usable() / 32 * 29
     }
 
     /// True if nothing new may come, whatever may still be found to go.
     pub(super) fn is_spent(&self) -> bool {
-        self.sum() > self.capacity / 8 * 7
+        self.sum() > self.usable()
+    }
+
+    /// True if something new may come where nothing might.
+    pub(super) fn has_room_again(&self) -> bool {
+        self.sum() <= self.usable() / 32 * 31
+    }
+
+    /// True if enough has gone.
+    pub(super) fn is_ample(&self) -> bool {
+        self.sum() <= self.usable() / 8 * 6
     }
 
     /// How many exchanges may be removed in one commit: the pages that they stood in are written
     /// anew before the old ones are free.
     pub(super) fn removable(&self) -> usize {
-        let pages = usize::try_from(self.capacity / PAGE).unwrap_or(usize::MAX);
+        let pages = usize::try_from(self.0.max_bytes / PAGE).unwrap_or(usize::MAX);
         (pages / 64).clamp(8, 256)
-    }
-
-    /// True if enough has gone.
-    pub(super) fn is_ample(&self) -> bool {
-        self.sum() <= self.capacity / 16 * 11
     }
 }
 
-/// What a file of `length` grows to before a growth would take it beyond `max_bytes`.
-const fn capacity(length: u64, max_bytes: u64) -> u64 {
-    let mut capacity = length;
-    while capacity <= REGION {
-        let grown = capacity.saturating_sub(PAGE) * 2 + PAGE;
-        if grown > max_bytes || grown <= capacity {
-            return capacity;
-        }
-        capacity = grown;
+/// What redb makes of a file that is too short.
+const fn grown(length: u64) -> u64 {
+    if length <= REGION {
+        (length.saturating_sub(PAGE) * 2).saturating_add(PAGE)
+    } else {
+        length.saturating_add(REGION)
     }
-    capacity + max_bytes.saturating_sub(capacity) / REGION * REGION
 }
 
 #[cfg(test)]
@@ -147,24 +309,65 @@ mod tests {
     const MEBIBYTE: u64 = 1024 * 1024;
 
     #[test]
-    fn the_capacity_is_the_last_growth_below_the_limit() {
-        let start = MEBIBYTE + PAGE;
-        assert_eq!(capacity(start, 16 * MEBIBYTE), 8 * MEBIBYTE + PAGE);
-        assert_eq!(capacity(start, 16 * MEBIBYTE + PAGE), 16 * MEBIBYTE + PAGE);
-        assert_eq!(capacity(start, MEBIBYTE), start, "it is larger already");
-        assert_eq!(capacity(REGION + PAGE, 3 * REGION), 2 * REGION + PAGE);
-        assert!(capacity(start, u64::MAX) > u64::MAX - 2 * REGION);
+    fn a_file_that_may_not_double_gets_all_that_it_may_have() {
+        let room = Room::new(16 * MEBIBYTE + 100);
+        assert_eq!(room.stretched(0), None, "there is none yet");
+        assert_eq!(room.stretched(8 * MEBIBYTE), None, "it may double");
+        let whole = Some(16 * MEBIBYTE);
+        assert_eq!(room.stretched(8 * MEBIBYTE + 2 * PAGE), whole);
+        assert_eq!(room.stretched(16 * MEBIBYTE), None, "it has it");
+        assert_eq!(room.stretched(20 * MEBIBYTE), None, "it is longer");
+        let room = Room::new(3 * REGION);
+        assert_eq!(room.stretched(2 * REGION), None);
+        assert_eq!(room.stretched(2 * REGION + PAGE), Some(3 * REGION));
+    }
+
+    #[test]
+    fn a_growth_that_was_refused_is_made_good_by_length_and_then_by_an_allowance_once() {
+        let room = Room::new(16 * MEBIBYTE);
+        room.has_length(9 * MEBIBYTE);
+        assert!(!room.makes_way(), "nothing was refused");
+        assert!(!room.may_grow(18 * MEBIBYTE));
+        assert!(room.makes_way());
+        assert_eq!(room.stretched(9 * MEBIBYTE), Some(16 * MEBIBYTE));
+        room.has_length(16 * MEBIBYTE);
+        assert!(!room.may_grow(32 * MEBIBYTE));
+        assert!(room.makes_way());
+        let beyond = 16 * MEBIBYTE + ALLOWANCE;
+        assert_eq!(room.stretched(16 * MEBIBYTE), Some(beyond));
+        room.has_length(beyond);
+        assert!(!room.may_grow(2 * beyond));
+        assert!(!room.makes_way(), "that was all");
+        assert!(room.was_refused() && !room.was_refused());
     }
 
     #[test]
     fn what_is_taken_is_freed_and_never_below_nothing() {
-        let room = Room::new(MEBIBYTE, MEBIBYTE, Arc::default());
-        room.take(MEBIBYTE);
-        assert!(room.is_short() && !room.is_ample());
-        room.free(MEBIBYTE / 4);
-        assert!(!room.is_short() && !room.is_ample(), "between the two");
+        let room = Room::new(16 * MEBIBYTE);
+        room.measured(13 * MEBIBYTE + 1);
+        assert!(room.is_spent() && room.is_pressed() && room.is_short());
+        room.measured(11 * MEBIBYTE + MEBIBYTE / 2);
+        assert!(!room.is_spent() && room.is_short() && room.has_room_again());
         room.free(2 * MEBIBYTE);
+        assert!(!room.is_short() && !room.is_ample(), "between the two");
+        room.free(20 * MEBIBYTE);
+        assert_eq!(room.taken(), 0);
+        room.measured(9 * MEBIBYTE);
         assert!(room.is_ample());
+    }
+
+    #[test]
+    fn what_runs_keeps_its_room_until_it_has_ended() {
+        let room = Room::new(16 * MEBIBYTE);
+        room.measured(11 * MEBIBYTE);
+        assert!(!room.is_spent());
+        for number in 0..1_000 {
+            room.runs(number);
+        }
+        assert!(room.is_spent());
+        let ended = |number| super::super::samples::entry(number, 1, Change::Withdrawn);
+        room.follow(&(0..1_000).map(ended).collect::<Vec<_>>());
+        assert!(!room.is_spent());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Where a journal is: its files are made, locked, opened and held against each other.
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::io;
 use std::sync::{Arc, Mutex};
 
 use redb::{Database, ReadableDatabase, StorageBackend};
@@ -27,12 +27,8 @@ const OLDEST_FORMAT: u64 = 1;
 pub(super) struct Site {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) path: std::path::PathBuf,
-    pub(super) max_bytes: u64,
+    pub(super) room: Room,
     pub(super) metrics: Metrics,
-    /// Set when the file would have grown beyond its limit.
-    pub(super) refused: Arc<AtomicBool>,
-    /// What the records in the file weigh.
-    pub(super) taken: Arc<AtomicU64>,
 }
 
 /// What stands beside an open file. Beside one that is looked at only there may be nothing.
@@ -75,9 +71,9 @@ impl Site {
         check_mode(&*file, &self.path)?;
         // The key file is locked already, but it may have been replaced under the same name.
         lock(&*file, &self.path)?;
-        let length = file.length().map_err(failed)?;
+        let length = self.stretch(&*file).map_err(failed)?;
+        self.room.has_length(length);
         self.metrics.length(length);
-        let room = Room::new(length, self.max_bytes, Arc::clone(&self.taken));
         // At each start: the one before may have died between the file and its name.
         self.disk.sync_directory(&self.path).map_err(failed)?;
         let mark = Mark::open(&*self.disk, &self.path, key)?;
@@ -95,9 +91,22 @@ impl Site {
             log: Some(log),
             guard: Some(guard),
         };
-        let store = self.opened(self.bounded(file), key, room, beside)?;
+        let store = self.opened(self.bounded(file), key, beside)?;
         store.check_newest(self)?;
         Ok(store)
+    }
+
+    /// Makes the file as long as it may be where redb cannot do so by itself: it takes a file for as long
+    /// as it finds it. Returns how long it is.
+    fn stretch(&self, file: &dyn DiskFile) -> io::Result<u64> {
+        let length = file.length()?;
+        let Some(stretched) = self.room.stretched(length) else {
+            return Ok(length);
+        };
+        file.set_length(stretched)?;
+        // Before redb's header tells of it.
+        file.sync()?;
+        Ok(stretched)
     }
 
     /// A file comes under its name when it is whole, so that no start ever sees half of one.
@@ -115,9 +124,8 @@ impl Site {
     fn bounded(&self, file: Arc<dyn DiskFile>) -> Bounded {
         Bounded {
             file,
-            max_bytes: self.max_bytes,
+            room: self.room.clone(),
             metrics: self.metrics.clone(),
-            refused: Arc::clone(&self.refused),
         }
     }
 
@@ -126,7 +134,6 @@ impl Site {
         &self,
         storage: impl StorageBackend,
         key: &KeyFile,
-        room: Room,
         beside: Beside,
     ) -> Result<Store, OpenError> {
         let opened = database(storage).and_then(|database| {
@@ -158,11 +165,11 @@ impl Site {
             });
         }
         let log = Log::read(beside.log, &self.path, key.log_key()?, commits)?;
-        room.pends(log.weight());
+        self.room.pends(log.weight());
         Ok(Store {
             database,
             key: key.record_key()?,
-            room,
+            room: self.room.clone(),
             mark: beside.mark,
             log: Mutex::new(log),
             guard: beside.guard,

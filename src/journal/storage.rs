@@ -1,23 +1,22 @@
 //! The journal's file as redb sees it: bounded in length, and counted.
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::StorageBackend;
 
 use super::Metrics;
 use super::disk::DiskFile;
+use super::room::Room;
 
 /// The file, which does not grow beyond its limit. redb fails at the refused growth as at a full
-/// disk, and has to be opened again; that the limit is near is known long before (`room.rs`).
+/// disk, and has to be opened again; the file is made as long as it may be then (`room.rs`).
 #[derive(Debug)]
 pub(super) struct Bounded {
     pub(super) file: Arc<dyn DiskFile>,
-    pub(super) max_bytes: u64,
+    pub(super) room: Room,
     pub(super) metrics: Metrics,
-    /// Set when a growth was refused.
-    pub(super) refused: Arc<AtomicBool>,
 }
 
 impl StorageBackend for Bounded {
@@ -30,12 +29,12 @@ impl StorageBackend for Bounded {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        if len > self.max_bytes && len > self.file.length()? {
-            self.refused.store(true, Ordering::Relaxed);
-            let words = "the journal would grow beyond journal.max_bytes";
+        if len > self.file.length()? && !self.room.may_grow(len) {
+            let words = "the journal would grow beyond journal.max_bytes: raise it";
             return Err(io::Error::new(io::ErrorKind::StorageFull, words));
         }
         self.file.set_length(len)?;
+        self.room.has_length(len);
         self.metrics.length(len);
         Ok(())
     }

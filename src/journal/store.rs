@@ -2,24 +2,32 @@
 //!
 //! ```text
 //! redb table "meta": text → number             redb table "records": (number, step) → seal
-//!   "format"   2                                 (7, 0)  Submitted   ┐
+//!   "format"   3                                 (7, 0)  Submitted   ┐
 //!   "key"      id of the key file's key          (7, 1)  Accepted    │ exchange 7
 //!   "next"     no exchange has this number       (7, 2)  Completed   │
 //!              or a higher one                   (7, 3)  Delivered   ┘
 //!   "commits"  how many there were               (8, 0)  Submitted   ─ exchange 8
+//!                                                (9, 0)  all four    ─ exchange 9, folded
 //! ```
 //!
 //! All records of an exchange stand together, and exchanges in the order in which they began. A step
 //! may be missing: a soft answer is removed when another takes its place. What a record is, is told
 //! in `codec.rs`; how it is sealed, in `seal.rs`.
 //!
+//! Where room is short, an exchange that was delivered loses its answer, and what is left of it is
+//! folded into one record: a fact has to be kept for as long as its key counts, and takes half as much
+//! so. redb joins pages only where one is nearly empty; so what goes in one commit goes in one pass over
+//! its pages, which packs what stays.
+//!
 //! What was appended last stands in the log (`log.rs`) and not here yet. Its frames count as commits:
-//! "commits" is the number of the last one that is in the file. Format 1 is the same without a log.
+//! "commits" is the number of the last one that is in the file. Format 2 is the same without folded
+//! records, format 1 without a log too.
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
-use super::codec::{decode, encode};
+use super::codec::{encode, fold, unfold};
 use super::error::OpenError;
 use super::fault::StoreError;
 use super::guard::Guard;
@@ -31,7 +39,7 @@ use super::site::Site;
 use super::{Change, Entry, Number, Place};
 
 /// The format of the files; what a record is has its own version (`seal::VERSION`).
-pub(super) const FORMAT: u64 = 2;
+pub(super) const FORMAT: u64 = 3;
 
 pub(super) const RECORDS: TableDefinition<'static, (u64, u32), &[u8]> =
     TableDefinition::new("records");
@@ -59,8 +67,8 @@ pub(super) struct Store {
 pub(super) enum Removal {
     /// The exchange is forgotten.
     Exchange(Number),
-    /// The answer is dropped, the fact stays.
-    Answer(Place),
+    /// The answer is dropped; the fact stays, folded.
+    Answer(Number),
 }
 
 /// Writes into the table of the format what entries change there: how many commits there are now,
@@ -129,7 +137,7 @@ impl Store {
     }
 
     /// Takes a file of an older format for one of this: a program that knows no log would pass over
-    /// what is in it.
+    /// what is in it, and one that knows no folded records would call them damaged.
     pub(super) fn upgrade(&self) -> Result<(), StoreError> {
         let read = self.database.begin_read()?.open_table(META)?;
         if read
@@ -146,6 +154,7 @@ impl Store {
     /// Makes entries durable: in the log, or in the file itself where the log has no room for them.
     /// The mark tells of them when this returns.
     pub(super) fn append(&self, entries: &Arc<Vec<Entry>>) -> Result<(), StoreError> {
+        self.room.follow(entries);
         let mut log = self.log();
         if log.append(entries)? {
             self.room.pends(log.weight());
@@ -190,12 +199,7 @@ impl Store {
     pub(super) fn forget(&self, removals: &[Removal]) -> Result<(), StoreError> {
         let _alone = self.log();
         let write = self.database.begin_write()?;
-        {
-            let mut records = write.open_table(RECORDS)?;
-            for removal in removals {
-                self.remove(&mut records, *removal)?;
-            }
-        }
+        self.remove(&mut write.open_table(RECORDS)?, removals)?;
         Ok(write.commit()?)
     }
 
@@ -213,15 +217,7 @@ impl Store {
         if matches!(entry.change, Change::Candidate(_) | Change::Completed(_)) {
             self.remove_candidates(records, place)?;
         }
-        let clear = encode(entry.stamp, &entry.change);
-        let sealed = self.key.seal(place, &clear);
-        let sealed = sealed.map_err(|cause| StoreError::Seal { place, cause })?;
-        let replaced = records.insert((place.number.0, place.step), sealed.as_slice())?;
-        self.room.take(weight(sealed.len()));
-        if let Some(replaced) = replaced {
-            self.room.free(weight(replaced.value().len()));
-        }
-        Ok(())
+        self.write(records, place, &encode(entry.stamp, &entry.change))
     }
 
     /// Removes the soft answers before `place`: another took their place.
@@ -230,7 +226,14 @@ impl Store {
         for record in records.range((place.number.0, 1)..(place.number.0, place.step))? {
             let (key, value) = record?;
             let earlier = place_of(key.value());
-            if let Change::Candidate(_) = self.read(earlier, value.value())?.change {
+            let read = self.read(earlier, value.value())?;
+            if let [
+                Entry {
+                    change: Change::Candidate(_),
+                    ..
+                },
+            ] = read.as_slice()
+            {
                 replaced.push(key.value());
             }
         }
@@ -242,26 +245,69 @@ impl Store {
         Ok(())
     }
 
-    fn remove(&self, records: &mut Records<'_>, removal: Removal) -> Result<(), StoreError> {
-        match removal {
-            Removal::Exchange(number) => {
-                records.retain_in((number.0, 0)..=(number.0, u32::MAX), |_, sealed| {
-                    self.room.free(weight(sealed.len()));
-                    false
-                })?;
-            }
-            Removal::Answer(place) => {
-                let Some(entry) = self.find_in(records, place)? else {
-                    return Ok(());
-                };
-                if let Change::Completed(Some(answer)) = entry.change {
-                    let change = Change::Completed(None);
-                    self.put(records, &Entry { change, ..entry })?;
-                    let dropped = weight(answer.0.len());
-                    self.room.take(dropped);
-                    self.room.loosen(dropped);
+    /// Removes in one pass over the pages, so that those that stay are packed.
+    fn remove(&self, records: &mut Records<'_>, removals: &[Removal]) -> Result<(), StoreError> {
+        // From which step on the records of an exchange go.
+        let mut gone = BTreeMap::new();
+        for removal in removals {
+            match removal {
+                Removal::Exchange(number) => {
+                    gone.insert(number.0, 0);
+                }
+                Removal::Answer(number) => {
+                    if self.fold(records, *number)? {
+                        gone.insert(number.0, 1);
+                    }
                 }
             }
+        }
+        let (Some((first, _)), Some((last, _))) = (gone.first_key_value(), gone.last_key_value())
+        else {
+            return Ok(());
+        };
+        records.retain_in((*first, 0)..=(*last, u32::MAX), |(number, step), sealed| {
+            let stays = gone.get(&number).is_none_or(|from| step < *from);
+            if !stays {
+                self.room.free(weight(sealed.len()));
+            }
+            stays
+        })?;
+        Ok(())
+    }
+
+    /// Puts all that stays of a delivered exchange in the place of its first record; false if there is
+    /// nothing to fold.
+    fn fold(&self, records: &mut Records<'_>, number: Number) -> Result<bool, StoreError> {
+        let mut entries = Vec::new();
+        for record in records.range((number.0, 0)..=(number.0, u32::MAX))? {
+            let (key, value) = record?;
+            entries.extend(self.read(place_of(key.value()), value.value())?);
+        }
+        for entry in &mut entries {
+            if let Change::Completed(answer) = &mut entry.change {
+                *answer = None;
+            }
+        }
+        let Some(first) = entries.first().filter(|_| entries.len() > 1) else {
+            return Ok(false);
+        };
+        self.write(records, first.place, &fold(&entries))?;
+        Ok(true)
+    }
+
+    /// Seals a record and writes it.
+    fn write(
+        &self,
+        records: &mut Records<'_>,
+        place: Place,
+        clear: &[u8],
+    ) -> Result<(), StoreError> {
+        let sealed = self.key.seal(place, clear);
+        let sealed = sealed.map_err(|cause| StoreError::Seal { place, cause })?;
+        let replaced = records.insert((place.number.0, place.step), sealed.as_slice())?;
+        self.room.take(weight(sealed.len()));
+        if let Some(replaced) = replaced {
+            self.room.free(weight(replaced.value().len()));
         }
         Ok(())
     }
@@ -289,19 +335,18 @@ impl Store {
         records: &impl ReadableTable<(u64, u32), &'static [u8]>,
         place: Place,
     ) -> Result<Option<Entry>, StoreError> {
-        let found = records.get((place.number.0, place.step))?;
-        found.map(|it| self.read(place, it.value())).transpose()
+        let Some(found) = records.get((place.number.0, place.step))? else {
+            return Ok(None);
+        };
+        let mut read = self.read(place, found.value())?.into_iter();
+        Ok(read.find(|entry| entry.place == place))
     }
 
-    pub(super) fn read(&self, place: Place, sealed: &[u8]) -> Result<Entry, StoreError> {
+    /// The entry of a record, or all that are folded into it, in their order.
+    pub(super) fn read(&self, place: Place, sealed: &[u8]) -> Result<Vec<Entry>, StoreError> {
         let clear = self.key.open(place, sealed);
         let clear = clear.map_err(|cause| StoreError::Seal { place, cause })?;
-        let (stamp, change) = decode(&clear).map_err(|_| StoreError::Malformed(place))?;
-        Ok(Entry {
-            place,
-            stamp,
-            change,
-        })
+        unfold(place, &clear).map_err(|_| StoreError::Malformed(place))
     }
 }
 

@@ -7,11 +7,13 @@ use bytes::Bytes;
 
 use super::disk::{DiskFile, Work, Working};
 use super::key::KeyFile;
+use super::room::Room;
 use super::samples::{entry, head};
 use super::site::{Gone, Site};
 use super::store::{Removal, Store};
 use super::{
-    Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Sealed, SystemDisk, open,
+    Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Remembered, Sealed, SystemDisk,
+    open,
 };
 use crate::drain::Drain;
 use crate::timing::{Clock, Stamp, Stamps};
@@ -22,15 +24,17 @@ fn directory() -> tempfile::TempDir {
 }
 
 fn store(room: &Path) -> (Site, Store) {
+    store_of(room, u64::MAX)
+}
+
+fn store_of(room: &Path, max_bytes: u64) -> (Site, Store) {
     let path = room.join("a.redb");
     let key = KeyFile::open(&SystemDisk, &path).unwrap();
     let site = Site {
         disk: Arc::new(SystemDisk),
         path,
-        max_bytes: u64::MAX,
+        room: Room::new(max_bytes),
         metrics: Metrics::default(),
-        refused: Arc::default(),
-        taken: Arc::default(),
     };
     let store = site.open(&key, Gone::Make).unwrap();
     (site, store)
@@ -69,7 +73,7 @@ fn compared(answer: usize, exchanges: u64, forgotten: u64) -> (u64, u64) {
         }
     }
     store.checkpoint().unwrap();
-    let weighed = site.taken.load(std::sync::atomic::Ordering::Relaxed);
+    let weighed = site.room.taken();
     (weighed, store.allocated().unwrap())
 }
 
@@ -88,6 +92,53 @@ fn records_take_about_what_they_are_weighed_at() {
         let percent = taken * 100 / weighed;
         assert!((45..=115).contains(&percent), "{answer} bytes: {percent} %");
     }
+}
+
+/// Everything that a start finds, and its journal is let go.
+fn started(path: &Path, max_bytes: u64) -> Vec<Remembered> {
+    let clock = Clock::start();
+    let parts = Parts {
+        config: Config {
+            path: path.to_owned(),
+            max_bytes,
+            in_memory: false,
+        },
+        retention: std::time::Duration::MAX,
+        disk: Arc::new(SystemDisk),
+        clock,
+        stamps: Stamps::new(clock, Stamp::of_this_system()),
+        metrics: Metrics::default(),
+    };
+    let mut found = Vec::new();
+    open(parts, |remembered| found.push(remembered)).unwrap();
+    found
+}
+
+#[test]
+fn a_file_of_which_every_page_is_taken_is_opened_with_all_that_was_durable() {
+    const LIMIT: u64 = 16 * 1024 * 1024;
+    let room = directory();
+    let mut durable = 0;
+    let mut next = 1;
+    // Whoever writes without asking for room: first to the doubling that is refused, then to the limit.
+    for _ in 0..2 {
+        let (site, store) = store_of(room.path(), LIMIT);
+        loop {
+            let entries = Arc::new(step(next..next + 40, 0, 0));
+            if store.append(&entries).is_err() {
+                break;
+            }
+            (durable, next) = (durable + 40, next + 40);
+        }
+        assert!(site.room.makes_way(), "a growth was refused");
+    }
+    let path = room.path().join("a.redb");
+    for _ in 0..3 {
+        let found = started(&path, LIMIT);
+        assert!(found.len() >= durable, "{} of {durable}", found.len());
+    }
+    let length = std::fs::metadata(&path).unwrap().len();
+    assert!(length > LIMIT / 10 * 9 && length < LIMIT + 5 * 1024 * 1024);
 }
 
 /// A disk that panics where the writer asks for it.

@@ -24,24 +24,42 @@ pub(super) enum Goal {
 }
 
 /// What was found in one go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) removals: Vec<Removal>,
     /// From where to go on; `None` where all was looked at.
     pub(super) next: Option<Number>,
+    /// The first that may go later; the last one, where all that was looked at is done.
+    pub(super) undone: Number,
+}
+
+impl Found {
+    /// Nothing, and nothing to go on with.
+    pub(super) const fn nothing(from: Number) -> Self {
+        Self {
+            removals: Vec::new(),
+            next: None,
+            undone: from,
+        }
+    }
 }
 
 /// Looks for what may go, from an exchange on.
 pub(super) fn look(store: &Store, goal: Goal, from: Number) -> Result<Found, StoreError> {
-    let mut found = Found::default();
+    let mut found = Found::nothing(from);
+    let mut is_done = true;
     let (mut looked_at, removable) = (0, store.room().removable());
-    store.walk(from, |remembered| {
+    store.walk_records(from, |remembered, records| {
         if looked_at == LOOKED_AT || found.removals.len() == removable {
             found.next = Some(remembered.number);
             return false;
         }
         looked_at += 1;
-        found.removals.extend(removal(&remembered, goal));
+        if is_done {
+            found.undone = remembered.number;
+            is_done = matches!(remembered.standing, Standing::Delivered | Standing::Ended);
+        }
+        found.removals.extend(removal(&remembered, records, goal));
         goal.goes_on(&remembered)
     })?;
     Ok(found)
@@ -58,8 +76,9 @@ impl Goal {
     }
 }
 
-/// How an exchange makes room. One that runs, waits for its client or is in doubt never does.
-fn removal(remembered: &Remembered, goal: Goal) -> Option<Removal> {
+/// How an exchange that stands in so many records makes room. One that runs, waits for its client or is
+/// in doubt never does.
+fn removal(remembered: &Remembered, records: usize, goal: Goal) -> Option<Removal> {
     let whole = Removal::Exchange(remembered.number);
     match (&remembered.standing, goal) {
         (Standing::Delivered | Standing::Ended, Goal::Expired { now, retention }) => {
@@ -67,7 +86,7 @@ fn removal(remembered: &Remembered, goal: Goal) -> Option<Removal> {
         }
         // With an explicit key the fact stays: the same key must not pay twice.
         (Standing::Delivered, Goal::Room) if remembered.head.explicit => {
-            remembered.answer.map(Removal::Answer)
+            (records > 1).then_some(Removal::Answer(remembered.number))
         }
         (Standing::Delivered | Standing::Ended, Goal::Room) => Some(whole),
         (
@@ -79,8 +98,8 @@ fn removal(remembered: &Remembered, goal: Goal) -> Option<Removal> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Doubt;
     use super::super::samples::remembered;
-    use super::super::{Doubt, Place};
     use super::*;
 
     const DAY: Duration = Duration::from_hours(24);
@@ -104,7 +123,7 @@ mod tests {
             changed,
             ..remembered(1, standing)
         };
-        removal(&remembered, goal)
+        removal(&remembered, 4, goal)
     }
 
     fn doubt() -> Standing {
@@ -123,7 +142,7 @@ mod tests {
             doubt(),
         ] {
             assert_eq!(expired(DAY * 9, standing.clone()), None, "{standing:?}");
-            assert_eq!(removal(&remembered(1, standing), Goal::Room), None);
+            assert_eq!(removal(&remembered(1, standing), 4, Goal::Room), None);
         }
     }
 
@@ -140,18 +159,15 @@ mod tests {
 
     #[test]
     fn for_room_a_fact_with_a_key_loses_its_answer_only_and_once() {
-        let place = Place {
-            number: Number(1),
-            step: 2,
-        };
         let mut keyed = remembered(1, Standing::Delivered);
-        (keyed.head.explicit, keyed.answer) = (true, Some(place));
-        assert_eq!(removal(&keyed, Goal::Room), Some(Removal::Answer(place)));
-        keyed.answer = None;
-        assert_eq!(removal(&keyed, Goal::Room), None);
+        keyed.head.explicit = true;
+        let answer = Some(Removal::Answer(Number(1)));
+        assert_eq!(removal(&keyed, 4, Goal::Room), answer);
+        assert_eq!(removal(&keyed, 1, Goal::Room), None, "it is folded");
         keyed.head.explicit = false;
         let whole = Some(Removal::Exchange(Number(1)));
-        assert_eq!(removal(&keyed, Goal::Room), whole);
-        assert_eq!(removal(&remembered(1, Standing::Ended), Goal::Room), whole);
+        assert_eq!(removal(&keyed, 1, Goal::Room), whole);
+        let ended = remembered(1, Standing::Ended);
+        assert_eq!(removal(&ended, 1, Goal::Room), whole);
     }
 }

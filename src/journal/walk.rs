@@ -3,41 +3,53 @@ use redb::{ReadableDatabase, ReadableTable};
 
 use super::book::Book;
 use super::fault::StoreError;
-use super::room::weight;
 use super::store::{RECORDS, Store, place_of};
 use super::{Entry, Number, Remembered};
 
 impl Store {
-    /// Reads the exchanges from a number on, in their order, until `visit` returns false. Returns
-    /// what the records that were read weigh.
+    /// Reads the exchanges from a number on, in their order, until `visit` returns false.
     pub(super) fn walk(
         &self,
         from: Number,
         mut visit: impl FnMut(Remembered) -> bool,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(), StoreError> {
+        self.walk_records(from, |remembered, _| visit(remembered))
+    }
+
+    /// Does the same, and tells of each in how many records it stands.
+    pub(super) fn walk_records(
+        &self,
+        from: Number,
+        mut visit: impl FnMut(Remembered, usize) -> bool,
+    ) -> Result<(), StoreError> {
         let records = self.database.begin_read()?.open_table(RECORDS)?;
-        let mut book: Option<Book> = None;
-        let mut weighed = 0;
+        let mut open: Option<(Book, usize)> = None;
         for record in records.range((from.0, 0)..)? {
             let (key, value) = record?;
-            weighed += weight(value.value().len());
-            let entry = self.read(place_of(key.value()), value.value())?;
-            match &mut book {
-                Some(open) if open.so_far().number == entry.place.number => open.follow(entry)?,
-                Some(_) | None => {
-                    let next = Book::begin(entry)?;
-                    if let Some(full) = book.replace(next)
-                        && !visit(full.close())
-                    {
-                        return Ok(weighed);
+            let mut begins = true;
+            for entry in self.read(place_of(key.value()), value.value())? {
+                let number = entry.place.number;
+                match &mut open {
+                    Some((book, count)) if book.so_far().number == number => {
+                        *count += usize::from(begins);
+                        book.follow(entry)?;
+                    }
+                    Some(_) | None => {
+                        let next = (Book::begin(entry)?, 1);
+                        if let Some((full, count)) = open.replace(next)
+                            && !visit(full.close(), count)
+                        {
+                            return Ok(());
+                        }
                     }
                 }
+                begins = false;
             }
         }
-        if let Some(last) = book {
-            visit(last.close());
+        if let Some((last, count)) = open {
+            visit(last.close(), count);
         }
-        Ok(weighed)
+        Ok(())
     }
 
     /// The entries of one exchange, in their order.
@@ -46,7 +58,7 @@ impl Store {
         let mut entries = Vec::new();
         for record in records.range((number.0, 0)..=(number.0, u32::MAX))? {
             let (key, value) = record?;
-            entries.push(self.read(place_of(key.value()), value.value())?);
+            entries.extend(self.read(place_of(key.value()), value.value())?);
         }
         Ok(entries)
     }
@@ -66,7 +78,7 @@ impl Store {
             let begins = broken != Some(place.number)
                 && book.as_ref().map(|it| it.so_far().number) != Some(place.number);
             let read = self.read(place, value.value());
-            match read.and_then(|entry| followed(&mut book, entry, begins)) {
+            match read.and_then(|entries| followed(&mut book, entries, begins)) {
                 Ok(()) => visit(Ok(begins)),
                 // The rest of the exchange cannot be followed; its seals are looked at.
                 Err(StoreError::Broken(_)) if broken == Some(place.number) => visit(Ok(false)),
@@ -80,12 +92,14 @@ impl Store {
     }
 }
 
-fn followed(book: &mut Option<Book>, entry: Entry, begins: bool) -> Result<(), StoreError> {
-    match book {
-        Some(open) if !begins => Ok(open.follow(entry)?),
-        Some(_) | None => {
-            *book = Some(Book::begin(entry)?);
-            Ok(())
+fn followed(book: &mut Option<Book>, entries: Vec<Entry>, begins: bool) -> Result<(), StoreError> {
+    let mut begins = begins;
+    for entry in entries {
+        match book {
+            Some(open) if !begins => open.follow(entry)?,
+            Some(_) | None => *book = Some(Book::begin(entry)?),
         }
+        begins = false;
     }
+    Ok(())
 }

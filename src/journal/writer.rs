@@ -1,5 +1,5 @@
-//! The one task that writes: it gathers what is appended into commits, forgets what may be forgotten,
-//! and brings a journal back that went down.
+//! The one task that writes: it gathers what is appended into commits, forgets what may be forgotten
+//! (`room_keeping.rs`), and brings a journal back that went down.
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -11,8 +11,8 @@ use super::guard::Guard;
 use super::handle::Shared;
 use super::queue::State;
 use super::reopen::{Down, reopen};
+use super::room_keeping::Pass;
 use super::store::Store;
-use super::tidy::{Found, Goal, look};
 use super::work::perform;
 use super::{Entry, Number, Place};
 use crate::telemetry::with_causes;
@@ -39,48 +39,24 @@ const REOPEN: Duration = Duration::from_secs(2);
 /// How often it is looked whether the files still have their names.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often what is old enough is looked for.
-const SWEEP: Duration = Duration::from_secs(60);
-
-/// How long after one piece of tidying the next may be done.
-const TIDY_SPACING: Duration = Duration::from_millis(50);
-
-/// How long a full journal waits before it looks again for what may go: it has to look at all.
-const FULL: Duration = Duration::from_secs(60);
-
 /// The writer of a journal.
 #[derive(Debug)]
 pub struct Writer {
-    shared: Arc<Shared>,
-    stamps: Stamps,
-    retention: Duration,
+    pub(super) shared: Arc<Shared>,
+    pub(super) stamps: Stamps,
+    pub(super) retention: Duration,
     last_commit: Option<Moment>,
     reopen_at: Moment,
     look_at: Moment,
     /// Set while the log may hold what the file does not.
     checkpoint_at: Option<Moment>,
-    sweep: Pass,
+    pub(super) sweep: Pass,
     /// Under way while room is short.
-    eviction: Option<Pass>,
-}
-
-/// A walk through all exchanges, a piece at a time.
-#[derive(Clone, Copy, Debug)]
-struct Pass {
-    from: Number,
-    at: Moment,
-    /// True if this walk has found something.
-    found: bool,
-}
-
-impl Pass {
-    const fn begins(at: Moment) -> Self {
-        Self {
-            from: Number(0),
-            at,
-            found: false,
-        }
-    }
+    pub(super) eviction: Option<Pass>,
+    /// Where the next eviction goes on; what is before has gone.
+    pub(super) evicted: Number,
+    /// When one began at the first exchange.
+    pub(super) round_at: Moment,
 }
 
 enum Turn {
@@ -106,6 +82,8 @@ impl Writer {
             checkpoint_at: None,
             sweep: Pass::begins(now),
             eviction: None,
+            evicted: Number(0),
+            round_at: now,
         }
     }
 
@@ -220,19 +198,52 @@ impl Writer {
         if self.shared.queue().state() == State::Down {
             return;
         }
-        if let Err(error) = self.with_store(Store::checkpoint).await {
+        let room = &self.shared.site.room;
+        let (is_long, is_vague) = (!room.wants_length(), room.is_vague());
+        // Opened anew it has all the length that it may have, and its pages are counted.
+        let taken_in = if is_long {
+            let work = move |store: &Store| {
+                store.checkpoint()?;
+                if is_vague {
+                    store.measure()?;
+                }
+                Ok(())
+            };
+            self.with_store(work).await
+        } else {
+            self.open_anew().await.map_err(|down| down.to_string())
+        };
+        if let Err(error) = taken_in {
             self.fall(&error, &[]);
         }
         self.weigh();
     }
 
-    /// Does something with the open file where that may block.
-    async fn with_store<T: Send + 'static>(
+    /// Does something with the open file where that may block. Where the file would grow beyond its
+    /// limit it is opened anew, with all the length that it may have, and the work is done again.
+    pub(super) async fn with_store<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+        work: impl Fn(&Store) -> Result<T, StoreError> + Send + Sync + 'static,
+    ) -> Result<T, String> {
+        let work = Arc::new(work);
+        let mut worked = self.attempt(Arc::clone(&work)).await;
+        while worked.is_err() && self.shared.site.room.makes_way() {
+            worked = match self.open_anew().await {
+                Ok(()) => self.attempt(Arc::clone(&work)).await,
+                Err(down) => Err(down.to_string()),
+            };
+        }
+        worked
+    }
+
+    async fn attempt<T: Send + 'static>(
+        &self,
+        work: Arc<impl Fn(&Store) -> Result<T, StoreError> + Send + Sync + 'static>,
     ) -> Result<T, String> {
         let shared = Arc::clone(&self.shared);
-        let worked = perform(&*self.shared.site.disk, move || shared.with_store(work));
+        let worked = perform(&*self.shared.site.disk, move || {
+            shared.with_store(|store| work(store))
+        });
         self.shared.is_at_work(Some(self.shared.clock.now()));
         let worked = worked.await;
         self.shared.is_at_work(None);
@@ -241,117 +252,6 @@ impl Writer {
             Some(Some(Err(error))) => Err(with_causes(&error)),
             Some(None) => Err("it is not open".to_owned()),
             None => Err("the file cannot be used: redb panicked over it".to_owned()),
-        }
-    }
-
-    /// Begins or ends an eviction, as the room is.
-    fn weigh(&mut self) {
-        let room = self.shared.with_store(|store| store.room().clone());
-        let Some(room) = room else { return };
-        if room.is_short() && self.eviction.is_none() {
-            self.eviction = Some(Pass::begins(self.shared.clock.now()));
-        }
-        if room.is_spent() {
-            self.is_full(true);
-        } else if room.is_ample() {
-            self.eviction = None;
-            self.is_full(false);
-        }
-    }
-
-    fn is_full(&self, full: bool) {
-        let was = self.shared.full.swap(full, Ordering::AcqRel);
-        match (was, full) {
-            (false, true) => tracing::error!(
-                "the journal is full of what may not be dropped: new exchanges are refused"
-            ),
-            (true, false) => tracing::info!("the journal has room again"),
-            (false, false) | (true, true) => {}
-        }
-    }
-
-    /// Forgets what is old enough.
-    async fn sweep(&mut self) {
-        let goal = Goal::Expired {
-            now: self.stamps.now(),
-            retention: self.retention,
-        };
-        let Some(found) = self.tidy(goal, self.sweep.from).await else {
-            return;
-        };
-        let now = self.shared.clock.now();
-        self.sweep = match found.next {
-            Some(from) => Pass {
-                from,
-                ..Pass::begins(now + TIDY_SPACING)
-            },
-            None => Pass::begins(now + SWEEP),
-        };
-        self.weigh();
-    }
-
-    /// Makes room. Where a whole walk found nothing to forget, the journal is full.
-    async fn evict(&mut self) {
-        let Some(pass) = self.eviction else { return };
-        let Some(found) = self.tidy(Goal::Room, pass.from).await else {
-            return;
-        };
-        let now = self.shared.clock.now();
-        let has_found = pass.found || !found.removals.is_empty();
-        if found.next.is_none() && !has_found {
-            self.is_full(true);
-        }
-        let (from, at, has_found) = match found.next {
-            Some(from) => (from, now + TIDY_SPACING, has_found),
-            None if has_found => (Number(0), now + TIDY_SPACING, false),
-            None => (Number(0), now + FULL, false),
-        };
-        self.eviction = Some(Pass {
-            from,
-            at,
-            found: has_found,
-        });
-        self.measure(found.next.is_none()).await;
-        self.weigh();
-    }
-
-    /// Counts the pages, where weights do not tell what answers left behind.
-    async fn measure(&mut self, at_the_end: bool) {
-        let measured = self.with_store(move |store| {
-            if store.room().is_loose(at_the_end) {
-                store.measure()?;
-            }
-            Ok(())
-        });
-        if let Err(error) = measured.await {
-            self.fall(&error, &[]);
-        }
-    }
-
-    /// One piece of tidying; `None` if the journal went down over it.
-    async fn tidy(&mut self, goal: Goal, from: Number) -> Option<Found> {
-        let tidied = self.with_store(move |store| {
-            store.checkpoint()?;
-            let found = match look(store, goal, from) {
-                Ok(found) => found,
-                Err(error) if !error.is_of_a_record() => return Err(error),
-                // Nothing is forgotten, and nothing else is the worse for it.
-                Err(error) => {
-                    tracing::error!(%error, "the journal is damaged");
-                    Found::default()
-                }
-            };
-            if !found.removals.is_empty() {
-                store.forget(&found.removals)?;
-            }
-            Ok(found)
-        });
-        match tidied.await {
-            Ok(found) => Some(found),
-            Err(error) => {
-                self.fall(&error, &[]);
-                None
-            }
         }
     }
 
@@ -370,7 +270,7 @@ impl Writer {
     }
 
     /// The journal is down: what was on its way is owed.
-    fn fall(&mut self, error: &str, under_way: &[Entry]) {
+    pub(super) fn fall(&mut self, error: &str, under_way: &[Entry]) {
         let mut queue = self.shared.queue();
         self.shared.is_down(error);
         queue.fail(under_way);

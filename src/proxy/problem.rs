@@ -307,7 +307,7 @@ const fn refused(refusal: Refusal) -> Words {
         ),
         Refusal::JournalFull => (
             ProxyError::ProxyInternalError,
-            "The journal is full. Nothing was submitted.",
+            "The journal is full of what has to be remembered. Nothing was submitted.",
         ),
         Refusal::Draining => (
             ProxyError::DestinationUnavailable,

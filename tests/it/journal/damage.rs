@@ -233,7 +233,7 @@ async fn write_a_fixture() {
             written.len()
         };
         std::fs::write(
-            fixture(&format!("version-2.redb{suffix}")),
+            fixture(&format!("version-3.redb{suffix}")),
             &written[..length],
         )
         .unwrap();

@@ -3,6 +3,7 @@ mod crashes;
 pub(crate) mod damage;
 pub(crate) mod disk;
 mod faults;
+mod full;
 mod growth;
 mod log;
 mod mark;

@@ -1,0 +1,173 @@
+//! How the writer forgets: a piece at a time, between the commits that somebody waits for.
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Number;
+use super::store::Store;
+use super::tidy::{Found, Goal, look};
+use super::writer::Writer;
+use crate::timing::Moment;
+
+/// How often what is old enough is looked for.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How long after one piece of tidying the next may be done.
+const TIDY_SPACING: Duration = Duration::from_millis(50);
+
+/// How long the journal waits, where all has gone that may, until more may have come.
+const ALL: Duration = Duration::from_millis(200);
+
+/// How long it waits, where nothing may go, before it looks again at what came last.
+const NOTHING: Duration = Duration::from_secs(1);
+
+/// How often it looks at all of it again: what ran when it was passed by may have been delivered.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// A walk through all exchanges, a piece at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pass {
+    from: Number,
+    pub(super) at: Moment,
+    /// True if this walk has found something.
+    found: bool,
+}
+
+impl Pass {
+    pub(super) const fn begins(at: Moment) -> Self {
+        Self {
+            from: Number(0),
+            at,
+            found: false,
+        }
+    }
+}
+
+impl Writer {
+    /// Begins or ends an eviction, as the room is.
+    pub(super) fn weigh(&mut self) {
+        let room = &self.shared.site.room;
+        if room.is_spent() {
+            self.is_full(true);
+        } else if room.has_room_again() {
+            self.is_full(false);
+        }
+        if room.is_ample() {
+            self.eviction = None;
+        } else if room.is_short() && self.eviction.is_none() {
+            self.eviction = Some(Pass {
+                from: self.evicted,
+                ..Pass::begins(self.shared.clock.now())
+            });
+        }
+    }
+
+    fn is_full(&self, full: bool) {
+        let was = self.shared.full.swap(full, Ordering::AcqRel);
+        match (was, full) {
+            (false, true) => tracing::error!(
+                max_bytes = self.shared.site.room.max_bytes(),
+                "the journal is full: new exchanges are refused until what has to be remembered for \
+                 cache.retention makes room: the facts of payments with a key, answers and doubts that \
+                 wait; raise journal.max_bytes"
+            ),
+            (true, false) => tracing::info!("the journal has room again"),
+            (false, false) | (true, true) => {}
+        }
+    }
+
+    /// Forgets what is old enough.
+    pub(super) async fn sweep(&mut self) {
+        let goal = Goal::Expired {
+            now: self.stamps.now(),
+            retention: self.retention,
+        };
+        let Some(found) = self.tidy(goal, self.sweep.from).await else {
+            return;
+        };
+        let now = self.shared.clock.now();
+        self.sweep = match found.next {
+            Some(from) => Pass {
+                from,
+                ..Pass::begins(now + TIDY_SPACING)
+            },
+            None => Pass::begins(now + SWEEP),
+        };
+        self.weigh();
+    }
+
+    /// Makes room: at once where it is nearly gone, with pauses before.
+    pub(super) async fn evict(&mut self) {
+        let Some(pass) = self.eviction else { return };
+        let Some(found) = self.tidy(Goal::Room, pass.from).await else {
+            return;
+        };
+        let now = self.shared.clock.now();
+        let room = self.shared.site.room.clone();
+        let spacing = if room.is_pressed() {
+            Duration::ZERO
+        } else {
+            TIDY_SPACING
+        };
+        let has_found = pass.found || !found.removals.is_empty();
+        let next = match found.next {
+            Some(from) => Pass {
+                from,
+                at: now + spacing,
+                found: has_found,
+            },
+            None => Pass {
+                from: self.after_round(now, found.undone),
+                ..Pass::begins(now + if has_found { ALL } else { NOTHING })
+            },
+        };
+        (self.evicted, self.eviction) = (next.from, Some(next));
+        if room.is_vague() {
+            self.measure().await;
+        }
+        self.weigh();
+    }
+
+    /// Where an eviction that has come to the end goes on: at the first one that may still be delivered,
+    /// of those it saw last, and now and then at the first of all.
+    fn after_round(&mut self, now: Moment, undone: Number) -> Number {
+        if now.since(self.round_at) < ROUND {
+            return undone;
+        }
+        self.round_at = now;
+        Number(0)
+    }
+
+    /// Counts the pages.
+    async fn measure(&mut self) {
+        if let Err(error) = self.with_store(Store::measure).await {
+            self.fall(&error, &[]);
+        }
+    }
+
+    /// One piece of tidying; `None` if the journal went down over it.
+    async fn tidy(&mut self, goal: Goal, from: Number) -> Option<Found> {
+        let tidied = self.with_store(move |store| {
+            store.checkpoint()?;
+            let found = match look(store, goal, from) {
+                Ok(found) => found,
+                Err(error) if !error.is_of_a_record() => return Err(error),
+                // Nothing is forgotten, and nothing else is the worse for it.
+                Err(error) => {
+                    tracing::error!(%error, "the journal is damaged");
+                    Found::nothing(from)
+                }
+            };
+            if !found.removals.is_empty() {
+                store.forget(&found.removals)?;
+            }
+            Ok(found)
+        });
+        match tidied.await {
+            Ok(found) => Some(found),
+            Err(error) => {
+                self.fall(&error, &[]);
+                None
+            }
+        }
+    }
+}

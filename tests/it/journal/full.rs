@@ -1,0 +1,160 @@
+//! A journal that is full, and whose process ends at any moment: it starts, and nothing that counts is
+//! lost.
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use fastrand::Rng;
+use holdline::journal::{Change, Config, Journal, NoRoom, Remembered, Standing};
+
+use super::disk::{Crash, SimulatedDisk};
+use super::world::{DAY, Running, answer, entry, start_with, submitted};
+
+const LIMIT: u64 = Config::LEAST_MAX_BYTES;
+
+const ABREAST: u64 = 50;
+
+/// What was paid, as their clients know of it.
+#[derive(Default)]
+struct Payments {
+    begun: u64,
+    /// How many entries of each are durable.
+    durable: BTreeMap<u64, u32>,
+    /// Those whose answers nobody fetches.
+    waiting: BTreeSet<u64>,
+}
+
+impl Payments {
+    /// Payments with a key, from submit to delivery, or to an answer that nobody fetches. False if an
+    /// entry could not be written.
+    async fn wave(&mut self, journal: &Journal, delivered: bool) -> bool {
+        let numbers = self.begun + 1..=self.begun + ABREAST;
+        self.begun += ABREAST;
+        let length = if delivered { 700 } else { 3_000 };
+        for step in 0..3 + u32::from(delivered) {
+            let mut under_way = Vec::new();
+            for number in numbers.clone() {
+                let change = match step {
+                    0 => submitted(number, true),
+                    1 => Change::Accepted("a26e9b7f-7c6b-4c6b-9a3e-2f6d2f6f2d3b".into()),
+                    2 => Change::Completed(Some(answer(number, 2, length))),
+                    _ => Change::Delivered,
+                };
+                under_way.push((number, journal.append(entry(number, step, change))));
+            }
+            for (number, appending) in under_way {
+                if appending.await.is_err() {
+                    return false;
+                }
+                self.durable.insert(number, step + 1);
+                if !delivered && step == 2 {
+                    self.waiting.insert(number);
+                }
+            }
+        }
+        true
+    }
+
+    /// Pays until the journal is full, for want of room and nothing else.
+    async fn fill(&mut self, journal: &Journal, delivered: bool, most: u64) {
+        while journal.may_start().is_ok() && self.begun < most {
+            assert!(self.wave(journal, delivered).await, "at {}", self.begun);
+        }
+    }
+
+    /// What a start found is no less than what was durable.
+    fn check(&self, found: &[Remembered]) {
+        let found: BTreeMap<_, _> = found.iter().map(|it| (it.number.0, it)).collect();
+        for (number, durable) in &self.durable {
+            let it = found.get(number);
+            assert!(
+                it.is_some_and(|it| it.next_step >= *durable),
+                "of {number} {durable} entries were durable, and this is known: {it:?}"
+            );
+        }
+        for number in &self.waiting {
+            let it = found[number];
+            assert_eq!(it.standing, Standing::Completed);
+            assert!(it.answer.is_some(), "the answer of {number} waits");
+        }
+    }
+}
+
+fn started(disk: &SimulatedDisk, round: usize) -> Running {
+    start_with(disk, LIMIT, DAY).unwrap_or_else(|error| panic!("start {round}: {error}"))
+}
+
+/// Most of it is answers that wait, so that it is soon full; the rest is facts.
+async fn full(disk: &SimulatedDisk) -> Payments {
+    let mut payments = Payments::default();
+    let running = started(disk, 0);
+    payments.fill(&running.journal, false, 2_200).await;
+    payments.fill(&running.journal, true, u64::MAX).await;
+    assert_eq!(running.journal.may_start(), Err(NoRoom::Full));
+    payments
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_journal_starts_after_every_end_of_its_process_and_loses_nothing() {
+    let disk = SimulatedDisk::default();
+    let mut payments = full(&disk).await;
+    let mut random = Rng::with_seed(7);
+    for round in 1..=12 {
+        disk.crash(match round % 3 {
+            0 => Crash::Power(random.u64(..)),
+            _ => Crash::Kill,
+        });
+        let running = started(&disk, round);
+        payments.check(&running.found);
+        disk.dies_at(disk.steps() + random.u64(1..400));
+        for _ in 0..30 {
+            if running.journal.may_start().is_ok() {
+                let written = payments.wave(&running.journal, true).await;
+                assert!(
+                    written || disk.is_dead(),
+                    "for want of room in round {round}"
+                );
+            } else {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+            if disk.is_dead() {
+                break;
+            }
+        }
+    }
+    disk.crash(Crash::Kill);
+    payments.check(&started(&disk, 13).found);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_journal_that_is_closed_and_opened_stays_full_and_lets_what_runs_end() {
+    let disk = SimulatedDisk::default();
+    let mut payments = full(&disk).await;
+    for round in 1..=6 {
+        disk.crash(Crash::Kill);
+        let running = started(&disk, round);
+        payments.check(&running.found);
+        // Those that were let in before it was known to be full.
+        assert!(payments.wave(&running.journal, true).await);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(running.journal.close().await, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_longer_than_the_limit_is_opened_and_takes_nothing_new() {
+    let disk = SimulatedDisk::default();
+    let mut payments = Payments::default();
+    let running = start_with(&disk, 2 * LIMIT, DAY).unwrap();
+    payments.fill(&running.journal, false, 6_000).await;
+    for round in 1..=3 {
+        disk.crash(Crash::Kill);
+        let running = started(&disk, 1);
+        payments.check(&running.found);
+        // What ran when it stopped may end.
+        let late = entry(round, 3, Change::Delivered);
+        running.journal.append(late).await.unwrap();
+        payments.waiting.remove(&round);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(running.journal.may_start(), Err(NoRoom::Full));
+    }
+}
