@@ -54,7 +54,7 @@ impl Past {
                 self.note_rival(&exchange, &subject);
                 self.remember(&exchange, &subject);
             }
-            Standing::Ended => self.note_rival(&exchange, &subject),
+            Standing::Ended => {}
         }
     }
 
