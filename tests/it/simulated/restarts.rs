@@ -283,11 +283,12 @@ async fn the_operators_word_outlives_the_process() {
 #[tokio::test(start_paused = true)]
 async fn the_operators_word_ends_a_search_that_a_repeat_keeps_going() {
     let world = World::calm();
-    let ask = Ask::payment("bad-gateway");
+    let ask = Ask::payment("bad-gateway").held_for(10 * SECOND);
     for _ in 0..4 {
         assert!(matches!(world.pay(&ask).await, Reply::InDoubt(_)));
-        world.pass(10 * SECOND).await;
         let flight = &world.flights.all()[0];
+        flight.hold_ended(world.clock.now());
+        world.pass(10 * SECOND).await;
         assert_eq!(
             flight.state(),
             State::Asking,
