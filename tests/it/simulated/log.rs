@@ -1,8 +1,13 @@
 //! What is logged while a test runs.
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+
+/// While there is only one subscriber, tracing asks none but the thread that comes first to a line of the
+/// log whether anybody listens, and takes its "no" for that of all.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 /// The log of this thread from its capture to its drop.
 pub(crate) struct Log {
@@ -15,6 +20,7 @@ struct Text(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub(crate) fn capture() -> Self {
+        LazyLock::force(&ANOTHER);
         let text = Text::default();
         let writer = text.clone();
         let subscriber = tracing_subscriber::fmt()
