@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::exchange::machine::{Doubt, State};
+use crate::exchange::machine::Doubt;
 use crate::exchange::{Flights, Group};
 use crate::journal::{Remembered, Standing};
 
@@ -22,10 +22,9 @@ impl Doubts {
             return Self::Unattended;
         };
         let all = flights.all();
-        let doubtful = all.iter().filter(|flight| {
-            let glance = flight.glance();
-            glance.state == State::Doubtful || glance.group == Group::InDoubt
-        });
+        let doubtful = all
+            .iter()
+            .filter(|flight| matches!(flight.glance().group, Group::InDoubt | Group::Settled));
         Self::Held(
             doubtful
                 .map(|flight| (flight.id(), flight.standing().1.unwrap_or(Doubt::Restart)))

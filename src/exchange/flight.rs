@@ -335,15 +335,6 @@ impl Flight {
         self.core().machine.doubt() == Some(Doubt::Executed)
     }
 
-    /// True if a client was told that it is in doubt: whatever goes on, that is where it stands for the
-    /// operator.
-    pub(super) fn is_told_in_doubt(&self) -> bool {
-        let core = self.core();
-        let is_open = matches!(core.machine.state(), State::Asking | State::Doubtful);
-        let was_told = core.was_left_in_doubt || matches!(core.told, Some(Told::InDoubt(_)));
-        is_open && was_told
-    }
-
     /// True if a transaction of this exchange may be found that nobody would know for its own: it was
     /// sent, not refused, and no answer told of one. An error need not.
     pub(super) fn may_have_untold_transaction(&self) -> bool {
@@ -414,6 +405,11 @@ impl Flight {
 }
 
 impl Core {
+    /// True if a client was told that it is in doubt.
+    pub(super) const fn was_told_in_doubt(&self) -> bool {
+        self.was_left_in_doubt || matches!(self.told, Some(Told::InDoubt(_)))
+    }
+
     /// Takes a waiter in. Those that hung up are let go; if too many are left, the one that has
     /// waited longest is told that its hold is over.
     pub(super) fn admit(&mut self, waiter: Waiter) {

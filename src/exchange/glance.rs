@@ -67,12 +67,11 @@ pub struct Glance {
 impl Flight {
     /// What it is now.
     pub fn glance(&self) -> Glance {
-        let is_told = self.is_told_in_doubt();
         let core = self.core();
         let machine = &core.machine;
         let state = machine.state();
         Glance {
-            group: group(state, machine.doubt(), is_told),
+            group: group(state, machine.doubt(), core.was_told_in_doubt()),
             state,
             standing: machine.standing(),
             doubt: machine.doubt(),
@@ -114,11 +113,12 @@ impl Flights {
         let (mut running, mut undelivered, mut in_doubt) = (0, 0, 0);
         let mut oldest = now;
         for flight in self.all() {
-            let (state, doubt) = {
+            let group = {
                 let core = flight.core();
-                (core.machine.state(), core.machine.doubt())
+                let machine = &core.machine;
+                group(machine.state(), machine.doubt(), core.was_told_in_doubt())
             };
-            match group(state, doubt, flight.is_told_in_doubt()) {
+            match group {
                 Group::Undelivered => undelivered += 1,
                 Group::Settled => {}
                 Group::InDoubt => in_doubt += 1,

@@ -4,7 +4,7 @@
 //!
 //! `plan` draws a run from its seed, `client` plays a buyer, `wire` reads back what went over the
 //! network, `judge` and `records` hold the invariants. `HOLDLINE_CHAOS_SEEDS=5000` runs more seeds,
-//! `HOLDLINE_CHAOS_SEED=17` one; `cargo test --profile simulation` runs them in a tenth of the time.
+//! `HOLDLINE_CHAOS_SEED=17` one.
 //!
 //! A judge is believed because it finds what breaks its rule. The deliberate bugs, and where each is
 //! shown (`model` is `src/exchange/machine/tests/mutants.rs`, where the machine itself is changed):
