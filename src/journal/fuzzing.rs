@@ -4,7 +4,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::codec::{decode, encode};
-use super::log::{Log, clear, entries};
+use super::log::{Log, TakenIn, clear, entries};
 use super::seal::{FrameKey, RecordKey};
 use super::{AnswerKey, Number, Place, Sealed};
 
@@ -34,7 +34,7 @@ pub(crate) fn log(data: &[u8]) -> bool {
     };
     let number = data.first_chunk().map_or(1, |it| u64::from_be_bytes(*it));
     let sealed = key.seal(number, data);
-    let Ok(log) = Log::read(None, Path::new("a.redb"), key, 0) else {
+    let Ok(log) = Log::read(None, Path::new("a.redb"), key, TakenIn::default()) else {
         return false;
     };
     for at in 0..data.len().min(64) {

@@ -141,6 +141,26 @@ fn a_file_of_which_every_page_is_taken_is_opened_with_all_that_was_durable() {
     assert!(length > LIMIT / 10 * 9 && length < LIMIT + 5 * 1024 * 1024);
 }
 
+#[test]
+fn an_entry_that_is_written_again_beside_what_it_was_folded_into_changes_nothing() {
+    let room = directory();
+    let (_, store) = store(room.path());
+    for which in 0..4 {
+        store.append(&Arc::new(step(1..2, which, 700))).unwrap();
+    }
+    store.checkpoint().unwrap();
+    store.forget(&[Removal::Answer(Number(1))]).unwrap();
+    let folded = store.entries(Number(1)).unwrap();
+    assert_eq!(folded.len(), 4);
+    // As it is where the disk took a batch and said that it did not.
+    for which in 1..4 {
+        store.append(&Arc::new(step(1..2, which, 700))).unwrap();
+        store.checkpoint().unwrap();
+        assert_eq!(store.entries(Number(1)).unwrap(), folded, "step {which}");
+    }
+    store.walk(Number(0), |_| true).unwrap();
+}
+
 /// A disk that panics where the writer asks for it.
 #[derive(Debug)]
 struct Panics;
