@@ -3,7 +3,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::codec::{decode, encode};
+use super::codec::{encode, fold, unfold};
 use super::log::{Log, TakenIn, clear, entries};
 use super::seal::{FrameKey, RecordKey};
 use super::{AnswerKey, Number, Place, Sealed};
@@ -20,10 +20,14 @@ pub(crate) fn record(data: &[u8]) -> bool {
     if let Ok(key) = RecordKey::new(&[1; 32], 7) {
         assert!(key.open(place, data).is_err(), "nobody sealed it");
     }
-    let Ok((stamp, change)) = decode(data) else {
+    let Ok(entries) = unfold(place, data) else {
         return false;
     };
-    assert_eq!(encode(stamp, &change).as_slice(), data);
+    let again = match entries.as_slice() {
+        [one] => encode(one.stamp, &one.change),
+        folded => fold(folded),
+    };
+    assert_eq!(again.as_slice(), data);
     true
 }
 

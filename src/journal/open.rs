@@ -94,6 +94,7 @@ impl Claimed {
             })
         })?;
         parts.metrics.is_up(true);
+        parts.metrics.used(site.room.share());
         let shared = Arc::new(Shared {
             site,
             clock: parts.clock,

@@ -26,7 +26,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition, WriteTransaction,
+};
 
 use super::codec::{encode, fold, unfold};
 use super::error::OpenError;
@@ -93,6 +96,12 @@ fn count(
     Ok(())
 }
 
+/// The bytes of the pages in which records stand. Every page is looked at.
+pub(super) fn taken(read: &ReadTransaction) -> Result<u64, StoreError> {
+    let stats = read.open_table(RECORDS)?.stats()?;
+    Ok(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes())
+}
+
 impl Store {
     /// Looks at every page of the file. False if something was wrong and redb mended it.
     pub(super) fn check(&mut self) -> Result<bool, StoreError> {
@@ -102,7 +111,7 @@ impl Store {
     /// Makes the file smaller, if most of it is free; true if it was done. It cannot be done while
     /// the file is in use.
     pub(super) fn compact(&mut self) -> Result<bool, StoreError> {
-        let (length, taken) = (self.room.length(), self.allocated()?);
+        let (length, taken) = (self.room.length(), taken(&self.database.begin_read()?)?);
         if length <= WORTH_COMPACTING || taken > length / 4 {
             return Ok(false);
         }
@@ -110,18 +119,14 @@ impl Store {
         Ok(self.database.compact()?)
     }
 
-    /// Counts what is taken anew.
+    /// Counts anew what is taken. Nobody waits for it who writes.
     pub(super) fn measure(&self) -> Result<(), StoreError> {
-        self.room.measured(self.allocated()?);
+        let (before, read) = {
+            let _alone = self.log();
+            (self.room.estimate(), self.database.begin_read()?)
+        };
+        self.room.measured(before, taken(&read)?);
         Ok(())
-    }
-
-    /// The bytes of all pages that are in use. Every page is looked at.
-    pub(super) fn allocated(&self) -> Result<u64, StoreError> {
-        let write = self.database.begin_write()?;
-        let stats = write.stats()?;
-        write.abort()?;
-        Ok(stats.allocated_pages() * stats.page_size() as u64)
     }
 
     /// The number that the next exchange has.
@@ -230,7 +235,7 @@ impl Store {
         }
         // A disk may take an entry and say that it did not. It comes once more then, and its exchange may
         // be folded by now.
-        if first.iter().any(|it| it.place == place) {
+        if first.last().is_some_and(|last| last.place >= place) {
             return Ok(());
         }
         if matches!(entry.change, Change::Candidate(_) | Change::Completed(_)) {
@@ -241,11 +246,7 @@ impl Store {
 
     /// What stands in the place of an exchange's first entry: it, or all that is folded into it. Nothing
     /// where the exchange is not known.
-    fn first(
-        &self,
-        records: &impl ReadableTable<(u64, u32), &'static [u8]>,
-        number: Number,
-    ) -> Result<Vec<Entry>, StoreError> {
+    fn first(&self, records: &Records<'_>, number: Number) -> Result<Vec<Entry>, StoreError> {
         let place = Place { number, step: 0 };
         match records.get((number.0, 0))? {
             Some(found) => self.read(place, found.value()),
@@ -311,11 +312,7 @@ impl Store {
     /// Puts all that stays of a delivered exchange in the place of its first record; false if there is
     /// nothing to fold.
     fn fold(&self, records: &mut Records<'_>, number: Number) -> Result<bool, StoreError> {
-        let mut entries = Vec::new();
-        for record in records.range((number.0, 0)..=(number.0, u32::MAX))? {
-            let (key, value) = record?;
-            entries.extend(self.read(place_of(key.value()), value.value())?);
-        }
+        let mut entries = self.all_of(records, number)?;
         for entry in &mut entries {
             if let Change::Completed(answer) = &mut entry.change {
                 *answer = None;
@@ -326,6 +323,20 @@ impl Store {
         };
         self.write(records, first.place, &fold(&entries))?;
         Ok(true)
+    }
+
+    /// The entries of one exchange, in their order.
+    pub(super) fn all_of(
+        &self,
+        records: &impl ReadableTable<(u64, u32), &'static [u8]>,
+        number: Number,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = Vec::new();
+        for record in records.range((number.0, 0)..=(number.0, u32::MAX))? {
+            let (key, value) = record?;
+            entries.extend(self.read(place_of(key.value()), value.value())?);
+        }
+        Ok(entries)
     }
 
     /// Seals a record and writes it.
