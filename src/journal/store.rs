@@ -108,10 +108,10 @@ impl Store {
         Ok(self.database.check_integrity()?)
     }
 
-    /// Makes the file smaller, if most of it is free; true if it was done. It cannot be done while
-    /// the file is in use.
+    /// Makes the file smaller, if most of it is free, as was measured; true if it was done. It cannot be
+    /// done while the file is in use.
     pub(super) fn compact(&mut self) -> Result<bool, StoreError> {
-        let (length, taken) = (self.room.length(), taken(&self.database.begin_read()?)?);
+        let (length, taken) = (self.room.length(), self.room.estimate().taken);
         if length <= WORTH_COMPACTING || taken > length / 4 {
             return Ok(false);
         }

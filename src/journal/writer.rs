@@ -252,12 +252,12 @@ impl Writer {
     ) -> Result<T, String> {
         let shared = Arc::clone(&self.shared);
         let worked = perform(&*self.shared.site.disk, move || {
-            shared.with_store(|store| work(store))
+            told(shared.with_store(|store| work(store)))
         });
         self.shared.is_at_work(Some(self.shared.clock.now()));
         let worked = worked.await;
         self.shared.is_at_work(None);
-        told(worked)
+        worked.unwrap_or_else(panicked)
     }
 
     /// True if so much has come and gone that the pages should be counted.
@@ -270,8 +270,9 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let counted = Arc::clone(&shared);
-            let work = move || counted.with_store(Store::measure);
-            told(perform(&*shared.site.disk, work).await)
+            let work = move || told(counted.with_store(Store::measure));
+            let counted = perform(&*shared.site.disk, work).await;
+            counted.unwrap_or_else(panicked)
         })
     }
 
@@ -404,14 +405,14 @@ async fn ended(counting: &mut Option<Counting>) -> Result<(), String> {
     }
 }
 
-/// What came of work with the open file, in words where it failed.
-fn told<T>(worked: Option<Option<Result<T, StoreError>>>) -> Result<T, String> {
-    match worked {
-        Some(Some(Ok(done))) => Ok(done),
-        Some(Some(Err(error))) => Err(with_causes(&error)),
-        Some(None) => Err("it is not open".to_owned()),
-        None => Err("the file cannot be used: redb panicked over it".to_owned()),
-    }
+/// What came of work with the file, in words where it failed; `None` where no file is open.
+fn told<T>(worked: Option<Result<T, StoreError>>) -> Result<T, String> {
+    let worked = worked.ok_or("it is not open")?;
+    worked.map_err(|error| with_causes(&error))
+}
+
+fn panicked<T>() -> Result<T, String> {
+    Err("the file cannot be used: redb panicked over it".to_owned())
 }
 
 /// Looks whether the writer panics. Nobody may wait for it then: everything that is appended fails from
