@@ -4,7 +4,8 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::codec::{encode, fold, unfold};
-use super::log::{Log, TakenIn, clear, entries};
+use super::frame::{clear, entries};
+use super::log::{Log, TakenIn};
 use super::seal::{FrameKey, RecordKey};
 use super::{AnswerKey, Number, Place, Sealed};
 

@@ -1,11 +1,6 @@
 //! The log: a small file beside the journal, in which a commit is one write and one sync.
 //!
-//! ```text
-//! frames from the beginning on, each at a multiple of 4096 bytes
-//! | 8 bytes         | 4 bytes       | the entries, sealed (`seal.rs`); each in the clear:  |
-//! | number, big end | sealed length | | 8 bytes  | 4 bytes | 4 bytes | record (`codec.rs`) |
-//! |                 |               | | exchange | step    | length  |                     |
-//! ```
+//! Frames (`frame.rs`) stand in it from the beginning on, each at a multiple of 4096 bytes.
 //!
 //! A commit of redb costs more than ten pages and twice the processor time of a sync. So entries are
 //! made durable here, and are taken into the file together about once a second, when the log is full
@@ -23,28 +18,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::codec::{decode, encode};
 use super::disk::{Disk, DiskFile, beside};
 use super::error::OpenError;
 use super::fault::StoreError;
+use super::frame::{HEADER, PAGE, clear, entries, in_pages, pages, parts};
 use super::key::check_mode;
 use super::room::weight;
 use super::seal::FrameKey;
-use super::{Change, Entry, Number, Place};
+use super::{Change, Entry};
 
 /// A few seconds of frames, or a few hundred answers.
 const SIZE: usize = 1024 * 1024;
 
 /// What is written at once while it is made. The allocator keeps a megabyte that was used twice.
 const PIECE: usize = 64 * 1024;
-
-/// What a disk may tear, and what Linux writes at once.
-const PAGE: usize = 4096;
-
-const HEADER: usize = 12;
-
-/// What stands before an entry's record.
-const PREFIX: usize = 16;
 
 /// The log of an open journal.
 #[derive(Debug)]
@@ -200,7 +187,17 @@ impl Log {
             at += pages(length).unwrap_or(SIZE);
             next = next.saturating_add(1);
         }
-        first < next && next <= last
+        first < next && next <= last && self.is_end(bytes, at, next)
+    }
+
+    /// True if nothing stands there, or a frame of an earlier round. What is left of one that was torn
+    /// does not tell where the log ends.
+    fn is_end(&self, bytes: &[u8], at: usize, next: u64) -> bool {
+        match bytes.get(at..).and_then(parts) {
+            Some((0, [])) => true,
+            Some((number, _)) => number < next && self.frame(bytes, at, number).is_some(),
+            None => at >= bytes.len(),
+        }
     }
 
     /// Refuses a journal that lacks commits of which its log tells, and one beside which an older log
@@ -273,34 +270,6 @@ impl Log {
     }
 }
 
-/// What a frame takes of the log.
-fn pages(length: usize) -> Option<usize> {
-    length.checked_next_multiple_of(PAGE)
-}
-
-/// A frame as it goes to the disk, and where it begins: whole pages at a page of the memory, which can
-/// pass the cache, and of which Linux need not read what the frame leaves of the last one.
-fn in_pages(number: u64, sealed: &[u8], pages: usize) -> (Vec<u8>, usize) {
-    let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
-    let mut memory: Vec<u8> = Vec::with_capacity(PAGE + pages);
-    let start = memory.as_ptr().align_offset(PAGE);
-    memory.resize(start, 0);
-    memory.extend_from_slice(&number.to_be_bytes());
-    memory.extend_from_slice(&length.to_be_bytes());
-    memory.extend_from_slice(sealed);
-    memory.resize(start + pages, 0);
-    (memory, start)
-}
-
-/// A frame's number and what is sealed in it, if bytes have the form of one.
-fn parts(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk()?;
-    let (length, rest) = rest.split_first_chunk()?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-    let sealed = rest.get(..length)?;
-    Some((u64::from_be_bytes(*number), sealed))
-}
-
 /// About what an entry takes in the file.
 fn weight_of(entry: &Entry) -> u64 {
     /// Of a record without an answer, the longest of which is a head.
@@ -317,49 +286,6 @@ fn weight_of(entry: &Entry) -> u64 {
         | Change::Refused
         | Change::Closed(_) => SHORT / 4,
     })
-}
-
-/// What is sealed in a frame.
-pub(super) fn clear(entries: &[Entry]) -> Vec<u8> {
-    let records: Vec<_> = entries
-        .iter()
-        .map(|entry| encode(entry.stamp, &entry.change))
-        .collect();
-    let length = records.iter().map(|record| PREFIX + record.len()).sum();
-    let mut clear = Vec::with_capacity(length);
-    for (entry, record) in entries.iter().zip(&records) {
-        let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
-        clear.extend_from_slice(&entry.place.number.0.to_be_bytes());
-        clear.extend_from_slice(&entry.place.step.to_be_bytes());
-        clear.extend_from_slice(&length.to_be_bytes());
-        clear.extend_from_slice(record);
-    }
-    clear
-}
-
-/// The entries of a frame, if it is one.
-pub(super) fn entries(clear: &[u8]) -> Option<Vec<Entry>> {
-    let mut entries = Vec::new();
-    let mut rest = clear;
-    while !rest.is_empty() {
-        let (number, after) = rest.split_first_chunk()?;
-        let (step, after) = after.split_first_chunk()?;
-        let (length, after) = after.split_first_chunk()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (record, after) = after.split_at_checked(length)?;
-        let (stamp, change) = decode(record).ok()?;
-        let place = Place {
-            number: Number(u64::from_be_bytes(*number)),
-            step: u32::from_be_bytes(*step),
-        };
-        entries.push(Entry {
-            place,
-            stamp,
-            change,
-        });
-        rest = after;
-    }
-    Some(entries)
 }
 
 #[cfg(test)]
@@ -444,6 +370,26 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_of_which_only_the_end_was_written_makes_no_log_an_older_one() {
+        let room = tempfile::tempdir().unwrap();
+        let journal = room.path().join("a.redb");
+        let mut written = log(room.path(), 5);
+        for number in 1..4 {
+            assert!(written.append(&batch(number..number + 1)).unwrap());
+        }
+        let path = path_of(&journal);
+        let first = std::fs::read(&path).unwrap()[..PAGE].to_vec();
+        written.begin_anew(8);
+        assert!(written.append(&batch(10..30)).unwrap());
+        assert!(written.end > PAGE);
+        let file = SystemDisk.open(&path).unwrap().unwrap();
+        file.write(0, &first).unwrap();
+        let (commits, frame) = (8, 8);
+        let read = log_after(room.path(), TakenIn { commits, frame });
+        assert!(read.is_empty() && read.check(&journal, false).is_ok());
+    }
+
+    #[test]
     fn what_there_is_no_room_for_is_not_taken() {
         let room = tempfile::tempdir().unwrap();
         let mut written = log(room.path(), 0);
@@ -458,18 +404,6 @@ mod tests {
             numbers(&log(room.path(), 0)),
             (0..frames).collect::<Vec<_>>()
         );
-    }
-
-    #[test]
-    fn a_frame_fills_pages_of_the_memory_and_of_the_file() {
-        for sealed in [0, 1, PAGE - HEADER, PAGE] {
-            let length = pages(HEADER + sealed).unwrap();
-            let (memory, start) = in_pages(9, &vec![5; sealed], length);
-            let frame = &memory[start..];
-            assert_eq!(frame.as_ptr().align_offset(PAGE), 0);
-            assert_eq!(frame.len(), length);
-            assert_eq!(parts(frame).unwrap(), (9, &*vec![5; sealed]));
-        }
     }
 
     #[test]
@@ -491,9 +425,6 @@ mod tests {
             let log = Log::read(None, Path::new("a.redb"), key, TakenIn::default()).unwrap();
             let at = at.index(bytes.len() + 1);
             prop_assert!(log.frame(&bytes, at, number).is_none());
-            if let Some(entries) = entries(&bytes) {
-                prop_assert_eq!(&*clear(&entries), &bytes);
-            }
         }
     }
 }

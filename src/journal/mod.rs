@@ -8,6 +8,7 @@ mod error;
 mod fault;
 #[cfg(test)]
 mod folding;
+mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod guard;
