@@ -79,6 +79,29 @@ async fn a_submit_without_an_answer_is_looked_up_with_what_the_repeat_brings() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_being_searched_for_is_in_doubt_for_the_reason_that_it_had() {
+    for (words, cause) in [
+        ("bad-gateway", Doubt::SubmitUnclear),
+        ("unknown fail=422", Doubt::TaskUnknown),
+    ] {
+        let world = World::calm();
+        let ask = Ask::payment(words).held_for(70 * SECOND);
+        let held = world.begin(&ask);
+        until(&held.flight, State::Asking).await;
+        world.pass(SECOND).await;
+        let (next, recovered) = world.restarted(&Setting::default());
+        assert_eq!(recovered.in_doubt, 1, "{words}");
+        assert_eq!(next.flights.all()[0].standing().1, Some(cause));
+        let records = world.journal.kinds().len();
+        assert_eq!(next.pay(&ask).await.doubt(), cause);
+        assert_eq!(world.ledger().submits.len(), 1);
+        next.pass(70 * SECOND).await;
+        // Another search says nothing new, and its end is recorded as ever.
+        assert_eq!(world.journal.kinds()[records..], [R::InDoubt]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_older_transaction_is_not_taken_for_the_one_that_a_restart_lost() {
     let world = World::calm();
     world
