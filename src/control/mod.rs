@@ -13,7 +13,7 @@ mod row;
 mod server;
 mod socket;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Peer};
 pub use config::Config;
 pub use desk::Desk;
 pub use listing::read;

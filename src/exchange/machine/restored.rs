@@ -7,6 +7,10 @@ use super::ladder::LADDER_AGAIN;
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is told by another thing; two of them never make a third"
+)]
 /// What the records of an exchange tell of it, once its process has ended.
 #[derive(Clone, Debug)]
 pub struct Restored {
