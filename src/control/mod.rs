@@ -2,7 +2,6 @@
 mod client;
 mod config;
 mod desk;
-mod doubts;
 mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -12,6 +11,7 @@ mod protocol;
 mod row;
 mod server;
 mod socket;
+mod stands;
 
 pub use client::{Client, ClientError, Peer};
 pub use config::Config;

@@ -1,5 +1,6 @@
 //! Exchanges in doubt: how they are found, shown and settled while holdline runs.
 use super::desk::{Desk, exchange, is_told_executed};
+use crate::app::asking::Asking;
 use crate::app::bench::until;
 use holdline::exchange::machine::Doubt;
 
@@ -254,8 +255,14 @@ async fn an_answer_whose_client_hung_up_is_among_the_undelivered() {
     .await;
     for _ in 0..2 {
         let row = desk.only(&["--undelivered"]);
-        assert_eq!(row["state"], "completed");
         assert_eq!(row["answer_kept"], true);
+        let stories = desk.ask(&["explain", "--json", "left"]).rows();
+        let tasks = Asking::new(desk.holdline.operator(), "GET", "/tasks").anonymous();
+        let tasks = tasks.send().await.json();
+        for told in [&row, &stories[0], &tasks["tasks"][0]] {
+            assert_eq!(told["state"], "undelivered", "{told}");
+        }
+        assert_eq!(tasks["tasks"][0]["awaits"], "its client");
         assert_eq!(desk.listed(&["--in-doubt"]).len(), 0);
         desk.resolve("left", "not-executed")
             .fails(1, "not in doubt");
