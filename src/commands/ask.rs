@@ -95,6 +95,15 @@ impl Place {
         Ok((journal, socket))
     }
 
+    /// The flags that name the same place again.
+    pub(super) fn flags(&self) -> String {
+        let flag = |name: &str, path: &Option<PathBuf>| {
+            let path = path.as_ref();
+            path.map_or_else(String::new, |path| format!(" {name} {}", path.display()))
+        };
+        flag("--config", &self.config) + &flag("--journal", &self.journal)
+    }
+
     /// Says that nobody listens, and how to ask another one if none was named.
     fn nobody(&self, socket: &Path) -> String {
         let hint = match (&self.config, &self.journal) {
