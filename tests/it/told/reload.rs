@@ -197,9 +197,7 @@ async fn a_repeat_that_is_too_large_now_joins_though_its_route_is_converted_no_m
     let uid = held.answer().await.is_gateway(200).uid();
     assert_eq!(sized.answer().await.is_gateway(200).uid(), uid);
     assert_eq!(in_pieces.answer().await.is_gateway(200).uid(), uid);
-    let ledger = upstream.gateway.ledger();
-    assert_eq!(ledger.submits.len(), 1);
-    assert_eq!(ledger.charges.len(), 3);
+    assert_eq!(upstream.gateway.ledger().charges.len(), 3);
 }
 
 /// A body without its length, in chunks of 700 bytes.
