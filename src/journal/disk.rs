@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, PosixFadviseAdvice, fcntl, posix_fadvise};
 
 /// A piece of work that may block.
 pub type Work = Box<dyn FnOnce() + Send>;
@@ -64,6 +65,11 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
 
     /// Whether the name that this file was opened under is still its own.
     fn named(&self, path: &Path) -> io::Result<Named>;
+
+    /// Has what is written from now on go to the disk at once, not through the system's cache, where
+    /// that can be done: it spares a sync the way through the cache. Memory and offsets in the file
+    /// are to be at multiples of a page then.
+    fn pass_cache(&self) {}
 }
 
 /// How an open file stands to the name that it was opened under.
@@ -185,11 +191,11 @@ impl DiskFile for SystemFile {
     }
 
     fn read(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        self.0.read_exact_at(into, offset)
+        self.cached_if_refused(|file| file.read_exact_at(into, offset))
     }
 
     fn write(&self, offset: u64, from: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(from, offset)
+        self.cached_if_refused(|file| file.write_all_at(from, offset))
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -227,9 +233,34 @@ impl DiskFile for SystemFile {
             },
         }
     }
+
+    fn pass_cache(&self) {
+        // Where the file system has no such way, the one through the cache stays.
+        let _ = self.set_flags(OFlag::O_DIRECT);
+    }
 }
 
 impl SystemFile {
+    /// Reads or writes. A disk may want other multiples than a page's for what passes the cache, which
+    /// it tells only now (open(2), "`O_DIRECT`"): then nothing passes it any more.
+    fn cached_if_refused(
+        &self,
+        mut transfer: impl FnMut(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match transfer(&self.0) {
+            Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => {
+                self.set_flags(OFlag::empty())?;
+                transfer(&self.0)
+            }
+            transferred => transferred,
+        }
+    }
+
+    fn set_flags(&self, flags: OFlag) -> io::Result<()> {
+        fcntl(&self.0, FcntlArg::F_SETFL(flags))?;
+        Ok(())
+    }
+
     /// The process that locked this file, from the kernel's list (`proc_locks(5)`):
     /// `1: FLOCK  ADVISORY  WRITE 4711 08:01:1311 0 EOF`.
     fn holder(&self) -> Option<u32> {
@@ -302,6 +333,24 @@ mod tests {
         SystemDisk.remove(&path).unwrap();
         assert_eq!(file.named(&path).unwrap(), Named::Removed);
         assert_eq!(file.named(&path.join("below")).unwrap(), Named::Removed);
+    }
+
+    #[test]
+    fn what_passes_the_cache_is_read_as_it_was_written_and_an_odd_place_stops_nothing() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("file");
+        let file = SystemDisk.create(&path).unwrap();
+        file.write(0, &[1; 8192]).unwrap();
+        file.pass_cache();
+        let memory = vec![2; 8192];
+        let page = memory.as_ptr().align_offset(4096);
+        file.write(4096, &memory[page..page + 4096]).unwrap();
+        file.write(8191, &[3, 3, 3]).unwrap();
+        let mut read = vec![0; 8194];
+        file.read(0, &mut read).unwrap();
+        let expected = [vec![1; 4096], vec![2; 4095], vec![3; 3]].concat();
+        assert_eq!(read, expected);
+        assert_eq!(std::fs::read(&path).unwrap(), expected);
     }
 
     #[test]

@@ -143,6 +143,9 @@ impl Log {
         log.is_behind = (log.end..bytes.len())
             .step_by(PAGE)
             .any(|at| log.is_beyond(&bytes, at));
+        if let Some(file) = &log.file {
+            file.pass_cache();
+        }
         Ok(log)
     }
 
@@ -197,17 +200,9 @@ impl Log {
         let Some(pages) = pages(length).filter(|pages| self.end + pages <= SIZE) else {
             return Ok(false);
         };
-        // Whole pages, so that Linux need not read what the frame leaves of the last one.
-        let mut frame = Vec::with_capacity(pages);
-        frame.extend_from_slice(&number.to_be_bytes());
-        frame.extend_from_slice(
-            &u32::try_from(sealed.len())
-                .unwrap_or(u32::MAX)
-                .to_be_bytes(),
-        );
-        frame.extend_from_slice(&sealed);
-        frame.resize(pages, 0);
-        file.write(self.end as u64, &frame)
+        let (memory, start) = in_pages(number, &sealed, pages);
+        let frame = memory.get(start..).unwrap_or_default();
+        file.write(self.end as u64, frame)
             .and_then(|()| file.sync())
             .map_err(StoreError::Log)?;
         self.follow(entries, length);
@@ -252,6 +247,20 @@ impl Log {
 /// What a frame takes of the log.
 fn pages(length: usize) -> Option<usize> {
     length.checked_next_multiple_of(PAGE)
+}
+
+/// A frame as it goes to the disk, and where it begins: whole pages at a page of the memory, which can
+/// pass the cache, and of which Linux need not read what the frame leaves of the last one.
+fn in_pages(number: u64, sealed: &[u8], pages: usize) -> (Vec<u8>, usize) {
+    let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
+    let mut memory: Vec<u8> = Vec::with_capacity(PAGE + pages);
+    let start = memory.as_ptr().align_offset(PAGE);
+    memory.resize(start, 0);
+    memory.extend_from_slice(&number.to_be_bytes());
+    memory.extend_from_slice(&length.to_be_bytes());
+    memory.extend_from_slice(sealed);
+    memory.resize(start + pages, 0);
+    (memory, start)
 }
 
 /// A frame's number and what is sealed in it, if bytes have the form of one.
@@ -390,6 +399,18 @@ mod tests {
             numbers(&log(room.path(), 0)),
             (0..frames).collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn a_frame_fills_pages_of_the_memory_and_of_the_file() {
+        for sealed in [0, 1, PAGE - HEADER, PAGE] {
+            let length = pages(HEADER + sealed).unwrap();
+            let (memory, start) = in_pages(9, &vec![5; sealed], length);
+            let frame = &memory[start..];
+            assert_eq!(frame.as_ptr().align_offset(PAGE), 0);
+            assert_eq!(frame.len(), length);
+            assert_eq!(parts(frame).unwrap(), (9, &*vec![5; sealed]));
+        }
     }
 
     #[test]
