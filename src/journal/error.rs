@@ -77,6 +77,19 @@ pub enum OpenError {
         /// The mark, or the log.
         witness: PathBuf,
     },
+    /// The log is of an earlier time than the journal, and the mark does not tell that nothing is missing.
+    #[error(
+        "{} is older than {}: the newest records may have stood in the right one, and would be lost. \
+         Bring the right files back; or, after the payments of that time were looked up at the gateway, \
+         stop holdline and go on without them by moving {} and {} away",
+        log.display(), journal.display(), mark::path_of(journal).display(), log.display()
+    )]
+    LogOlder {
+        /// The journal.
+        journal: PathBuf,
+        /// Its log.
+        log: PathBuf,
+    },
     /// The key file does not have the form of one.
     #[error("{} is not a key file of this version, or is damaged: bring the right one back", path.display())]
     KeyForm {

@@ -3,8 +3,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::codec::{decode, encode};
-use super::log::{Log, clear, entries};
+use super::codec::{encode, fold, unfold};
+use super::log::{Log, TakenIn, clear, entries};
 use super::seal::{FrameKey, RecordKey};
 use super::{AnswerKey, Number, Place, Sealed};
 
@@ -20,10 +20,14 @@ pub(crate) fn record(data: &[u8]) -> bool {
     if let Ok(key) = RecordKey::new(&[1; 32], 7) {
         assert!(key.open(place, data).is_err(), "nobody sealed it");
     }
-    let Ok((stamp, change)) = decode(data) else {
+    let Ok(entries) = unfold(place, data) else {
         return false;
     };
-    assert_eq!(encode(stamp, &change).as_slice(), data);
+    let again = match entries.as_slice() {
+        [one] => encode(one.stamp, &one.change),
+        folded => fold(folded),
+    };
+    assert_eq!(again.as_slice(), data);
     true
 }
 
@@ -34,7 +38,7 @@ pub(crate) fn log(data: &[u8]) -> bool {
     };
     let number = data.first_chunk().map_or(1, |it| u64::from_be_bytes(*it));
     let sealed = key.seal(number, data);
-    let Ok(log) = Log::read(None, Path::new("a.redb"), key, 0) else {
+    let Ok(log) = Log::read(None, Path::new("a.redb"), key, TakenIn::default()) else {
         return false;
     };
     for at in 0..data.len().min(64) {

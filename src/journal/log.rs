@@ -63,6 +63,17 @@ pub(super) struct Log {
     weight: u64,
     /// There is a frame that does not follow.
     is_behind: bool,
+    /// What stands here ends before the last frame that the file took in.
+    is_older: bool,
+}
+
+/// What the file tells of its log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TakenIn {
+    /// How many commits the file has.
+    pub(super) commits: u64,
+    /// The last frame that it took in; 0 if there was none.
+    pub(super) frame: u64,
 }
 
 /// Where the log of a journal is.
@@ -115,12 +126,12 @@ pub(super) fn open(
 }
 
 impl Log {
-    /// Reads what the log holds beyond so many commits.
+    /// Reads what the log holds beyond what the file has.
     pub(super) fn read(
         file: Option<Arc<dyn DiskFile>>,
         journal: &Path,
         key: FrameKey,
-        commits: u64,
+        TakenIn { commits, frame }: TakenIn,
     ) -> Result<Self, OpenError> {
         let mut log = Self {
             file,
@@ -131,6 +142,7 @@ impl Log {
             pending: Vec::new(),
             weight: 0,
             is_behind: false,
+            is_older: false,
         };
         let bytes = log.bytes().map_err(OpenError::of(&log.path))?;
         while let Some((length, clear)) = log.frame(&bytes, log.end, log.commits + 1) {
@@ -143,6 +155,7 @@ impl Log {
         log.is_behind = (log.end..bytes.len())
             .step_by(PAGE)
             .any(|at| log.is_beyond(&bytes, at));
+        log.is_older = log.ends_before(&bytes, frame);
         if let Some(file) = &log.file {
             file.pass_cache();
         }
@@ -177,13 +190,29 @@ impl Log {
         })
     }
 
-    /// Refuses a journal that lacks commits of which its log tells.
-    pub(super) fn check(&self, journal: &Path) -> Result<(), OpenError> {
+    /// True if the frames from the first one on end before the one of this number.
+    fn ends_before(&self, bytes: &[u8], last: u64) -> bool {
+        let Some((first, _)) = parts(bytes) else {
+            return false;
+        };
+        let (mut at, mut next) = (0, first);
+        while let Some((length, _)) = self.frame(bytes, at, next) {
+            at += pages(length).unwrap_or(SIZE);
+            next = next.saturating_add(1);
+        }
+        first < next && next <= last
+    }
+
+    /// Refuses a journal that lacks commits of which its log tells, and one beside which an older log
+    /// stands: what the right one holds is lost, unless the mark says that there was no more.
+    pub(super) fn check(&self, journal: &Path, is_all: bool) -> Result<(), OpenError> {
+        let (journal, log) = (journal.to_owned(), self.path.clone());
         if self.is_behind {
-            return Err(OpenError::Behind {
-                journal: journal.to_owned(),
-                witness: self.path.clone(),
-            });
+            let witness = log;
+            return Err(OpenError::Behind { journal, witness });
+        }
+        if self.is_older && !is_all {
+            return Err(OpenError::LogOlder { journal, log });
         }
         Ok(())
     }
@@ -343,10 +372,14 @@ mod tests {
 
     /// A log over a file of its own, as it is read after so many commits.
     fn log(room: &Path, commits: u64) -> Log {
+        log_after(room, TakenIn { commits, frame: 0 })
+    }
+
+    fn log_after(room: &Path, taken_in: TakenIn) -> Log {
         let journal = room.join("a.redb");
         let file = make(&SystemDisk, &journal).unwrap();
         let key = FrameKey::new(&[1; 32], 7).unwrap();
-        Log::read(Some(file), &journal, key, commits).unwrap()
+        Log::read(Some(file), &journal, key, taken_in).unwrap()
     }
 
     fn batch(numbers: std::ops::Range<u64>) -> Arc<Vec<Entry>> {
@@ -374,14 +407,40 @@ mod tests {
         for (commits, is_behind) in [(8, false), (7, false), (6, true), (4, true), (0, true)] {
             let read = read(commits);
             assert_eq!(numbers(&read), [0; 0], "{commits}");
-            assert_eq!(read.check(&journal).is_err(), is_behind, "{commits}");
+            assert_eq!(read.check(&journal, false).is_err(), is_behind, "{commits}");
         }
         // The file has taken them in: the next one takes the place of the first.
         written.begin_anew(8);
         assert!(written.append(&batch(40..80)).unwrap());
         assert_eq!(numbers(&read(8)), (40..80).collect::<Vec<_>>());
-        assert!(read(8).check(&journal).is_ok());
-        assert!(read(5).check(&journal).is_err());
+        assert!(read(8).check(&journal, false).is_ok());
+        assert!(read(5).check(&journal, false).is_err());
+    }
+
+    #[test]
+    fn a_log_that_ends_before_what_the_file_took_in_is_an_older_one() {
+        let room = tempfile::tempdir().unwrap();
+        let journal = room.path().join("a.redb");
+        let mut written = log(room.path(), 5);
+        for number in 1..4 {
+            assert!(written.append(&batch(number..number + 1)).unwrap());
+        }
+        let check = |commits, frame, is_all| {
+            let read = log_after(room.path(), TakenIn { commits, frame });
+            read.check(&journal, is_all).is_ok()
+        };
+        assert!(check(8, 8, false), "it holds frames 6 to 8");
+        assert!(check(12, 8, false), "the others were too long for it");
+        assert!(!check(12, 9, false));
+        assert!(check(12, 9, true), "there was no more");
+        // The first frame of a new round tells nothing of the one before.
+        written.begin_anew(9);
+        assert!(written.append(&batch(40..41)).unwrap());
+        assert!(check(9, 9, false));
+        let path = path_of(&journal);
+        let file = SystemDisk.open(&path).unwrap().unwrap();
+        file.write(20, &[1]).unwrap();
+        assert!(check(9, 9, false), "nor does one that is torn");
     }
 
     #[test]
@@ -429,7 +488,7 @@ mod tests {
         #[test]
         fn any_bytes_are_no_frame(bytes: Vec<u8>, at: prop::sample::Index, number: u64) {
             let key = FrameKey::new(&[1; 32], 7).unwrap();
-            let log = Log::read(None, Path::new("a.redb"), key, 0).unwrap();
+            let log = Log::read(None, Path::new("a.redb"), key, TakenIn::default()).unwrap();
             let at = at.index(bytes.len() + 1);
             prop_assert!(log.frame(&bytes, at, number).is_none());
             if let Some(entries) = entries(&bytes) {

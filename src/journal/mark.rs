@@ -135,8 +135,9 @@ impl Mark {
         Arc::clone(&self.file)
     }
 
-    /// Refuses a journal that counts fewer commits than its mark.
-    pub(super) fn check(&self, journal: &Path, commits: u64) -> Result<(), OpenError> {
+    /// Refuses a journal that counts fewer commits than its mark. True if the mark tells of all that
+    /// there are.
+    pub(super) fn check(&self, journal: &Path, commits: u64) -> Result<bool, OpenError> {
         if self.is_new && commits > 0 {
             tracing::warn!(
                 mark = %self.path.display(),
@@ -151,7 +152,7 @@ impl Mark {
                 witness: self.path.clone(),
             });
         }
-        Ok(())
+        Ok(told == Some(commits))
     }
 
     /// The highest count that can be trusted.
@@ -237,7 +238,8 @@ mod tests {
         drop(mark);
         let mark = Mark::open(&SystemDisk, &journal, &key).unwrap();
         assert_eq!(mark.read().unwrap(), Some(3));
-        mark.check(&journal, 3).unwrap();
+        assert!(mark.check(&journal, 3).unwrap());
+        assert!(!mark.check(&journal, 4).unwrap(), "it was not told yet");
         let behind = mark.check(&journal, 2);
         assert!(
             matches!(behind, Err(OpenError::Behind { .. })),

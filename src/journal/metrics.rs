@@ -13,6 +13,7 @@ pub struct Metrics {
     up: Gauge,
     owed: Gauge,
     bytes: Gauge<u64, AtomicU64>,
+    used: Gauge<f64, AtomicU64>,
     records: Counter,
     commit: Histogram,
 }
@@ -23,6 +24,7 @@ impl Default for Metrics {
             up: Gauge::default(),
             owed: Gauge::default(),
             bytes: Gauge::default(),
+            used: Gauge::default(),
             records: Counter::default(),
             // From a disk with a cache of its own to one that hangs.
             commit: Histogram::new([
@@ -41,6 +43,8 @@ impl Metrics {
         registry.register("journal_owed", owed, self.owed.clone());
         let bytes = "Length of the journal's file";
         registry.register_with_unit("journal", bytes, Unit::Bytes, self.bytes.clone());
+        let used = "Share of the room for records that is taken or kept free for what runs";
+        registry.register("journal_used", used, self.used.clone());
         let records = "Records made durable";
         registry.register("journal_records", records, self.records.clone());
         let commit = "How long a commit of the journal took";
@@ -57,6 +61,10 @@ impl Metrics {
 
     pub(super) fn length(&self, bytes: u64) {
         self.bytes.set(bytes);
+    }
+
+    pub(super) fn used(&self, share: f64) {
+        self.used.set(share);
     }
 
     pub(super) fn committed(&self, records: usize, span: Duration) {

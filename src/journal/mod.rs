@@ -6,6 +6,8 @@ mod disk;
 mod entry;
 mod error;
 mod fault;
+#[cfg(test)]
+mod folding;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod guard;

@@ -94,6 +94,7 @@ impl Claimed {
             })
         })?;
         parts.metrics.is_up(true);
+        parts.metrics.used(site.room.share());
         let shared = Arc::new(Shared {
             site,
             clock: parts.clock,
@@ -163,10 +164,10 @@ fn prepared(site: &Site, key: &KeyFile) -> Result<Store, OpenError> {
     // Not before the check: what is written over a page that is damaged has a sound checksum again.
     store.upgrade().map_err(told)?;
     store.checkpoint().map_err(told)?;
+    store.measure().map_err(told)?;
     if store.compact().map_err(told)? {
         drop(store);
         store = site.open(key, Gone::Fail)?;
     }
-    store.measure().map_err(told)?;
     Ok(store)
 }

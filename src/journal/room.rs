@@ -1,8 +1,8 @@
 //! How much of the file is taken, and how much may be.
 //!
-//! redb tells how many of its pages are in use only after a look at all of them. So they are counted now
-//! and then, and in between the records are weighed; what was written and removed since the last count
-//! may be a quarter more than it weighs, and is taken for that. What the exchanges that run will still
+//! redb tells how much its pages take only after a look at all of them. So they are counted now and then,
+//! beside whatever is written meanwhile, and in between the records are weighed; what was written and
+//! removed since the last count may be a quarter more than it weighs, and is taken for that. What the exchanges that run will still
 //! write is kept free for them, and so is what a commit takes beside its records.
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -48,6 +48,13 @@ pub(super) const fn weight(sealed: usize) -> u64 {
     }
 }
 
+/// What is taken, and how much was written and removed since that was counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Estimate {
+    pub(super) taken: u64,
+    pub(super) turned: u64,
+}
+
 /// The room of a journal; it outlives the file that is open.
 #[derive(Clone, Debug)]
 pub(super) struct Room(Arc<State>);
@@ -63,7 +70,7 @@ struct State {
     refused: AtomicBool,
     /// What the pages in use took when they were counted, and what the records weigh since.
     taken: AtomicU64,
-    /// What was written and removed since then.
+    /// What was written and removed since.
     turned: AtomicU64,
     /// What the log holds, and will take.
     pending: AtomicU64,
@@ -167,10 +174,22 @@ impl Room {
         self.0.turned.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// What is taken, as redb counts it.
-    pub(super) fn measured(&self, bytes: u64) {
-        self.0.taken.store(bytes, Ordering::Relaxed);
-        self.0.turned.store(0, Ordering::Relaxed);
+    /// What is taken, as it is known now.
+    pub(super) fn estimate(&self) -> Estimate {
+        Estimate {
+            taken: self.0.taken.load(Ordering::Relaxed),
+            turned: self.0.turned.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What was taken, as redb counts it, when this was all that was known. What was written and removed
+    /// since is added.
+    pub(super) fn measured(&self, before: Estimate, bytes: u64) {
+        let State { taken, turned, .. } = &*self.0;
+        let corrected = |now: u64| Some(now.saturating_add(bytes).saturating_sub(before.taken));
+        let _ = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, corrected);
+        let since = |now: u64| Some(now.saturating_sub(before.turned));
+        let _ = turned.fetch_update(Ordering::Relaxed, Ordering::Relaxed, since);
     }
 
     /// True if so much was written and removed that counting the pages is worth its while. Far from
@@ -178,12 +197,6 @@ impl Room {
     pub(super) fn is_vague(&self) -> bool {
         let turned = self.0.turned.load(Ordering::Relaxed);
         turned > self.0.max_bytes / 8 && self.sum() > self.usable() / 2
-    }
-
-    /// What the records are weighed at; for tests.
-    #[cfg(test)]
-    pub(super) fn taken(&self) -> u64 {
-        self.0.taken.load(Ordering::Relaxed)
     }
 
     /// So much will be taken by what the log holds.
@@ -258,6 +271,12 @@ impl Room {
     fn usable(&self) -> u64 {
         let max_bytes = self.0.max_bytes;
         (max_bytes - max_bytes / 16).saturating_sub(COMMIT)
+    }
+
+    /// How much of what records may take is taken: from 1 on nothing new may come.
+    #[expect(clippy::cast_precision_loss, reason = "a share, for people")]
+    pub(super) fn share(&self) -> f64 {
+        self.sum() as f64 / self.usable().max(1) as f64
     }
 
     /// True if something has to go.
@@ -344,22 +363,40 @@ mod tests {
     #[test]
     fn what_is_taken_is_freed_and_never_below_nothing() {
         let room = Room::new(16 * MEBIBYTE);
-        room.measured(13 * MEBIBYTE + 1);
+        let counted = |bytes| room.measured(room.estimate(), bytes);
+        counted(13 * MEBIBYTE + 1);
         assert!(room.is_spent() && room.is_pressed() && room.is_short());
-        room.measured(11 * MEBIBYTE + MEBIBYTE / 2);
+        assert!(room.share() > 1.0);
+        counted(11 * MEBIBYTE + MEBIBYTE / 2);
         assert!(!room.is_spent() && room.is_short() && room.has_room_again());
         room.free(2 * MEBIBYTE);
         assert!(!room.is_short() && !room.is_ample(), "between the two");
         room.free(20 * MEBIBYTE);
-        assert_eq!(room.taken(), 0);
-        room.measured(9 * MEBIBYTE);
+        assert_eq!(room.estimate().taken, 0);
+        counted(9 * MEBIBYTE);
         assert!(room.is_ample());
+    }
+
+    #[test]
+    fn what_is_written_and_removed_during_a_count_is_added_to_it() {
+        let room = Room::new(16 * MEBIBYTE);
+        room.take(5_000);
+        let before = room.estimate();
+        room.take(300);
+        room.free(100);
+        room.measured(before, 4_000);
+        let (taken, turned) = (4_200, 400);
+        assert_eq!(room.estimate(), Estimate { taken, turned });
+        let before = room.estimate();
+        room.free(9_000);
+        room.measured(before, 4_000);
+        assert_eq!(room.estimate().taken, 0, "never below nothing");
     }
 
     #[test]
     fn what_runs_keeps_its_room_until_it_has_ended() {
         let room = Room::new(16 * MEBIBYTE);
-        room.measured(11 * MEBIBYTE);
+        room.measured(room.estimate(), 11 * MEBIBYTE);
         assert!(!room.is_spent());
         for number in 0..1_000 {
             room.runs(number);

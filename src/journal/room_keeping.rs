@@ -3,7 +3,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Number;
-use super::store::Store;
 use super::tidy::{Found, Goal, look};
 use super::writer::Writer;
 use crate::timing::Moment;
@@ -46,6 +45,7 @@ impl Writer {
     /// Begins or ends an eviction, as the room is.
     pub(super) fn weigh(&mut self) {
         let room = &self.shared.site.room;
+        self.shared.metrics.used(room.share());
         if room.is_spent() {
             self.is_full(true);
         } else if room.has_room_again() {
@@ -102,8 +102,7 @@ impl Writer {
             return;
         };
         let now = self.shared.clock.now();
-        let room = self.shared.site.room.clone();
-        let spacing = if room.is_pressed() {
+        let spacing = if self.shared.site.room.is_pressed() {
             Duration::ZERO
         } else {
             TIDY_SPACING
@@ -121,9 +120,6 @@ impl Writer {
             },
         };
         (self.evicted, self.eviction) = (next.from, Some(next));
-        if room.is_vague() {
-            self.measure().await;
-        }
         self.weigh();
     }
 
@@ -135,13 +131,6 @@ impl Writer {
         }
         self.round_at = now;
         Number(0)
-    }
-
-    /// Counts the pages.
-    async fn measure(&mut self) {
-        if let Err(error) = self.with_store(Store::measure).await {
-            self.fall(&error, &[]);
-        }
     }
 
     /// One piece of tidying; `None` if the journal went down over it.

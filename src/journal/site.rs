@@ -10,7 +10,7 @@ use super::error::OpenError;
 use super::fault::StoreError;
 use super::guard::Guard;
 use super::key::{KeyFile, check_mode, lock};
-use super::log::{self, Log};
+use super::log::{self, Log, TakenIn};
 use super::mark::{self, Mark};
 use super::room::Room;
 use super::storage::Bounded;
@@ -136,35 +136,22 @@ impl Site {
         key: &KeyFile,
         beside: Beside,
     ) -> Result<Store, OpenError> {
-        let opened = database(storage).and_then(|database| {
-            let read = database.begin_read()?;
-            let meta = read.open_table(META)?;
-            let value = |name| Ok::<_, StoreError>(meta.get(name)?.map(|it| it.value()));
-            let (format, id) = (value("format")?, value("key")?);
-            // Those of before they were counted are none.
-            let commits = value("commits")?.unwrap_or_default();
-            drop((meta, read));
-            Ok((
-                database,
-                format.unwrap_or_default(),
-                id.unwrap_or_default(),
-                commits,
-            ))
-        });
-        let (database, format, id, commits) = opened.map_err(|error| self.told(&error))?;
-        if !(OLDEST_FORMAT..=FORMAT).contains(&format) {
+        let opened =
+            database(storage).and_then(|database| Ok((Header::read(&database)?, database)));
+        let (header, database) = opened.map_err(|error| self.told(&error))?;
+        if !(OLDEST_FORMAT..=FORMAT).contains(&header.format) {
             return Err(OpenError::Format {
                 path: self.path.clone(),
-                found: format,
+                found: header.format,
                 known: FORMAT,
             });
         }
-        if id != key.id() {
+        if header.key != key.id() {
             return Err(OpenError::KeyForeign {
                 path: key.path().to_owned(),
             });
         }
-        let log = Log::read(beside.log, &self.path, key.log_key()?, commits)?;
+        let log = Log::read(beside.log, &self.path, key.log_key()?, header.taken_in)?;
         self.room.pends(log.weight());
         Ok(Store {
             database,
@@ -203,6 +190,32 @@ impl Site {
                 }
             }
         }
+    }
+}
+
+/// What the file tells of itself. A number that is not there is 0: commits were not always counted, and
+/// frames neither.
+struct Header {
+    format: u64,
+    key: u64,
+    taken_in: TakenIn,
+}
+
+impl Header {
+    fn read(database: &Database) -> Result<Self, StoreError> {
+        let meta = database.begin_read()?.open_table(META)?;
+        let number = |name| {
+            let found = meta.get(name)?;
+            Ok::<_, StoreError>(found.map_or(0, |it| it.value()))
+        };
+        Ok(Self {
+            format: number("format")?,
+            key: number("key")?,
+            taken_in: TakenIn {
+                commits: number("commits")?,
+                frame: number("frame")?,
+            },
+        })
     }
 }
 

@@ -7,7 +7,7 @@
 //!   "next"     no exchange has this number       (7, 2)  Completed   │
 //!              or a higher one                   (7, 3)  Delivered   ┘
 //!   "commits"  how many there were               (8, 0)  Submitted   ─ exchange 8
-//!                                                (9, 0)  all four    ─ exchange 9, folded
+//!   "frame"    the last one taken in             (9, 0)  all four    ─ exchange 9, folded
 //! ```
 //!
 //! All records of an exchange stand together, and exchanges in the order in which they began. A step
@@ -20,18 +20,22 @@
 //! its pages, which packs what stays.
 //!
 //! What was appended last stands in the log (`log.rs`) and not here yet. Its frames count as commits:
-//! "commits" is the number of the last one that is in the file. Format 2 is the same without folded
+//! "commits" is the number of the last one that is in the file, and "frame" that of the last one that came
+//! by way of the log. Format 2 is the same without folded
 //! records, format 1 without a log too.
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition, WriteTransaction,
+};
 
 use super::codec::{encode, fold, unfold};
 use super::error::OpenError;
 use super::fault::StoreError;
 use super::guard::Guard;
-use super::log::Log;
+use super::log::{Log, TakenIn};
 use super::mark::Mark;
 use super::room::{Room, weight};
 use super::seal::RecordKey;
@@ -71,11 +75,18 @@ pub(super) enum Removal {
     Answer(Number),
 }
 
-/// Writes into the table of the format what entries change there: how many commits there are now,
-/// and which number is free.
-fn count(write: &WriteTransaction, commits: u64, highest: Option<u64>) -> Result<(), StoreError> {
+/// Writes into the table of the format what entries change there: what the file has of its log now, and
+/// which number is free.
+fn count(
+    write: &WriteTransaction,
+    taken_in: TakenIn,
+    highest: Option<u64>,
+) -> Result<(), StoreError> {
     let mut meta = write.open_table(META)?;
-    meta.insert("commits", commits)?;
+    meta.insert("commits", taken_in.commits)?;
+    if taken_in.frame > 0 {
+        meta.insert("frame", taken_in.frame)?;
+    }
     if let Some(highest) = highest {
         let next = meta.get("next")?.map_or(0, |next| next.value());
         if highest >= next {
@@ -85,16 +96,22 @@ fn count(write: &WriteTransaction, commits: u64, highest: Option<u64>) -> Result
     Ok(())
 }
 
+/// The bytes of the pages in which records stand. Every page is looked at.
+pub(super) fn taken(read: &ReadTransaction) -> Result<u64, StoreError> {
+    let stats = read.open_table(RECORDS)?.stats()?;
+    Ok(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes())
+}
+
 impl Store {
     /// Looks at every page of the file. False if something was wrong and redb mended it.
     pub(super) fn check(&mut self) -> Result<bool, StoreError> {
         Ok(self.database.check_integrity()?)
     }
 
-    /// Makes the file smaller, if most of it is free; true if it was done. It cannot be done while
-    /// the file is in use.
+    /// Makes the file smaller, if most of it is free, as was measured; true if it was done. It cannot be
+    /// done while the file is in use.
     pub(super) fn compact(&mut self) -> Result<bool, StoreError> {
-        let (length, taken) = (self.room.length(), self.allocated()?);
+        let (length, taken) = (self.room.length(), self.room.estimate().taken);
         if length <= WORTH_COMPACTING || taken > length / 4 {
             return Ok(false);
         }
@@ -102,18 +119,14 @@ impl Store {
         Ok(self.database.compact()?)
     }
 
-    /// Counts what is taken anew.
+    /// Counts anew what is taken. Nobody waits for it who writes.
     pub(super) fn measure(&self) -> Result<(), StoreError> {
-        self.room.measured(self.allocated()?);
+        let (before, read) = {
+            let _alone = self.log();
+            (self.room.estimate(), self.database.begin_read()?)
+        };
+        self.room.measured(before, taken(&read)?);
         Ok(())
-    }
-
-    /// The bytes of all pages that are in use. Every page is looked at.
-    pub(super) fn allocated(&self) -> Result<u64, StoreError> {
-        let write = self.database.begin_write()?;
-        let stats = write.stats()?;
-        write.abort()?;
-        Ok(stats.allocated_pages() * stats.page_size() as u64)
     }
 
     /// The number that the next exchange has.
@@ -122,13 +135,15 @@ impl Store {
         Ok(meta.get("next")?.map_or(1, |next| next.value()))
     }
 
-    /// Refuses a journal that lacks commits of which its mark or its log tells.
+    /// Refuses a journal that lacks commits of which its mark or its log tells, or whose log is older than
+    /// it.
     pub(super) fn check_newest(&self, site: &Site) -> Result<(), OpenError> {
         let log = self.log();
-        if let Some(mark) = &self.mark {
-            mark.check(&site.path, log.commits())?;
-        }
-        log.check(&site.path)
+        let is_all = match &self.mark {
+            Some(mark) => mark.check(&site.path, log.commits())?,
+            None => false,
+        };
+        log.check(&site.path, is_all)
     }
 
     /// How many commits there are, in the file and in the log.
@@ -178,7 +193,10 @@ impl Store {
 
     /// Writes what the log holds and `more` into the file; it is durable when this returns.
     fn take_in(&self, log: &mut Log, more: &[Entry]) -> Result<(), StoreError> {
-        let commits = log.commits().saturating_add(u64::from(!more.is_empty()));
+        let taken_in = TakenIn {
+            commits: log.commits().saturating_add(u64::from(!more.is_empty())),
+            frame: if log.is_empty() { 0 } else { log.commits() },
+        };
         let write = self.database.begin_write()?;
         let mut highest = None;
         {
@@ -188,9 +206,9 @@ impl Store {
                 highest = highest.max(Some(entry.place.number.0));
             }
         }
-        count(&write, commits, highest)?;
+        count(&write, taken_in, highest)?;
         write.commit()?;
-        log.begin_anew(commits);
+        log.begin_anew(taken_in.commits);
         self.room.pends(0);
         Ok(())
     }
@@ -209,15 +227,31 @@ impl Store {
 
     fn put(&self, records: &mut Records<'_>, entry: &Entry) -> Result<(), StoreError> {
         let place = entry.place;
+        let first = self.first(records, place.number)?;
         let begins = matches!(entry.change, Change::Submitted(_));
         // What is forgotten stays so: its late entries would have no head.
-        if !begins && records.get((place.number.0, 0))?.is_none() {
+        if first.is_empty() && !begins {
+            return Ok(());
+        }
+        // A disk may take an entry and say that it did not. It comes once more then, and its exchange may
+        // be folded by now.
+        if first.last().is_some_and(|last| last.place >= place) {
             return Ok(());
         }
         if matches!(entry.change, Change::Candidate(_) | Change::Completed(_)) {
             self.remove_candidates(records, place)?;
         }
         self.write(records, place, &encode(entry.stamp, &entry.change))
+    }
+
+    /// What stands in the place of an exchange's first entry: it, or all that is folded into it. Nothing
+    /// where the exchange is not known.
+    fn first(&self, records: &Records<'_>, number: Number) -> Result<Vec<Entry>, StoreError> {
+        let place = Place { number, step: 0 };
+        match records.get((number.0, 0))? {
+            Some(found) => self.read(place, found.value()),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Removes the soft answers before `place`: another took their place.
@@ -278,11 +312,7 @@ impl Store {
     /// Puts all that stays of a delivered exchange in the place of its first record; false if there is
     /// nothing to fold.
     fn fold(&self, records: &mut Records<'_>, number: Number) -> Result<bool, StoreError> {
-        let mut entries = Vec::new();
-        for record in records.range((number.0, 0)..=(number.0, u32::MAX))? {
-            let (key, value) = record?;
-            entries.extend(self.read(place_of(key.value()), value.value())?);
-        }
+        let mut entries = self.all_of(records, number)?;
         for entry in &mut entries {
             if let Change::Completed(answer) = &mut entry.change {
                 *answer = None;
@@ -293,6 +323,20 @@ impl Store {
         };
         self.write(records, first.place, &fold(&entries))?;
         Ok(true)
+    }
+
+    /// The entries of one exchange, in their order.
+    pub(super) fn all_of(
+        &self,
+        records: &impl ReadableTable<(u64, u32), &'static [u8]>,
+        number: Number,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut entries = Vec::new();
+        for record in records.range((number.0, 0)..=(number.0, u32::MAX))? {
+            let (key, value) = record?;
+            entries.extend(self.read(place_of(key.value()), value.value())?);
+        }
+        Ok(entries)
     }
 
     /// Seals a record and writes it.
@@ -327,14 +371,6 @@ impl Store {
             self.checkpoint()?;
         }
         let records = self.database.begin_read()?.open_table(RECORDS)?;
-        self.find_in(&records, place)
-    }
-
-    fn find_in(
-        &self,
-        records: &impl ReadableTable<(u64, u32), &'static [u8]>,
-        place: Place,
-    ) -> Result<Option<Entry>, StoreError> {
         let Some(found) = records.get((place.number.0, place.step))? else {
             return Ok(None);
         };

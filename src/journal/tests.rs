@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use redb::ReadableDatabase as _;
 
 use super::disk::{DiskFile, Work, Working};
 use super::key::KeyFile;
 use super::room::Room;
 use super::samples::{entry, head};
 use super::site::{Gone, Site};
-use super::store::{Removal, Store};
+use super::store::{Removal, Store, taken};
 use super::{
     Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Remembered, Sealed, SystemDisk,
     open,
@@ -19,15 +20,15 @@ use crate::drain::Drain;
 use crate::timing::{Clock, Stamp, Stamps};
 
 /// A directory in memory where there is one: nothing here is about its being durable.
-fn directory() -> tempfile::TempDir {
+pub(super) fn directory() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
-fn store(room: &Path) -> (Site, Store) {
+pub(super) fn store(room: &Path) -> (Site, Store) {
     store_of(room, u64::MAX)
 }
 
-fn store_of(room: &Path, max_bytes: u64) -> (Site, Store) {
+pub(super) fn store_of(room: &Path, max_bytes: u64) -> (Site, Store) {
     let path = room.join("a.redb");
     let key = KeyFile::open(&SystemDisk, &path).unwrap();
     let site = Site {
@@ -73,8 +74,11 @@ fn compared(answer: usize, exchanges: u64, forgotten: u64) -> (u64, u64) {
         }
     }
     store.checkpoint().unwrap();
-    let weighed = site.room.taken();
-    (weighed, store.allocated().unwrap())
+    let weighed = site.room.estimate().taken;
+    (
+        weighed,
+        taken(&store.database.begin_read().unwrap()).unwrap(),
+    )
 }
 
 #[test]

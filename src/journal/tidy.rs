@@ -9,6 +9,9 @@ use crate::timing::Stamp;
 /// How many exchanges are looked at in one go, so that commits do not wait for long.
 const LOOKED_AT: usize = 1024;
 
+/// How many bytes of them: all are read, and opened, before they go.
+const READ: usize = 8 * 1024 * 1024;
+
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
@@ -48,18 +51,21 @@ impl Found {
 pub(super) fn look(store: &Store, goal: Goal, from: Number) -> Result<Found, StoreError> {
     let mut found = Found::nothing(from);
     let mut is_done = true;
-    let (mut looked_at, removable) = (0, store.room().removable());
-    store.walk_records(from, |remembered, records| {
-        if looked_at == LOOKED_AT || found.removals.len() == removable {
+    let (mut looked_at, mut read, removable) = (0, 0, store.room().removable());
+    store.walk_records(from, |remembered, extent| {
+        if looked_at == LOOKED_AT || read >= READ || found.removals.len() == removable {
             found.next = Some(remembered.number);
             return false;
         }
         looked_at += 1;
+        read += extent.bytes;
         if is_done {
             found.undone = remembered.number;
             is_done = matches!(remembered.standing, Standing::Delivered | Standing::Ended);
         }
-        found.removals.extend(removal(&remembered, records, goal));
+        found
+            .removals
+            .extend(removal(&remembered, extent.records, goal));
         goal.goes_on(&remembered)
     })?;
     Ok(found)

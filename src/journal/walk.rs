@@ -6,6 +6,15 @@ use super::fault::StoreError;
 use super::store::{RECORDS, Store, place_of};
 use super::{Entry, Number, Remembered};
 
+/// How an exchange stands in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// In so many records.
+    pub(super) records: usize,
+    /// Which have so many bytes.
+    pub(super) bytes: usize,
+}
+
 impl Store {
     /// Reads the exchanges from a number on, in their order, until `visit` returns false.
     pub(super) fn walk(
@@ -16,38 +25,37 @@ impl Store {
         self.walk_records(from, |remembered, _| visit(remembered))
     }
 
-    /// Does the same, and tells of each in how many records it stands.
+    /// Does the same, and tells of each how it stands in the file.
     pub(super) fn walk_records(
         &self,
         from: Number,
-        mut visit: impl FnMut(Remembered, usize) -> bool,
+        mut visit: impl FnMut(Remembered, Extent) -> bool,
     ) -> Result<(), StoreError> {
         let records = self.database.begin_read()?.open_table(RECORDS)?;
-        let mut open: Option<(Book, usize)> = None;
+        let mut open: Option<(Book, Extent)> = None;
         for record in records.range((from.0, 0)..)? {
             let (key, value) = record?;
-            let mut begins = true;
             for entry in self.read(place_of(key.value()), value.value())? {
                 let number = entry.place.number;
                 match &mut open {
-                    Some((book, count)) if book.so_far().number == number => {
-                        *count += usize::from(begins);
-                        book.follow(entry)?;
-                    }
+                    Some((book, _)) if book.so_far().number == number => book.follow(entry)?,
                     Some(_) | None => {
-                        let next = (Book::begin(entry)?, 1);
-                        if let Some((full, count)) = open.replace(next)
-                            && !visit(full.close(), count)
+                        let next = (Book::begin(entry)?, Extent::default());
+                        if let Some((full, extent)) = open.replace(next)
+                            && !visit(full.close(), extent)
                         {
                             return Ok(());
                         }
                     }
                 }
-                begins = false;
+            }
+            if let Some((_, extent)) = &mut open {
+                extent.records += 1;
+                extent.bytes += value.value().len();
             }
         }
-        if let Some((last, count)) = open {
-            visit(last.close(), count);
+        if let Some((last, extent)) = open {
+            visit(last.close(), extent);
         }
         Ok(())
     }
@@ -55,12 +63,7 @@ impl Store {
     /// The entries of one exchange, in their order.
     pub(super) fn entries(&self, number: Number) -> Result<Vec<Entry>, StoreError> {
         let records = self.database.begin_read()?.open_table(RECORDS)?;
-        let mut entries = Vec::new();
-        for record in records.range((number.0, 0)..=(number.0, u32::MAX))? {
-            let (key, value) = record?;
-            entries.extend(self.read(place_of(key.value()), value.value())?);
-        }
-        Ok(entries)
+        self.all_of(&records, number)
     }
 
     /// Reads every record and follows every exchange. A record is told as whether it begins an

@@ -1,6 +1,8 @@
 //! The one task that writes: it gathers what is appended into commits, forgets what may be forgotten
 //! (`room_keeping.rs`), and brings a journal back that went down.
 use std::collections::HashSet;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -59,7 +61,11 @@ pub struct Writer {
     pub(super) round_at: Moment,
 }
 
+/// A count of the pages that is under way.
+type Counting = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
 enum Turn {
+    Counted(Result<(), String>),
     Write,
     Checkpoint,
     Look,
@@ -90,8 +96,18 @@ impl Writer {
     /// Writes until the journal is closed.
     pub async fn run(mut self) {
         let _watch = Watch(Arc::clone(&self.shared));
+        let mut counting = None;
         loop {
-            match self.turn().await {
+            let turn = tokio::select! {
+                biased;
+                counted = ended(&mut counting) => Turn::Counted(counted),
+                turn = self.turn() => turn,
+            };
+            match turn {
+                Turn::Counted(counted) => {
+                    counting = None;
+                    self.counted(counted);
+                }
                 Turn::Write => self.write().await,
                 Turn::Checkpoint => self.checkpoint().await,
                 Turn::Look => self.look().await,
@@ -99,6 +115,9 @@ impl Writer {
                 Turn::Evict => self.evict().await,
                 Turn::Reopen => self.reopen().await,
                 Turn::Close => return self.close().await,
+            }
+            if counting.is_none() && self.wants_count() {
+                counting = Some(self.count());
             }
         }
     }
@@ -198,20 +217,11 @@ impl Writer {
         if self.shared.queue().state() == State::Down {
             return;
         }
-        let room = &self.shared.site.room;
-        let (is_long, is_vague) = (!room.wants_length(), room.is_vague());
-        // Opened anew it has all the length that it may have, and its pages are counted.
-        let taken_in = if is_long {
-            let work = move |store: &Store| {
-                store.checkpoint()?;
-                if is_vague {
-                    store.measure()?;
-                }
-                Ok(())
-            };
-            self.with_store(work).await
-        } else {
+        // Opened anew it has all the length that it may have.
+        let taken_in = if self.shared.site.room.wants_length() {
             self.open_anew().await.map_err(|down| down.to_string())
+        } else {
+            self.with_store(Store::checkpoint).await
         };
         if let Err(error) = taken_in {
             self.fall(&error, &[]);
@@ -242,16 +252,36 @@ impl Writer {
     ) -> Result<T, String> {
         let shared = Arc::clone(&self.shared);
         let worked = perform(&*self.shared.site.disk, move || {
-            shared.with_store(|store| work(store))
+            told(shared.with_store(|store| work(store)))
         });
         self.shared.is_at_work(Some(self.shared.clock.now()));
         let worked = worked.await;
         self.shared.is_at_work(None);
-        match worked {
-            Some(Some(Ok(done))) => Ok(done),
-            Some(Some(Err(error))) => Err(with_causes(&error)),
-            Some(None) => Err("it is not open".to_owned()),
-            None => Err("the file cannot be used: redb panicked over it".to_owned()),
+        worked.unwrap_or_else(panicked)
+    }
+
+    /// True if so much has come and gone that the pages should be counted.
+    fn wants_count(&self) -> bool {
+        self.shared.up.load(Ordering::Acquire) && self.shared.site.room.is_vague()
+    }
+
+    /// Counts the pages, which may take seconds, beside whatever is written meanwhile.
+    fn count(&self) -> Counting {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let counted = Arc::clone(&shared);
+            let work = move || told(counted.with_store(Store::measure));
+            let counted = perform(&*shared.site.disk, work).await;
+            counted.unwrap_or_else(panicked)
+        })
+    }
+
+    fn counted(&mut self, counted: Result<(), String>) {
+        match counted {
+            Ok(()) => self.weigh(),
+            Err(error) if self.shared.up.load(Ordering::Acquire) => self.fall(&error, &[]),
+            // Whatever keeps it down is told already.
+            Err(_) => {}
         }
     }
 
@@ -365,6 +395,24 @@ impl Writer {
         self.shared.metrics.is_up(false);
         self.shared.closed.cancel();
     }
+}
+
+/// What came of a count, when it ends.
+async fn ended(counting: &mut Option<Counting>) -> Result<(), String> {
+    match counting {
+        Some(counting) => counting.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What came of work with the file, in words where it failed; `None` where no file is open.
+fn told<T>(worked: Option<Result<T, StoreError>>) -> Result<T, String> {
+    let worked = worked.ok_or("it is not open")?;
+    worked.map_err(|error| with_causes(&error))
+}
+
+fn panicked<T>() -> Result<T, String> {
+    Err("the file cannot be used: redb panicked over it".to_owned())
 }
 
 /// Looks whether the writer panics. Nobody may wait for it then: everything that is appended fails from

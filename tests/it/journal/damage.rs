@@ -10,7 +10,7 @@ use holdline::timing::{Clock, Stamps};
 
 use super::disk::{Crash, SimulatedDisk};
 use super::world::{
-    DAY, PATH, all, answer, config, doubt, entry, path, stamp, start, start_with, submitted,
+    DAY, all, answer, config, doubt, entry, path, stamp, start, start_with, submitted,
 };
 
 /// A disk with a journal of some exchanges, and what it remembers. Unless it was closed the last ones
@@ -154,8 +154,8 @@ async fn an_exchange_is_forgotten_after_the_retention_and_its_late_entries_with_
     assert_eq!(start(&disk).unwrap().found, found);
 }
 
-/// What each version wrote; every later one reads it. To make those of a new version, run the ignored
-/// test below with the version that writes them.
+/// What each version wrote; every later one reads it. That of version 3 is read, and written, beside the
+/// folding (`src/journal/folding.rs`).
 fn fixture(name: &str) -> PathBuf {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/journal");
     fixtures.join(name)
@@ -217,25 +217,4 @@ async fn what_version_2_wrote_is_read() {
     std::fs::remove_file(format!("{}.wal", config.path.display())).unwrap();
     let mut reader = Reader::open(&config, Arc::new(SystemDisk)).unwrap();
     assert!(!reader.verify().unwrap().is_sound(), "it is needed");
-}
-
-#[tokio::test(start_paused = true)]
-#[ignore = "writes the fixture of the present version"]
-async fn write_a_fixture() {
-    let (disk, _) = filled(false).await;
-    for suffix in ["", ".key", ".wal", ".last"] {
-        let written = disk.read(Path::new(&format!("{PATH}{suffix}"))).unwrap();
-        // The log's zeros are no part of it.
-        let used = written.len() - written.iter().rev().take_while(|byte| **byte == 0).count();
-        let length = if suffix == ".wal" {
-            used
-        } else {
-            written.len()
-        };
-        std::fs::write(
-            fixture(&format!("version-3.redb{suffix}")),
-            &written[..length],
-        )
-        .unwrap();
-    }
 }

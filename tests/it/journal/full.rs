@@ -27,9 +27,14 @@ impl Payments {
     /// Payments with a key, from submit to delivery, or to an answer that nobody fetches. False if an
     /// entry could not be written.
     async fn wave(&mut self, journal: &Journal, delivered: bool) -> bool {
-        let numbers = self.begun + 1..=self.begun + ABREAST;
-        self.begun += ABREAST;
         let length = if delivered { 700 } else { 3_000 };
+        self.pay(journal, ABREAST, length, delivered).await
+    }
+
+    /// The same, of so many.
+    async fn pay(&mut self, journal: &Journal, many: u64, length: usize, delivered: bool) -> bool {
+        let numbers = self.begun + 1..=self.begun + many;
+        self.begun += many;
         for step in 0..3 + u32::from(delivered) {
             let mut under_way = Vec::new();
             for number in numbers.clone() {
@@ -123,6 +128,49 @@ async fn a_full_journal_starts_after_every_end_of_its_process_and_loses_nothing(
     }
     disk.crash(Crash::Kill);
     payments.check(&started(&disk, 13).found);
+}
+
+/// So little that a few answers are too many.
+const SMALL: u64 = 3 * 1024 * 1024;
+
+/// Payments whose answers are too many, and go; the process dies at a step of it, if one is given. How
+/// many steps it took.
+async fn folded(disk: &SimulatedDisk, payments: &mut Payments, dies_at: Option<u64>) -> u64 {
+    let running = start_with(disk, SMALL, DAY).unwrap();
+    let began = disk.steps();
+    if let Some(step) = dies_at {
+        disk.dies_at(began + step);
+    }
+    let paid = payments.pay(&running.journal, 14, 60_000, true).await;
+    assert!(paid || disk.is_dead());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    disk.steps() - began
+}
+
+#[tokio::test(start_paused = true)]
+async fn wherever_the_process_dies_over_a_fold_it_is_done_or_it_is_not() {
+    let steps = folded(&SimulatedDisk::default(), &mut Payments::default(), None).await;
+    let (mut done, mut undone) = (0, 0);
+    for step in 0..=steps {
+        for crash in [Crash::Kill, Crash::Power(step)] {
+            let (disk, mut payments) = (SimulatedDisk::default(), Payments::default());
+            folded(&disk, &mut payments, Some(step)).await;
+            disk.crash(crash);
+            let running = start_with(&disk, SMALL, DAY).unwrap();
+            payments.check(&running.found);
+            let delivered = running.found.iter();
+            let mut delivered = delivered.filter(|it| it.standing == Standing::Delivered);
+            let is_done = delivered.any(|it| it.answer.is_none());
+            done += usize::from(is_done);
+            undone += usize::from(!is_done);
+            let report = running.journal.verify().await.unwrap();
+            assert!(report.is_sound(), "step {step}, {crash:?}: {report:?}");
+        }
+    }
+    assert!(
+        done > 5 && undone > 5,
+        "{done} of {undone} in {steps} steps"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -114,6 +114,59 @@ async fn an_older_copy_that_the_log_follows_is_whole() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_older_log_and_an_older_mark_beside_the_journal_are_told() {
+    let (disk, _) = filled(false).await;
+    let older = [log(), mark()].map(|file| (disk.read(&file).unwrap(), file));
+    let running = start(&disk).unwrap();
+    for number in 20..26 {
+        let intent = entry(number, 0, submitted(number, true));
+        running.journal.append(intent).await.unwrap();
+        // The file takes in all but the last one.
+        if number < 25 {
+            assert!(!all(&running.journal).await.is_empty());
+        }
+    }
+    drop(running);
+    disk.crash(Crash::Kill);
+    let whole = found(&disk).await.unwrap();
+    let newer = [log(), mark()].map(|file| disk.read(&file).unwrap());
+    for (bytes, file) in &older {
+        put(&disk, file, bytes);
+    }
+    let Err(error @ OpenError::LogOlder { .. }) = found(&disk).await else {
+        panic!("exchange 25 is forgotten without a word")
+    };
+    let words = error.to_string();
+    assert!(words.contains("holdline.redb.wal is older"), "{words}");
+    // Either of them alone does no harm, or is told by the other.
+    put(&disk, &log(), &newer[0]);
+    assert_eq!(found(&disk).await.unwrap(), whole);
+    put(&disk, &log(), &older[0].0);
+    put(&disk, &mark(), &newer[1]);
+    let found_now = found(&disk).await;
+    assert!(is_behind(&found_now), "{found_now:?}");
+    // Who knows what was lost moves both away.
+    disk.remove(&log()).unwrap();
+    disk.remove(&mark()).unwrap();
+    assert_eq!(found(&disk).await.unwrap(), whole[..whole.len() - 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_log_beside_a_journal_that_was_closed_is_no_loss() {
+    let (disk, _) = filled(false).await;
+    let older = disk.read(&log()).unwrap();
+    let running = start(&disk).unwrap();
+    let intent = entry(20, 0, submitted(20, true));
+    running.journal.append(intent).await.unwrap();
+    running.journal.close().await;
+    drop(running);
+    disk.crash(Crash::Kill);
+    let whole = found(&disk).await.unwrap();
+    put(&disk, &log(), &older);
+    assert_eq!(found(&disk).await.unwrap(), whole);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_without_its_journal_begins_no_other_one() {
     let (disk, _) = filled(false).await;
     disk.remove(path()).unwrap();
