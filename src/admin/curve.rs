@@ -180,6 +180,14 @@ pub(super) fn law(html: &mut Html, learned: &Learned) {
                 }
                 let polls = format!("{} instants", learned.instants);
                 legend(html, "tick c2", "the plan polls", &polls);
+                if !learned.sharp_seconds.is_empty() {
+                    legend(
+                        html,
+                        "tick c1",
+                        "sharply, right behind most tasks",
+                        &sharp(learned),
+                    );
+                }
             });
         });
         let mut words = about.to_owned();
@@ -206,12 +214,24 @@ pub(super) fn law(html: &mut Html, learned: &Learned) {
             let polls = learned.instants_seconds.iter();
             for instant in polls.filter(|instant| time.holds(**instant)) {
                 let x = across(time.place(*instant));
-                line(html, "poll c2", (x, BOTTOM + 2.0), (x, BOTTOM + POLLS));
+                let class = if learned.is_sharp(*instant) {
+                    "poll c1"
+                } else {
+                    "poll c2"
+                };
+                line(html, class, (x, BOTTOM + 2.0), (x, BOTTOM + POLLS));
             }
             let (x, y) = (LEFT - 5.0, BOTTOM + POLLS - 1.5);
             html.say("text", &[("class", &"end"), ("x", &x), ("y", &y)], "polls");
         });
     });
+}
+
+/// When the plan polls to the millisecond.
+fn sharp(learned: &Learned) -> String {
+    let told = learned.sharp_seconds.iter();
+    let told: Vec<String> = told.map(|instant| duration(*instant)).collect();
+    told.join(", ")
 }
 
 /// Where a bar begins. The first bin may begin at zero, which no logarithmic axis has.

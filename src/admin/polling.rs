@@ -217,6 +217,19 @@ mod tests {
     }
 
     #[test]
+    fn a_sharp_poll_is_told_apart() {
+        let mut routes = Routes {
+            pictures: Picture::samples(),
+            more: 0,
+        };
+        let learned = routes.pictures[0].learned.as_mut().unwrap();
+        learned.sharp_seconds = vec![learned.instants_seconds[1]];
+        let document = Html::document(|html| section(html, &routes));
+        assert!(document.contains("sharply, right behind most tasks"));
+        assert_eq!(document.matches("poll c1").count(), 1);
+    }
+
+    #[test]
     fn nothing_is_drawn_before_the_first_exchange() {
         let document = Html::document(|html| section(html, &Routes::default()));
         assert!(document.contains("No exchange has begun"), "{document}");

@@ -138,7 +138,7 @@ impl Service {
 
     async fn task(&self, id: &str, as_html: bool) -> Response<Body> {
         let shared = &self.0;
-        let stories = task::stories(&shared.flights, shared.journal.as_ref(), id).await;
+        let stories = shared.flights.stories(shared.journal.as_ref(), id).await;
         let mut response = if as_html {
             self.document(task::page(&shared.about.now(), id, &stories))
         } else {

@@ -176,7 +176,7 @@ pub(super) fn attention(html: &mut Html, view: &View<'_>) {
             html.say("p", &[("class", &"quiet")], table.about);
             rows(html, view, table);
             if count > table.most {
-                let path = format!("/tasks?group={}", table.group.name());
+                let path = format!("/tasks?state={}", table.group.name());
                 let words = format!("{} more, as JSON", count - table.most);
                 html.plain("p", |html| html.say("a", &[("href", &path)], words));
             }
@@ -239,7 +239,7 @@ impl Tally {
             }
             Group::Undelivered => self.undelivered += 1,
             Group::InDoubt => self.in_doubt += 1,
-            Group::Settled => {}
+            Group::Settled | Group::Delivered | Group::Ended => {}
         }
     }
 }

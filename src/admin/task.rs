@@ -7,25 +7,8 @@ use super::figures::Seconds;
 use super::html::Html;
 use super::page::document;
 use super::tables::heading;
-use crate::exchange::{Flights, Story, ToldStep};
-use crate::journal::Journal;
+use crate::exchange::{Story, ToldStep};
 use crate::telemetry::counted;
-
-/// The stories of the exchanges that an id names, of those in memory: a search through the journal
-/// is for whoever may use the control socket.
-pub(super) async fn stories(flights: &Flights, journal: Option<&Journal>, id: &str) -> Vec<Story> {
-    let mut stories = Vec::new();
-    for flight in flights.named(id) {
-        let earlier = match (flight.earlier_number(), journal) {
-            // What cannot be read now is not told.
-            (Some(number), Some(journal)) => journal.entries(number).await.unwrap_or_default(),
-            (Some(_) | None, _) => Vec::new(),
-        };
-        stories.push(flights.story(&flight, &earlier));
-    }
-    stories.extend(flights.ended_stories(id));
-    stories
-}
 
 /// True if the request is a browser's: it names HTML, which no program does by default.
 pub(super) fn wants_html(fields: &HeaderMap) -> bool {

@@ -22,7 +22,7 @@ pub(super) struct Query {
 /// What is wrong with a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the query is none of group=running, group=undelivered, group=in-doubt, group=settled and skip=N"
+    "the query is none of state=running, state=undelivered, state=in-doubt, state=settled and skip=N"
 )]
 pub(super) struct NoQuery;
 
@@ -32,7 +32,7 @@ impl Query {
         let mut query = Self::default();
         for pair in text.into_iter().flat_map(|text| text.split('&')) {
             match pair.split_once('=') {
-                Some(("group", name)) => query.group = Some(Group::of_name(name).ok_or(NoQuery)?),
+                Some(("state", name)) => query.group = Some(Group::of_name(name).ok_or(NoQuery)?),
                 Some(("skip", number)) => query.skip = number.parse().map_err(|_| NoQuery)?,
                 _ if pair.is_empty() => {}
                 _ => return Err(NoQuery),
@@ -43,7 +43,7 @@ impl Query {
 
     fn next(self, skip: usize) -> String {
         match self.group {
-            Some(group) => format!("/tasks?group={}&skip={skip}", group.name()),
+            Some(group) => format!("/tasks?state={}&skip={skip}", group.name()),
             None => format!("/tasks?skip={skip}"),
         }
     }
@@ -109,8 +109,10 @@ pub(super) struct Task {
     currency: Option<String>,
     gateway: String,
     operation: &'static str,
-    group: &'static str,
-    state: String,
+    /// The same word as in `journal ls` and `explain`.
+    state: &'static str,
+    /// What leads on.
+    awaits: &'static str,
     /// Absent once there is an answer.
     standing: Option<&'static str>,
     cause: Option<&'static str>,
@@ -173,8 +175,8 @@ impl Task {
             currency: owned(&facts.currency),
             gateway: flight.gateway_name().to_owned(),
             operation: flight.conversion().operation.name(),
-            group: glance.group.name(),
-            state: format!("{:?}", glance.state),
+            state: glance.group.name(),
+            awaits: glance.awaits(),
             standing: (glance.group != Group::Undelivered).then_some(standing),
             cause: glance.doubt.map(Doubt::name),
             waiters: glance.waiters,
@@ -205,10 +207,10 @@ mod tests {
     fn a_query_is_read_whole_or_refused() {
         let group = Some(Group::InDoubt);
         let sound = Query { group, skip: 7 };
-        assert_eq!(Query::read(Some("group=in-doubt&skip=7")), Ok(sound));
-        assert_eq!(sound.next(1_007), "/tasks?group=in-doubt&skip=1007");
+        assert_eq!(Query::read(Some("state=in-doubt&skip=7")), Ok(sound));
+        assert_eq!(sound.next(1_007), "/tasks?state=in-doubt&skip=1007");
         assert_eq!(Query::read(None), Ok(Query::default()));
-        for foreign in ["group=", "skip=-1", "skip", "limit=5", "group=Running"] {
+        for foreign in ["state=", "skip=-1", "skip", "limit=5", "state=Running"] {
             assert_eq!(Query::read(Some(foreign)), Err(NoQuery), "{foreign}");
         }
     }

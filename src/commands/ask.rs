@@ -45,12 +45,12 @@ pub(super) async fn ask(
         Err(why) => return complain(complaints, &why),
     };
     let told = match Client::ask(&socket, &question).await {
-        Ok(mut client) => hear(&mut client, print).await,
+        Ok(mut client) => hear(&mut client, &question, print).await,
         Err(ClientError::Nobody) => {
             let nobody = place.nobody(&socket);
             on_file(&journal, &nobody, question, print).await
         }
-        Err(error) => Ok(Err(with_causes(&error))),
+        Err(error) => Ok(Err(lost(&error, &question))),
     };
     match told {
         Ok(Ok(())) => Ok(Exit::Success),
@@ -95,6 +95,15 @@ impl Place {
         Ok((journal, socket))
     }
 
+    /// The flags that name the same place again.
+    pub(super) fn flags(&self) -> String {
+        let flag = |name: &str, path: &Option<PathBuf>| {
+            let path = path.as_ref();
+            path.map_or_else(String::new, |path| format!(" {name} {}", path.display()))
+        };
+        flag("--config", &self.config) + &flag("--journal", &self.journal)
+    }
+
     /// Says that nobody listens, and how to ask another one if none was named.
     fn nobody(&self, socket: &Path) -> String {
         let hint = match (&self.config, &self.journal) {
@@ -107,14 +116,37 @@ impl Place {
 }
 
 /// Hands on what a running holdline answers.
-async fn hear(client: &mut Client, print: &mut Print<'_>) -> io::Result<Result<(), String>> {
+async fn hear(
+    client: &mut Client,
+    question: &Ask,
+    print: &mut Print<'_>,
+) -> io::Result<Result<(), String>> {
     loop {
         match client.next().await {
             Ok(Reply::Line(line)) => print(line)?,
             Ok(Reply::End(End::Done)) => return Ok(Ok(())),
             Ok(Reply::End(End::Failed(why))) => return Ok(Err(why)),
-            Err(error) => return Ok(Err(with_causes(&error))),
+            Err(error) => return Ok(Err(lost(&error, question))),
         }
+    }
+}
+
+/// Why there is no answer, and what may have become of the question.
+fn lost(error: &ClientError, question: &Ask) -> String {
+    let why = with_causes(error);
+    match question {
+        Ask::Resolve { .. } => {
+            format!("{why}. The verdict may hold all the same, or come to: journal show tells")
+        }
+        Ask::Log { levels: Some(_) } => {
+            format!("{why}. The levels may change all the same: holdline log tells")
+        }
+        Ask::Log { levels: None }
+        | Ask::List { .. }
+        | Ask::Show { .. }
+        | Ask::Explain { .. }
+        | Ask::Verify
+        | Ask::Polling { .. } => why,
     }
 }
 

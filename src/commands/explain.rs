@@ -3,7 +3,7 @@ use std::io::{self, Write};
 
 use super::{Exit, ask};
 use crate::control::{Ask, Line};
-use crate::exchange::{Story, ToldStep};
+use crate::exchange::{Group, Story, ToldStep};
 use crate::telemetry::{Capped, counted};
 
 /// Which exchange.
@@ -34,12 +34,12 @@ pub async fn run(
         if args.json {
             return ask::json_line(out, &story);
         }
-        tell(out, &story)
+        tell(out, &story, &args.place)
     };
     ask::ask(&args.place, question, &mut print, complaints).await
 }
 
-fn tell(out: &mut impl Write, story: &Story) -> io::Result<()> {
+fn tell(out: &mut impl Write, story: &Story, place: &ask::Place) -> io::Result<()> {
     let lines = [
         ("exchange", Some(&story.exchange)),
         ("state", Some(&story.state)),
@@ -69,24 +69,40 @@ fn tell(out: &mut impl Write, story: &Story) -> io::Result<()> {
         }
         step(out, told)?;
     }
+    if story.state == Group::InDoubt.name() {
+        next(out, story, place)?;
+    }
     writeln!(out)
 }
 
 fn step(out: &mut impl Write, told: &ToldStep) -> io::Result<()> {
     let after = format!("{:.3} s", told.after_seconds);
     write!(out, "{after:>10}  {}", Capped(&told.what))?;
+    if let Some(why) = &told.why {
+        write!(out, ": {}", Capped(why))?;
+    }
     if told.times > 1 {
         let gaps = f64::from(told.times - 1);
         let every = told.span_seconds / gaps;
         let end = told.after_seconds + told.span_seconds;
-        write!(
-            out,
-            ", {} times to {end:.3} s, every {every:.3} s",
-            told.times
-        )?;
-    }
-    if let Some(why) = &told.why {
-        write!(out, ": {}", Capped(why))?;
+        let times = told.times;
+        write!(out, " ({times} times until {end:.3} s, every {every:.3} s)")?;
     }
     writeln!(out)
+}
+
+/// What settles a doubt.
+fn next(out: &mut impl Write, story: &Story, place: &ask::Place) -> io::Result<()> {
+    let by = match &story.tracking_id {
+        Some(id) => format!("by its tracking id {}, ", Capped(id)),
+        None => String::new(),
+    };
+    writeln!(
+        out,
+        "\nIts client's repeat searches for it again; it is not submitted again. Or look it up at the \
+         gateway,\n{by}and say what became of it, with executed or not-executed as VERDICT:\n  \
+         holdline resolve {} --as VERDICT --reason TEXT{}",
+        story.exchange,
+        place.flags()
+    )
 }

@@ -132,13 +132,13 @@ async fn verify(
     Ok(if is_sound { exit } else { Exit::Failure })
 }
 
-const HEADING: &str = "EXCHANGE                              STATE      AGE       OPERATION       \
+const HEADING: &str = "EXCHANGE                              STATE       AGE       OPERATION       \
                        AMOUNT          TRACKING ID           KEY\n";
 
 fn line(out: &mut impl Write, row: &Row) -> io::Result<()> {
     writeln!(
         out,
-        "{:37} {:10} {:9} {:15} {:15} {:21} {}",
+        "{:37} {:11} {:9} {:15} {:15} {:21} {}",
         row.exchange,
         row.state,
         age(row.age_seconds),

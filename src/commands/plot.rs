@@ -135,7 +135,8 @@ pub(super) fn law(learned: &Learned) -> Vec<String> {
         .iter()
         .filter(|it| ruler.holds(**it))
     {
-        polls.put(cell(ruler.place(*instant), COLUMNS), 0, '^');
+        let mark = if learned.is_sharp(*instant) { '!' } else { '^' };
+        polls.put(cell(ruler.place(*instant), COLUMNS), 0, mark);
     }
     let polls = polls.0.iter().map(|row| row.iter().collect::<String>());
     lines.extend(polls.map(|row| format!("{:>MARGIN$}{row}", "polls  ").trim_end().to_owned()));

@@ -255,6 +255,7 @@ fn possible(
         format!("{expected}; delay times polls is {over:.2} of the limit K"),
     ));
     lines.push(("polls", polls(learned)));
+    lines.extend(sharp(learned).map(|words| ("sharp", words)));
     if let Some(fixed) = learned.fixed {
         let expected = late(fixed.polls, fixed.delay_seconds);
         lines.push(("fixed", format!("{expected}, if it were every {every}")));
@@ -281,6 +282,14 @@ fn polls(learned: &Learned) -> String {
     } else {
         format!("after {told}, and {more} more")
     }
+}
+
+/// Which of its polls are made to the millisecond, as they are marked in the plot.
+fn sharp(learned: &Learned) -> Option<String> {
+    let told = learned.sharp_seconds.iter().take(FIRST_POLLS);
+    let told: Vec<String> = told.map(|instant| span(*instant)).collect();
+    let is_any = !told.is_empty();
+    is_any.then(|| format!("! after {}, right behind most tasks", told.join(", ")))
 }
 
 fn price(learned: &Learned) -> String {
@@ -314,6 +323,21 @@ mod tests {
         let fits = |line: &str| line.is_ascii() && line.len() <= 80;
         assert!(told.lines().all(fits), "{told}");
         insta::assert_snapshot!(told);
+    }
+
+    #[test]
+    fn a_sharp_poll_is_told_and_marked() {
+        let mut picture = Picture::samples().swap_remove(0);
+        let is_marked = |told: &str| {
+            told.lines()
+                .any(|it| it.contains("polls ") && it.contains('!'))
+        };
+        assert!(!is_marked(&told(&[picture.clone()])));
+        let learned = picture.learned.as_mut().unwrap();
+        learned.sharp_seconds = vec![learned.instants_seconds[1]];
+        let told = told(&[picture]);
+        assert!(told.contains("sharp     ! after 1.2 s, right"), "{told}");
+        assert!(is_marked(&told), "{told}");
     }
 
     #[test]

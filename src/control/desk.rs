@@ -2,8 +2,8 @@
 use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
-use super::doubts::Doubts;
 use super::listing::{Listing, Source, is_named, unknown};
+use super::stands::Stands;
 use super::{Ask, Line, Reason, Verdict};
 use crate::exchange::{Flights, machine};
 use crate::journal::{Change, Doubt, Entry, Journal, Place, Remembered, Standing};
@@ -74,7 +74,7 @@ impl Desk {
     fn listing(&self) -> Result<Listing<'_>, Why> {
         Ok(Listing {
             source: Source::Running(self.journal()?),
-            doubts: Doubts::of(self.flights.as_ref()),
+            stands: Stands::of(self.flights.as_ref()),
             now: self.stamps.now(),
         })
     }

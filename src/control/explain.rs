@@ -5,14 +5,14 @@ use tokio::sync::mpsc::Sender;
 use super::desk::Why;
 use super::listing::{Source, is_named};
 use super::{Desk, Line};
-use crate::exchange::{Flights, Story};
+use crate::exchange::Story;
 use crate::telemetry::{Capped, with_causes};
 
 impl Desk {
     /// Tells of every exchange that an id names.
     pub(super) async fn explain(&self, id: &str, lines: &Sender<Line>) -> Result<(), Why> {
         let mut stories = match &self.flights {
-            Some(flights) => self.of_flights(flights, id).await?,
+            Some(flights) => flights.stories(self.journal.as_ref(), id).await,
             None => Vec::new(),
         };
         if stories.is_empty()
@@ -21,22 +21,6 @@ impl Desk {
             stories = of_records(Source::Running(journal), id).await?;
         }
         tell(stories, id, lines).await
-    }
-
-    async fn of_flights(&self, flights: &Flights, id: &str) -> Result<Vec<Story>, Why> {
-        let mut stories = Vec::new();
-        for flight in flights.named(id) {
-            let earlier = match (flight.earlier_number(), &self.journal) {
-                (Some(number), Some(journal)) => journal
-                    .entries(number)
-                    .await
-                    .map_err(|error| with_causes(&error))?,
-                (Some(_) | None, _) => Vec::new(),
-            };
-            stories.push(flights.story(&flight, &earlier));
-        }
-        stories.extend(flights.ended_stories(id));
-        Ok(stories)
     }
 }
 

@@ -3,9 +3,8 @@
 use tokio::sync::mpsc::Sender;
 
 use super::desk::Why;
-use super::doubts::Doubts;
+use super::stands::{Stand, Stands};
 use super::{Ask, Line, Only, Row, Soundness, explain};
-use crate::exchange::machine::Doubt;
 use crate::journal::{Entry, Journal, Number, Page, ReadError, Reader, Remembered, Report};
 use crate::telemetry::{Capped, with_causes};
 use crate::timing::Stamp;
@@ -68,7 +67,7 @@ impl Pages<'_> {
 /// What is told of exchanges, at one moment.
 pub(super) struct Listing<'a> {
     pub(super) source: Source<'a>,
-    pub(super) doubts: Doubts,
+    pub(super) stands: Stands,
     pub(super) now: Stamp,
 }
 
@@ -77,8 +76,8 @@ impl Listing<'_> {
         let mut pages = self.source.pages();
         while let Some(page) = pages.next().await? {
             for exchange in &page {
-                let beside = self.doubts.beside(exchange);
-                if only.takes(exchange, beside) && !self.tell(exchange, beside, lines).await {
+                let stand = self.stands.find(exchange);
+                if only.takes(stand.0) && !self.tell(exchange, stand, lines).await {
                     return Ok(());
                 }
             }
@@ -91,21 +90,15 @@ impl Listing<'_> {
         while let Some(page) = pages.next().await? {
             for exchange in page.iter().filter(|exchange| is_named(exchange, id)) {
                 found = true;
-                self.tell(exchange, self.doubts.beside(exchange), lines)
-                    .await;
+                self.tell(exchange, self.stands.find(exchange), lines).await;
             }
         }
         if found { Ok(()) } else { Err(unknown(id)) }
     }
 
     /// False if nobody listens any more.
-    async fn tell(
-        &self,
-        exchange: &Remembered,
-        beside: Option<Doubt>,
-        lines: &Sender<Line>,
-    ) -> bool {
-        let row = Row::of(exchange, beside, self.now);
+    async fn tell(&self, exchange: &Remembered, stand: Stand, lines: &Sender<Line>) -> bool {
+        let row = Row::of(exchange, stand, self.now);
         lines.send(Line::Exchange(Box::new(row))).await.is_ok()
     }
 }
@@ -140,7 +133,7 @@ pub async fn read(
 const fn unattended(reader: &Reader, now: Stamp) -> Listing<'_> {
     Listing {
         source: Source::File(reader),
-        doubts: Doubts::Unattended,
+        stands: Stands::Unattended,
         now,
     }
 }

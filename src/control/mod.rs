@@ -2,7 +2,6 @@
 mod client;
 mod config;
 mod desk;
-mod doubts;
 mod explain;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -12,8 +11,9 @@ mod protocol;
 mod row;
 mod server;
 mod socket;
+mod stands;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Peer};
 pub use config::Config;
 pub use desk::Desk;
 pub use listing::read;

@@ -3,6 +3,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Only;
+use super::stands::Stand;
+use crate::exchange::Group;
 use crate::exchange::machine::Doubt;
 use crate::journal::{self, Remembered, Standing};
 use crate::timing::Stamp;
@@ -12,8 +14,7 @@ use crate::timing::Stamp;
 pub struct Row {
     /// Its own id, as clients and logs were told it.
     pub exchange: String,
-    /// submitted, accepted, completed (not yet delivered), delivered, in-doubt, settled (by the
-    /// operator, as executed) or ended.
+    /// in-doubt, running, undelivered, settled (by the operator, as executed), delivered or ended.
     pub state: String,
     /// Why it is in doubt.
     pub cause: Option<String>,
@@ -54,23 +55,15 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row of a remembered exchange; `beside` is a doubt of which its records do not tell.
-    pub fn of(exchange: &Remembered, beside: Option<Doubt>, now: Stamp) -> Self {
+    /// The row of a remembered exchange that stands where `stand` says.
+    pub(super) fn of(exchange: &Remembered, stand: Stand, now: Stamp) -> Self {
         let head = &exchange.head;
         let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
-        let (state, cause) = match beside {
-            Some(doubt) => ("in-doubt", Some(doubt.name().to_owned())),
-            None => standing(&exchange.standing),
-        };
         let (verdict, reason) = word(exchange).unzip();
         Self {
             exchange: head.exchange.to_string(),
-            state: state.to_owned(),
-            cause: if exchange.key_in_force {
-                cause
-            } else {
-                Some("key-not-in-force".to_owned())
-            },
+            state: stand.0.name().to_owned(),
+            cause: cause(exchange, stand).map(str::to_owned),
             settled: verdict.map(|_| written(exchange.changed)),
             verdict: verdict.map(str::to_owned),
             reason: reason.flatten(),
@@ -93,35 +86,33 @@ impl Row {
 }
 
 impl Only {
-    /// True if an exchange is among those that are asked for; `beside` as in [`Row::of`].
-    pub fn takes(self, exchange: &Remembered, beside: Option<Doubt>) -> bool {
-        let is_in_doubt = match &exchange.standing {
-            Standing::InDoubt(doubt) => !is_executed(doubt),
-            Standing::Submitted
-            | Standing::Accepted
-            | Standing::Completed
-            | Standing::Delivered
-            | Standing::Ended => beside.is_some(),
-        };
+    /// True if exchanges that count here are among those that are asked for.
+    pub(super) fn takes(self, group: Group) -> bool {
         match self {
             Self::All => true,
-            Self::Undelivered => !is_in_doubt && exchange.standing == Standing::Completed,
-            Self::InDoubt => is_in_doubt,
+            Self::Undelivered => group == Group::Undelivered,
+            Self::InDoubt => group == Group::InDoubt,
         }
     }
 }
 
-fn standing(standing: &Standing) -> (&'static str, Option<String>) {
-    match standing {
-        Standing::Submitted => ("submitted", None),
-        Standing::Accepted => ("accepted", None),
-        Standing::Completed => ("completed", None),
-        Standing::Delivered => ("delivered", None),
-        Standing::InDoubt(doubt) if is_executed(doubt) => {
-            ("settled", Some(doubt.cause.to_string()))
-        }
-        Standing::InDoubt(doubt) => ("in-doubt", Some(doubt.cause.to_string())),
-        Standing::Ended => ("ended", None),
+/// Why it is in doubt, or was before the operator's word.
+fn cause(exchange: &Remembered, (group, doubt): Stand) -> Option<&str> {
+    if !exchange.key_in_force {
+        return Some(Doubt::KeyNotInForce.name());
+    }
+    // Another version may know a cause that this one does not.
+    let written = match &exchange.standing {
+        Standing::InDoubt(doubt) => Some(&*doubt.cause),
+        Standing::Submitted
+        | Standing::Accepted
+        | Standing::Completed
+        | Standing::Delivered
+        | Standing::Ended => None,
+    };
+    match group {
+        Group::InDoubt | Group::Settled => doubt.map(Doubt::name).or(written),
+        Group::Running | Group::Undelivered | Group::Delivered | Group::Ended => None,
     }
 }
 

@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long each part of an answer may take to leave: behind a pager somebody reads.
 const PATIENCE_WITH_READERS: Duration = Duration::from_mins(10);
 
+/// How often whoever asked is told, by a space before the next line, that the answer is being made.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
 /// Lines of an answer that are ready before the one that is on its way.
 const AHEAD: usize = 64;
 
@@ -103,21 +106,23 @@ async fn converse(stream: UnixStream, desk: &Desk) -> io::Result<()> {
         Ok(desk.answer(ask, &tell).await)
     };
     let sending = async {
-        while let Some(line) = told.recv().await {
-            send(&mut writing, &Reply::Line(line)).await?;
+        loop {
+            match tokio::time::timeout(SIGN_OF_LIFE, told.recv()).await {
+                Ok(Some(line)) => send(&mut writing, &line_of(&Reply::Line(line))?).await?,
+                Ok(None) => return Ok::<_, io::Error>(()),
+                Err(_) => send(&mut writing, b" ").await?,
+            }
         }
-        Ok::<_, io::Error>(())
     };
     // A listener that is gone or stands still ends the answer.
     let (answered, ()) = tokio::try_join!(answering, sending)?;
     let end = answered.map_or_else(End::Failed, |()| End::Done);
-    send(&mut writing, &Reply::End(end)).await?;
+    send(&mut writing, &line_of(&Reply::End(end))?).await?;
     writing.shutdown().await
 }
 
-async fn send(writing: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
-    let line = line_of(reply)?;
-    in_time(PATIENCE_WITH_READERS, writing.write_all(&line)).await
+async fn send(writing: &mut OwnedWriteHalf, bytes: &[u8]) -> io::Result<()> {
+    in_time(PATIENCE_WITH_READERS, writing.write_all(bytes)).await
 }
 
 fn line_of(reply: &Reply) -> io::Result<Vec<u8>> {

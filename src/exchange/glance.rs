@@ -2,9 +2,10 @@
 use super::flight::Flight;
 use super::flights::Flights;
 use super::machine::{Doubt, Standing, State, Timer};
+use crate::journal;
 use crate::timing::Moment;
 
-/// Where an exchange that has not ended counts.
+/// Where an exchange counts, and the word for it in all that an operator reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
     /// It may have been executed, and neither a search nor the operator has settled it.
@@ -15,11 +16,15 @@ pub enum Group {
     Undelivered,
     /// The operator has said that it was executed.
     Settled,
+    /// Its client has the answer.
+    Delivered,
+    /// It ended otherwise: refused, not submitted, settled as not executed, or forgotten.
+    Ended,
 }
 
 impl Group {
-    /// Every group, the most urgent first.
-    pub const ALL: [Self; 4] = [
+    /// Those of what has not ended, the most urgent first.
+    pub const UNENDED: [Self; 4] = [
         Self::InDoubt,
         Self::Running,
         Self::Undelivered,
@@ -33,12 +38,30 @@ impl Group {
             Self::Running => "running",
             Self::Undelivered => "undelivered",
             Self::Settled => "settled",
+            Self::Delivered => "delivered",
+            Self::Ended => "ended",
         }
     }
 
-    /// The group of this name.
+    /// The group of this name, of those of what has not ended.
     pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|group| group.name() == name)
+        Self::UNENDED.into_iter().find(|group| group.name() == name)
+    }
+
+    /// Where an exchange counts that no process has, by its records alone, and its doubt: what the next
+    /// process makes of it.
+    pub fn of_records(standing: &journal::Standing) -> (Self, Option<Doubt>) {
+        match standing {
+            journal::Standing::Submitted => (Self::InDoubt, Some(Doubt::Restart)),
+            journal::Standing::Accepted => (Self::Running, None),
+            journal::Standing::Completed => (Self::Undelivered, None),
+            journal::Standing::Delivered => (Self::Delivered, None),
+            journal::Standing::Ended => (Self::Ended, None),
+            journal::Standing::InDoubt(doubt) => match Doubt::of_name(&doubt.cause) {
+                Some(Doubt::Executed) => (Self::Settled, Some(Doubt::Executed)),
+                known => (Self::InDoubt, known),
+            },
+        }
     }
 }
 
@@ -95,14 +118,14 @@ const fn group(state: State, doubt: Option<Doubt>, is_told: bool) -> Group {
         State::Doubtful if matches!(doubt, Some(Doubt::Executed)) => Group::Settled,
         State::Doubtful => Group::InDoubt,
         State::Asking if is_told => Group::InDoubt,
+        State::Delivered => Group::Delivered,
+        State::Ended => Group::Ended,
         State::Recording(_)
         | State::Connecting
         | State::Submitting
         | State::Waiting
         | State::Polling
-        | State::Asking
-        | State::Delivered
-        | State::Ended => Group::Running,
+        | State::Asking => Group::Running,
     }
 }
 
@@ -120,7 +143,7 @@ impl Flights {
             };
             match group {
                 Group::Undelivered => undelivered += 1,
-                Group::Settled => {}
+                Group::Settled | Group::Delivered | Group::Ended => {}
                 Group::InDoubt => in_doubt += 1,
                 Group::Running => {
                     running += 1;
@@ -140,7 +163,7 @@ mod tests {
 
     #[test]
     fn every_group_is_found_by_its_name() {
-        for group in Group::ALL {
+        for group in Group::UNENDED {
             assert_eq!(Group::of_name(group.name()), Some(group));
         }
         assert_eq!(Group::of_name("Running"), None);

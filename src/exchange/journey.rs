@@ -121,7 +121,7 @@ pub(super) fn tell_hold_over(flight: &Flight, standing: Standing) {
 
 /// The submit was sent, and no whole answer to it came: from here on nobody knows what became of it.
 pub(super) fn tell_submit_lost(flight: &Flight, error: &upstream::Error) {
-    line!(warn, flight, "the submit was not answered whole", %error,);
+    line!(warn, flight, "lost the answer to the submit", %error,);
 }
 
 /// A poll brought no whole answer. One that is too large will be so again.
@@ -152,7 +152,7 @@ pub(super) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
         | Cause::Exhausted
         | Cause::Unprocessed
         | Cause::RequestBody => {
-            tracing::debug!(exchange = %flight.id, %error, "a poll was not answered whole");
+            tracing::debug!(exchange = %flight.id, %error, "polled in vain");
         }
     }
 }
@@ -166,6 +166,12 @@ pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome
     };
     let seconds = context.clock.now().since(flight.read_at).as_secs_f64();
     let (polls, _) = flight.progress();
+    let connection = match outcome {
+        Outcome::NotSubmitted(_) => flight.core().connect_failure.map(Cause::text),
+        Outcome::Completed(_) | Outcome::Refused(_) | Outcome::InDoubt(_) | Outcome::Expired => {
+            None
+        }
+    };
     macro_rules! ended {
         ($level:ident) => {
             line!(
@@ -174,7 +180,8 @@ pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome
                 "ended",
                 outcome = name,
                 status,
-                cause = cause(outcome).as_deref(),
+                cause = cause(outcome),
+                connection,
                 seconds,
                 polls,
             )
@@ -186,11 +193,11 @@ pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome
     }
 }
 
-fn cause(outcome: &Outcome<Answer>) -> Option<String> {
+const fn cause(outcome: &Outcome<Answer>) -> Option<&'static str> {
     match outcome {
         Outcome::Completed(_) | Outcome::Refused(_) | Outcome::Expired => None,
-        Outcome::NotSubmitted(why) => Some(format!("{why:?}")),
-        Outcome::InDoubt(doubt) => Some(doubt.name().to_owned()),
+        Outcome::NotSubmitted(why) => Some(why.words()),
+        Outcome::InDoubt(doubt) => Some(doubt.name()),
     }
 }
 

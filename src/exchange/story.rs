@@ -13,7 +13,7 @@ use super::machine::Doubt;
 use super::telling::{Words, of_change, of_step};
 use super::trail::{Step, Trail, What};
 use super::verdict::Word;
-use crate::journal::{Entry, Number, Remembered, Standing};
+use crate::journal::{Entry, Journal, Number, Remembered};
 use crate::timing::{Moment, Stamp, Stamps};
 
 /// An exchange and what happened to it. No body, answer or credential is part of it.
@@ -21,7 +21,7 @@ use crate::timing::{Moment, Stamp, Stamps};
 pub struct Story {
     /// Its own id, as clients and logs were told it.
     pub exchange: String,
-    /// in-doubt, running, undelivered, settled (by the operator), or ended.
+    /// in-doubt, running, undelivered, settled (by the operator), delivered, or ended.
     pub state: String,
     /// What it waits for, or why it is in doubt, in words.
     pub now: Option<String>,
@@ -73,6 +73,7 @@ pub struct ToldStep {
 /// What is remembered for a while of an exchange that has ended.
 pub(super) struct Ended {
     about: About,
+    group: Group,
     trail: Trail,
     /// What the operator gave as the reason of a verdict.
     reason: Option<Box<str>>,
@@ -115,14 +116,14 @@ impl About {
 
     fn story(
         self,
-        (state, now): (&str, Option<String>),
+        (group, now): (Group, Option<String>),
         word: Option<Word>,
         began: Stamp,
         steps: Vec<ToldStep>,
     ) -> Story {
         Story {
             exchange: self.exchange.to_string(),
-            state: state.to_owned(),
+            state: group.name().to_owned(),
             now,
             verdict: word.as_ref().map(|it| it.verdict.name().to_owned()),
             settled: word.as_ref().map(|it| written(it.at)),
@@ -144,6 +145,7 @@ impl Ended {
     pub(super) fn of(flight: &Flight) -> Self {
         Self {
             about: About::of(flight),
+            group: flight.glance().group,
             trail: flight.trail(),
             reason: flight.core().reason.clone(),
         }
@@ -153,7 +155,7 @@ impl Ended {
 impl Flight {
     /// Its number in the journal, where it was there before this process: its first steps stand in
     /// the journal alone.
-    pub fn earlier_number(&self) -> Option<Number> {
+    fn earlier_number(&self) -> Option<Number> {
         let trail = self.trail();
         let first = trail.steps().next()?.1.what;
         (first == What::Resumed).then_some(self.number)
@@ -172,9 +174,24 @@ impl Flights {
         flights
     }
 
+    /// Tells of those that an id names and that this process has, or had a moment ago.
+    pub async fn stories(&self, journal: Option<&Journal>, id: &str) -> Vec<Story> {
+        let mut stories = Vec::new();
+        for flight in self.named(id) {
+            let earlier = match (flight.earlier_number(), journal) {
+                // What cannot be read now is not told: the rest matters all the more then.
+                (Some(number), Some(journal)) => journal.entries(number).await.unwrap_or_default(),
+                (Some(_) | None, _) => Vec::new(),
+            };
+            stories.push(self.story(&flight, &earlier));
+        }
+        stories.extend(self.ended_stories(id));
+        stories
+    }
+
     /// Tells of one that has not ended. `earlier` are its entries in the journal, where it was there
     /// before this process.
-    pub fn story(&self, flight: &Flight, earlier: &[Entry]) -> Story {
+    fn story(&self, flight: &Flight, earlier: &[Entry]) -> Story {
         let (stamps, glance) = (self.0.stamps, flight.glance());
         let trail = flight.trail();
         let here = trail.steps().next().map_or(0, |(_, step)| step.first);
@@ -190,15 +207,15 @@ impl Flights {
         steps.extend(of_trail(&trail, flight.read_at, stamps));
         let doubt = glance.doubt.filter(|_| match glance.group {
             Group::InDoubt | Group::Settled => true,
-            Group::Running | Group::Undelivered => false,
+            Group::Running | Group::Undelivered | Group::Delivered | Group::Ended => false,
         });
         let waits = || format!("it waits for {}", glance.awaits());
         let now = doubt.map_or_else(waits, |doubt| doubt.words().to_owned());
-        About::of(flight).story((glance.group.name(), Some(now)), word, began, steps)
+        About::of(flight).story((glance.group, Some(now)), word, began, steps)
     }
 
     /// Tells of those that ended a moment ago, while they are remembered.
-    pub fn ended_stories(&self, id: &str) -> Vec<Story> {
+    fn ended_stories(&self, id: &str) -> Vec<Story> {
         let stamps = self.0.stamps;
         let table = self.0.table();
         let named = table.ended.iter().filter(|ended| ended.about.is_named(id));
@@ -208,7 +225,7 @@ impl Flights {
                 let steps = of_trail(&ended.trail, read_at, stamps).collect();
                 let reason = ended.reason.as_deref();
                 let word = Word::of_trail(&ended.trail, reason, read_at, stamps);
-                about.story(("ended", None), word, stamps.of(read_at), steps)
+                about.story((ended.group, None), word, stamps.of(read_at), steps)
             })
             .collect()
     }
@@ -232,18 +249,15 @@ impl Story {
         };
         let began = exchange.submitted;
         let steps = entries.iter().map(|entry| of_entry(entry, began)).collect();
-        let (state, now) = match &exchange.standing {
-            Standing::Submitted => ("in-doubt", Some(Doubt::Restart.words())),
-            Standing::Accepted => ("running", Some("it waits for its client's repeat")),
-            Standing::Completed => ("undelivered", Some("it waits for its client")),
-            Standing::Delivered | Standing::Ended => ("ended", None),
-            Standing::InDoubt(doubt) => match Doubt::of_name(&doubt.cause) {
-                Some(doubt @ Doubt::Executed) => ("settled", Some(doubt.words())),
-                known => ("in-doubt", known.map(Doubt::words)),
-            },
+        let (group, doubt) = Group::of_records(&exchange.standing);
+        let now = match group {
+            Group::InDoubt | Group::Settled => doubt.map(Doubt::words),
+            Group::Running => Some("it waits for its client's repeat"),
+            Group::Undelivered => Some("it waits for its client"),
+            Group::Delivered | Group::Ended => None,
         };
         let now = now.map(str::to_owned);
-        about.story((state, now), Word::of_records(entries), began, steps)
+        about.story((group, now), Word::of_records(entries), began, steps)
     }
 }
 

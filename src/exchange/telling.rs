@@ -1,5 +1,5 @@
 //! The steps of an exchange in words: what happened, and why or how it is known.
-use super::machine::{Doubt, RecordKind, Verdict, Withdrawal};
+use super::machine::{Doubt, RecordKind, Verdict};
 use super::trail::{Answered, Ending, Heard, Step, What};
 use crate::journal::Change;
 use crate::protocol::PollAnswer;
@@ -7,7 +7,7 @@ use crate::protocol::PollAnswer;
 const RESUMED: &str = "it goes on when its client's repeat brings the credentials";
 const JOINED: &str = "same shop, path, key and body: it waits for this one instead of paying again";
 const KEY_SHARED: &str = "the submit is not repeated: the gateway could take one for the other";
-const NOT_FOUND: &str = "or more than one does; finding nothing proves nothing";
+const NOT_FOUND: &str = "it may have been made all the same";
 const DELIVERED: &str = "its last byte was acknowledged, and no reset followed";
 const NOT_DELIVERED: &str =
     "the connection ended before it was acknowledged; it is kept for a repeat";
@@ -45,8 +45,11 @@ pub(super) fn of_step(step: &Step) -> Words {
         What::Answered(answer, heard) => known(answered(answer), heard),
         What::SubmitTimedOut => say("the submit was not answered within submit.timeout"),
         What::StartPassed => because("submit.start passed", "nothing of it leaves any more"),
-        What::LookedUp(true) => say("searched at the gateway: one transaction fits"),
-        What::LookedUp(false) => because("searched at the gateway: nothing fits", NOT_FOUND),
+        What::LookedUp(true) => say("searched at the gateway and found its transaction"),
+        What::LookedUp(false) => because(
+            "searched at the gateway, and found none that is surely its own",
+            NOT_FOUND,
+        ),
         What::AskingOver => say("the searches had their time"),
         What::HoldOver => because(
             "told a client that it is in progress",
@@ -89,7 +92,7 @@ const fn answered(answer: Answered) -> &'static str {
         Answered::Refused => "the gateway refused the submit",
         Answered::TooMany => "the gateway asked to come again later",
         Answered::Unclear => "the submit's answer says neither yes nor no",
-        Answered::SubmitLost => "the submit was not answered whole",
+        Answered::SubmitLost => "lost the answer to the submit",
         Answered::Poll(PollAnswer::Pending) => "polled: the task runs",
         Answered::Poll(PollAnswer::Unknown) => "polled: the gateway does not know the task",
         Answered::Poll(PollAnswer::Firm) => "polled: the result",
@@ -98,7 +101,7 @@ const fn answered(answer: Answered) -> &'static str {
         }
         Answered::Poll(PollAnswer::Odd) => "polled: an answer of no known shape",
         Answered::Poll(PollAnswer::Transient) => "polled: nothing that speaks of the task",
-        Answered::PollLost => "polled: no whole answer",
+        Answered::PollLost => "polled in vain",
     }
 }
 
@@ -114,7 +117,7 @@ fn told(ending: Ending) -> String {
     match ending {
         Ending::Completed(status) => format!("completed: the gateway's answer, status {status}"),
         Ending::Refused(status) => format!("refused, in the gateway's words, status {status}"),
-        Ending::NotSubmitted(why) => format!("not submitted: {}", withdrawn(why)),
+        Ending::NotSubmitted(why) => format!("not submitted: {}", why.words()),
         Ending::InDoubt(doubt) => format!("in doubt: {}", doubt.words()),
         Ending::Expired => "expired".to_owned(),
     }
@@ -125,16 +128,6 @@ fn told_to(clients: u8) -> String {
         0 => "no client waited".to_owned(),
         1 => "to the client that waited".to_owned(),
         more => format!("to the {more} clients that waited"),
-    }
-}
-
-const fn withdrawn(why: Withdrawal) -> &'static str {
-    match why {
-        Withdrawal::Connect => "no connection to the gateway",
-        Withdrawal::Start => "submit.start passed",
-        Withdrawal::Draining => "the process was stopping",
-        Withdrawal::Journal => "the journal did not take it",
-        Withdrawal::Driver => "a fault of holdline's own",
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an exchange awaits, and why it is in doubt, in words for the operator.
 use super::glance::Glance;
-use super::machine::{Doubt, RecordKind, State, Timer};
+use super::machine::{Doubt, RecordKind, State, Timer, Withdrawal};
 
 impl Doubt {
     /// The cause as a sentence.
@@ -27,6 +27,19 @@ impl Doubt {
             Self::KeyNotInForce => "it was recorded under a key file that is not the one in force",
             Self::SealBroken => "its answer was kept, and does not open",
             Self::Executed => "the operator has said that it was executed",
+        }
+    }
+}
+
+impl Withdrawal {
+    /// Why nothing was submitted.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Connect => "no connection to the gateway",
+            Self::Start => "submit.start passed before a connection to the gateway was there",
+            Self::Draining => "the process was stopping",
+            Self::Journal => "the journal did not take it",
+            Self::Driver => "a fault of holdline's own",
         }
     }
 }

@@ -52,6 +52,11 @@ where
         }
     }
 
+    /// The same body behind `read`, which was read of it already.
+    pub fn after(self, read: Bytes) -> Self {
+        self.starting(Ok(Frame::data(read)))
+    }
+
     fn starting(self, first: Result<Frame<Bytes>, BodyError>) -> Self {
         Self {
             first: Some(first),

@@ -91,6 +91,10 @@ pub struct Learned {
     pub plan: Brings,
     /// When it polls, after the acceptance: the first instants.
     pub instants_seconds: Vec<f64>,
+    /// Those of them that are sharp: most tasks that are left end right before, so that the poll is not
+    /// rounded to the grid of wake-ups.
+    #[serde(default)]
+    pub sharp_seconds: Vec<f64>,
     /// How many instants it has until the longest hold ends.
     pub instants: usize,
     /// What a poll every `polling.interval` would bring; absent if that would be too many to count.
@@ -104,6 +108,11 @@ pub struct Learned {
 }
 
 impl Learned {
+    /// True if the plan's poll at this instant is sharp.
+    pub fn is_sharp(&self, instant: f64) -> bool {
+        self.sharp_seconds.contains(&instant)
+    }
+
     /// True if the price in force is another than the configured one by more than a hair.
     pub fn is_price_moved(&self) -> bool {
         let moved = self.price_in_force_seconds / self.price_seconds - 1.0;

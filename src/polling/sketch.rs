@@ -10,6 +10,7 @@ use super::law::Law;
 use super::learner::Learner;
 use super::picture::{Bin, Budgeted, Corner, Learned, Measured, Picture};
 use super::plan;
+use super::step::Step;
 use crate::elementary::Elementary;
 
 /// Parts of the law that are told, at most.
@@ -75,7 +76,8 @@ impl Sketch {
         let (interval, horizon) = (self.config.interval, rules.horizon);
         let fixed = plan::every(axis, law, interval.as_secs_f64(), horizon.as_secs_f64());
         let (expected, limit) = (learner.expected(), learner.limit());
-        let told = learner.plan().iter().take(INSTANTS);
+        let told = || learner.plan().iter().take(INSTANTS);
+        let seconds = |step: &Step| step.at.as_secs_f64();
         let corners = curve::corners(axis, law, rules, price);
         Learned {
             confidence: learner.confidence(),
@@ -92,7 +94,8 @@ impl Sketch {
             p99_seconds: law.quantile(axis, 0.99),
             bins: bins(axis, law),
             plan: expected.into(),
-            instants_seconds: told.map(|step| step.at.as_secs_f64()).collect(),
+            instants_seconds: told().map(seconds).collect(),
+            sharp_seconds: told().filter(|step| step.is_sharp).map(seconds).collect(),
             instants: learner.plan().len(),
             fixed: fixed.map(Into::into),
             curve: corners.into_iter().map(Corner::from).collect(),

@@ -2,30 +2,27 @@
 //! fingerprint alone, which tells whether it is the repeat of what runs: that must never be told that
 //! nothing was sent.
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::config::Config;
 use super::convert::unfinished;
-use super::order::{FREE_BODY, Unread};
+use super::order::{Asked, FREE_BODY, Unread};
 use super::problem::{BodyFault, Problem};
 use super::service::Proxy;
-use crate::exchange::{Credential, Fingerprint, FingerprintParts};
+use crate::exchange::{Fingerprint, FingerprintParts};
 
 /// So much of a body is hashed in one go: a tenth of a millisecond, in which others wait.
 const PIECE: usize = 256 * 1024;
 
 impl Proxy {
-    /// What is told of a request whose body was not read whole: all but its body, whose it is, and the
-    /// rest of the body.
+    /// What is told of a request whose body was not read whole, by what it asks for and the rest of its
+    /// body.
     pub(super) async fn unread(
         &self,
         unread: Unread,
-        parts: FingerprintParts<'_>,
-        credential: Credential,
-        fields: &HeaderMap,
+        asked: &Asked<'_>,
         rest: &mut Incoming,
     ) -> Problem {
         let (fault, read) = match unread {
@@ -37,7 +34,9 @@ impl Proxy {
             Unread::TooLarge { .. } => return Problem::Body(BodyFault::TooLarge),
             Unread::Fault(fault) => return Problem::Body(fault),
         };
-        let length = fields.get(CONTENT_LENGTH);
+        let shape = asked.credentials.shape();
+        let parts = asked.fingerprint_parts(&shape);
+        let length = asked.head.headers.get(CONTENT_LENGTH);
         let length: Option<u64> = length.and_then(|it| it.to_str().ok()?.parse().ok());
         let recognised = async {
             match (length, fault) {
@@ -54,7 +53,7 @@ impl Proxy {
         };
         match self.shared.flights.equal(&fingerprint) {
             None => Problem::Body(fault),
-            Some(flight) if flight.opens_with(credential) => unfinished(&flight),
+            Some(flight) if flight.opens_with(asked.requester.credential) => unfinished(&flight),
             Some(_) => Problem::OtherSecret,
         }
     }

@@ -1,69 +1,78 @@
 //! A payment of a route that is converted no more: a reload or a restart may have taken it out while
 //! payments ran, and the repeat of one of those joins it. Passed on, it would be a second charge.
-use http_body::Body as _;
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
 use hyper::body::Incoming;
 
+use super::config::Config;
+use super::order::{Asked, Holding, Unread};
 use super::problem::Problem;
 use super::service::{Incomer, Proxy};
+use crate::exchange::Admission;
 use crate::listener::Reply;
-use crate::message::Body;
 use crate::protocol::{Conversion, Disposition};
+use crate::timing::Moment;
 
 impl Proxy {
     /// Joins what was begun while the route was converted. A request that repeats none of it is treated
     /// as the route says.
     pub(super) async fn former(
         self,
-        mut incomer: Incomer,
+        incomer: Incomer,
         conversion: &'static Conversion,
         disposition: Disposition,
     ) -> Reply {
         let Incomer {
             head,
-            body,
+            body: mut rest,
             gateway,
             arrived_at,
-        } = &mut incomer;
-        // What has no credentials or is too large could not have been converted.
-        let asked = self.asked(head, gateway).ok();
-        let Some(asked) = asked.filter(|_| self.fits(body)) else {
-            return self.otherwise(incomer, None, disposition).await;
+        } = incomer;
+        let read = match self.asked(&head, &gateway) {
+            Ok(asked) => {
+                let looked = self.look_for(asked, conversion, &mut rest, arrived_at);
+                match Box::pin(looked).await {
+                    ControlFlow::Continue(read) => read,
+                    ControlFlow::Break(Ok((admission, holding))) => {
+                        let place = self.shared.metrics.place(self.config.held);
+                        return self.admitted(admission, holding, place, rest);
+                    }
+                    ControlFlow::Break(Err(problem)) => return self.refuse(problem).into(),
+                }
+            }
+            // What has no credentials could not have been converted.
+            Err(_) => Bytes::new(),
         };
-        let ordered = self.ordered(asked, conversion, body, *arrived_at).await;
-        let (order, holding) = match ordered {
-            Ok(ordered) => ordered,
-            Err(problem) => return self.refuse(problem).into(),
-        };
-        let body = Body::from(order.submission.body.clone());
-        match self.shared.flights.rejoin(order) {
-            None => self.otherwise(incomer, Some(body), disposition).await,
-            Some(admission) => {
-                let admission = Box::pin(admission.opened()).await;
-                let place = self.shared.metrics.place(self.config.held);
-                self.admitted(admission, holding, place, incomer.body)
+        match disposition {
+            Disposition::Refuse => self.refuse(Problem::RouteRefused).into(),
+            Disposition::Relay | Disposition::Convert => {
+                let body = self.relayed(read, rest);
+                self.pass(head, &gateway, body).await.into()
             }
         }
     }
 
-    fn fits(&self, body: &Incoming) -> bool {
-        let length = body.size_hint().lower();
-        usize::try_from(length).is_ok_and(|length| length <= self.config.max_body)
-    }
-
-    /// Treats a request as its route says; `read` is its body, if that was read.
-    async fn otherwise(
-        self,
-        incomer: Incomer,
-        read: Option<Body>,
-        disposition: Disposition,
-    ) -> Reply {
-        match (disposition, read) {
-            (Disposition::Refuse, _) => self.refuse(Problem::RouteRefused).into(),
-            (Disposition::Relay | Disposition::Convert, None) => self.relay(incomer).await.into(),
-            (Disposition::Relay | Disposition::Convert, Some(body)) => {
-                let Incomer { head, gateway, .. } = incomer;
-                self.pass(head, &gateway, body).await.into()
+    /// Looks for what a request repeats. Where it repeats nothing, what was read of its body goes on:
+    /// all of it, since a fingerprint is made of the whole, unless no limit has ever allowed as much.
+    /// The limit in force tells nothing: it may have been lowered since.
+    async fn look_for(
+        &self,
+        asked: Asked<'_>,
+        conversion: &'static Conversion,
+        rest: &mut Incoming,
+        arrived_at: Moment,
+    ) -> ControlFlow<Result<(Admission, Holding), Problem>, Bytes> {
+        match self.read_body(rest, Config::LARGEST_BODY).await {
+            Ok(body) => {
+                let (order, holding) = self.ordered(asked, conversion, body.clone(), arrived_at);
+                match self.shared.flights.rejoin(order) {
+                    Some(admission) => ControlFlow::Break(Ok((admission.opened().await, holding))),
+                    None => ControlFlow::Continue(body),
+                }
             }
+            Err(Unread::TooLarge { read }) => ControlFlow::Continue(read),
+            Err(unread) => ControlFlow::Break(Err(self.unread(unread, &asked, rest).await)),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) const FREE_BODY: usize = 16 * 1024;
 /// Why a body was not read whole.
 pub(super) enum Unread {
     Fault(BodyFault),
-    /// It is over `limits.body`; this is its beginning, or nothing where its length told.
+    /// It is over the limit; this is its beginning, or nothing where its length told.
     TooLarge {
         read: Bytes,
     },
@@ -50,19 +50,19 @@ impl From<Unread> for Problem {
 
 /// What the head of a payment asks for: its order, but for the body.
 pub(super) struct Asked<'a> {
-    head: &'a Head,
+    pub(super) head: &'a Head,
     gateway: &'a Arc<Gateway>,
-    requester: Requester,
+    pub(super) requester: Requester,
     given: GivenKey<'a>,
     path: PathAndQuery,
     /// The path of its asynchronous twin.
     twin: PathAndQuery,
-    credentials: Credentials,
+    pub(super) credentials: Credentials,
 }
 
 impl Asked<'_> {
     /// What makes it the same request as another one, but the body.
-    fn fingerprint_parts<'a>(&'a self, shape: &'a [u8]) -> FingerprintParts<'a> {
+    pub(super) fn fingerprint_parts<'a>(&'a self, shape: &'a [u8]) -> FingerprintParts<'a> {
         FingerprintParts {
             owner: self.requester.owner,
             method: self.head.method.as_str().as_bytes(),
@@ -118,33 +118,31 @@ impl Proxy {
         conversion: &'static Conversion,
     ) -> Result<(Order, Holding), Problem> {
         let asked = self.asked(&incomer.head, &incomer.gateway)?;
-        self.ordered(asked, conversion, &mut incomer.body, incomer.arrived_at)
+        match self
+            .read_body(&mut incomer.body, self.config.max_body)
             .await
+        {
+            Ok(body) => Ok(self.ordered(asked, conversion, body, incomer.arrived_at)),
+            Err(unread) => {
+                let told = self.unread(unread, &asked, &mut incomer.body);
+                Err(Box::pin(told).await)
+            }
+        }
     }
 
-    /// Makes an order of what a head asks for and of its body, which is at its end then.
-    pub(super) async fn ordered(
+    /// Makes an order of what a head asks for and of its body.
+    pub(super) fn ordered(
         &self,
         asked: Asked<'_>,
         conversion: &'static Conversion,
-        incoming: &mut Incoming,
+        body: Bytes,
         arrived_at: Moment,
-    ) -> Result<(Order, Holding), Problem> {
+    ) -> (Order, Holding) {
         let hash_key = self.shared.flights.hash_key();
-        let fields = &asked.head.headers;
         let shape = asked.credentials.shape();
-        let parts = asked.fingerprint_parts(&shape);
-        let body = match self.read_body(incoming).await {
-            Ok(body) => body,
-            Err(unread) => {
-                let credential = asked.requester.credential;
-                let told = self.unread(unread, parts, credential, fields, incoming);
-                return Err(Box::pin(told).await);
-            }
-        };
-        let read_at = self.shared.clock.now();
-        let holding = self.holding(fields, arrived_at);
-        let identity = asked.identity(hash_key.fingerprint(parts.with_body(&body)));
+        let parts = asked.fingerprint_parts(&shape).with_body(&body);
+        let identity = asked.identity(hash_key.fingerprint(parts));
+        let holding = self.holding(&asked.head.headers, arrived_at);
         let key = asked.key(hash_key);
         let order = Order {
             facts: MatchFacts::of(conversion, &body),
@@ -158,11 +156,11 @@ impl Proxy {
             key,
             credentials: Box::new(asked.credentials),
             gateway: Arc::clone(asked.gateway),
-            read_at,
+            read_at: self.shared.clock.now(),
             hold_until: holding.until,
             has_place: true,
         };
-        Ok((order, holding))
+        (order, holding)
     }
 
     /// Reads a payment's head.
@@ -194,11 +192,15 @@ impl Proxy {
         })
     }
 
-    /// Reads a body whole, into memory that is erased when it is let go.
-    pub(super) async fn read_body(&self, body: &mut Incoming) -> Result<Bytes, Unread> {
+    /// Reads a body of no more than `most` bytes whole, into memory that is erased when it is let go.
+    pub(super) async fn read_body(
+        &self,
+        body: &mut Incoming,
+        most: usize,
+    ) -> Result<Bytes, Unread> {
         let config = &self.config;
         let mut share = self.shared.bodies.share();
-        let whole = collect_within(body, config.max_body, FREE_BODY, &mut share);
+        let whole = collect_within(body, most, FREE_BODY, &mut share);
         let fault = match tokio::time::timeout(config.body_timeout, whole).await {
             Ok(Ok(body)) => return Ok(erasable_within(body, share)),
             Ok(Err(BodyError::NoRoom { read })) => {

@@ -32,7 +32,7 @@ impl Proxy {
             gateway,
             arrived_at,
         } = incomer;
-        let body = match self.read_body(&mut body).await {
+        let body = match self.read_body(&mut body, self.config.max_body).await {
             Ok(body) => body,
             Err(unread) => return self.refuse(unread.into()),
         };

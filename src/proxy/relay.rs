@@ -1,6 +1,7 @@
 //! Requests that are not converted: passed through as they are, streaming both ways.
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::request::Parts as Head;
 use http::{Method, Request, Response};
 use http_body::Body as _;
@@ -15,7 +16,7 @@ use crate::message::{Body, BodyError, Paced};
 
 impl Proxy {
     pub(super) async fn relay(self, incomer: Incomer) -> Response<Body> {
-        let body = self.relayed(incomer.body);
+        let body = self.relayed(Bytes::new(), incomer.body);
         self.pass(incomer.head, &incomer.gateway, body).await
     }
 
@@ -44,13 +45,17 @@ impl Proxy {
         self.forward(gateway, request, safe).await
     }
 
-    /// A body as it goes on. A small one has most often come with its head.
-    fn relayed(&self, body: Incoming) -> Body {
-        if body.is_end_stream() {
-            return Body::empty();
+    /// A body as it goes on, of which `read` was read already. A small one has most often come with its
+    /// head.
+    pub(super) fn relayed(&self, read: Bytes, rest: Incoming) -> Body {
+        if rest.is_end_stream() {
+            return Body::from(read);
         }
-        let is_sized = body.size_hint().exact().is_some();
-        let paced = Paced::new(body.map_err(BodyError::cut), self.config.body_timeout);
+        let is_sized = rest.size_hint().exact().is_some();
+        let paced = Paced::new(rest.map_err(BodyError::cut), self.config.body_timeout);
+        if !read.is_empty() {
+            return Body::streamed(paced.after(read));
+        }
         if !is_sized {
             return Body::streamed(paced);
         }

@@ -10,7 +10,12 @@ pub(super) fn of_hyper(error: &hyper::Error, sent: Sent) -> Error {
     if let Some(tls) = find::<io::Error>(error).and_then(tls::of) {
         return of_tls(tls, sent);
     }
-    Error::new(cause_of(error), sent).because(in_words(error))
+    let meant = Error::new(cause_of(error), sent);
+    if error.is_incomplete_message() {
+        // hyper's words say what the cause says.
+        return meant;
+    }
+    meant.because(in_words(error))
 }
 
 /// The meaning of hyper's error in the place of an answer over HTTP/2, to a request of which

@@ -100,7 +100,8 @@ impl Outage {
             tracing::warn!(
                 origin = self.origin,
                 cause = cause.text(),
-                "the gateway accepts no connections: new payments are refused at once"
+                "the gateway accepts no connections: one new payment at a time tries to connect for as \
+                 long as submit.start, and all others are refused at once"
             );
         }
     }

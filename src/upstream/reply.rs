@@ -131,9 +131,7 @@ impl Reply {
                 rest: Rest::UntilClose,
                 body,
             } => Ok(head.with(body, false)),
-            Stage::Head(_) | Stage::Body { .. } => {
-                Err(Error::new(Cause::Terminated, Sent::Maybe).because("it closed the connection"))
-            }
+            Stage::Head(_) | Stage::Body { .. } => Err(Error::new(Cause::Terminated, Sent::Maybe)),
         }
     }
 

@@ -27,7 +27,7 @@ impl<A: Whole> Machine<A> {
     /// at last the doubt. `recorded` is false when the journal has just failed.
     pub(super) fn ladder(&mut self, first: Rung, recorded: bool, now: Moment) -> Actions<A> {
         self.laddered_at = now;
-        // After the operator's word nobody is asked.
+        // After the operator's word, or with its gateway elsewhere, nobody is asked.
         let first = if self.settled { Rung::InDoubt } else { first };
         if first <= Rung::Resubmit && self.may_resubmit(now) {
             self.resubmits += 1;
@@ -44,8 +44,7 @@ impl<A: Whole> Machine<A> {
             return self.ask(now);
         }
         if recorded {
-            let doubt = self.doubt.unwrap_or(Doubt::SubmitLost);
-            return self.record(Record::InDoubt(doubt));
+            return self.record(self.in_doubt());
         }
         self.end_in_doubt(now)
     }
@@ -63,9 +62,12 @@ impl<A: Whole> Machine<A> {
             && self.draining_until.is_none()
     }
 
+    /// Asks the gateway. The process may end before the search does, so why it is in doubt is noted
+    /// where a record does not tell it yet.
     fn ask(&mut self, now: Moment) -> Actions<A> {
         let until = self.asking_until.unwrap_or_else(|| self.asking_end(now));
         let under_way = self.looking;
+        let is_news = !matches!(self.state, State::Asking | State::Doubtful);
         if self.state != State::Asking {
             self.failures = 0;
         }
@@ -73,11 +75,14 @@ impl<A: Whole> Machine<A> {
         self.asking_until = Some(until);
         self.looking = true;
         self.asked_at = Some(now);
-        if under_way {
-            Vec::new()
-        } else {
-            vec![Action::Lookup]
-        }
+        let note = is_news.then(|| Action::Note(self.in_doubt()));
+        let lookup = (!under_way).then_some(Action::Lookup);
+        note.into_iter().chain(lookup).collect()
+    }
+
+    /// The record of its doubt.
+    fn in_doubt(&self) -> Record<A> {
+        Record::InDoubt(self.doubt.unwrap_or(Doubt::SubmitLost))
     }
 
     pub(super) fn lose(&mut self, doubt: Doubt, now: Moment) -> Actions<A> {

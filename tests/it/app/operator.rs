@@ -242,7 +242,7 @@ async fn what_is_in_doubt_is_on_the_page_and_where_no_command_reaches_it_is_told
     let body = r#"{"request":{"amount":1,"currency":"USD","description":"swallow","credit_card":{"number":"4200000000000000","exp_month":"01","exp_year":"2030","verification_value":"123","holder":"J"}}}"#;
     let told = bench.post("/transactions/payments").body(body).send().await;
     told.is_in_doubt();
-    let tasks = bench.operator("/tasks?group=in-doubt").await.json();
+    let tasks = bench.operator("/tasks?state=in-doubt").await.json();
     assert_eq!(tasks["in_doubt"], 1);
     let id = tasks["tasks"][0]["exchange"].as_str().unwrap().to_owned();
     assert_eq!(tasks["tasks"][0]["cause"], "submit-lost");
@@ -259,17 +259,17 @@ async fn tasks_are_told_with_what_they_wait_for_and_page_by_page() {
     assert_eq!(all["running"], 3);
     assert_eq!((&all["listed"], &all["more"]), (&3.into(), &0.into()));
     let task = &all["tasks"][0];
-    assert_eq!(task["group"], "running");
+    assert_eq!(task["state"], "running");
     assert_eq!(task["waiters"], 1);
     assert!(task["request_id"].is_string(), "{task}");
-    let rest = bench.operator("/tasks?group=running&skip=2").await.json();
+    let rest = bench.operator("/tasks?state=running&skip=2").await.json();
     assert_eq!(rest["tasks"].as_array().unwrap().len(), 1);
     assert_eq!(rest["tasks"][0]["exchange"], all["tasks"][2]["exchange"]);
-    let none = bench.operator("/tasks?group=undelivered").await.json();
+    let none = bench.operator("/tasks?state=undelivered").await.json();
     assert_eq!(none["tasks"].as_array().unwrap().len(), 0);
-    let wrong: Answer = bench.operator("/tasks?group=all").await;
+    let wrong: Answer = bench.operator("/tasks?state=all").await;
     assert_eq!(wrong.status, 400);
-    assert!(wrong.text().contains("group=in-doubt"), "{}", wrong.text());
+    assert!(wrong.text().contains("state=in-doubt"), "{}", wrong.text());
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Exchanges in doubt: how they are found, shown and settled while holdline runs.
 use super::desk::{Desk, exchange, is_told_executed};
+use crate::app::asking::Asking;
 use crate::app::bench::until;
+use holdline::exchange::machine::Doubt;
 
 const UNKNOWN: &str = "6f1c1f0e-6b0a-4c8e-9a5b-0d7f2f1c9a11";
 
@@ -219,6 +221,28 @@ async fn what_a_killed_process_had_submitted_is_among_the_doubts() {
 }
 
 #[tokio::test]
+async fn what_a_killed_process_was_searching_for_keeps_its_cause() {
+    let mut desk = Desk::open().await;
+    let payment = desk.payment().tracking("order").key("sought");
+    let payment = payment.words("bad-gateway");
+    let line = payment.clone().open().await;
+    let is_sought = || desk.ask(&["explain", "sought"]).out.contains("searched at");
+    until("it is searched for", is_sought).await;
+    desk.holdline.kill();
+    drop(line);
+    for _ in 0..2 {
+        // First of the file, then of the next process.
+        assert_eq!(desk.only(&["--in-doubt"])["cause"], "submit-unclear");
+        let said = desk.ask(&["explain", "sought"]);
+        assert!(said.fine().contains(Doubt::SubmitUnclear.words()));
+        desk.holdline.kill();
+        desk.holdline.start().await;
+    }
+    payment.send().await.is_in_doubt();
+    assert_eq!(desk.submits(), 1);
+}
+
+#[tokio::test]
 async fn an_answer_whose_client_hung_up_is_among_the_undelivered() {
     let mut desk = Desk::open().await;
     let line = desk.payment().key("left").words("hold").open().await;
@@ -231,8 +255,14 @@ async fn an_answer_whose_client_hung_up_is_among_the_undelivered() {
     .await;
     for _ in 0..2 {
         let row = desk.only(&["--undelivered"]);
-        assert_eq!(row["state"], "completed");
         assert_eq!(row["answer_kept"], true);
+        let stories = desk.ask(&["explain", "--json", "left"]).rows();
+        let tasks = Asking::new(desk.holdline.operator(), "GET", "/tasks").anonymous();
+        let tasks = tasks.send().await.json();
+        for told in [&row, &stories[0], &tasks["tasks"][0]] {
+            assert_eq!(told["state"], "undelivered", "{told}");
+        }
+        assert_eq!(tasks["tasks"][0]["awaits"], "its client");
         assert_eq!(desk.listed(&["--in-doubt"]).len(), 0);
         desk.resolve("left", "not-executed")
             .fails(1, "not in doubt");

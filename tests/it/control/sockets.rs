@@ -1,12 +1,13 @@
 //! The socket itself: whose it is, what comes over it, and where it is not.
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::desk::{Desk, Said, holds_no_secret};
-use crate::app::bench::PATIENCE;
+use crate::app::bench::{PATIENCE, until};
 
 const LIST: &[u8] = b"{\"ask\":\"list\",\"only\":\"all\"}\n";
 
@@ -112,6 +113,42 @@ async fn who_does_not_go_on_keeps_nobody_waiting() {
         tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap();
         assert!(answer.ends_with("\"done\"\n"), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_holdline_that_stands_still_is_told_as_that() {
+    let desk = Desk::open().await;
+    let (_, id) = desk.doubtful(desk.payment(), "swallow").await;
+    desk.holdline.signal("-STOP");
+    let process = format!("process {}", desk.holdline.id());
+    let questions: [(&[&str], &str); 6] = [
+        (&["journal", "ls"], "it stands still"),
+        (&["journal", "show", &id], "it stands still"),
+        (&["journal", "verify"], "it stands still"),
+        (&["explain", &id], "it stands still"),
+        (&["polling"], "it stands still"),
+        (
+            &["resolve", &id, "--as", "executed", "--reason", "found"],
+            "The verdict may hold all the same, or come to: journal show tells",
+        ),
+    ];
+    // Each waits for some seconds, and so they wait together.
+    let waiting = questions.map(|(words, why)| {
+        let mut command = desk.holdline.command(words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        (command.spawn().unwrap(), why)
+    });
+    for (child, why) in waiting {
+        let said = Said::from(child.wait_with_output().unwrap());
+        said.fails(1, why);
+        said.fails(1, &process);
+        said.fails(1, "holdline.redb.sock");
+    }
+    desk.holdline.signal("-CONT");
+    until("the verdict is taken", || {
+        desk.only(&[])["state"] == "settled"
+    })
+    .await;
 }
 
 #[tokio::test]

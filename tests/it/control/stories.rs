@@ -28,7 +28,7 @@ async fn a_payment_is_explained_from_its_request_to_its_delivery() {
         said.fine(),
         &[
             &id,
-            "ended",
+            "delivered",
             "order-key",
             "read the request: no equal one is under way",
             "recorded that a submit may leave",
@@ -61,6 +61,8 @@ async fn after_a_kill_the_records_tell_what_is_left_to_tell() {
         "recorded that it is in doubt",
     ];
     tells(desk.ask(&["explain", &id]).fine(), &told);
+    let settles = format!("\n  holdline resolve {id} --as VERDICT --reason TEXT");
+    tells(desk.ask(&["explain", &id]).fine(), &[&settles]);
     desk.again().await;
     let said = desk.ask(&["explain", &id]);
     tells(said.fine(), &told);
@@ -74,6 +76,7 @@ async fn after_a_kill_the_records_tell_what_is_left_to_tell() {
         "the operator said: executed",
     ];
     tells(desk.ask(&["explain", &id]).fine(), &settled);
+    assert!(!desk.ask(&["explain", &id]).out.contains("holdline resolve"));
     desk.holdline.kill();
     let said = desk.ask(&["explain", &id]);
     tells(

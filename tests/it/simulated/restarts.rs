@@ -79,6 +79,29 @@ async fn a_submit_without_an_answer_is_looked_up_with_what_the_repeat_brings() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_being_searched_for_is_in_doubt_for_the_reason_that_it_had() {
+    for (words, cause) in [
+        ("bad-gateway", Doubt::SubmitUnclear),
+        ("unknown fail=422", Doubt::TaskUnknown),
+    ] {
+        let world = World::calm();
+        let ask = Ask::payment(words).held_for(70 * SECOND);
+        let held = world.begin(&ask);
+        until(&held.flight, State::Asking).await;
+        world.pass(SECOND).await;
+        let (next, recovered) = world.restarted(&Setting::default());
+        assert_eq!(recovered.in_doubt, 1, "{words}");
+        assert_eq!(next.flights.all()[0].standing().1, Some(cause));
+        let records = world.journal.kinds().len();
+        assert_eq!(next.pay(&ask).await.doubt(), cause);
+        assert_eq!(world.ledger().submits.len(), 1);
+        next.pass(70 * SECOND).await;
+        // Another search says nothing new, and its end is recorded as ever.
+        assert_eq!(world.journal.kinds()[records..], [R::InDoubt]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_older_transaction_is_not_taken_for_the_one_that_a_restart_lost() {
     let world = World::calm();
     world
@@ -237,7 +260,7 @@ async fn a_gateway_that_is_gone_or_elsewhere_is_not_asked() {
         ("sim", "http://elsewhere.test", Doubt::OriginChanged),
         ("other", "http://gateway.test", Doubt::GatewayGone),
     ] {
-        for state in [State::Submitting, State::Waiting, State::Undelivered] {
+        for state in [State::Submitting, State::Waiting] {
             let world = World::calm();
             let ask = Ask::payment("late=100");
             let held = world.begin(&ask);
@@ -258,6 +281,41 @@ async fn a_gateway_that_is_gone_or_elsewhere_is_not_asked() {
                 .resolve(&id, Verdict::NotExecuted, "none".into());
             settled.await.unwrap();
             next.is_empty().await;
+        }
+    }
+}
+
+/// Nobody has to be asked for an answer that is on disk.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_given_wherever_its_gateway_is_now() {
+    for (name, origin) in [
+        ("sim", "http://elsewhere.test"),
+        ("other", "http://gateway.test"),
+    ] {
+        for reads in [Reads::Work, Reads::Lie] {
+            let world = World::calm();
+            let ask = Ask::payment("");
+            let first = world.pay(&ask).await.answer();
+            first.settle(false);
+            world.pass(SECOND).await;
+            let gateway = world.gateway_at(name, origin);
+            let (next, recovered) = world.restarted_with(&Setting::default(), &[gateway]);
+            assert_eq!((recovered.undelivered, recovered.in_doubt), (1, 0));
+            assert_eq!(next.flights.all()[0].glance().group, Group::Undelivered);
+            let calls = world.network.wires().len();
+            world.journal.read(reads);
+            if reads == Reads::Work {
+                let again = next.pay(&ask).await.answer();
+                assert_eq!(again.answer, first.answer);
+                again.settle(true);
+                next.is_empty().await;
+            } else {
+                for _ in 0..2 {
+                    assert_eq!(next.pay(&ask).await.doubt(), Doubt::SealBroken);
+                    next.pass(11 * SECOND).await;
+                }
+            }
+            assert_eq!(world.network.wires().len(), calls, "nobody is asked");
         }
     }
 }

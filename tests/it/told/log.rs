@@ -173,3 +173,27 @@ async fn nothing_that_a_stranger_sends_writes_a_line_of_its_own_or_a_long_one() 
     let cut = |line: &Value| line["key"].as_str().is_some_and(|it| it.ends_with('…'));
     assert!(log.iter().any(cut), "{said}");
 }
+
+#[tokio::test]
+async fn why_a_payment_was_not_sent_or_its_answer_lost_is_told_once_and_in_words() {
+    let nobody = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
+    let mut holdline = Holdline::before(nobody);
+    holdline.keys.push(("SUBMIT__START", "1s".to_owned()));
+    holdline.keys.push(("HOLD__TIMEOUT", "5s".to_owned()));
+    holdline.start().await;
+    pay(&holdline, "down").send().await.is_refusal(502);
+    let ended = &lines(&holdline, "ended")[0];
+    let cause = "submit.start passed before a connection to the gateway was there";
+    assert_eq!(ended["cause"], cause, "{ended}");
+    assert_eq!(ended["connection"], "the gateway refused the connection");
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    holdline.keys.push(("HOLD__TIMEOUT", "5s".to_owned()));
+    holdline.start().await;
+    pay(&holdline, "lost").words("swallow").send().await;
+    let lost = &lines(&holdline, "lost the answer to the submit")[0];
+    let error = lost["error"].as_str().unwrap();
+    let cause = "the gateway closed the connection before its answer was whole";
+    assert!(error.starts_with(cause), "{lost}");
+    assert_eq!(error.matches("clos").count(), 1, "{lost}");
+}

@@ -173,6 +173,33 @@ async fn the_repeat_of_what_runs_is_not_too_large_though_the_limit_was_lowered()
     assert_eq!(upstream.gateway.ledger().submits.len(), 1);
 }
 
+/// The limit in force tells nothing of what runs.
+#[tokio::test]
+async fn a_repeat_that_is_too_large_now_joins_though_its_route_is_converted_no_more() {
+    let (upstream, holdline) = holding(1_500).await;
+    let note = format!("\"note\":\"{}\",", "x".repeat(2048));
+    let large = |tracking_id: &str| pay(&holdline, tracking_id).members(&note);
+    let mut held = large("large").open().await;
+    crate::told::stop::submitted(&upstream, 1).await;
+    let limits = "[limits]\nbody = \"1KiB\"\nbodies = \"1MiB\"\n";
+    holdline.write(&format!("{}{limits}", routed("relay")));
+    reload(&holdline).await;
+    let mut sized = large("large").open().await;
+    let chunked = |asking: Asking| {
+        let whole = asking.body_bytes();
+        let asking = asking.field("Transfer-Encoding", "chunked");
+        asking.body(in_chunks(&whole))
+    };
+    let mut in_pieces = chunked(large("large")).open().await;
+    // What repeats nothing is passed on, however it is framed.
+    assert_eq!(large("other").send().await.status, 200);
+    assert_eq!(chunked(large("another")).send().await.status, 200);
+    let uid = held.answer().await.is_gateway(200).uid();
+    assert_eq!(sized.answer().await.is_gateway(200).uid(), uid);
+    assert_eq!(in_pieces.answer().await.is_gateway(200).uid(), uid);
+    assert_eq!(upstream.gateway.ledger().charges.len(), 3);
+}
+
 /// A body without its length, in chunks of 700 bytes.
 fn in_chunks(body: &[u8]) -> Vec<u8> {
     let mut chunked = Vec::new();
