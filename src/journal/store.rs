@@ -227,31 +227,15 @@ impl Store {
 
     fn put(&self, records: &mut Records<'_>, entry: &Entry) -> Result<(), StoreError> {
         let place = entry.place;
-        let first = self.first(records, place.number)?;
         let begins = matches!(entry.change, Change::Submitted(_));
         // What is forgotten stays so: its late entries would have no head.
-        if first.is_empty() && !begins {
-            return Ok(());
-        }
-        // A disk may take an entry and say that it did not. It comes once more then, and its exchange may
-        // be folded by now.
-        if first.last().is_some_and(|last| last.place >= place) {
+        if !begins && records.get((place.number.0, 0))?.is_none() {
             return Ok(());
         }
         if matches!(entry.change, Change::Candidate(_) | Change::Completed(_)) {
             self.remove_candidates(records, place)?;
         }
         self.write(records, place, &encode(entry.stamp, &entry.change))
-    }
-
-    /// What stands in the place of an exchange's first entry: it, or all that is folded into it. Nothing
-    /// where the exchange is not known.
-    fn first(&self, records: &Records<'_>, number: Number) -> Result<Vec<Entry>, StoreError> {
-        let place = Place { number, step: 0 };
-        match records.get((number.0, 0))? {
-            Some(found) => self.read(place, found.value()),
-            None => Ok(Vec::new()),
-        }
     }
 
     /// Removes the soft answers before `place`: another took their place.
