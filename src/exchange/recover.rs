@@ -70,11 +70,21 @@ impl Recovery<'_> {
     fn resume(&mut self, exchange: &Remembered) {
         let context = Arc::clone(&self.context);
         let (home, cause) = self.home(exchange);
+        if let Some(cause @ (Doubt::GatewayGone | Doubt::OriginChanged)) = cause {
+            tracing::warn!(
+                target: "holdline::exchange",
+                exchange = %exchange.head.exchange,
+                gateway = %exchange.head.gateway,
+                origin = %exchange.head.origin,
+                cause = cause.name(),
+                "in doubt: it is asked for nowhere else, and its repeat under another gateway's \
+                 name would be a new payment"
+            );
+        }
         let mut subject = subject(&context.hash_key, context.stamps, exchange, home);
         subject.identity.fingerprint = self.free_place(subject.identity.fingerprint);
         let ticket: Option<RequestId> = exchange.ticket.as_deref().and_then(|it| it.parse().ok());
         let stood = stood(exchange, ticket.as_ref(), cause);
-        warn_of_another_home(exchange, cause, stood);
         let restored = Restored {
             explicit_key: subject.key.explicit,
             has_tracking_id: subject.facts.tracking_id.is_some(),
@@ -82,7 +92,6 @@ impl Recovery<'_> {
             changed_at: context.stamps.moment(exchange.changed),
             // A clock that anybody can set does not tell how old a key is.
             age_is_sure: context.stamps.now().is_of_boot(exchange.submitted),
-            may_ask: cause.is_none(),
             resubmits: exchange.resubmits,
             ticket,
             stood,
@@ -223,40 +232,7 @@ pub(super) fn subject(
     }
 }
 
-/// An exchange whose gateway is not the one that it began at.
-fn warn_of_another_home(exchange: &Remembered, cause: Option<Doubt>, stood: Stood) {
-    macro_rules! elsewhere {
-        ($cause:ident, $message:literal) => {
-            tracing::warn!(
-                target: "holdline::exchange",
-                exchange = %exchange.head.exchange,
-                gateway = %exchange.head.gateway,
-                origin = %exchange.head.origin,
-                cause = $cause.name(),
-                $message
-            )
-        };
-    }
-    let Some(cause @ (Doubt::GatewayGone | Doubt::OriginChanged)) = cause else {
-        return;
-    };
-    match stood {
-        Stood::InDoubt(_) | Stood::Accepted => elsewhere!(
-            cause,
-            "in doubt: it is asked for nowhere else, and its repeat under another gateway's name \
-             would be a new payment"
-        ),
-        Stood::Completed => elsewhere!(
-            cause,
-            "its answer is kept for its client's repeat, which is a new payment under another \
-             gateway's name"
-        ),
-    }
-}
-
-/// The table of the restart. Nobody has to be asked for an answer that is at hand, so it is given
-/// wherever the gateway is now: the request that repeats it names the same gateway, and its
-/// credentials open the seal.
+/// The table of the restart.
 fn stood(exchange: &Remembered, ticket: Option<&RequestId>, cause: Option<Doubt>) -> Stood {
     let recorded = match &exchange.standing {
         Standing::InDoubt(doubt) => Doubt::of_name(&doubt.cause),
@@ -266,16 +242,13 @@ fn stood(exchange: &Remembered, ticket: Option<&RequestId>, cause: Option<Doubt>
         | Standing::Delivered
         | Standing::Ended => None,
     };
-    let is_completed = exchange.standing == Standing::Completed && exchange.answer.is_some();
-    if is_completed && exchange.key_in_force {
-        return Stood::Completed;
-    }
     // The operator's word holds wherever the gateway is.
     if let Some(cause) = cause.filter(|_| recorded != Some(Doubt::Executed)) {
         return Stood::InDoubt(cause);
     }
     match &exchange.standing {
         Standing::Accepted if ticket.is_some() => Stood::Accepted,
+        Standing::Completed if exchange.answer.is_some() => Stood::Completed,
         Standing::Completed => Stood::InDoubt(Doubt::SealBroken),
         Standing::Submitted
         | Standing::Accepted

@@ -112,7 +112,6 @@ pub struct Machine<A> {
     pub(super) key_shared: bool,
     pub(super) age_is_sure: bool,
     pub(super) draining_until: Option<Moment>,
-    /// Nobody is asked any more: the operator has spoken, or its gateway is not in force.
     pub(super) settled: bool,
 
     pub(super) doubt: Option<Doubt>,

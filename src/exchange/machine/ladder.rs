@@ -27,7 +27,7 @@ impl<A: Whole> Machine<A> {
     /// at last the doubt. `recorded` is false when the journal has just failed.
     pub(super) fn ladder(&mut self, first: Rung, recorded: bool, now: Moment) -> Actions<A> {
         self.laddered_at = now;
-        // After the operator's word, or with its gateway elsewhere, nobody is asked.
+        // After the operator's word nobody is asked.
         let first = if self.settled { Rung::InDoubt } else { first };
         if first <= Rung::Resubmit && self.may_resubmit(now) {
             self.resubmits += 1;

@@ -7,10 +7,6 @@ use super::ladder::LADDER_AGAIN;
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is told by another thing; two of them never make a third"
-)]
 /// What the records of an exchange tell of it, once its process has ended.
 #[derive(Clone, Debug)]
 pub struct Restored {
@@ -24,8 +20,6 @@ pub struct Restored {
     pub changed_at: Moment,
     /// False where nobody can tell how old its key is; the submit is then never repeated.
     pub age_is_sure: bool,
-    /// False where its gateway is not in force: nobody is asked, and only what is kept is given.
-    pub may_ask: bool,
     /// How often the submit was repeated.
     pub resubmits: u32,
     /// The task that the gateway works on, or worked on.
@@ -62,7 +56,6 @@ impl<A: Whole> Machine<A> {
         );
         machine.first_sent = Some(submitted_at);
         machine.age_is_sure = restored.age_is_sure;
-        machine.settled = !restored.may_ask;
         machine.resubmits = restored.resubmits;
         (machine.body, machine.credentials) = (false, false);
         machine.withdrawal = Withdrawal::Driver;
@@ -74,7 +67,7 @@ impl<A: Whole> Machine<A> {
                 machine.state = State::Doubtful;
                 machine.lost = true;
                 machine.doubt = Some(doubt);
-                machine.settled |= doubt.is_settled();
+                machine.settled = doubt.is_settled();
                 machine.restore_ticket(restored.ticket, doubt);
             }
             Stood::Accepted => {

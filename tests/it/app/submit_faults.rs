@@ -44,9 +44,10 @@ async fn a_refused_connection_is_tried_again_until_the_start_is_over_and_was_not
 
 #[tokio::test]
 async fn a_gateway_that_comes_back_within_the_start_is_paid_once() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // It refuses who connects, and nobody else can have its place meanwhile.
+    let place = tokio::net::TcpSocket::new_v4().unwrap();
+    place.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = place.local_addr().unwrap();
     let bench = holdline()
         .configure(|config| config.exchange.submit_start = ms(9_000))
         .gateway(format!("http://{address}").as_str())
@@ -58,7 +59,7 @@ async fn a_gateway_that_comes_back_within_the_start_is_paid_once() {
         holdline::simulator::Settings::default(),
         holdline::timing::Clock::start(),
     );
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = place.listen(64).unwrap();
     let drain = holdline::drain::Drain::new();
     let (serving, until) = (gateway.clone(), drain.clone());
     let served = drain.spawn(async move { serving.serve(listener, until).await });

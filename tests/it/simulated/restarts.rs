@@ -260,7 +260,7 @@ async fn a_gateway_that_is_gone_or_elsewhere_is_not_asked() {
         ("sim", "http://elsewhere.test", Doubt::OriginChanged),
         ("other", "http://gateway.test", Doubt::GatewayGone),
     ] {
-        for state in [State::Submitting, State::Waiting] {
+        for state in [State::Submitting, State::Waiting, State::Undelivered] {
             let world = World::calm();
             let ask = Ask::payment("late=100");
             let held = world.begin(&ask);
@@ -281,41 +281,6 @@ async fn a_gateway_that_is_gone_or_elsewhere_is_not_asked() {
                 .resolve(&id, Verdict::NotExecuted, "none".into());
             settled.await.unwrap();
             next.is_empty().await;
-        }
-    }
-}
-
-/// Nobody has to be asked for an answer that is on disk.
-#[tokio::test(start_paused = true)]
-async fn an_answer_is_given_wherever_its_gateway_is_now() {
-    for (name, origin) in [
-        ("sim", "http://elsewhere.test"),
-        ("other", "http://gateway.test"),
-    ] {
-        for reads in [Reads::Work, Reads::Lie] {
-            let world = World::calm();
-            let ask = Ask::payment("");
-            let first = world.pay(&ask).await.answer();
-            first.settle(false);
-            world.pass(SECOND).await;
-            let gateway = world.gateway_at(name, origin);
-            let (next, recovered) = world.restarted_with(&Setting::default(), &[gateway]);
-            assert_eq!((recovered.undelivered, recovered.in_doubt), (1, 0));
-            assert_eq!(next.flights.all()[0].glance().group, Group::Undelivered);
-            let calls = world.network.wires().len();
-            world.journal.read(reads);
-            if reads == Reads::Work {
-                let again = next.pay(&ask).await.answer();
-                assert_eq!(again.answer, first.answer);
-                again.settle(true);
-                next.is_empty().await;
-            } else {
-                for _ in 0..2 {
-                    assert_eq!(next.pay(&ask).await.doubt(), Doubt::SealBroken);
-                    next.pass(11 * SECOND).await;
-                }
-            }
-            assert_eq!(world.network.wires().len(), calls, "nobody is asked");
         }
     }
 }

@@ -363,7 +363,7 @@ fn restarted_in_doubt() -> Vec<Named> {
         }),
         ("restarted, the gateway elsewhere", || {
             restored_as(Stood::InDoubt(Doubt::OriginChanged), |it| {
-                (it.ticket, it.may_ask) = (Some(task("A")), false);
+                it.ticket = Some(task("A"));
             })
         }),
     ]
@@ -396,12 +396,6 @@ fn restarted_with_an_answer() -> Vec<Named> {
         }),
         ("restarted, a result that does not open, 10 s ago", || {
             completed().then(Event::SealBroken).recorded().after(10)
-        }),
-        ("restarted, the same with the gateway elsewhere", || {
-            restored_as(Stood::Completed, |it| it.may_ask = false)
-                .then(Event::SealBroken)
-                .recorded()
-                .after(10)
         }),
     ]
 }

@@ -88,7 +88,6 @@ impl Disk {
             submitted_at: *first,
             changed_at: *changed,
             age_is_sure: true,
-            may_ask: true,
             resubmits: u32::try_from(resubmits.count()).unwrap(),
             ticket: self.accepted(),
             stood,

@@ -92,7 +92,6 @@ pub(super) fn restored_as(stood: Stood, change: impl FnOnce(&mut Restored)) -> S
         submitted_at: now - Duration::from_hours(1),
         changed_at: now - Duration::from_secs(1),
         age_is_sure: true,
-        may_ask: true,
         resubmits: 0,
         ticket: None,
         stood,
