@@ -121,7 +121,7 @@ async fn the_file_stays_under_its_limit_and_what_waits_for_its_client_stays_in_i
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "a million exchanges take a minute; scripts/check runs it alone"]
+#[ignore = "a million exchanges take a minute; scripts/check runs it"]
 async fn a_million_exchanges_stay_under_the_limit() {
     let limit = 64 * 1024 * 1024;
     let grown = through(limit, 1_000_000).await;
