@@ -133,12 +133,12 @@ async fn verify(
 }
 
 const HEADING: &str = "EXCHANGE                              STATE       AGE       OPERATION       \
-                       AMOUNT          TRACKING ID           KEY\n";
+                       AMOUNT          TRACKING ID           CAUSE           KEY\n";
 
 fn line(out: &mut impl Write, row: &Row) -> io::Result<()> {
     writeln!(
         out,
-        "{:37} {:11} {:9} {:15} {:15} {:21} {}",
+        "{:37} {:11} {:9} {:15} {:15} {:21} {:15} {}",
         row.exchange,
         row.state,
         age(row.age_seconds),
@@ -149,6 +149,7 @@ fn line(out: &mut impl Write, row: &Row) -> io::Result<()> {
             shown(row.currency.as_ref())
         ),
         shown(row.tracking_id.as_ref()),
+        shown(row.cause.as_ref()),
         Capped(&row.idempotency_key),
     )
 }

@@ -37,8 +37,6 @@ pub(super) struct Mark {
     file: Arc<dyn DiskFile>,
     key: [u8; 32],
     path: PathBuf,
-    /// True if there was none before.
-    is_new: bool,
     /// So that a disk that refuses is told of once.
     fails: AtomicBool,
 }
@@ -77,10 +75,7 @@ impl Mark {
         let failed = OpenError::of(&path);
         let file = disk.create(&path).map_err(failed)?;
         disk.sync_directory(&path).map_err(failed)?;
-        Ok(Self {
-            is_new: true,
-            ..Self::of(file, path, key)
-        })
+        Ok(Self::of(file, path, key))
     }
 
     /// Has the mark of a journal tell of so many commits; where there is none it comes under its name
@@ -125,7 +120,6 @@ impl Mark {
             file,
             key: key.mark_key(),
             path,
-            is_new: false,
             fails: AtomicBool::new(false),
         }
     }
@@ -138,14 +132,14 @@ impl Mark {
     /// Refuses a journal that counts fewer commits than its mark. True if the mark tells of all that
     /// there are.
     pub(super) fn check(&self, journal: &Path, commits: u64) -> Result<bool, OpenError> {
-        if self.is_new && commits > 0 {
+        let told = self.read().map_err(OpenError::of(&self.path))?;
+        if told.is_none() && commits > 0 {
             tracing::warn!(
                 mark = %self.path.display(),
-                "the journal's mark was gone and is made anew: whether the journal is an older one, or \
-                 its log lacks anything, could not be seen"
+                "the journal's mark was gone or damaged: whether the journal is an older one, or its log \
+                 lacks anything, could not be seen"
             );
         }
-        let told = self.read().map_err(OpenError::of(&self.path))?;
         if told.is_some_and(|told| told > commits) {
             return Err(OpenError::Behind {
                 journal: journal.to_owned(),

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use holdline::journal::{Change, Entry, NoRoom, Number, Place, ReadError, Remembered, Standing};
 
+use prometheus_client::registry::Registry;
+
 use super::disk::{Crash, Refusal, SimulatedDisk};
 use super::world::{CHECKPOINT, Running, all, answer, doubt, entry, start, submitted};
 
@@ -56,6 +58,34 @@ async fn refused(step: u64, refusal: Refusal, length: u64) -> (Vec<bool>, Vec<Re
     let running = start(&disk).unwrap();
     assert_eq!(all(&running.journal).await, seen, "what is owed is durable");
     (results, seen)
+}
+
+/// What `/metrics` tells of entries that wait for the disk.
+fn owed(running: &Running) -> String {
+    let mut registry = Registry::default();
+    running.metrics.register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let mut lines = text.lines();
+    let line = lines.find_map(|line| line.strip_prefix("journal_owed "));
+    line.unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_owed_is_counted_as_it_comes() {
+    let disk = SimulatedDisk::default();
+    let running = start(&disk).unwrap();
+    let mut path = path().into_iter();
+    let submitted = path.next().unwrap();
+    running.journal.append(submitted).await.unwrap();
+    let first = disk.steps();
+    disk.refuses(first..first + 20, Refusal::Broken);
+    for (entry, count) in path.take(2).zip(["1", "2"]) {
+        assert!(running.journal.append(entry).await.is_err());
+        assert_eq!(owed(&running), count);
+    }
+    is_up_again(&running).await;
+    assert_eq!(owed(&running), "0");
 }
 
 async fn steps() -> u64 {

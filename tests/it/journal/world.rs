@@ -24,6 +24,7 @@ pub(crate) const DAY: Duration = Duration::from_hours(24);
 pub(crate) struct Running {
     pub(crate) journal: Journal,
     pub(crate) found: Vec<Remembered>,
+    pub(crate) metrics: Metrics,
     writer: JoinHandle<()>,
 }
 
@@ -53,9 +54,11 @@ pub(crate) fn start_with(
         stamps: Stamps::new(clock, stamp(0)),
         metrics: Metrics::default(),
     };
+    let metrics = parts.metrics.clone();
     let opened = open(parts, |remembered| found.push(remembered))?;
     let writer = Drain::new().spawn(opened.writer.run());
     Ok(Running {
+        metrics,
         journal: opened.journal,
         found,
         writer,

@@ -299,6 +299,33 @@ async fn an_older_copy_of_the_journal_does_not_start() {
 }
 
 #[tokio::test]
+async fn a_mark_that_tells_nothing_is_warned_of() {
+    let (_tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    payment(&holdline, "first").send().await.is_gateway(200);
+    let warnings = |holdline: &Holdline| {
+        let said = holdline.said();
+        said.matches("the journal's mark was gone or damaged")
+            .count()
+    };
+    holdline.kill();
+    holdline.start().await;
+    assert_eq!(warnings(&holdline), 0, "it tells of all that there is");
+    let mark = holdline.mark();
+    let damages: [&dyn Fn(); 3] = [
+        &|| fs::write(&mark, "").unwrap(),
+        &|| fs::write(&mark, [0; 48]).unwrap(),
+        &|| fs::remove_file(&mark).unwrap(),
+    ];
+    for (count, damage) in (1..).zip(damages) {
+        holdline.kill();
+        damage();
+        holdline.start().await;
+        assert_eq!(warnings(&holdline), count);
+    }
+}
+
+#[tokio::test]
 async fn the_files_are_for_their_owner_alone() {
     let (_tap, mut holdline) = before_a_gateway().await;
     holdline.start().await;
