@@ -308,6 +308,15 @@ mod tests {
         Log::read(Some(file), &journal, key, taken_in).unwrap()
     }
 
+    /// A log with the frames 6, 7 and 8.
+    fn log_of_three(room: &Path) -> Log {
+        let mut log = log(room, 5);
+        for number in 1..4 {
+            assert!(log.append(&batch(number..number + 1)).unwrap());
+        }
+        log
+    }
+
     fn batch(numbers: std::ops::Range<u64>) -> Arc<Vec<Entry>> {
         let submitted = |number| entry(number, 0, Change::Submitted(Box::new(head(1))));
         Arc::new(numbers.map(submitted).collect())
@@ -347,10 +356,7 @@ mod tests {
     fn a_log_that_ends_before_what_the_file_took_in_is_an_older_one() {
         let room = tempfile::tempdir().unwrap();
         let journal = room.path().join("a.redb");
-        let mut written = log(room.path(), 5);
-        for number in 1..4 {
-            assert!(written.append(&batch(number..number + 1)).unwrap());
-        }
+        let mut written = log_of_three(room.path());
         let check = |commits, frame, is_all| {
             let read = log_after(room.path(), TakenIn { commits, frame });
             read.check(&journal, is_all).is_ok()
@@ -373,10 +379,7 @@ mod tests {
     fn a_frame_of_which_only_the_end_was_written_makes_no_log_an_older_one() {
         let room = tempfile::tempdir().unwrap();
         let journal = room.path().join("a.redb");
-        let mut written = log(room.path(), 5);
-        for number in 1..4 {
-            assert!(written.append(&batch(number..number + 1)).unwrap());
-        }
+        let mut written = log_of_three(room.path());
         let path = path_of(&journal);
         let first = std::fs::read(&path).unwrap()[..PAGE].to_vec();
         written.begin_anew(8);
