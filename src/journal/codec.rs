@@ -20,8 +20,7 @@
 //! 11 Closed           reason?
 //! ```
 //!
-//! Where the answer of a delivered exchange was dropped for want of space, all its records are folded
-//! into one, which stands in the place of its first:
+//! Several records of one exchange are folded into one where they can be:
 //!
 //! ```text
 //! | 1 byte | for each record: | 4 bytes | 4 bytes | the record |
@@ -45,7 +44,14 @@ pub(super) struct Malformed;
 
 /// A record's bytes. They are erased when dropped, since they tell of a payment.
 pub(super) fn encode(stamp: Stamp, change: &Change) -> Vec<u8> {
-    let mut writer = Writer(Vec::with_capacity(size(change)));
+    let mut record = Vec::with_capacity(size(change));
+    encode_onto(&mut record, stamp, change);
+    record
+}
+
+/// Writes a record's bytes behind others.
+pub(super) fn encode_onto(record: &mut Vec<u8>, stamp: Stamp, change: &Change) {
+    let mut writer = Writer(record);
     writer.byte(kind(change));
     for part in [stamp.wall, stamp.since_boot, stamp.boot] {
         writer.fixed(&part.to_le_bytes());
@@ -62,7 +68,6 @@ pub(super) fn encode(stamp: Stamp, change: &Change) -> Vec<u8> {
         Change::Closed(reason) => writer.maybe_text(reason.as_deref()),
         Change::Completed(None) | Change::Delivered | Change::Withdrawn | Change::Refused => {}
     }
-    writer.0
 }
 
 const fn kind(change: &Change) -> u8 {
@@ -82,7 +87,7 @@ const fn kind(change: &Change) -> u8 {
 }
 
 /// Enough for all but the longest, so that few records are moved while they are written.
-fn size(change: &Change) -> usize {
+pub(super) fn size(change: &Change) -> usize {
     match change {
         Change::Candidate(sealed) | Change::Completed(Some(sealed)) => 32 + sealed.0.len(),
         Change::Submitted(_) => 512,
@@ -130,20 +135,55 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Stamp, Change), Malformed> {
     }
 }
 
+/// What a record means for those beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It begins its exchange.
+    Head,
+    /// A soft answer: another takes its place.
+    Soft,
+    /// It takes the place of a soft answer.
+    Result,
+    /// It stands for itself.
+    Other,
+}
+
+/// The role of a record, by its kind.
+pub(super) fn role(record: &[u8]) -> Role {
+    match record.first() {
+        Some(1) => Role::Head,
+        Some(4) => Role::Soft,
+        Some(5 | 6) => Role::Result,
+        Some(_) | None => Role::Other,
+    }
+}
+
 /// The kind of a record into which others are folded.
 const FOLDED: u8 = 12;
 
-/// The records of one exchange as one.
-pub(super) fn fold(entries: &[Entry]) -> Vec<u8> {
-    let mut writer = Writer(vec![FOLDED]);
-    for entry in entries {
-        let record = encode(entry.stamp, &entry.change);
+/// Some records of one exchange as one.
+pub(super) fn fold(records: &[(Place, &[u8])]) -> Vec<u8> {
+    let length: usize = records.iter().map(|(_, record)| 8 + record.len()).sum();
+    let mut folded = Vec::with_capacity(1 + length);
+    folded.push(FOLDED);
+    for (place, record) in records {
         let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
-        writer.fixed(&entry.place.step.to_le_bytes());
-        writer.fixed(&length.to_le_bytes());
-        writer.fixed(&record);
+        folded.extend_from_slice(&place.step.to_le_bytes());
+        folded.extend_from_slice(&length.to_le_bytes());
+        folded.extend_from_slice(record);
     }
-    writer.0
+    folded
+}
+
+/// The same of entries.
+pub(super) fn fold_entries(entries: &[Entry]) -> Vec<u8> {
+    let encoded = |it: &Entry| (it.place, encode(it.stamp, &it.change));
+    let records: Vec<_> = entries.iter().map(encoded).collect();
+    let records: Vec<_> = records
+        .iter()
+        .map(|(place, it)| (*place, it.as_slice()))
+        .collect();
+    fold(&records)
 }
 
 /// The entries of the record at a place: one, or all that are folded into it.
@@ -175,9 +215,9 @@ pub(super) fn unfold(place: Place, bytes: &[u8]) -> Result<Vec<Entry>, Malformed
     Ok(entries)
 }
 
-struct Writer(Vec<u8>);
+struct Writer<'a>(&'a mut Vec<u8>);
 
-impl Writer {
+impl Writer<'_> {
     fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
@@ -390,7 +430,7 @@ mod tests {
                 .zip([1, 4, 5])
                 .map(|(change, step)| Entry { place: place(step), stamp, change })
                 .collect();
-            let folded = fold(&entries);
+            let folded = fold_entries(&entries);
             prop_assert_eq!(unfold(place(0), &folded), Ok(entries));
             prop_assert_eq!(unfold(place(0), &folded[..folded.len() - 1]), Err(Malformed));
         }
@@ -400,7 +440,7 @@ mod tests {
             let place = Place { number: Number(7), step: 0 };
             let folded = [&[FOLDED], bytes.as_slice()].concat();
             if let Ok(entries) = unfold(place, &folded) {
-                prop_assert_eq!(fold(&entries), folded);
+                prop_assert_eq!(fold_entries(&entries), folded);
             }
         }
     }

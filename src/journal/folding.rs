@@ -1,4 +1,5 @@
-//! What is folded is remembered as it was, but for its answer: in any order, under any format.
+//! What is folded is remembered as it was, whenever the file took it in, and under any format; without its
+//! answer, where that had to go.
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,11 +60,15 @@ fn remembered(store: &Store) -> Vec<Remembered> {
     all
 }
 
-fn write(store: &Store, entries: impl Iterator<Item = Entry>) {
+fn append(store: &Store, entries: impl Iterator<Item = Entry>) {
     let entries: Vec<_> = entries.collect();
     if !entries.is_empty() {
-        store.append(&Arc::new(entries)).unwrap();
+        store.append(&entries).unwrap();
     }
+}
+
+fn write(store: &Store, entries: impl Iterator<Item = Entry>) {
+    append(store, entries);
     store.checkpoint().unwrap();
 }
 
@@ -88,42 +93,77 @@ fn without_answers(mut all: Vec<Remembered>) -> Vec<Remembered> {
     all
 }
 
+/// What is to be remembered of an exchange.
+fn followed(path: &[Entry]) -> Remembered {
+    let mut entries = path.iter().cloned();
+    let mut book = Book::begin(entries.next().unwrap()).unwrap();
+    entries.for_each(|entry| book.follow(entry).unwrap());
+    book.close()
+}
+
+/// True if each answer that is remembered is found where it is.
+fn finds_answers(store: &Store, remembered: &[Remembered]) -> bool {
+    let places = remembered
+        .iter()
+        .filter_map(|it| it.answer.or(it.candidate));
+    places.into_iter().all(|place| {
+        let found = store.find(place).unwrap().unwrap();
+        let is_answer = matches!(
+            found.change,
+            Change::Candidate(_) | Change::Completed(Some(_))
+        );
+        found.place == place && is_answer
+    })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
-    fn a_fold_changes_nothing_but_the_answer_whatever_was_written_again(
+    fn what_is_folded_is_remembered_whenever_it_is_taken_in_and_written_again(
         paths in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 1..9),
+        taken_in_after: [bool; 9],
         again in any::<prop::sample::Index>(),
     ) {
         let room = directory();
         let (site, store) = store(room.path());
         let paths: Vec<_> = (1..).zip(&paths).map(|(number, kinds)| path(number, kinds)).collect();
         // Side by side, as they come.
-        for step in 0..9 {
-            write(&store, paths.iter().filter_map(|path| path.get(step).cloned()));
+        for (step, is_taken_in) in taken_in_after.into_iter().enumerate() {
+            append(&store, paths.iter().filter_map(|path| path.get(step).cloned()));
+            if is_taken_in {
+                store.checkpoint().unwrap();
+            }
         }
         // A disk may take a batch and say that it did not: it is written once more.
         for path in &paths {
             let from = again.index(path.len());
-            write(&store, path[from..].iter().cloned());
+            append(&store, path[from..].iter().cloned());
         }
-        let folded = without_answers(remembered(&store));
+        store.checkpoint().unwrap();
+        let whole: Vec<_> = paths.iter().map(|path| followed(path)).collect();
+        prop_assert_eq!(&remembered(&store), &whole);
+        prop_assert!(finds_answers(&store, &whole));
+        // Once more, when all of it is there.
+        write(&store, paths.iter().map(|path| path[path.len() - 1].clone()));
+        prop_assert_eq!(&remembered(&store), &whole);
+        let folded = without_answers(whole);
         let delivered = fold(&store);
         prop_assert_eq!(&remembered(&store), &folded);
-        for number in &delivered {
-            let place = Place { number: *number, step: 1 };
-            prop_assert_eq!(store.find(place).unwrap(), None);
-        }
-        // A second time there is nothing to fold.
+        prop_assert!(finds_answers(&store, &folded));
+        // A second time nothing is changed.
         prop_assert_eq!(fold(&store), delivered.clone());
+        prop_assert_eq!(&remembered(&store), &folded);
+        write(&store, paths.iter().map(|path| path[path.len() - 1].clone()));
         prop_assert_eq!(&remembered(&store), &folded);
         prop_assert!(super::Report::of(&store).unwrap().is_sound());
         drop(store);
         let (_, store) = store_of(site.path.parent().unwrap(), u64::MAX);
         prop_assert_eq!(&remembered(&store), &folded);
-        // With all of it gone the file is as it was at first.
+        // With all of it gone the file is as it was at first, and what comes late finds nothing.
         let all: Vec<_> = folded.iter().map(|it| Removal::Exchange(it.number)).collect();
         store.forget(&all).unwrap();
+        let late = paths.iter().filter_map(|path| path.get(1..)?.last().cloned());
+        write(&store, late);
         prop_assert_eq!(remembered(&store), []);
     }
 }
@@ -140,11 +180,12 @@ fn fill(store: &Store) {
     store.forget(&folded).unwrap();
     let late = entry(3, 4, Change::Closed(Some("asked for".into())));
     for pending in [path(6, &[]), vec![late]] {
-        store.append(&Arc::new(pending)).unwrap();
+        store.append(&pending).unwrap();
     }
 }
 
-const FIXTURE: &str = "version-3.redb";
+/// What the present version writes.
+const FIXTURE: &str = "version-4.redb";
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/journal")
@@ -159,9 +200,9 @@ fn copied(room: &Path, name: &str) {
     }
 }
 
-/// Its process was killed: the newest entries stand in the log.
-#[test]
-fn what_version_3_wrote_is_read_with_what_is_folded() {
+/// Its process was killed: the newest entries stand in the log. Two of its six exchanges lost their
+/// answers.
+fn reads_what_was_written(fixture: &str, records: u64) {
     let (as_written, copy) = (directory(), directory());
     let (_, filled) = store(as_written.path());
     fill(&filled);
@@ -171,7 +212,7 @@ fn what_version_3_wrote_is_read_with_what_is_folded() {
     assert_eq!(whole[0].standing, Standing::Delivered);
     assert_eq!((whole[0].answer, whole[0].next_step), (None, 4));
     assert_eq!(whole[2].closed_because.as_deref(), Some("asked for"));
-    copied(copy.path(), FIXTURE);
+    copied(copy.path(), fixture);
     let config = Config {
         path: copy.path().join("a.redb"),
         ..Config::default()
@@ -179,12 +220,34 @@ fn what_version_3_wrote_is_read_with_what_is_folded() {
     let mut reader = Reader::open(&config, Arc::new(SystemDisk)).unwrap();
     assert_eq!(reader.remembered(Number(0), 99).unwrap().exchanges, whole);
     let report = reader.verify().unwrap();
-    // One record where four were, and one of the entry that came after.
-    assert_eq!(
-        (report.records, report.exchanges),
-        (1 + 4 + 2 + 4 + 3 + 1, 6)
-    );
+    assert_eq!((report.records, report.exchanges), (records, 6));
     assert!(report.is_sound(), "{report:?}");
+    drop(reader);
+    // And it goes on: what it kept is found, and what comes has its place.
+    let (_, store) = store(copy.path());
+    store.upgrade().unwrap();
+    assert!(finds_answers(&store, &whole));
+    let next = &whole[4];
+    let delivered = entry(next.number.0, next.next_step, Change::Delivered);
+    write(&store, [delivered].into_iter());
+    write(&store, path(7, &[1, 4, 8]).into_iter());
+    let after = remembered(&store);
+    assert_eq!(after[..4], whole[..4]);
+    assert_eq!(after[4].next_step, next.next_step + 1);
+    assert_eq!(after.len(), 7);
+    assert_eq!(fold(&store), [1, 2, 4, 5, 7].map(Number));
+    assert!(super::Report::of(&store).unwrap().is_sound());
+}
+
+#[test]
+fn what_version_3_wrote_is_read_and_goes_on() {
+    // One record where four were, and one of the entry that came after.
+    reads_what_was_written("version-3.redb", 1 + 4 + 2 + 4 + 3 + 1);
+}
+
+#[test]
+fn what_version_4_wrote_is_read_and_goes_on() {
+    reads_what_was_written("version-4.redb", 1 + 1 + 2 + 1 + 1 + 1);
 }
 
 /// To be run by the version that writes a new format.

@@ -5,7 +5,7 @@
 //! | number, big end | sealed length | | 8 bytes  | 4 bytes | 4 bytes | record (`codec.rs`) |
 //! |                 |               | | exchange | step    | length  |                     |
 //! ```
-use super::codec::{decode, encode};
+use super::codec::{decode, encode_onto, size};
 use super::{Entry, Number, Place};
 
 /// What a disk may tear, and what Linux writes at once.
@@ -47,20 +47,29 @@ pub(super) fn parts(bytes: &[u8]) -> Option<(u64, &[u8])> {
 
 /// What is sealed in a frame.
 pub(super) fn clear(entries: &[Entry]) -> Vec<u8> {
-    let records: Vec<_> = entries
-        .iter()
-        .map(|entry| encode(entry.stamp, &entry.change))
-        .collect();
-    let length = records.iter().map(|record| PREFIX + record.len()).sum();
+    let length = entries.iter().map(|it| PREFIX + size(&it.change)).sum();
     let mut clear = Vec::with_capacity(length);
-    for (entry, record) in entries.iter().zip(&records) {
+    let mut record = Vec::new();
+    for entry in entries {
+        record.clear();
+        encode_onto(&mut record, entry.stamp, &entry.change);
         let length = u32::try_from(record.len()).unwrap_or(u32::MAX);
         clear.extend_from_slice(&entry.place.number.0.to_be_bytes());
         clear.extend_from_slice(&entry.place.step.to_be_bytes());
         clear.extend_from_slice(&length.to_be_bytes());
-        clear.extend_from_slice(record);
+        clear.extend_from_slice(&record);
     }
     clear
+}
+
+/// The records of a frame and their places. What has no such form ends them.
+pub(super) fn records(clear: &[u8]) -> impl Iterator<Item = (Place, &[u8])> {
+    let mut rest = clear;
+    std::iter::from_fn(move || {
+        let (place, record, after) = first(rest)?;
+        rest = after;
+        Some((place, record))
+    })
 }
 
 /// The entries of a frame, if it is one.
@@ -68,16 +77,8 @@ pub(super) fn entries(clear: &[u8]) -> Option<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut rest = clear;
     while !rest.is_empty() {
-        let (number, after) = rest.split_first_chunk()?;
-        let (step, after) = after.split_first_chunk()?;
-        let (length, after) = after.split_first_chunk()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (record, after) = after.split_at_checked(length)?;
+        let (place, record, after) = first(rest)?;
         let (stamp, change) = decode(record).ok()?;
-        let place = Place {
-            number: Number(u64::from_be_bytes(*number)),
-            step: u32::from_be_bytes(*step),
-        };
         entries.push(Entry {
             place,
             stamp,
@@ -86,6 +87,20 @@ pub(super) fn entries(clear: &[u8]) -> Option<Vec<Entry>> {
         rest = after;
     }
     Some(entries)
+}
+
+/// The first record of some, and what comes after it.
+fn first(records: &[u8]) -> Option<(Place, &[u8], &[u8])> {
+    let (number, after) = records.split_first_chunk()?;
+    let (step, after) = after.split_first_chunk()?;
+    let (length, after) = after.split_first_chunk()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+    let (record, after) = after.split_at_checked(length)?;
+    let place = Place {
+        number: Number(u64::from_be_bytes(*number)),
+        step: u32::from_be_bytes(*step),
+    };
+    Some((place, record, after))
 }
 
 #[cfg(test)]

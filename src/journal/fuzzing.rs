@@ -3,7 +3,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::codec::{encode, fold, unfold};
+use super::codec::{encode, fold_entries, unfold};
 use super::frame::{clear, entries};
 use super::log::{Log, TakenIn};
 use super::seal::{FrameKey, RecordKey};
@@ -26,7 +26,7 @@ pub(crate) fn record(data: &[u8]) -> bool {
     };
     let again = match entries.as_slice() {
         [one] => encode(one.stamp, &one.change),
-        folded => fold(folded),
+        folded => fold_entries(folded),
     };
     assert_eq!(again.as_slice(), data);
     true

@@ -3,7 +3,7 @@
 //! Frames (`frame.rs`) stand in it from the beginning on, each at a multiple of 4096 bytes.
 //!
 //! A commit of redb costs more than ten pages and twice the processor time of a sync. So entries are
-//! made durable here, and are taken into the file together about once a second, when the log is full
+//! made durable here, and are taken into the file together every two seconds, when the log is full
 //! and whenever somebody reads; then the log begins anew, over its old frames.
 //!
 //! A frame's number is one above that of the commit before it, and it is bound to its seal: the first
@@ -18,14 +18,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Place;
 use super::disk::{Disk, DiskFile, beside};
 use super::error::OpenError;
 use super::fault::StoreError;
-use super::frame::{HEADER, PAGE, clear, entries, in_pages, pages, parts};
+use super::frame::{HEADER, PAGE, entries, in_pages, pages, parts, records};
 use super::key::check_mode;
 use super::room::weight;
-use super::seal::FrameKey;
-use super::{Change, Entry};
+use super::seal::{FrameKey, OVERHEAD};
 
 /// A few seconds of frames, or a few hundred answers.
 const SIZE: usize = 1024 * 1024;
@@ -44,8 +44,8 @@ pub(super) struct Log {
     end: usize,
     /// How many commits there are, in the file and here.
     commits: u64,
-    /// What is durable here and is not in the file.
-    pending: Vec<Arc<Vec<Entry>>>,
+    /// What is durable here and is not in the file: what is sealed in each frame.
+    pending: Vec<Vec<u8>>,
     /// What these take in the file.
     weight: u64,
     /// There is a frame that does not follow.
@@ -133,11 +133,13 @@ impl Log {
         };
         let bytes = log.bytes().map_err(OpenError::of(&log.path))?;
         while let Some((length, clear)) = log.frame(&bytes, log.end, log.commits + 1) {
-            let entries = entries(&clear).ok_or_else(|| OpenError::Damaged {
-                path: log.path.clone(),
-                what: format!("frame {} has no form that is known", log.commits + 1),
-            })?;
-            log.follow(&Arc::new(entries), length);
+            if entries(&clear).is_none() {
+                return Err(OpenError::Damaged {
+                    path: log.path.clone(),
+                    what: format!("frame {} has no form that is known", log.commits + 1),
+                });
+            }
+            log.follow(clear, length);
         }
         log.is_behind = (log.end..bytes.len())
             .step_by(PAGE)
@@ -214,33 +216,34 @@ impl Log {
         Ok(())
     }
 
-    /// Makes entries durable in one frame; false if there is no room for it.
-    pub(super) fn append(&mut self, entries: &Arc<Vec<Entry>>) -> Result<bool, StoreError> {
+    /// Makes what a frame holds durable. Where there is no room for it, it is given back.
+    pub(super) fn append(&mut self, clear: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(file) = &self.file else {
-            return Ok(false);
+            return Ok(Some(clear));
         };
         let number = self.commits.saturating_add(1);
-        let sealed = self.key.seal(number, &clear(entries));
-        let sealed = sealed.map_err(StoreError::Frame)?;
-        let length = HEADER + sealed.len();
+        let length = HEADER + clear.len() + OVERHEAD;
         let Some(pages) = pages(length).filter(|pages| self.end + pages <= SIZE) else {
-            return Ok(false);
+            return Ok(Some(clear));
         };
+        let sealed = self.key.seal(number, &clear);
+        let sealed = sealed.map_err(StoreError::Frame)?;
         let (memory, start) = in_pages(number, &sealed, pages);
         let frame = memory.get(start..).unwrap_or_default();
         file.write(self.end as u64, frame)
             .and_then(|()| file.sync())
             .map_err(StoreError::Log)?;
-        self.follow(entries, length);
-        Ok(true)
+        self.follow(clear, length);
+        Ok(None)
     }
 
     /// Takes a frame that is durable.
-    fn follow(&mut self, entries: &Arc<Vec<Entry>>, length: usize) {
+    fn follow(&mut self, clear: Vec<u8>, length: usize) {
         self.end += pages(length).unwrap_or(SIZE);
         self.commits = self.commits.saturating_add(1);
-        self.weight += entries.iter().map(weight_of).sum::<u64>();
-        self.pending.push(Arc::clone(entries));
+        let weight = |record: &[u8]| weight(record.len() + OVERHEAD);
+        self.weight += records(&clear).map(|(_, it)| weight(it)).sum::<u64>();
+        self.pending.push(clear);
     }
 
     /// All is in the file, which has so many commits: the next frame is the first.
@@ -260,8 +263,8 @@ impl Log {
     }
 
     /// What is not in the file yet, in order.
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.pending.iter().flat_map(|entries| entries.iter())
+    pub(super) fn records(&self) -> impl Iterator<Item = (Place, &[u8])> {
+        self.pending.iter().flat_map(|clear| records(clear))
     }
 
     /// What this takes in the file.
@@ -270,30 +273,14 @@ impl Log {
     }
 }
 
-/// About what an entry takes in the file.
-fn weight_of(entry: &Entry) -> u64 {
-    /// Of a record without an answer, the longest of which is a head.
-    const SHORT: usize = 400;
-    weight(match &entry.change {
-        Change::Candidate(sealed) | Change::Completed(Some(sealed)) => sealed.0.len() + SHORT / 4,
-        Change::Submitted(_) => SHORT,
-        Change::Resubmitted(_)
-        | Change::Accepted(_)
-        | Change::Completed(None)
-        | Change::Delivered
-        | Change::InDoubt(_)
-        | Change::Withdrawn
-        | Change::Refused
-        | Change::Closed(_) => SHORT / 4,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::super::disk::SystemDisk;
+    use super::super::frame::clear;
     use super::super::samples::{entry, head};
+    use super::super::{Change, Entry};
     use super::*;
 
     /// A log over a file of its own, as it is read after so many commits.
@@ -312,18 +299,20 @@ mod tests {
     fn log_of_three(room: &Path) -> Log {
         let mut log = log(room, 5);
         for number in 1..4 {
-            assert!(log.append(&batch(number..number + 1)).unwrap());
+            assert!(takes(&mut log, number..number + 1));
         }
         log
     }
 
-    fn batch(numbers: std::ops::Range<u64>) -> Arc<Vec<Entry>> {
+    /// Appends what begins these exchanges; false if there is no room for it.
+    fn takes(log: &mut Log, numbers: std::ops::Range<u64>) -> bool {
         let submitted = |number| entry(number, 0, Change::Submitted(Box::new(head(1))));
-        Arc::new(numbers.map(submitted).collect())
+        let entries: Vec<Entry> = numbers.map(submitted).collect();
+        log.append(clear(&entries)).unwrap().is_none()
     }
 
     fn numbers(log: &Log) -> Vec<u64> {
-        log.entries().map(|entry| entry.place.number.0).collect()
+        log.records().map(|(place, _)| place.number.0).collect()
     }
 
     #[test]
@@ -332,7 +321,7 @@ mod tests {
         let mut written = log(room.path(), 5);
         assert!(written.is_empty());
         for first in [1, 2, 30] {
-            assert!(written.append(&batch(first..first + 1)).unwrap());
+            assert!(takes(&mut written, first..first + 1));
         }
         let read = |commits| log(room.path(), commits);
         let all = read(5);
@@ -346,7 +335,7 @@ mod tests {
         }
         // The file has taken them in: the next one takes the place of the first.
         written.begin_anew(8);
-        assert!(written.append(&batch(40..80)).unwrap());
+        assert!(takes(&mut written, 40..80));
         assert_eq!(numbers(&read(8)), (40..80).collect::<Vec<_>>());
         assert!(read(8).check(&journal, false).is_ok());
         assert!(read(5).check(&journal, false).is_err());
@@ -367,7 +356,7 @@ mod tests {
         assert!(check(12, 9, true), "there was no more");
         // The first frame of a new round tells nothing of the one before.
         written.begin_anew(9);
-        assert!(written.append(&batch(40..41)).unwrap());
+        assert!(takes(&mut written, 40..41));
         assert!(check(9, 9, false));
         let path = path_of(&journal);
         let file = SystemDisk.open(&path).unwrap().unwrap();
@@ -383,7 +372,7 @@ mod tests {
         let path = path_of(&journal);
         let first = std::fs::read(&path).unwrap()[..PAGE].to_vec();
         written.begin_anew(8);
-        assert!(written.append(&batch(10..30)).unwrap());
+        assert!(takes(&mut written, 10..30));
         assert!(written.end > PAGE);
         let file = SystemDisk.open(&path).unwrap().unwrap();
         file.write(0, &first).unwrap();
@@ -396,10 +385,10 @@ mod tests {
     fn what_there_is_no_room_for_is_not_taken() {
         let room = tempfile::tempdir().unwrap();
         let mut written = log(room.path(), 0);
-        assert!(!written.append(&batch(0..9_000)).unwrap());
+        assert!(!takes(&mut written, 0..9_000));
         assert!(written.is_empty());
         let mut frames = 0;
-        while written.append(&batch(frames..frames + 1)).unwrap() {
+        while takes(&mut written, frames..frames + 1) {
             frames += 1;
         }
         assert_eq!(frames, (SIZE / PAGE) as u64);
@@ -413,7 +402,7 @@ mod tests {
     fn a_log_that_was_not_made_to_its_end_is() {
         let room = tempfile::tempdir().unwrap();
         let mut written = log(room.path(), 0);
-        assert!(written.append(&batch(1..2)).unwrap());
+        assert!(takes(&mut written, 1..2));
         let path = path_of(&room.path().join("a.redb"));
         let file = SystemDisk.open(&path).unwrap().unwrap();
         file.set_length(PAGE as u64 + 1).unwrap();

@@ -30,6 +30,7 @@ mod seal;
 mod site;
 mod storage;
 mod store;
+mod taking_in;
 #[cfg(test)]
 mod tests;
 mod tidy;

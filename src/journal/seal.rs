@@ -21,6 +21,9 @@ use super::{Place, Sealed};
 /// The version of what is sealed; its first byte.
 pub(super) const VERSION: u8 = 1;
 
+/// What a seal is longer than what is sealed: its version, its nonce and its tag.
+pub(super) const OVERHEAD: usize = 1 + NONCE_LEN + 16;
+
 /// A place, in the order of the file's keys.
 const PLACE_LENGTH: usize = 12;
 
@@ -136,7 +139,8 @@ fn answer_place(exchange: Uuid, place: Place) -> Vec<u8> {
 
 /// All parts but the purpose have lengths of their own, so no two lists look alike.
 fn bound(purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
-    let mut bound = vec![VERSION];
+    let mut bound = Vec::with_capacity(64);
+    bound.push(VERSION);
     bound.extend_from_slice(purpose.as_bytes());
     for part in parts {
         bound.extend_from_slice(part);
@@ -178,9 +182,8 @@ fn fresh_nonce() -> Result<[u8; NONCE_LEN], SealError> {
 
 fn seal(key: &LessSafeKey, bound: &[u8], clear: &[u8]) -> Result<Vec<u8>, SealError> {
     let nonce = fresh_nonce()?;
-    let tag_length = AES_256_GCM_SIV.tag_len();
     // Of the final size from the start: what grows leaves clear bytes behind in freed memory.
-    let mut sealed = Vec::with_capacity(1 + NONCE_LEN + clear.len() + tag_length);
+    let mut sealed = Vec::with_capacity(clear.len() + OVERHEAD);
     sealed.push(VERSION);
     sealed.extend_from_slice(&nonce);
     sealed.extend_from_slice(clear);

@@ -168,7 +168,7 @@ impl Site {
         let path = self.path.clone();
         match error {
             StoreError::File(cause) => match &**cause {
-                redb::Error::Io(source) if source.kind() != std::io::ErrorKind::InvalidData => {
+                redb::Error::Io(source) if !tells_of_damage(source.kind()) => {
                     let source = std::io::Error::new(source.kind(), source.to_string());
                     OpenError::File { path, source }
                 }
@@ -191,6 +191,14 @@ impl Site {
             }
         }
     }
+}
+
+/// redb finds the file damaged, or is led by it to a page that is not there.
+const fn tells_of_damage(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof
+    )
 }
 
 /// What the file tells of itself. A number that is not there is 0: commits were not always counted, and

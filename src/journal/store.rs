@@ -2,40 +2,42 @@
 //!
 //! ```text
 //! redb table "meta": text → number             redb table "records": (number, step) → seal
-//!   "format"   3                                 (7, 0)  Submitted   ┐
-//!   "key"      id of the key file's key          (7, 1)  Accepted    │ exchange 7
-//!   "next"     no exchange has this number       (7, 2)  Completed   │
-//!              or a higher one                   (7, 3)  Delivered   ┘
-//!   "commits"  how many there were               (8, 0)  Submitted   ─ exchange 8
-//!   "frame"    the last one taken in             (9, 0)  all four    ─ exchange 9, folded
+//!   "format"   4                                 (6, 0)  all, but no answer    ─ exchange 6
+//!   "key"      id of the key file's key          (7, 1)  Submitted, Accepted   ┐ exchange 7
+//!   "next"     no exchange has this number       (7, 3)  Completed, Delivered  ┘
+//!              or a higher one                   (8, 3)  all four              ─ exchange 8
+//!   "commits"  how many there were               (9, 0)  Submitted             ─ exchange 9
+//!   "frame"    the last one taken in
 //! ```
 //!
-//! All records of an exchange stand together, and exchanges in the order in which they began. A step
-//! may be missing: a soft answer is removed when another takes its place. What a record is, is told
-//! in `codec.rs`; how it is sealed, in `seal.rs`.
+//! All records of an exchange stand together, and exchanges in the order in which they began. What is
+//! taken in of one at once is folded into one record, which has the place of its last step
+//! (`taking_in.rs`). A step may be missing: a soft answer is removed when another takes its place. What a
+//! record is, is told in `codec.rs`; how it is sealed, in `seal.rs`.
 //!
-//! Where room is short, an exchange that was delivered loses its answer, and what is left of it is
-//! folded into one record: a fact has to be kept for as long as its key counts, and takes half as much
-//! so. redb joins pages only where one is nearly empty; so what goes in one commit goes in one pass over
-//! its pages, which packs what stays.
+//! Where room is short, an exchange that was delivered loses its answer, and what is left of it is folded
+//! at the place of its first step: a fact has to be kept for as long as its key counts. redb joins pages
+//! only where one is nearly empty; so what goes in one commit goes in one pass over its pages, which packs
+//! what stays.
 //!
 //! What was appended last stands in the log (`log.rs`) and not here yet. Its frames count as commits:
 //! "commits" is the number of the last one that is in the file, and "frame" that of the last one that came
-//! by way of the log. Format 2 is the same without folded
-//! records, format 1 without a log too.
+//! by way of the log. In format 3 only what lost its answer is folded; format 2 has no folded records,
+//! format 1 no log either.
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableDefinition, WriteTransaction,
+    TableDefinition,
 };
 
-use super::codec::{encode, fold, unfold};
+use super::codec::{fold_entries, unfold};
 use super::error::OpenError;
 use super::fault::StoreError;
+use super::frame::clear;
 use super::guard::Guard;
-use super::log::{Log, TakenIn};
+use super::log::Log;
 use super::mark::Mark;
 use super::room::{Room, weight};
 use super::seal::RecordKey;
@@ -43,7 +45,7 @@ use super::site::Site;
 use super::{Change, Entry, Number, Place};
 
 /// The format of the files; what a record is has its own version (`seal::VERSION`).
-pub(super) const FORMAT: u64 = 3;
+pub(super) const FORMAT: u64 = 4;
 
 pub(super) const RECORDS: TableDefinition<'static, (u64, u32), &[u8]> =
     TableDefinition::new("records");
@@ -73,27 +75,6 @@ pub(super) enum Removal {
     Exchange(Number),
     /// The answer is dropped; the fact stays, folded.
     Answer(Number),
-}
-
-/// Writes into the table of the format what entries change there: what the file has of its log now, and
-/// which number is free.
-fn count(
-    write: &WriteTransaction,
-    taken_in: TakenIn,
-    highest: Option<u64>,
-) -> Result<(), StoreError> {
-    let mut meta = write.open_table(META)?;
-    meta.insert("commits", taken_in.commits)?;
-    if taken_in.frame > 0 {
-        meta.insert("frame", taken_in.frame)?;
-    }
-    if let Some(highest) = highest {
-        let next = meta.get("next")?.map_or(0, |next| next.value());
-        if highest >= next {
-            meta.insert("next", highest.saturating_add(1))?;
-        }
-    }
-    Ok(())
 }
 
 /// The bytes of the pages in which records stand. Every page is looked at.
@@ -151,8 +132,8 @@ impl Store {
         self.log().commits()
     }
 
-    /// Takes a file of an older format for one of this: a program that knows no log would pass over
-    /// what is in it, and one that knows no folded records would call them damaged.
+    /// Takes a file of an older format for one of this: a program that knows no log would pass over what
+    /// is in it, and one that looks for each record at its own place would not find those that are folded.
     pub(super) fn upgrade(&self) -> Result<(), StoreError> {
         let read = self.database.begin_read()?.open_table(META)?;
         if read
@@ -168,13 +149,12 @@ impl Store {
 
     /// Makes entries durable: in the log, or in the file itself where the log has no room for them.
     /// The mark tells of them when this returns.
-    pub(super) fn append(&self, entries: &Arc<Vec<Entry>>) -> Result<(), StoreError> {
+    pub(super) fn append(&self, entries: &[Entry]) -> Result<(), StoreError> {
         self.room.follow(entries);
         let mut log = self.log();
-        if log.append(entries)? {
-            self.room.pends(log.weight());
-        } else {
-            self.take_in(&mut log, entries)?;
+        match log.append(clear(entries))? {
+            None => self.room.pends(log.weight()),
+            Some(left) => self.take_in(&mut log, &left)?,
         }
         if let Some(mark) = &self.mark {
             mark.set(log.commits());
@@ -191,28 +171,6 @@ impl Store {
         self.take_in(&mut log, &[])
     }
 
-    /// Writes what the log holds and `more` into the file; it is durable when this returns.
-    fn take_in(&self, log: &mut Log, more: &[Entry]) -> Result<(), StoreError> {
-        let taken_in = TakenIn {
-            commits: log.commits().saturating_add(u64::from(!more.is_empty())),
-            frame: if log.is_empty() { 0 } else { log.commits() },
-        };
-        let write = self.database.begin_write()?;
-        let mut highest = None;
-        {
-            let mut records = write.open_table(RECORDS)?;
-            for entry in log.entries().chain(more) {
-                self.put(&mut records, entry)?;
-                highest = highest.max(Some(entry.place.number.0));
-            }
-        }
-        count(&write, taken_in, highest)?;
-        write.commit()?;
-        log.begin_anew(taken_in.commits);
-        self.room.pends(0);
-        Ok(())
-    }
-
     /// Forgets. It is no commit that the mark counts: where it is lost, it is only done again.
     pub(super) fn forget(&self, removals: &[Removal]) -> Result<(), StoreError> {
         let _alone = self.log();
@@ -221,46 +179,8 @@ impl Store {
         Ok(write.commit()?)
     }
 
-    fn log(&self) -> MutexGuard<'_, Log> {
+    pub(super) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put(&self, records: &mut Records<'_>, entry: &Entry) -> Result<(), StoreError> {
-        let place = entry.place;
-        let begins = matches!(entry.change, Change::Submitted(_));
-        // What is forgotten stays so: its late entries would have no head.
-        if !begins && records.get((place.number.0, 0))?.is_none() {
-            return Ok(());
-        }
-        if matches!(entry.change, Change::Candidate(_) | Change::Completed(_)) {
-            self.remove_candidates(records, place)?;
-        }
-        self.write(records, place, &encode(entry.stamp, &entry.change))
-    }
-
-    /// Removes the soft answers before `place`: another took their place.
-    fn remove_candidates(&self, records: &mut Records<'_>, place: Place) -> Result<(), StoreError> {
-        let mut replaced = Vec::new();
-        for record in records.range((place.number.0, 1)..(place.number.0, place.step))? {
-            let (key, value) = record?;
-            let earlier = place_of(key.value());
-            let read = self.read(earlier, value.value())?;
-            if let [
-                Entry {
-                    change: Change::Candidate(_),
-                    ..
-                },
-            ] = read.as_slice()
-            {
-                replaced.push(key.value());
-            }
-        }
-        for key in replaced {
-            if let Some(removed) = records.remove(key)? {
-                self.room.free(weight(removed.value().len()));
-            }
-        }
-        Ok(())
     }
 
     /// Removes in one pass over the pages, so that those that stay are packed.
@@ -293,7 +213,7 @@ impl Store {
         Ok(())
     }
 
-    /// Puts all that stays of a delivered exchange in the place of its first record; false if there is
+    /// Puts all that stays of a delivered exchange in the place of its first entry; false if there is
     /// nothing to fold.
     fn fold(&self, records: &mut Records<'_>, number: Number) -> Result<bool, StoreError> {
         let mut entries = self.all_of(records, number)?;
@@ -305,7 +225,7 @@ impl Store {
         let Some(first) = entries.first().filter(|_| entries.len() > 1) else {
             return Ok(false);
         };
-        self.write(records, first.place, &fold(&entries))?;
+        self.write(records, first.place, &fold_entries(&entries))?;
         Ok(true)
     }
 
@@ -324,7 +244,7 @@ impl Store {
     }
 
     /// Seals a record and writes it.
-    fn write(
+    pub(super) fn write(
         &self,
         records: &mut Records<'_>,
         place: Place,
@@ -349,16 +269,20 @@ impl Store {
     pub(super) fn find(&self, place: Place) -> Result<Option<Entry>, StoreError> {
         let is_pending = self
             .log()
-            .entries()
-            .any(|entry| entry.place.number == place.number);
+            .records()
+            .any(|(pending, _)| pending.number == place.number);
         if is_pending {
             self.checkpoint()?;
         }
         let records = self.database.begin_read()?.open_table(RECORDS)?;
-        let Some(found) = records.get((place.number.0, place.step))? else {
+        let end = (place.number.0, u32::MAX);
+        let Some(found) = records.range((place.number.0, place.step)..=end)?.next() else {
             return Ok(None);
         };
-        let mut read = self.read(place, found.value())?.into_iter();
+        let (key, sealed) = found?;
+        let mut read = self
+            .read(place_of(key.value()), sealed.value())?
+            .into_iter();
         Ok(read.find(|entry| entry.place == place))
     }
 

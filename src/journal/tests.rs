@@ -63,7 +63,7 @@ fn compared(answer: usize, exchanges: u64, forgotten: u64) -> (u64, u64) {
         let numbers = first..first + side_by_side as u64;
         for which in 0..4 {
             let entries = step(numbers.clone(), which, answer);
-            store.append(&Arc::new(entries)).unwrap();
+            store.append(&entries).unwrap();
         }
         if let Some(old) = first.checked_sub(forgotten) {
             let removals: Vec<_> = (old..old + side_by_side as u64)
@@ -128,7 +128,7 @@ fn a_file_of_which_every_page_is_taken_is_opened_with_all_that_was_durable() {
     for _ in 0..2 {
         let (site, store) = store_of(room.path(), LIMIT);
         loop {
-            let entries = Arc::new(step(next..next + 40, 0, 0));
+            let entries = step(next..next + 40, 0, 0);
             if store.append(&entries).is_err() {
                 break;
             }

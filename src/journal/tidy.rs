@@ -92,7 +92,8 @@ fn removal(remembered: &Remembered, records: usize, goal: Goal) -> Option<Remova
         }
         // With an explicit key the fact stays: the same key must not pay twice.
         (Standing::Delivered, Goal::Room) if remembered.head.explicit => {
-            (records > 1).then_some(Removal::Answer(remembered.number))
+            let is_folded = records == 1 && remembered.answer.is_none();
+            (!is_folded).then_some(Removal::Answer(remembered.number))
         }
         (Standing::Delivered | Standing::Ended, Goal::Room) => Some(whole),
         (

@@ -31,9 +31,9 @@ const ALONE: Duration = Duration::from_millis(40);
 /// How long an entry that nobody waits for may wait for company.
 const LAZY: Duration = Duration::from_millis(100);
 
-/// How long an entry stands in the log before the file takes it in. What has come together by then
-/// stands on few pages.
-const CHECKPOINT: Duration = Duration::from_secs(1);
+/// How long an entry stands in the log before the file takes it in: long enough for most exchanges to end,
+/// since what has come of one by then becomes one record.
+const CHECKPOINT: Duration = Duration::from_secs(2);
 
 /// How often a journal that is down is opened again.
 const REOPEN: Duration = Duration::from_secs(2);

@@ -83,7 +83,8 @@ async fn verify_tells_what_is_wrong_and_changes_nothing() {
     let mut reader = open().unwrap();
     let report = reader.verify().unwrap();
     assert!(report.is_sound(), "{report:?}");
-    assert_eq!((report.exchanges, report.records), (11, 34));
+    // A soft answer stands alone.
+    assert_eq!((report.exchanges, report.records), (11, 12));
     assert_eq!(
         reader.remembered(whole[0].number, 99).unwrap().exchanges,
         whole

@@ -93,7 +93,7 @@ pub(crate) fn key() -> PathBuf {
 }
 
 /// Longer than anything stands in the log that the file has not taken in.
-pub(crate) const CHECKPOINT: Duration = Duration::from_secs(2);
+pub(crate) const CHECKPOINT: Duration = Duration::from_secs(3);
 
 pub(crate) const fn stamp(millis: u64) -> Stamp {
     Stamp {
