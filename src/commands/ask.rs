@@ -75,24 +75,29 @@ fn complain(complaints: &mut impl Write, why: &str) -> io::Result<Exit> {
 impl Place {
     /// The journal and the control socket, or why they are not known.
     fn read(&self) -> Result<(journal::Config, PathBuf), String> {
-        let file = self.config.as_deref();
-        let sections = ["journal", "control"];
-        let config = config::sections(file, std::env::vars_os(), &sections)
-            .map_err(|faults| faults.to_string())?;
-        let mut journal = config.journal;
-        if let Some(path) = &self.journal {
-            (journal.path, journal.in_memory) = (path.clone(), false);
-        }
-        // A journal that is named is asked for at its own socket, whatever the environment says.
-        let control = if self.journal.is_some() {
-            control::Config::default()
-        } else {
-            config.control
+        let (journal, control) = match &self.journal {
+            // It is asked for at its own socket, whatever the environment says.
+            Some(path) => {
+                let path = path.clone();
+                let journal = journal::Config {
+                    path,
+                    ..journal::Config::default()
+                };
+                (journal, control::Config::default())
+            }
+            None => self.configured()?,
         };
         let socket = control.path(journal.file()).ok_or(
             "this configuration keeps nothing on disk and has no control socket: nothing can be asked",
         )?;
         Ok((journal, socket))
+    }
+
+    fn configured(&self) -> Result<(journal::Config, control::Config), String> {
+        let file = self.config.as_deref();
+        let config = config::sections(file, std::env::vars_os(), &["journal", "control"]);
+        let config = config.map_err(|faults| faults.to_string())?;
+        Ok((config.journal, config.control))
     }
 
     /// The flags that name the same place again.

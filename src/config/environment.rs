@@ -1,5 +1,6 @@
 //! What the environment and the command line write over the file, key by key.
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::fault::{Faults, Place};
 use super::kind::Problem;
@@ -11,6 +12,15 @@ use crate::telemetry::Capped;
 const PREFIX: &str = "HOLDLINE_";
 /// What stands between a section and its key: both may have a single underscore of their own.
 const BETWEEN: &str = "__";
+/// The variable that names the file; it sets no key.
+const FILE: &str = "HOLDLINE_CONFIG";
+
+/// The file that the environment names.
+pub(super) fn file(variables: &[(OsString, OsString)]) -> Option<PathBuf> {
+    let named = variables.iter().find(|(name, _)| name == FILE);
+    let (_, path) = named.filter(|(_, path)| !path.is_empty())?;
+    Some(PathBuf::from(path))
+}
 
 /// Writes the variables that begin with `HOLDLINE_` over the tree. `keys` are the known keys as
 /// `section.key`, for hints.
@@ -42,7 +52,7 @@ impl Variable {
     fn ours((name, value): (OsString, OsString)) -> Option<Self> {
         let name = name.to_string_lossy().into_owned();
         let rest = name.strip_prefix(PREFIX)?;
-        if is_service_link(rest) {
+        if name == FILE || is_service_link(rest) {
             return None;
         }
         let path = rest.split(BETWEEN).map(str::to_ascii_lowercase).collect();

@@ -126,14 +126,15 @@ impl Flags {
     }
 }
 
-/// Reads the file, if there is one, and resolves. Files that the configuration names are opened
-/// too, so that a wrong path is found before the start; nothing else is touched.
+/// Reads the file, if one is named, here or by `HOLDLINE_CONFIG`, and resolves. Files that the
+/// configuration names are opened too, so that a wrong path is found before the start; nothing else is
+/// touched.
 pub fn read(
     path: Option<&Path>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     flags: &Flags,
 ) -> Result<Resolved, Faults> {
-    let file = path.map(open).transpose()?;
+    let (file, environment) = opened(path, environment)?;
     let mut resolved = resolve(file.as_ref(), environment, flags)?;
     let faults = certificates::inspect(&mut resolved);
     if faults.is_empty() {
@@ -163,7 +164,7 @@ pub fn sections(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     names: &[&str],
 ) -> Result<Config, Faults> {
-    let file = path.map(open).transpose()?;
+    let (file, environment) = opened(path, environment)?;
     let (resolved, mut faults) = assemble(file.as_ref(), environment, &Flags::default());
     let is_asked_for = |key: &str| key.is_empty() || names.iter().any(|name| key.starts_with(name));
     faults.retain(|fault| is_asked_for(&fault.key));
@@ -172,6 +173,20 @@ pub fn sections(
     } else {
         Err(faults)
     }
+}
+
+/// The variables of a process.
+type Environment = Vec<(OsString, OsString)>;
+
+/// The file at `path`, or at the one that the environment names.
+fn opened(
+    path: Option<&Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(Option<File>, Environment), Faults> {
+    let environment: Environment = environment.into_iter().collect();
+    let named = environment::file(&environment);
+    let file = path.or(named.as_deref()).map(open).transpose()?;
+    Ok((file, environment))
 }
 
 fn open(path: &Path) -> Result<File, Faults> {
@@ -270,5 +285,34 @@ impl Visitor for Names {
         _kind: &K,
     ) {
         self.0.push(format!("{section}.{name}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_names_the_file_where_nobody_else_does() {
+        let room = tempfile::tempdir().unwrap();
+        let written = |name: &str, port: u16| {
+            let path = room.path().join(name);
+            fs::write(&path, format!("[admin]\nlisten = \"127.0.0.1:{port}\"\n")).unwrap();
+            path
+        };
+        let (named, flagged) = (written("named", 9911), written("flagged", 9912));
+        let port = |path: Option<&Path>, named: &str| {
+            let variables = [(OsString::from("HOLDLINE_CONFIG"), OsString::from(named))];
+            let found = sections(path, variables, &["admin"])?;
+            Ok::<_, Faults>(found.admin.listen.port())
+        };
+        let named = named.to_str().unwrap();
+        assert_eq!(port(None, named), Ok(9911));
+        assert_eq!(port(Some(&flagged), named), Ok(9912));
+        // A flag leaves nothing of it to look at.
+        assert_eq!(port(Some(&flagged), "nowhere"), Ok(9912));
+        assert_eq!(port(None, "").unwrap(), 9900);
+        let told = port(None, "nowhere").unwrap_err().to_string();
+        assert!(told.contains("nowhere: cannot be read"), "{told}");
     }
 }
