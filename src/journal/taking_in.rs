@@ -68,20 +68,14 @@ impl Store {
             return Ok(());
         }
         let is_new = |(place, _): &&Placed<'_>| taken.is_none_or(|taken| place.step > taken);
-        let came: Vec<Placed<'_>> = came.iter().filter(is_new).copied().collect();
-        let is_answer =
-            |(_, record): &Placed<'_>| matches!(role(record), Role::Soft | Role::Result);
-        let answer = came.iter().rposition(is_answer);
-        if taken.is_some() && answer.is_some() {
-            self.remove_soft(records, first.number)?;
+        let mut came: Vec<Placed<'_>> = came.iter().filter(is_new).copied().collect();
+        if let Some(answer) = last_answer(&came) {
+            came.retain(|it| !is_soft(it) || it.0 == answer);
+            if taken.is_some() {
+                self.remove_soft(records, answer.number)?;
+            }
         }
-        let is_soft = |(_, record): &Placed<'_>| role(record) == Role::Soft;
-        let stay: Vec<Placed<'_>> = (0..)
-            .zip(came)
-            .filter(|(index, it)| !is_soft(it) || Some(*index) == answer)
-            .map(|(_, it)| it)
-            .collect();
-        for together in stay.chunk_by(|one, next| !is_soft(one) && !is_soft(next)) {
+        for together in came.chunk_by(|one, next| !is_soft(one) && !is_soft(next)) {
             match together {
                 [] => {}
                 [(place, alone)] => self.write(records, *place, alone)?,
@@ -126,6 +120,16 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn is_soft((_, record): &Placed<'_>) -> bool {
+    role(record) == Role::Soft
+}
+
+/// Where the answer is that took the place of every soft one before it.
+fn last_answer(came: &[Placed<'_>]) -> Option<Place> {
+    let is_answer = |(_, record): &&Placed<'_>| matches!(role(record), Role::Soft | Role::Result);
+    came.iter().rfind(is_answer).map(|(place, _)| *place)
 }
 
 /// Writes into the table of the format what the file has of its log now, and which numbers are free after
