@@ -235,8 +235,11 @@ impl DiskFile for SystemFile {
     }
 
     fn pass_cache(&self) {
-        // Where the file system has no such way, the one through the cache stays.
-        let _ = self.set_flags(OFlag::O_DIRECT);
+        match self.set_flags(OFlag::O_DIRECT) {
+            Ok(()) => tracing::debug!("commits of the journal pass the system's cache"),
+            // The way through the cache stays.
+            Err(error) => tracing::debug!(%error, "commits of the journal take the system's cache"),
+        }
     }
 }
 
@@ -250,6 +253,7 @@ impl SystemFile {
         match transfer(&self.0) {
             Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => {
                 self.set_flags(OFlag::empty())?;
+                tracing::debug!("the disk refuses what passes the system's cache: it is taken");
                 transfer(&self.0)
             }
             transferred => transferred,

@@ -12,7 +12,7 @@ use super::error::{AppendError, NoRoom, ReadError};
 use super::fault::StoreError;
 use super::key::KeyFile;
 use super::metrics::Metrics;
-use super::queue::{Queue, Queued, State};
+use super::queue::{Queue, Queued};
 use super::site::Site;
 use super::store::Store;
 use super::work::perform;
@@ -129,14 +129,10 @@ impl Journal {
             | Change::Closed(_) => true,
         };
         let (clock, at) = (self.0.clock, self.0.clock.now());
-        let mut queue = self.0.queue();
-        if queue.push(Queued { entry, done, at }, is_lazy) {
+        let is_news = self.0.queue().push(Queued { entry, done, at }, is_lazy);
+        if is_news {
             self.0.wake.notify_one();
         }
-        if queue.state() == State::Down {
-            self.0.metrics.owed(queue.owed());
-        }
-        drop(queue);
         let durable = async { durable.await.unwrap_or(Err(AppendError)) };
         if has_patience {
             return Box::pin(durable);

@@ -98,13 +98,13 @@ impl Claimed {
         let shared = Arc::new(Shared {
             site,
             clock: parts.clock,
+            queue: Mutex::new(Queue::new(parts.metrics.clone())),
             metrics: parts.metrics,
             files: RwLock::new(Files {
                 key: Some(key),
                 store: Some(store),
                 commits: 0,
             }),
-            queue: Mutex::new(Queue::default()),
             at_work: Mutex::default(),
             wake: Notify::new(),
             up: AtomicBool::new(true),

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use tokio::sync::oneshot;
 
 use super::error::AppendError;
+use super::metrics::Metrics;
 use super::{Change, Entry, Place};
 use crate::timing::Moment;
 
@@ -15,8 +16,8 @@ pub(super) struct Queued {
     pub(super) at: Moment,
 }
 
-/// The writer's queue.
-#[derive(Debug, Default)]
+/// The writer's queue. It counts what is owed.
+#[derive(Debug)]
 pub(super) struct Queue {
     waiting: Vec<Queued>,
     /// When the first of them came that is waited for.
@@ -24,11 +25,11 @@ pub(super) struct Queue {
     /// What could not be written, in order, while the journal is down.
     owed: VecDeque<Entry>,
     state: State,
+    metrics: Metrics,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    #[default]
     Up,
     Down,
     /// Nothing is taken any more.
@@ -36,6 +37,16 @@ pub(super) enum State {
 }
 
 impl Queue {
+    pub(super) const fn new(metrics: Metrics) -> Self {
+        Self {
+            waiting: Vec::new(),
+            urgent: None,
+            owed: VecDeque::new(),
+            state: State::Up,
+            metrics,
+        }
+    }
+
     /// Takes an entry; a lazy one waits for company. True if the writer has to look at the queue
     /// again: it knows of an entry of that kind otherwise.
     pub(super) fn push(&mut self, queued: Queued, is_lazy: bool) -> bool {
@@ -50,6 +61,7 @@ impl Queue {
             }
             State::Down => {
                 self.owe(queued.entry, false);
+                self.metrics.owed(self.owed.len());
                 fail(queued.done);
                 false
             }
@@ -82,6 +94,7 @@ impl Queue {
             self.owe(queued.entry, false);
             fail(queued.done);
         }
+        self.metrics.owed(self.owed.len());
     }
 
     /// Up again, unless something is owed: then that, to be written first.
@@ -96,6 +109,7 @@ impl Queue {
     /// What was owed for these places is durable.
     pub(super) fn settle(&mut self, written: &HashSet<Place>) {
         self.owed.retain(|entry| !written.contains(&entry.place));
+        self.metrics.owed(self.owed.len());
     }
 
     pub(super) fn owed(&self) -> usize {

@@ -307,7 +307,6 @@ impl Writer {
         let owed = queue.owed();
         drop(queue);
         self.shared.metrics.is_up(false);
-        self.shared.metrics.owed(owed);
         self.reopen_at = self.shared.clock.now() + REOPEN;
         tracing::error!(
             error,
@@ -337,7 +336,6 @@ impl Writer {
                 self.reopen_at = self.shared.clock.now() + REOPEN;
             }
         }
-        self.shared.metrics.owed(self.shared.queue().owed());
     }
 
     async fn open_anew(&self) -> Result<(), Down> {
