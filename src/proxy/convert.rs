@@ -3,6 +3,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
+use uuid::Uuid;
 
 use super::metrics::Place;
 use super::order::Holding;
@@ -81,20 +82,20 @@ impl Proxy {
 
     fn tell_told(&self, held: &Held, told: Told, holding: Holding) -> Answer {
         let flight = &held.flight;
-        let about = self.about(flight, holding);
         let problem = match told {
             Told::Answer { answer, replayed } => {
                 let given = self.given(flight, replayed, holding);
+                let response = respond::answer(&answer, &named(flight.id(), holding), given);
                 let (flight, waiter) = (Arc::clone(flight), held.waiter);
                 let settle = move |delivered| flight.settle(waiter, delivered);
                 return Answer {
-                    response: respond::answer(&answer, &about, given),
+                    response,
                     receipt: Some(Receipt::new(settle)),
                 };
             }
             Told::Refused(answer) => {
                 let given = self.given(flight, false, holding);
-                return respond::answer(&answer, &about, given).into();
+                return respond::answer(&answer, &named(flight.id(), holding), given).into();
             }
             Told::NotSubmitted { why, cause } => Problem::NotSubmitted(why, cause),
             Told::InDoubt(doubt) => Problem::InDoubt(doubt),
@@ -102,15 +103,11 @@ impl Proxy {
             // A waiter without a request to renew has started its exchange itself.
             Told::HoldOver | Told::Renew => unfinished(flight),
         };
-        self.tell(problem, &about).into()
+        self.tell(problem, &self.about(flight, holding)).into()
     }
 
     fn tell_ended(&self, ended: Admission, holding: Holding) -> Answer {
-        let about = |exchange| About {
-            exchange: Some(exchange),
-            wait_applied: holding.wait,
-            ..About::default()
-        };
+        let about = |exchange| named(exchange, holding);
         match ended {
             Admission::Kept { exchange, answer } => {
                 respond::answer(&answer, &about(exchange), Given::again())
@@ -131,12 +128,11 @@ impl Proxy {
             .first_sent()
             .and_then(|sent| wall_clock().checked_sub(now.since(sent)));
         About {
-            exchange: Some(flight.id()),
             request_id: flight.ticket(),
             key: Some(flight.key().value.clone()),
             tracking_id: flight.facts().tracking_id.clone(),
             submitted_at,
-            wait_applied: holding.wait,
+            ..named(flight.id(), holding)
         }
     }
 
@@ -204,6 +200,15 @@ impl Waiting {
         let flight = &self.held.flight;
         shared.metrics.hold_expired();
         flight.hold_ended(shared.clock.now());
+    }
+}
+
+/// What is told beside an answer of the gateway.
+fn named(exchange: Uuid, holding: Holding) -> About {
+    About {
+        exchange: Some(exchange),
+        wait_applied: holding.wait,
+        ..About::default()
     }
 }
 

@@ -152,13 +152,13 @@ impl Client {
     /// bodies stream, at once if need be. [`Sent::Never`] in an error is exact.
     pub fn relay(
         &self,
-        request: Request<Body>,
+        mut request: Request<Body>,
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Response<Body>, Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let deadline = inner.clock.now() + timeout;
-            let answer = inner.relay(request, deadline).await;
+            let answer = inner.relay(&mut request, deadline).await;
             answer.inspect_err(|error| inner.metrics.failed(error))
         })
     }
@@ -257,21 +257,22 @@ impl Inner {
         answer.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
     }
 
+    /// Takes `request` where no lean connection carries it.
     async fn relay(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         deadline: Moment,
     ) -> Result<Response<Body>, Error> {
         let turn = self.free(&self.turns, deadline).await?;
-        let way = if lean::carries(&request) {
-            match self.by_lean(&mut request, usize::MAX, deadline).await? {
+        let way = if lean::carries(request) {
+            match self.by_lean(request, usize::MAX, deadline).await? {
                 Carried::Lean(lease, asked) => return Ok(lean::answer(lease, asked, turn)),
                 Carried::Shared(stream) => Way::Shared(stream),
             }
         } else {
             self.way(Choice::Any, deadline).await?
         };
-        let answer = Box::pin(self.call(way, request, deadline)).await?;
+        let answer = Box::pin(self.call(way, take(request), deadline)).await?;
         Ok(answer.map(|body| Body::streamed(body.taking(turn))))
     }
 

@@ -1,4 +1,6 @@
 //! What a request carries on the wire, and what of an answer may be believed.
+use std::io::Write as _;
+
 use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
@@ -73,9 +75,10 @@ pub(super) fn write_head(request: &Request<Body>, bytes: &mut Vec<u8>) {
     let length = request.body().size_hint().exact();
     // Where it is empty, it was said in the fields if it has to be.
     if let Some(length) = length.filter(|length| *length > 0) {
-        write(&[b"content-length: ", length.to_string().as_bytes(), b"\r\n"]);
+        // Writing to memory does not fail.
+        let _ = write!(bytes, "content-length: {length}\r\n");
     }
-    write(&[b"\r\n"]);
+    bytes.extend_from_slice(b"\r\n");
 }
 
 fn path_of(url: &Uri) -> PathAndQuery {
