@@ -53,15 +53,9 @@ pub(super) enum Report {
     /// No connection, and no byte left.
     ConnectFailed(Box<upstream::Error>),
     /// Something for the machine.
-    Event(Box<Event<Answer>>),
+    Event(Event<Answer>),
     /// What an earlier process kept was read, or was not.
     Opened(Result<Answer, Unread>),
-}
-
-impl Report {
-    fn of(event: Event<Answer>) -> Self {
-        Self::Event(Box::new(event))
-    }
 }
 
 impl Call {
@@ -131,8 +125,8 @@ pub(super) fn await_answer(
 ) -> Call {
     let (context, flight) = (Arc::clone(context), Arc::clone(flight));
     Call::new(CallKind::Submit, async move {
-        Report::of(match submission.answer().await {
-            Ok(answer) => Event::SubmitAnswered(read_submit_answer(&context, &flight, &answer)),
+        Report::Event(match submission.answer().await {
+            Ok(answer) => Event::SubmitAnswered(read_submit_answer(&context, &flight, answer)),
             Err(error) => {
                 context.metrics.submit_lost();
                 flight.hear(Heard::Failed(error.cause));
@@ -165,13 +159,13 @@ pub(super) const fn loss(cause: Cause) -> Loss {
 fn read_submit_answer(
     context: &Context,
     flight: &Flight,
-    answer: &StoredResponse,
+    answer: StoredResponse,
 ) -> Submitted<Answer> {
     let operation = flight.conversion.operation;
     let class = classify_submit(flight.profile(), operation, answer.status, &answer.body);
     context.metrics.submitted(&class);
     flight.hear(Heard::Status(answer.status.as_u16()));
-    note_clock(context, flight, answer);
+    note_clock(context, flight, &answer);
     match class {
         SubmitAnswer::Accepted(ticket) => {
             warn_of_foreign_url(flight, ticket.announced_url.as_deref());
@@ -181,15 +175,15 @@ fn read_submit_answer(
             let transaction = Transaction::of(&answer.body);
             let matches = transaction.is_some_and(|it| it.matches(flight.facts()));
             Submitted::Standard {
-                answer: Arc::new(answer.copied()),
+                answer: Arc::new(answer),
                 matches,
             }
         }
-        SubmitAnswer::Refused => Submitted::Refused(Arc::new(answer.copied())),
+        SubmitAnswer::Refused => Submitted::Refused(Arc::new(answer)),
         SubmitAnswer::TooMany => {
             let retry_after = retry_after(&answer.fields, wall_clock());
             Submitted::TooMany {
-                answer: Arc::new(answer.copied()),
+                answer: Arc::new(answer),
                 retry_after,
             }
         }
@@ -253,7 +247,7 @@ pub(super) fn poll(
         let event = Event::PollAnswered(Polled::Firm(kept));
         return Some(Call::new(
             CallKind::Poll,
-            std::future::ready(Report::of(event)),
+            std::future::ready(Report::Event(event)),
         ));
     }
     let turn = Turn::take(context, flight, key)?;
@@ -265,7 +259,7 @@ pub(super) fn poll(
     context.schedules.polled(flight.gateway_name(), now);
     Some(Call::new(CallKind::Poll, async move {
         let event = match fetch.await {
-            Ok(answer) => Event::PollAnswered(read_poll_answer(&context, &flight, &id, &answer)),
+            Ok(answer) => Event::PollAnswered(read_poll_answer(&context, &flight, &id, answer)),
             Err(error) => {
                 context.metrics.poll_lost();
                 flight.hear(Heard::Failed(error.cause));
@@ -274,7 +268,7 @@ pub(super) fn poll(
             }
         };
         turn.end(&event);
-        Report::of(event)
+        Report::Event(event)
     }))
 }
 
@@ -296,7 +290,7 @@ fn read_poll_answer(
     context: &Context,
     flight: &Flight,
     id: &RequestId,
-    answer: &StoredResponse,
+    answer: StoredResponse,
 ) -> Polled<Answer> {
     let operation = flight.conversion.operation;
     let profile = flight.profile();
@@ -318,11 +312,11 @@ fn read_poll_answer(
         PollAnswer::Transient => Polled::Transient {
             retry_after: wait(),
         },
-        PollAnswer::Firm => Polled::Firm(Arc::new(answer.copied())),
-        PollAnswer::Soft => Polled::Soft(Arc::new(answer.copied())),
+        PollAnswer::Firm => Polled::Firm(Arc::new(answer)),
+        PollAnswer::Soft => Polled::Soft(Arc::new(answer)),
         PollAnswer::Odd => {
             tracing::warn!(exchange = %flight.id, "a poll brought a 200 of no known shape");
-            Polled::Odd(Arc::new(answer.copied()))
+            Polled::Odd(Arc::new(answer))
         }
     }
 }
@@ -420,9 +414,7 @@ pub(super) fn lookup(
         let found = find(&context, &flight, &credentials).await;
         context.metrics.looked_up(found.is_some());
         flight.core().looked_up = found.is_some();
-        Report::of(Event::LookedUp(
-            found.map(|answer| Arc::new(answer.copied())),
-        ))
+        Report::Event(Event::LookedUp(found.map(Arc::new)))
     })
 }
 

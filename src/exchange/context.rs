@@ -141,8 +141,7 @@ impl Context {
 
     /// Where this flight's answer is kept: under its task's id, or its own where there is no task.
     pub(super) fn result_key(&self, flight: &Flight, task: Option<&RequestId>) -> ResultKey {
-        let own = flight.id.to_string();
-        let name = task.map_or(own.as_str(), RequestId::as_str);
-        self.hash_key.result(flight.identity.credential, name)
+        let key = |name: &str| self.hash_key.result(flight.identity.credential, name);
+        task.map_or_else(|| key(&flight.id.to_string()), |task| key(task.as_str()))
     }
 }

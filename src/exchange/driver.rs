@@ -284,7 +284,7 @@ impl Driver {
                     }
                 }
             }
-            Report::Event(event) => self.apply(*event),
+            Report::Event(event) => self.apply(event),
             Report::Opened(read) => self.opened(read),
         }
     }

@@ -8,9 +8,13 @@ use std::sync::Arc;
 use super::gateway::Gateway;
 use super::identity::{Credential, Fingerprint, HashKey, Owner};
 use crate::journal::AnswerKey;
+use crate::message::fields::with_room;
 use crate::message::{Body, TraceParent, copied_value, erasable_value};
 use crate::protocol::{Conversion, MatchFacts};
 use crate::timing::Moment;
+
+/// Room for the fields that every request gets on its way: `Host` and `Connection`.
+const ROOM_FOR_HOP: usize = 2;
 
 /// A converted request that may not be sent twice.
 #[derive(Clone)]
@@ -74,7 +78,7 @@ impl Submission {
         let mut request = Request::new(Body::from(self.body.clone()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.path.clone().into();
-        *request.headers_mut() = self.fields.clone();
+        *request.headers_mut() = with_room(&self.fields, ROOM_FOR_HOP);
         request
     }
 }

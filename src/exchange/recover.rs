@@ -12,7 +12,7 @@ use super::flights::Flights;
 use super::gateway::{Gateway, Home};
 use super::identity::{Credential, Fingerprint, HashKey, Owner};
 use super::kin::Kin;
-use super::machine::{Doubt, Event, Machine, Restored, State, Stood};
+use super::machine::{Actions, Doubt, Event, Machine, Restored, State, Stood};
 use super::order::{Identity, Key};
 use super::past::Past;
 use super::trail::What;
@@ -113,7 +113,7 @@ impl Recovery<'_> {
             }
         }
         self.enter(&flight);
-        let driver = supervise(Arc::clone(&context), flight, Vec::new(), None);
+        let driver = supervise(Arc::clone(&context), flight, Actions::new(), None);
         context.drain.spawn(driver);
     }
 

@@ -2,7 +2,6 @@
 //! when an answer's last byte is in hyper's buffer.
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,14 +13,10 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 
 use super::line::Line;
-use super::parking::{Manner, Place, Reply};
+use super::parking::{Answer, Manner, Place, Reply};
 use super::receipt::Receipt;
 use super::scrutiny::Scrutiny;
 use crate::message::{Body, BodyError};
-
-/// The client's address, in every request's extensions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
 
 /// The service of one connection.
 pub(super) struct Attended<S> {
@@ -55,7 +50,6 @@ where
         let service = (!self.place.is_taken()).then(|| {
             // Before the service sees this request: its sender may have read the answer before it.
             self.line.request_came();
-            request.extensions_mut().insert(Peer(self.line.peer()));
             if let Err(malformed) = self.scrutiny.next_head() {
                 request.extensions_mut().insert(malformed);
             }
@@ -100,21 +94,20 @@ where
             let manner = service.manner;
             self.service = None;
             match reply.into() {
-                Reply::Now(response) => return Poll::Ready(Ok(self.mark(response))),
+                Reply::Now(answer) => return Poll::Ready(Ok(self.mark(answer))),
                 Reply::Later(later) => self.place.wait(later, manner),
             }
         }
-        let response = ready!(self.place.poll(context));
-        Poll::Ready(Ok(self.mark(response)))
+        let answer = ready!(self.place.poll(context));
+        Poll::Ready(Ok(self.mark(answer)))
     }
 }
 
 impl<F> Answering<F> {
-    fn mark(&self, mut response: Response<Body>) -> Response<Marked> {
-        let receipt = response.extensions_mut().remove::<Receipt>();
-        response.map(|body| Marked {
+    fn mark(&self, answer: Answer) -> Response<Marked> {
+        answer.response.map(|body| Marked {
             body,
-            receipt,
+            receipt: answer.receipt,
             broken: false,
             line: Arc::clone(&self.line),
         })

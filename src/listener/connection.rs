@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -21,13 +21,12 @@ use super::answer::Attended;
 use super::config::Config;
 use super::line::{Line, Speech};
 use super::metrics::{Counted, Why};
-use super::parking::{Manner, Place, Reply};
+use super::parking::{Answer, Manner, Place, Reply};
 use super::rewound::Rewound;
 use super::scrutiny::Scrutiny;
 use super::tls::Failure;
 use super::watch::Overdue;
 use crate::drain::Reaching;
-use crate::message::Body;
 use crate::timing::{Moment, on_grid};
 
 /// How long a client may go on sending after our FIN, so that its last bytes do not turn the close
@@ -370,7 +369,7 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
     }
 
     /// Waits for a held request's answer, with no hyper.
-    async fn hold(&mut self, place: &Place) -> Result<Response<Body>, End> {
+    async fn hold(&mut self, place: &Place) -> Result<Answer, End> {
         poll_fn(|context| {
             loop {
                 if let Poll::Ready(answer) = place.poll(context) {
@@ -450,6 +449,7 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
 
 #[cfg(test)]
 mod tests {
+    use http::Response;
     use hyper::service::service_fn;
     use tokio::net::{TcpListener, TcpStream};
 
@@ -457,6 +457,7 @@ mod tests {
     use crate::drain::Drain;
     use crate::listener::{Evidence, Metrics, Server};
     use crate::live::Live;
+    use crate::message::Body;
     use crate::timing::Clock;
 
     /// Thousands of connections are held at once, each for minutes.

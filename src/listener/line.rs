@@ -93,8 +93,8 @@ impl Line {
 
     /// A request's fields are whole; settles the answers that it proves.
     pub(super) fn request_came(&self) {
-        let watching = self.is_watching();
-        let progress = watching.then(|| self.progress()).flatten();
+        let asked = self.watch().awaits_acknowledgement();
+        let progress = asked.then(|| self.progress()).flatten();
         let proven = self.watch().request_came(progress);
         for receipt in proven {
             receipt.settle(true);

@@ -16,11 +16,10 @@ mod server;
 mod tls;
 mod watch;
 
-pub use answer::Peer;
 pub use config::Config;
 pub use evidence::Evidence;
 pub use metrics::Metrics;
-pub use parking::{Later, Reply};
+pub use parking::{Answer, Later, Reply};
 pub use receipt::Receipt;
 pub use scrutiny::Malformed;
 pub use server::{Server, bind};

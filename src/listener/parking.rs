@@ -11,15 +11,24 @@ use http::{Method, Request, Response, Version};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 
+use super::receipt::Receipt;
 use crate::message::Body;
 use crate::message::fields::elements;
 
-type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+type Awaited = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// An answer, and who is told whether it reached its reader.
+pub struct Answer {
+    /// The answer.
+    pub response: Response<Body>,
+    /// Settled by the listener.
+    pub receipt: Option<Receipt>,
+}
 
 /// What a service gives for a request.
 pub enum Reply {
     /// The answer.
-    Now(Response<Body>),
+    Now(Answer),
     /// The promise of one: [`Reply::later`].
     Later(Later),
 }
@@ -27,7 +36,7 @@ pub enum Reply {
 /// An answer that is yet to come.
 pub struct Later {
     body: Incoming,
-    answer: Answer,
+    answer: Awaited,
 }
 
 impl Reply {
@@ -35,18 +44,24 @@ impl Reply {
     /// request's own, was read whole. What `answer` holds is all that a held request costs beside
     /// its socket, so it should hold nothing of the request's head: that is a part of hyper's
     /// buffer. It is dropped if the client goes away.
-    pub fn later(
-        body: Incoming,
-        answer: impl Future<Output = Response<Body>> + Send + 'static,
-    ) -> Self {
+    pub fn later(body: Incoming, answer: impl Future<Output = Answer> + Send + 'static) -> Self {
         let answer = Box::pin(answer);
         Self::Later(Later { body, answer })
     }
 }
 
-impl From<Response<Body>> for Reply {
-    fn from(answer: Response<Body>) -> Self {
-        Self::Now(answer)
+impl From<Response<Body>> for Answer {
+    fn from(response: Response<Body>) -> Self {
+        Self {
+            response,
+            receipt: None,
+        }
+    }
+}
+
+impl<T: Into<Answer>> From<T> for Reply {
+    fn from(answer: T) -> Self {
+        Self::Now(answer.into())
     }
 }
 
@@ -91,7 +106,7 @@ pub(super) struct Place(Arc<Mutex<Option<Waiting>>>);
 
 /// An answer that is waited for.
 struct Waiting {
-    answer: Answer,
+    answer: Awaited,
     /// `None` if only the hyper connection that read the request can answer it.
     manner: Option<Manner>,
 }
@@ -115,7 +130,7 @@ impl Place {
     }
 
     /// Puts an answer there that is waited for no longer.
-    pub(super) fn put(&self, answer: Response<Body>) {
+    pub(super) fn put(&self, answer: Answer) {
         *self.lock() = Some(Waiting {
             answer: Box::pin(ready(answer)),
             manner: None,
@@ -132,7 +147,7 @@ impl Place {
     }
 
     /// Polls the answer where it lies, and takes it away when it is there.
-    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Response<Body>> {
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Answer> {
         let mut place = self.lock();
         let Some(waiting) = place.as_mut() else {
             return Poll::Pending;

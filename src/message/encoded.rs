@@ -17,6 +17,12 @@ use super::StoredResponse;
 
 /// The layout that is written.
 const LAYOUT: u8 = 1;
+/// As many fields as can be counted.
+const MOST_FIELDS: usize = u16::MAX as usize;
+/// The bytes of the layout, the status code and the count.
+const BESIDE_FIELDS: usize = 5;
+/// The bytes of a field beside its name and its value.
+const BESIDE_FIELD: usize = 6;
 
 /// The bytes are no response in a layout that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,25 +30,24 @@ const LAYOUT: u8 = 1;
 pub struct NoResponse;
 
 impl StoredResponse {
-    /// The response as bytes. A field that does not fit a length is left out: nothing that was
+    /// The response as bytes, in as much memory as they need. A field that does not fit a length is left out: nothing that was
     /// received over HTTP/1 or HTTP/2 is that long.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.weight());
+        let fields = || self.fields.iter().filter_map(encodable).take(MOST_FIELDS);
+        let (mut count, mut size) = (0_u16, BESIDE_FIELDS + self.body.len());
+        for (_, name, _, value) in fields() {
+            count += 1;
+            size += BESIDE_FIELD + name.len() + value.len();
+        }
+        let mut bytes = Vec::with_capacity(size);
         bytes.push(LAYOUT);
         bytes.extend(self.status.as_u16().to_be_bytes());
-        let fields: Vec<_> = self.fields.iter().filter_map(encodable).collect();
-        let fields = fields.get(..fields.len().min(usize::from(u16::MAX)));
-        let fields = fields.unwrap_or_default();
-        bytes.extend(
-            u16::try_from(fields.len())
-                .unwrap_or(u16::MAX)
-                .to_be_bytes(),
-        );
-        for (name_length, name, value_length, value) in fields {
+        bytes.extend(count.to_be_bytes());
+        for (name_length, name, value_length, value) in fields() {
             bytes.extend(name_length.to_be_bytes());
-            bytes.extend(*name);
+            bytes.extend(name);
             bytes.extend(value_length.to_be_bytes());
-            bytes.extend(*value);
+            bytes.extend(value);
         }
         bytes.extend(&self.body);
         bytes

@@ -1,6 +1,15 @@
 //! Fields of a message on their way through a proxy (RFC 9110 §7.6).
 use http::header::{self, HeaderMap, HeaderName};
 
+/// The same fields, with room for so many `more`: a map that grows is copied whole.
+pub fn with_room(fields: &HeaderMap, more: usize) -> HeaderMap {
+    let mut copy = HeaderMap::with_capacity(fields.len() + more);
+    for (name, value) in fields {
+        copy.append(name, value.clone());
+    }
+    copy
+}
+
 /// Removes every hop-by-hop field, those that `Connection` names included (RFC 9110 §7.6.1).
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     for name in named_by_connection(fields) {

@@ -2,7 +2,11 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
+use super::fields::with_room;
 use super::{Body, erasable};
+
+/// Room for the fields that are told beside a response's own.
+const ROOM_FOR_OURS: usize = 6;
 
 /// The value in memory of its own, for one that outlives the message that it came with.
 pub fn copied_value(value: &HeaderValue) -> HeaderValue {
@@ -31,8 +35,7 @@ pub struct StoredResponse {
 }
 
 impl StoredResponse {
-    /// The response in memory of its own. Fields and body as they were received are slices of the
-    /// connection's buffer, and would hold on to its 8 KiB for as long as they are kept.
+    /// The response in memory of its own, where its fields and body may be slices of a larger buffer.
     pub fn copied(&self) -> Self {
         let mut fields = HeaderMap::with_capacity(self.fields.len());
         for (name, value) in &self.fields {
@@ -65,7 +68,7 @@ impl StoredResponse {
     pub fn to_response(&self) -> Response<Body> {
         let mut response = Response::new(Body::from(self.body.clone()));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.fields.clone();
+        *response.headers_mut() = with_room(&self.fields, ROOM_FOR_OURS);
         response
     }
 }

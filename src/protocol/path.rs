@@ -43,12 +43,12 @@ impl Profile {
 
     /// The path of the asynchronous twin, query included; `None` only if it grows too long.
     pub fn async_path(&self, path: &PathAndQuery) -> Option<PathAndQuery> {
-        PathAndQuery::try_from(format!("{}{path}", self.async_prefix)).ok()
+        PathAndQuery::try_from([self.async_prefix, path.as_str()].concat()).ok()
     }
 
     /// The path at which the result of a task is read.
     pub fn result_of(&self, id: &RequestId) -> Option<PathAndQuery> {
-        PathAndQuery::try_from(format!("{}{id}", self.result_path)).ok()
+        PathAndQuery::try_from([self.result_path, id.as_str()].concat()).ok()
     }
 
     /// The task whose result a path asks for, if it does.

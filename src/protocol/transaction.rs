@@ -116,12 +116,12 @@ fn scalar(value: &RawValue) -> Option<Box<str>> {
 }
 
 fn last_four(number: &str) -> Option<Box<str>> {
-    let digits: Vec<u8> = number.bytes().filter(u8::is_ascii_digit).collect();
-    let tail = digits
-        .len()
-        .checked_sub(4)
-        .and_then(|start| digits.get(start..))?;
-    std::str::from_utf8(tail).ok().map(Into::into)
+    let mut digits = number.bytes().rev().filter(u8::is_ascii_digit);
+    let mut tail = [0; 4];
+    for digit in tail.iter_mut().rev() {
+        *digit = digits.next()?;
+    }
+    std::str::from_utf8(&tail).ok().map(Into::into)
 }
 
 /// A transaction as the gateway tells it; a member that is absent or of another kind is `None`.

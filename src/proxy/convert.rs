@@ -2,8 +2,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use http::Response;
 use hyper::body::Incoming;
+use uuid::Uuid;
 
 use super::metrics::Place;
 use super::order::Holding;
@@ -12,8 +12,7 @@ use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy};
 use crate::exchange::machine::{Doubt, Standing};
 use crate::exchange::{Admission, Flight, Held, Order, Told};
-use crate::listener::{Receipt, Reply};
-use crate::message::Body;
+use crate::listener::{Answer, Receipt, Reply};
 use crate::protocol::Conversion;
 use crate::timing::wall_clock;
 
@@ -81,21 +80,22 @@ impl Proxy {
         }
     }
 
-    fn tell_told(&self, held: &Held, told: Told, holding: Holding) -> Response<Body> {
+    fn tell_told(&self, held: &Held, told: Told, holding: Holding) -> Answer {
         let flight = &held.flight;
-        let about = self.about(flight, holding);
         let problem = match told {
             Told::Answer { answer, replayed } => {
                 let given = self.given(flight, replayed, holding);
-                let mut response = respond::answer(&answer, &about, given);
+                let response = respond::answer(&answer, &named(flight.id(), holding), given);
                 let (flight, waiter) = (Arc::clone(flight), held.waiter);
                 let settle = move |delivered| flight.settle(waiter, delivered);
-                response.extensions_mut().insert(Receipt::new(settle));
-                return response;
+                return Answer {
+                    response,
+                    receipt: Some(Receipt::new(settle)),
+                };
             }
             Told::Refused(answer) => {
                 let given = self.given(flight, false, holding);
-                return respond::answer(&answer, &about, given);
+                return respond::answer(&answer, &named(flight.id(), holding), given).into();
             }
             Told::NotSubmitted { why, cause } => Problem::NotSubmitted(why, cause),
             Told::InDoubt(doubt) => Problem::InDoubt(doubt),
@@ -103,15 +103,11 @@ impl Proxy {
             // A waiter without a request to renew has started its exchange itself.
             Told::HoldOver | Told::Renew => unfinished(flight),
         };
-        self.tell(problem, &about)
+        self.tell(problem, &self.about(flight, holding)).into()
     }
 
-    fn tell_ended(&self, ended: Admission, holding: Holding) -> Response<Body> {
-        let about = |exchange| About {
-            exchange: Some(exchange),
-            wait_applied: holding.wait,
-            ..About::default()
-        };
+    fn tell_ended(&self, ended: Admission, holding: Holding) -> Answer {
+        let about = |exchange| named(exchange, holding);
         match ended {
             Admission::Kept { exchange, answer } => {
                 respond::answer(&answer, &about(exchange), Given::again())
@@ -121,8 +117,9 @@ impl Proxy {
             Admission::Spent { exchange } => self.tell(Problem::Spent, &about(exchange)),
             Admission::OtherSecret => self.refuse(Problem::OtherSecret),
             Admission::Refused(refusal) => self.refuse(Problem::Refused(refusal)),
-            Admission::Held(held) => self.tell_told(&held, Told::HoldOver, holding),
+            Admission::Held(held) => return self.tell_told(&held, Told::HoldOver, holding),
         }
+        .into()
     }
 
     fn about(&self, flight: &Flight, holding: Holding) -> About {
@@ -131,12 +128,11 @@ impl Proxy {
             .first_sent()
             .and_then(|sent| wall_clock().checked_sub(now.since(sent)));
         About {
-            exchange: Some(flight.id()),
             request_id: flight.ticket(),
             key: Some(flight.key().value.clone()),
             tracking_id: flight.facts().tracking_id.clone(),
             submitted_at,
-            wait_applied: holding.wait,
+            ..named(flight.id(), holding)
         }
     }
 
@@ -158,7 +154,7 @@ impl Waiting {
     /// The answer, when there is one. What it holds on to is held for every request, for minutes: an
     /// `async fn` would hold its arguments twice.
     #[expect(clippy::manual_async_fn, reason = "the documentation says why")]
-    fn answer(mut self, place: Option<Place>) -> impl Future<Output = Response<Body>> + Send {
+    fn answer(mut self, place: Option<Place>) -> impl Future<Output = Answer> + Send {
         async move {
             loop {
                 let told = if place.is_some() {
@@ -204,6 +200,15 @@ impl Waiting {
         let flight = &self.held.flight;
         shared.metrics.hold_expired();
         flight.hold_ended(shared.clock.now());
+    }
+}
+
+/// What is told beside an answer of the gateway.
+fn named(exchange: Uuid, holding: Holding) -> About {
+    About {
+        exchange: Some(exchange),
+        wait_applied: holding.wait,
+        ..About::default()
     }
 }
 

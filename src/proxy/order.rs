@@ -17,6 +17,7 @@ use super::service::{Incomer, Proxy, path_of};
 use crate::exchange::{
     Credentials, Fingerprint, FingerprintParts, Gateway, HashKey, Identity, Key, Order, Submission,
 };
+use crate::message::fields::with_room;
 use crate::message::{BodyError, collect_within, erasable_within, wait_preference};
 use crate::protocol::{Conversion, MatchFacts};
 use crate::timing::Moment;
@@ -24,6 +25,10 @@ use crate::timing::Moment;
 /// So much of a body needs no room in `limits.bodies`: an ordinary payment takes a tenth of it, and its
 /// repeat must be read whatever others send.
 pub(super) const FREE_BODY: usize = 16 * 1024;
+
+/// Room for the fields that a submit has beside the client's: its key, its trace, `Via`, and which codings
+/// it accepts.
+const ROOM_FOR_OURS: usize = 4;
 
 /// Why a body was not read whole.
 pub(super) enum Unread {
@@ -89,7 +94,8 @@ impl Asked<'_> {
     /// The client's fields as its submit carries them.
     fn submit_fields(&self, key: &Key) -> HeaderMap {
         let head = self.head;
-        let mut fields = respond::upstream_fields(head.headers.clone(), head.version);
+        let mut fields =
+            respond::upstream_fields(with_room(&head.headers, ROOM_FOR_OURS), head.version);
         fields.remove(HeaderName::from_static("prefer"));
         // The answer's body must be read to know its class.
         fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

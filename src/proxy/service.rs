@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use http::request::Parts as Head;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response};
@@ -211,7 +212,7 @@ impl Service<Request<Incoming>> for Proxy {
             sites: self.sites.clone(),
             config: self.shared.config.now(),
         };
-        Box::pin(async move { Ok(proxy.serve(request).await) })
+        Box::pin(proxy.serve(request).map(Ok))
     }
 }
 

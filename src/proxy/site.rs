@@ -27,8 +27,8 @@ impl From<Vec<Site>> for Sites {
 impl Sites {
     /// The gateway that serves a host, whatever its port.
     pub(super) fn find(&self, host: &Authority) -> Option<&Arc<Gateway>> {
-        let name = host.host().to_ascii_lowercase();
-        let serves = |site: &&Site| site.hosts.is_empty() || site.hosts.contains(&name);
+        let is_named = |name: &String| name.eq_ignore_ascii_case(host.host());
+        let serves = |site: &&Site| site.hosts.is_empty() || site.hosts.iter().any(is_named);
         self.0.iter().find(serves).map(|site| &site.gateway)
     }
 }

@@ -48,7 +48,7 @@ impl Pinned {
 /// An answer that is asked for seldom, in one piece of memory: its fields as a map take as much again.
 #[derive(Clone, Debug)]
 struct Kept {
-    encoded: Arc<[u8]>,
+    encoded: Bytes,
     /// The cache has a clock of its own; this moment is by ours.
     expires_at: Moment,
 }
@@ -69,7 +69,7 @@ impl Kept {
     }
 
     fn answer(&self) -> Option<Arc<StoredResponse>> {
-        let answer = StoredResponse::decode(&Bytes::copy_from_slice(&self.encoded));
+        let answer = StoredResponse::decode(&self.encoded);
         answer.ok().map(Arc::new)
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn join(
     }))
 }
 
-/// Reads an answer whole, but no body over `limit` bytes.
+/// Reads an answer whole, but no body over `limit` bytes. It is copied: fields and body as hyper gives
+/// them hold on to its buffer for as long as they are kept.
 pub(super) async fn read_whole(
     answer: Response<AnswerBody>,
     limit: usize,
@@ -69,11 +70,12 @@ pub(super) async fn read_whole(
     }
     let mut fields = parts.headers;
     fields.remove(header::CONTENT_LENGTH);
-    Ok(StoredResponse {
+    let answer = StoredResponse {
         status: parts.status,
         fields,
         body,
-    })
+    };
+    Ok(answer.copied())
 }
 
 impl AnswerBody {

@@ -1,5 +1,6 @@
 //! The calls to one gateway's origin.
-use std::pin::pin;
+use std::mem::take;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,13 +133,13 @@ impl Client {
     /// that may be read once could be spent by the first.
     pub fn fetch(
         &self,
-        request: Request<Body>,
+        mut request: Request<Body>,
     ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let start = inner.clock.now();
             let deadline = start + inner.config.now().answer_timeout;
-            let answer = inner.fetch(request, deadline).await;
+            let answer = inner.fetch(&mut request, deadline).await;
             match &answer {
                 Ok(_) => inner.metrics.answered(inner.clock.now().since(start)),
                 Err(error) => inner.metrics.failed(error),
@@ -151,13 +152,13 @@ impl Client {
     /// bodies stream, at once if need be. [`Sent::Never`] in an error is exact.
     pub fn relay(
         &self,
-        request: Request<Body>,
+        mut request: Request<Body>,
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Response<Body>, Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let deadline = inner.clock.now() + timeout;
-            let answer = inner.relay(request, deadline).await;
+            let answer = inner.relay(&mut request, deadline).await;
             answer.inspect_err(|error| inner.metrics.failed(error))
         })
     }
@@ -175,28 +176,32 @@ impl Inner {
         ))
     }
 
+    /// Takes `request` where a shared connection is its way. What few answers need is boxed: there is
+    /// one of these for every poll.
     async fn fetch(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         deadline: Moment,
     ) -> Result<StoredResponse, Error> {
-        if !lean::carries(&request) {
+        if !lean::carries(request) {
             let way = Box::pin(self.way(Choice::Any, deadline)).await?;
-            return Box::pin(self.fetch_by(way, request, deadline)).await;
+            return Box::pin(self.fetch_by(way, take(request), deadline)).await;
         }
         let limit = self.config.now().max_answer;
-        let carried = self.by_lean::<Lean>(&mut request, limit, deadline).await?;
+        let carried = self.by_lean::<Lean>(request, limit, deadline).await?;
         let (mut lease, asked) = match carried {
             Carried::Lean(lease, asked) => (lease, asked),
             Carried::Shared(stream) => {
-                return Box::pin(self.fetch_by(Way::Shared(stream), request, deadline)).await;
+                let way = Way::Shared(stream);
+                return Box::pin(self.fetch_by(way, take(request), deadline)).await;
             }
         };
         let lean = lease.connection();
         let mut answer = match asked {
             Asked::Whole(answer) => answer,
             Asked::Fields(reply) => {
-                let rest = self.until(deadline, lean.rest(reply)).await;
+                let rest = async { self.until(deadline, pin!(lean.rest(reply))).await };
+                let rest = Box::pin(rest).await;
                 rest.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))??
             }
         };
@@ -223,7 +228,7 @@ impl Inner {
             self.in_time(deadline)?;
             let lean = lease.connection().as_mut();
             lean.prepare(request);
-            let Ok(asked) = self.until(deadline, lean.ask(limit)).await else {
+            let Ok(asked) = self.until(deadline, pin!(lean.ask(limit))).await else {
                 return Err(Error::new(Cause::AnswerTimeout, lean.sent()));
             };
             match asked {
@@ -248,25 +253,26 @@ impl Inner {
     ) -> Result<StoredResponse, Error> {
         let answer = self.call(way, request, deadline).await?;
         let whole = answer::read_whole(answer, self.config.now().max_answer);
-        let answer = self.until(deadline, whole).await;
+        let answer = self.until(deadline, pin!(whole)).await;
         answer.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
     }
 
+    /// Takes `request` where no lean connection carries it.
     async fn relay(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         deadline: Moment,
     ) -> Result<Response<Body>, Error> {
         let turn = self.free(&self.turns, deadline).await?;
-        let way = if lean::carries(&request) {
-            match self.by_lean(&mut request, usize::MAX, deadline).await? {
+        let way = if lean::carries(request) {
+            match self.by_lean(request, usize::MAX, deadline).await? {
                 Carried::Lean(lease, asked) => return Ok(lean::answer(lease, asked, turn)),
                 Carried::Shared(stream) => Way::Shared(stream),
             }
         } else {
             self.way(Choice::Any, deadline).await?
         };
-        let answer = Box::pin(self.call(way, request, deadline)).await?;
+        let answer = Box::pin(self.call(way, take(request), deadline)).await?;
         Ok(answer.map(|body| Body::streamed(body.taking(turn))))
     }
 
@@ -311,7 +317,7 @@ impl Inner {
     ) -> Result<Response<AnswerBody>, Unanswered> {
         framing::for_http1(&mut request, self.origin.host_field());
         let http1 = lease.connection();
-        let Ok(fields) = self.until(deadline, http1.send(request)).await else {
+        let Ok(fields) = self.until(deadline, pin!(http1.send(request))).await else {
             return Err(Error::new(Cause::AnswerTimeout, http1.sent()).into());
         };
         let fields = fields?;
@@ -325,7 +331,8 @@ impl Inner {
         deadline: Moment,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         framing::for_http2(&mut request, &self.origin);
-        let unanswered = match self.until(deadline, stream.send(request)).await {
+        let fields = self.until(deadline, pin!(stream.send(request))).await;
+        let unanswered = match fields {
             Ok(Ok(fields)) => {
                 return Ok(answer::join(fields, Channel::Shared { _stream: stream })?);
             }
@@ -346,11 +353,9 @@ impl Inner {
     async fn until<T>(
         &self,
         deadline: Moment,
-        answer: impl Future<Output = T>,
+        mut answer: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Elapsed> {
-        let mut answer = pin!(answer);
-        let in_time = timeout_at(self.clock.instant(deadline), answer.as_mut()).await;
-        if let Ok(answer) = in_time {
+        if let Ok(answer) = timeout_at(self.clock.instant(deadline), answer.as_mut()).await {
             return Ok(answer);
         }
         let now = self.clock.now();

@@ -118,7 +118,8 @@ impl Connector {
         let Some(tls) = &self.tls else {
             return Err(handshake().because("no certificates to trust are configured"));
         };
-        let shaken = tls.handshake(purpose, origin.host(), plain);
+        // Boxed, so that connecting without it takes no more memory.
+        let shaken = Box::pin(tls.handshake(purpose, origin.host(), plain));
         let stream = timeout(config.handshake_timeout, shaken)
             .await
             .map_err(|_| handshake().because("it took longer than upstream.handshake_timeout"))??;

@@ -1,4 +1,6 @@
 //! What a request carries on the wire, and what of an answer may be believed.
+use std::io::Write as _;
+
 use http::header::{self, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
@@ -8,11 +10,17 @@ use super::{Cause, Error, Origin, Sent};
 use crate::message::Body;
 use crate::message::fields::remove_hop_by_hop;
 
+/// What a head has beside its path and its fields: the rest of its first line, the length of its body,
+/// and the empty line.
+const BESIDE_FIELDS: usize = 64;
+
 /// Gives `request` the form of HTTP/1.1: origin-form, and `Host` once (RFC 9112 §3.2). Its framing
 /// is made anew from the body.
 pub(super) fn for_http1(request: &mut Request<Body>, host: &HeaderValue) {
-    let path = path_of(request.uri());
-    *request.uri_mut() = Uri::from(path);
+    if request.uri().authority().is_some() {
+        let path = path_of(request.uri());
+        *request.uri_mut() = Uri::from(path);
+    }
     *request.version_mut() = Version::HTTP_11;
     remove_hop_by_hop(request.headers_mut());
     request.headers_mut().remove(header::CONTENT_LENGTH);
@@ -45,6 +53,11 @@ pub(super) fn write_head(request: &Request<Body>, bytes: &mut Vec<u8>) {
         .uri()
         .path_and_query()
         .map_or("/", PathAndQuery::as_str);
+    let lines = request.headers().iter();
+    let fields: usize = lines
+        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+        .sum();
+    bytes.reserve(path.len() + fields + BESIDE_FIELDS);
     let mut write = |parts: &[&[u8]]| {
         for part in parts {
             bytes.extend_from_slice(part);
@@ -62,9 +75,10 @@ pub(super) fn write_head(request: &Request<Body>, bytes: &mut Vec<u8>) {
     let length = request.body().size_hint().exact();
     // Where it is empty, it was said in the fields if it has to be.
     if let Some(length) = length.filter(|length| *length > 0) {
-        write(&[b"content-length: ", length.to_string().as_bytes(), b"\r\n"]);
+        // Writing to memory does not fail.
+        let _ = write!(bytes, "content-length: {length}\r\n");
     }
-    write(&[b"\r\n"]);
+    bytes.extend_from_slice(b"\r\n");
 }
 
 fn path_of(url: &Uri) -> PathAndQuery {

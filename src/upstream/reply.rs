@@ -49,7 +49,7 @@ enum Rest {
     UntilClose,
 }
 
-/// An answer that was read whole.
+/// An answer that was read whole, in memory that is its own and no more than it needs.
 #[derive(Debug)]
 pub(super) struct Whole {
     pub(super) response: StoredResponse,
@@ -214,7 +214,8 @@ impl Reply {
 }
 
 impl Head {
-    fn with(&mut self, body: Vec<u8>, is_persistent: bool) -> Whole {
+    fn with(&mut self, mut body: Vec<u8>, is_persistent: bool) -> Whole {
+        body.shrink_to_fit();
         Whole {
             response: StoredResponse {
                 status: self.status,

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdline::drain::Drain;
-use holdline::listener::{Config, Evidence, Keyring, Metrics, Peer, Receipt, Reply, Server, bind};
+use holdline::listener::{
+    Answer, Config, Evidence, Keyring, Metrics, Receipt, Reply, Server, bind,
+};
 use holdline::live::Live;
 use holdline::message::{self, Body, BodyError};
 use holdline::timing::Clock;
@@ -219,7 +221,6 @@ impl Service<Request<Incoming>> for Answers {
 
 impl Answers {
     async fn serve(self, request: Request<Incoming>) -> Reply {
-        assert!(request.extensions().get::<Peer>().is_some());
         let path = request.uri().path().to_owned();
         let _ = self.tell.send(Event::Arrived(path.clone()));
         let mut body = request.into_body();
@@ -234,7 +235,7 @@ impl Answers {
         }
     }
 
-    async fn answer<B>(self, path: String, echo: Option<B>) -> Response<Body>
+    async fn answer<B>(self, path: String, echo: Option<B>) -> Answer
     where
         B: http_body::Body<Data = Bytes, Error: std::fmt::Debug> + Unpin,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -271,10 +272,10 @@ impl Answers {
                 .headers_mut()
                 .insert(http::header::CONTENT_LENGTH, length);
         }
-        if framing != "plain" {
-            response.extensions_mut().insert(receipt);
+        Answer {
+            response,
+            receipt: (framing != "plain").then_some(receipt),
         }
-        response
     }
 }
 

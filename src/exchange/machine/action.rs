@@ -1,9 +1,11 @@
 //! What an exchange asks its driver to do.
+use smallvec::SmallVec;
+
 use super::doubt::Doubt;
 use crate::protocol::RequestId;
 
-/// The actions of one step, in order.
-pub type Actions<A> = Vec<Action<A>>;
+/// The actions of one step, in order. Seldom more than three, so they need no memory of their own.
+pub type Actions<A> = SmallVec<[Action<A>; 3]>;
 
 /// Something that the driver is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]

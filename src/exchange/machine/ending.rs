@@ -1,4 +1,6 @@
 //! The ends of an exchange: what is recorded for each, and what its waiters are told.
+use smallvec::smallvec;
+
 use super::action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
 use super::doubt::Doubt;
 use super::event::{Event, Whole};
@@ -9,14 +11,14 @@ impl<A: Whole> Machine<A> {
     /// A submit may outlive its exchange, and so may the client that is reading the answer.
     pub(super) fn ended(&mut self, event: &Event<A>) -> Actions<A> {
         match event {
-            Event::Acknowledged => Vec::new(),
+            Event::Acknowledged => Actions::new(),
             other => self.too_late(other),
         }
     }
 
     pub(super) fn driver_lost(&mut self, now: Moment) -> Actions<A> {
         match self.state {
-            State::Undelivered | State::Delivered | State::Ended => Vec::new(),
+            State::Undelivered | State::Delivered | State::Ended => Actions::new(),
             // Its end was decided, and what was told before it must not turn into a doubt.
             State::Recording(RecordKind::Closed) => self.recorded(RecordKind::Closed, now),
             State::Recording(_)
@@ -67,11 +69,11 @@ impl<A: Whole> Machine<A> {
 
     pub(super) fn not_submitted(&mut self, why: Withdrawal) -> Actions<A> {
         self.await_in(State::Ended);
-        vec![Action::Finish(Outcome::NotSubmitted(why))]
+        smallvec![Action::Finish(Outcome::NotSubmitted(why))]
     }
 
     pub(super) fn expire(&mut self) -> Actions<A> {
-        let mut actions = vec![Action::WarnExpired];
+        let mut actions = smallvec![Action::WarnExpired];
         actions.extend(self.record(Record::Closed));
         actions
     }
@@ -83,7 +85,7 @@ impl<A: Whole> Machine<A> {
         self.credentials = self.credentials && self.open > 0;
         self.await_in(State::Doubtful);
         let doubt = self.doubt.unwrap_or(Doubt::SubmitLost);
-        let mut actions = vec![Action::Finish(Outcome::InDoubt(doubt)), Action::DropBody];
+        let mut actions = smallvec![Action::Finish(Outcome::InDoubt(doubt)), Action::DropBody];
         if !self.credentials {
             actions.push(Action::DropCredentials);
         }

@@ -2,6 +2,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::smallvec;
+
 use super::action::{Action, Actions, Record, RecordKind, Withdrawal};
 use super::doubt::Doubt;
 use super::event::{Joining, Timer, Whole};
@@ -187,7 +189,7 @@ impl<A: Whole> Machine<A> {
             late: 0,
             unexpected: 0,
         };
-        (machine, vec![Action::Record(Record::Submitted)])
+        (machine, smallvec![Action::Record(Record::Submitted)])
     }
 
     /// What the exchange awaits.

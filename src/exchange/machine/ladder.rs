@@ -93,6 +93,6 @@ impl<A: Whole> Machine<A> {
     pub(super) fn note_lost(&mut self, doubt: Doubt) -> Actions<A> {
         self.lost = true;
         self.doubt.get_or_insert(doubt);
-        Vec::new()
+        Actions::new()
     }
 }

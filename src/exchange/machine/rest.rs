@@ -1,4 +1,6 @@
 //! The states that wait for a client or an operator: in doubt, undelivered, delivered.
+use smallvec::smallvec;
+
 use super::action::{Action, Actions, Outcome, Record};
 use super::doubt::Doubt;
 use super::event::{Event, Timer, Verdict, Whole};
@@ -10,7 +12,7 @@ impl<A: Whole> Machine<A> {
     pub(super) fn doubtful(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
             Event::Joined(_) if self.settled || now.since(self.laddered_at) < LADDER_AGAIN => {
-                let mut actions = vec![Action::Give, Action::DropBody];
+                let mut actions = smallvec![Action::Give, Action::DropBody];
                 actions.extend((!self.credentials).then_some(Action::DropCredentials));
                 actions
             }
@@ -26,9 +28,9 @@ impl<A: Whole> Machine<A> {
             Event::Resolved(Verdict::NotExecuted) => self.record(Record::Closed),
             Event::Opened(kept) => {
                 self.kept = Some(kept);
-                Vec::new()
+                Actions::new()
             }
-            Event::SealBroken => Vec::new(),
+            Event::SealBroken => Actions::new(),
             Event::Timer(Timer::Retention) => self.expire(),
             other => {
                 let mut actions = self.late_submit(other, now);
@@ -45,12 +47,12 @@ impl<A: Whole> Machine<A> {
         match event {
             Event::Acknowledged => {
                 self.await_in(State::Delivered);
-                vec![Action::Note(Record::Delivered)]
+                smallvec![Action::Note(Record::Delivered)]
             }
-            Event::Joined(_) => vec![Action::Give],
+            Event::Joined(_) => smallvec![Action::Give],
             Event::Opened(answer) => {
                 self.answer = Some(answer.clone());
-                vec![Action::Finish(Outcome::Completed(answer))]
+                smallvec![Action::Finish(Outcome::Completed(answer))]
             }
             Event::SealBroken => {
                 self.note_lost(Doubt::SealBroken);
@@ -63,10 +65,10 @@ impl<A: Whole> Machine<A> {
 
     pub(super) fn delivered(&mut self, event: Event<A>) -> Actions<A> {
         match event {
-            Event::Joined(_) if self.explicit_key => vec![Action::Give],
-            Event::Joined(_) => vec![Action::Renew],
+            Event::Joined(_) if self.explicit_key => smallvec![Action::Give],
+            Event::Joined(_) => smallvec![Action::Renew],
             Event::Timer(Timer::Retention) => self.record(Record::Closed),
-            Event::Acknowledged => Vec::new(),
+            Event::Acknowledged => Actions::new(),
             other => self.too_late(&other),
         }
     }

@@ -1,6 +1,8 @@
 //! The transitions: the table of transitions, one function a state, one arm a row.
 use std::time::Duration;
 
+use smallvec::smallvec;
+
 use super::action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
 use super::doubt::Doubt;
 use super::event::{Event, Polled, Submitted, Timer, Whole};
@@ -69,7 +71,7 @@ impl<A: Whole> Machine<A> {
         ) {
             self.unexpected += 1;
         }
-        Vec::new()
+        Actions::new()
     }
 
     fn recording(&mut self, kind: RecordKind, event: Event<A>, now: Moment) -> Actions<A> {
@@ -102,14 +104,14 @@ impl<A: Whole> Machine<A> {
             }
             RecordKind::Submitted | RecordKind::Resubmitted => {
                 self.await_in(State::Connecting);
-                vec![Action::Connect]
+                smallvec![Action::Connect]
             }
             RecordKind::Accepted | RecordKind::Candidate => {
                 self.body = false;
                 let since = self.accepted_at.take().unwrap_or(now);
                 let wait = self.scheduled(since);
                 self.wait_for_poll(wait, since);
-                vec![Action::DropBody]
+                smallvec![Action::DropBody]
             }
             RecordKind::Completed => {
                 (self.body, self.credentials) = (false, false);
@@ -136,9 +138,9 @@ impl<A: Whole> Machine<A> {
             }
             RecordKind::Closed => {
                 self.await_in(State::Ended);
-                vec![Action::Finish(Outcome::Expired)]
+                smallvec![Action::Finish(Outcome::Expired)]
             }
-            RecordKind::Delivered => Vec::new(),
+            RecordKind::Delivered => Actions::new(),
         }
     }
 
@@ -149,16 +151,16 @@ impl<A: Whole> Machine<A> {
                 self.open += 1;
                 self.submit_until = now + self.terms.policy.submit_timeout;
                 self.await_in(State::Submitting);
-                Vec::new()
+                Actions::new()
             }
             Event::ConnectFailed { passing: true } if self.may_start(now) => {
                 self.wake = Some(now + self.backoff(None));
-                Vec::new()
+                Actions::new()
             }
             Event::ConnectFailed { .. } => self.give_up_connecting(Withdrawal::Connect, now),
             Event::Timer(Timer::Connect) if self.may_start(now) => {
                 self.wake = None;
-                vec![Action::Connect]
+                smallvec![Action::Connect]
             }
             Event::Timer(Timer::Start | Timer::Connect) => {
                 let rest = self.give_up_connecting(Withdrawal::Start, now);
@@ -224,9 +226,9 @@ impl<A: Whole> Machine<A> {
                 let wait = self.backoff(retry_after);
                 self.await_in(State::Connecting);
                 self.wake = Some(now + wait);
-                Vec::new()
+                Actions::new()
             }
-            Submitted::Refused(_) | Submitted::TooMany { .. } if self.open > 0 => Vec::new(),
+            Submitted::Refused(_) | Submitted::TooMany { .. } if self.open > 0 => Actions::new(),
             Submitted::Refused(_) | Submitted::TooMany { .. } => {
                 self.doubt.get_or_insert(Doubt::ResubmitRefused);
                 self.ladder(Rung::Resubmit, true, now)
@@ -258,7 +260,7 @@ impl<A: Whole> Machine<A> {
                 {
                     abandoning(self.refuse(answer))
                 }
-                Submitted::Refused(_) | Submitted::TooMany { .. } => Vec::new(),
+                Submitted::Refused(_) | Submitted::TooMany { .. } => Actions::new(),
                 Submitted::Unclear => self.note_lost(Doubt::SubmitUnclear),
             },
             Event::SubmitLost(loss) => self.note_lost(loss.doubt()),
@@ -271,26 +273,26 @@ impl<A: Whole> Machine<A> {
             Event::Timer(Timer::Poll) => {
                 self.wake = None;
                 if !self.credentials || !self.poll_fits(now) {
-                    return Vec::new();
+                    return Actions::new();
                 }
                 self.await_in(State::Polling);
                 self.asked_at = Some(now);
-                vec![Action::Poll]
+                smallvec![Action::Poll]
             }
             Event::Joined(_) => {
                 self.credentials = true;
                 self.wake_for_repeat(now);
-                Vec::new()
+                Actions::new()
             }
             // A soft answer of before the restart; no poll was made since.
             Event::Opened(kept) => {
                 self.kept = Some(kept);
-                Vec::new()
+                Actions::new()
             }
             // The task itself may still tell. If it does not, this is why.
             Event::SealBroken => {
                 self.doubt.get_or_insert(Doubt::SealBroken);
-                Vec::new()
+                Actions::new()
             }
             Event::Timer(Timer::Retention) => self.expire(),
             other => self.too_late(&other),
@@ -315,7 +317,7 @@ impl<A: Whole> Machine<A> {
                 let asked = self.terms.policy.backoff.clamped(retry_after);
                 let wait = self.scheduled(now).at_least(asked);
                 self.wait_for_poll(wait, now);
-                Vec::new()
+                Actions::new()
             }
             Polled::Firm(answer) => {
                 self.watch.done(self.asked_at);
@@ -356,7 +358,7 @@ impl<A: Whole> Machine<A> {
             let wait = self.jitter.spread(wait);
             self.wait_for_poll(wait.into(), now);
             self.wake = self.wake.map(|moment| moment.min(on_grid(over)));
-            return Vec::new();
+            return Actions::new();
         }
         if let Some(kept) = self.kept.take() {
             return self.complete(kept);
@@ -369,7 +371,7 @@ impl<A: Whole> Machine<A> {
         let wait = self.backoff(retry_after);
         let wait = self.jitter.spread(wait);
         self.wait_for_poll(wait.into(), now);
-        Vec::new()
+        Actions::new()
     }
 
     fn asking(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
@@ -381,13 +383,13 @@ impl<A: Whole> Machine<A> {
             Event::LookedUp(None) => {
                 self.looking = false;
                 self.wake = Some(now + self.backoff(None));
-                Vec::new()
+                Actions::new()
             }
             Event::Timer(Timer::Lookup) => {
                 self.wake = None;
                 self.looking = true;
                 self.asked_at = Some(now);
-                vec![Action::Lookup]
+                smallvec![Action::Lookup]
             }
             Event::Joined(_) => {
                 (self.body, self.credentials) = (true, true);
@@ -398,7 +400,7 @@ impl<A: Whole> Machine<A> {
                 if !self.looking {
                     self.wake_for_repeat(now);
                 }
-                Vec::new()
+                Actions::new()
             }
             Event::Timer(Timer::Asking) | Event::Draining { .. } => {
                 abandoning(self.ladder(Rung::InDoubt, true, now))
@@ -411,14 +413,14 @@ impl<A: Whole> Machine<A> {
     pub(super) fn too_late(&mut self, event: &Event<A>) -> Actions<A> {
         if matches!(event, Event::SubmitAnswered(_) | Event::SubmitLost(_)) {
             self.late += 1;
-            return Vec::new();
+            return Actions::new();
         }
         self.otherwise(event)
     }
 
     pub(super) fn record(&mut self, record: Record<A>) -> Actions<A> {
         self.await_in(State::Recording(record.kind()));
-        vec![Action::Record(record)]
+        smallvec![Action::Record(record)]
     }
 
     /// Goes to a state and leaves behind what only the one before waited for.
@@ -465,7 +467,7 @@ impl<A: Whole> Machine<A> {
 
 /// What is under way is dropped before the rest.
 pub(super) fn abandoning<A>(rest: Actions<A>) -> Actions<A> {
-    let mut actions = vec![Action::Abandon];
+    let mut actions = smallvec![Action::Abandon];
     actions.extend(rest);
     actions
 }

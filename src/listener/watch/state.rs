@@ -198,7 +198,15 @@ impl Watch {
         !self.answers.is_empty()
     }
 
-    /// Notes that a request's fields are whole. Answers that it proves are decided by it.
+    /// True while an answer has left of which it is not known whether the client's kernel has it.
+    pub(in crate::listener) fn awaits_acknowledgement(&self) -> bool {
+        self.answers
+            .iter()
+            .any(|answer| matches!(answer.stage, Stage::Sent(_)))
+    }
+
+    /// Notes that a request's fields are whole. Answers that it proves are decided by it. `progress` is
+    /// asked for while an acknowledgement is awaited.
     pub(in crate::listener) fn request_came(&mut self, progress: Option<Progress>) -> Vec<Receipt> {
         self.phase = Phase::Serving;
         if self.failed {

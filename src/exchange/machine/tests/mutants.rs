@@ -2,6 +2,7 @@
 //! real one; a checker is believed only because it catches every one of them.
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use smallvec::smallvec;
 
 use super::super::{
     Action, Actions, Event, Loss, Machine, Outcome, Polled, Record, State, Submitted, Withdrawal,
@@ -97,14 +98,15 @@ impl Mutant {
         let unknown = *event == Event::PollAnswered(Polled::Unknown);
         if self == Self::TakesUnknownForNotSubmitted && unknown {
             machine.state = State::Ended;
-            return vec![Action::Finish(Outcome::NotSubmitted(Withdrawal::Connect))];
+            return smallvec![Action::Finish(Outcome::NotSubmitted(Withdrawal::Connect))];
         }
         match actions.as_slice() {
             [Action::Record(Record::Candidate(_))] if self == Self::PollsBeforeRecord => {
-                [actions, vec![Action::Poll]].concat()
+                actions.into_iter().chain([Action::Poll]).collect()
             }
             [Action::Record(Record::Completed(answer))] if self == Self::FinishesBeforeRecord => {
-                [vec![Action::Finish(Outcome::Completed(*answer))], actions].concat()
+                let finish = Action::Finish(Outcome::Completed(*answer));
+                [finish].into_iter().chain(actions).collect()
             }
             _ => actions,
         }
