@@ -70,6 +70,10 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// that can be done: it spares a sync the way through the cache. Memory and offsets in the file
     /// are to be at multiples of a page then.
     fn pass_cache(&self) {}
+
+    /// Has what is read from now on come from the disk: a sync that failed may leave in the system's cache
+    /// what the disk never got, and never will.
+    fn forget_cache(&self) {}
 }
 
 /// How an open file stands to the name that it was opened under.
@@ -240,6 +244,11 @@ impl DiskFile for SystemFile {
             // The way through the cache stays.
             Err(error) => tracing::debug!(%error, "commits of the journal take the system's cache"),
         }
+    }
+
+    fn forget_cache(&self) {
+        // Where the system does not do so, it is as it was.
+        let _ = posix_fadvise(&self.0, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     }
 }
 

@@ -52,6 +52,9 @@ pub(super) struct Log {
     is_behind: bool,
     /// What stands here ends before the last frame that the file took in.
     is_older: bool,
+    /// The file takes in what stands here, or failed to: whether it has it is known when both are opened
+    /// anew, and a frame that came meanwhile would follow nothing.
+    is_closed: bool,
 }
 
 /// What the file tells of its log.
@@ -130,8 +133,10 @@ impl Log {
             weight: 0,
             is_behind: false,
             is_older: false,
+            is_closed: false,
         };
         let bytes = log.bytes().map_err(OpenError::of(&log.path))?;
+        log.end = log.behind_taken_in(&bytes);
         while let Some((length, clear)) = log.frame(&bytes, log.end, log.commits + 1) {
             if entries(&clear).is_none() {
                 return Err(OpenError::Damaged {
@@ -179,17 +184,35 @@ impl Log {
         })
     }
 
+    /// Where the frames go on that the file does not have. They stand behind those that it has where it
+    /// failed to take these in and had them all the same: the log did not begin anew then.
+    fn behind_taken_in(&self, bytes: &[u8]) -> usize {
+        let walked = self.walk(bytes, self.commits);
+        let goes_on = |&(_, at, next): &(u64, usize, u64)| {
+            next == self.commits.saturating_add(1) && self.frame(bytes, at, next).is_some()
+        };
+        walked.filter(goes_on).map_or(0, |(_, at, _)| at)
+    }
+
     /// True if the frames from the first one on end before the one of this number.
     fn ends_before(&self, bytes: &[u8], last: u64) -> bool {
-        let Some((first, _)) = parts(bytes) else {
-            return false;
-        };
+        self.walk(bytes, u64::MAX).is_some_and(|(first, at, next)| {
+            first < next && next <= last && self.is_end(bytes, at, next)
+        })
+    }
+
+    /// Walks over the frames that follow each other from the beginning on, up to that of a number: the
+    /// first one's number, where they end, and which number is next.
+    fn walk(&self, bytes: &[u8], last: u64) -> Option<(u64, usize, u64)> {
+        let (first, _) = parts(bytes)?;
         let (mut at, mut next) = (0, first);
-        while let Some((length, _)) = self.frame(bytes, at, next) {
+        while next <= last
+            && let Some((length, _)) = self.frame(bytes, at, next)
+        {
             at += pages(length).unwrap_or(SIZE);
             next = next.saturating_add(1);
         }
-        first < next && next <= last && self.is_end(bytes, at, next)
+        Some((first, at, next))
     }
 
     /// True if nothing stands there, or a frame of an earlier round. What is left of one that was torn
@@ -218,6 +241,7 @@ impl Log {
 
     /// Makes what a frame holds durable. Where there is no room for it, it is given back.
     pub(super) fn append(&mut self, clear: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
+        self.check_open()?;
         let Some(file) = &self.file else {
             return Ok(Some(clear));
         };
@@ -246,9 +270,23 @@ impl Log {
         self.pending.push(clear);
     }
 
+    /// The file begins to take in what stands here.
+    pub(super) const fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    /// An error once the file failed to take in what stands here.
+    pub(super) const fn check_open(&self) -> Result<(), StoreError> {
+        if self.is_closed {
+            return Err(StoreError::NotTakenIn);
+        }
+        Ok(())
+    }
+
     /// All is in the file, which has so many commits: the next frame is the first.
     pub(super) fn begin_anew(&mut self, commits: u64) {
         (self.end, self.commits, self.weight) = (0, commits, 0);
+        self.is_closed = false;
         self.pending.clear();
     }
 
@@ -328,16 +366,27 @@ mod tests {
         assert_eq!((numbers(&all), all.commits()), (vec![1, 2, 30], 8));
         assert_eq!(all.weight(), written.weight());
         let journal = room.path().join("a.redb");
-        for (commits, is_behind) in [(8, false), (7, false), (6, true), (4, true), (0, true)] {
+        // The file took some of them in, and was not known to.
+        for (commits, left) in [(8, vec![]), (7, vec![30]), (6, vec![2, 30])] {
+            let read = read(commits);
+            assert_eq!(numbers(&read), left, "{commits}");
+            assert!(read.check(&journal, false).is_ok(), "{commits}");
+        }
+        for commits in [0, 4] {
             let read = read(commits);
             assert_eq!(numbers(&read), [0; 0], "{commits}");
-            assert_eq!(read.check(&journal, false).is_err(), is_behind, "{commits}");
+            assert!(read.check(&journal, false).is_err(), "{commits}");
         }
+        // What follows them is read with them.
+        let mut went_on = log(room.path(), 7);
+        assert!(takes(&mut went_on, 31..32));
+        assert_eq!(numbers(&read(6)), [2, 30, 31]);
+        written = log(room.path(), 5);
         // The file has taken them in: the next one takes the place of the first.
-        written.begin_anew(8);
+        written.begin_anew(9);
         assert!(takes(&mut written, 40..80));
-        assert_eq!(numbers(&read(8)), (40..80).collect::<Vec<_>>());
-        assert!(read(8).check(&journal, false).is_ok());
+        assert_eq!(numbers(&read(9)), (40..80).collect::<Vec<_>>());
+        assert!(read(9).check(&journal, false).is_ok());
         assert!(read(5).check(&journal, false).is_err());
     }
 

@@ -71,6 +71,7 @@ impl Site {
         check_mode(&*file, &self.path)?;
         // The key file is locked already, but it may have been replaced under the same name.
         lock(&*file, &self.path)?;
+        file.forget_cache();
         let length = self.stretch(&*file).map_err(failed)?;
         self.room.has_length(length);
         self.metrics.length(length);
@@ -78,6 +79,7 @@ impl Site {
         self.disk.sync_directory(&self.path).map_err(failed)?;
         let mark = Mark::open(&*self.disk, &self.path, key)?;
         let log = log::make(&*self.disk, &self.path)?;
+        log.forget_cache();
         let guard = Guard::new(
             key.content(),
             [
@@ -183,12 +185,13 @@ impl Site {
                 OpenError::File { path, source }
             }
             StoreError::Frame(_) => OpenError::Random,
-            StoreError::Seal { .. } | StoreError::Malformed(_) | StoreError::Broken(_) => {
-                OpenError::Damaged {
-                    path,
-                    what: error.to_string(),
-                }
-            }
+            StoreError::NotTakenIn
+            | StoreError::Seal { .. }
+            | StoreError::Malformed(_)
+            | StoreError::Broken(_) => OpenError::Damaged {
+                path,
+                what: error.to_string(),
+            },
         }
     }
 }

@@ -36,7 +36,7 @@ use super::codec::{fold_entries, unfold};
 use super::error::OpenError;
 use super::fault::StoreError;
 use super::frame::clear;
-use super::guard::Guard;
+use super::guard::{Guard, Lost};
 use super::log::Log;
 use super::mark::Mark;
 use super::room::{Room, weight};
@@ -160,6 +160,12 @@ impl Store {
             mark.set(log.commits());
         }
         Ok(())
+    }
+
+    /// Which files do not stand where they stood; an error where nothing can be written any more.
+    pub(super) fn look(&self) -> Result<Option<Lost>, StoreError> {
+        self.log().check_open()?;
+        Ok(self.guard.as_ref().and_then(Guard::look))
     }
 
     /// Takes in what the log holds, which begins anew.

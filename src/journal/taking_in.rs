@@ -27,6 +27,7 @@ impl Store {
             commits: log.commits().saturating_add(u64::from(!more.is_empty())),
             frame: if log.is_empty() { 0 } else { log.commits() },
         };
+        log.close();
         let mut batch: Vec<Placed<'_>> = log.records().chain(frame::records(more)).collect();
         batch.sort_by_key(|(place, _)| *place);
         batch.dedup_by_key(|(place, _)| *place);

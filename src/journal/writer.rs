@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use super::error::AppendError;
 use super::fault::StoreError;
-use super::guard::Guard;
 use super::handle::Shared;
 use super::queue::State;
 use super::reopen::{Down, reopen};
@@ -285,11 +284,11 @@ impl Writer {
         }
     }
 
-    /// Looks whether every file still has its name. What can be mended is mended at once.
+    /// Looks whether every file still has its name, and takes what is written. What can be mended is mended
+    /// at once.
     async fn look(&mut self) {
         self.look_at = self.shared.clock.now() + LOOK;
-        let look = |store: &Store| Ok(store.guard.as_ref().and_then(Guard::look));
-        match self.with_store(look).await {
+        match self.with_store(Store::look).await {
             Ok(None) => {}
             Ok(Some(lost)) => {
                 self.fall(&lost.to_string(), &[]);

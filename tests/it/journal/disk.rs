@@ -40,6 +40,7 @@ pub(crate) struct SimulatedDisk {
     hung: tokio::sync::watch::Sender<bool>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own")]
 #[derive(Debug, Default)]
 struct State {
     files: Vec<Content>,
@@ -54,6 +55,9 @@ struct State {
     lies_about_files: bool,
     lies_about_names: bool,
     lies_about: Option<PathBuf>,
+    /// What a failed sync did not write is read from the system's cache for as long as nobody has it
+    /// forgotten; else it is forgotten when the file is opened anew.
+    keeps_cache: bool,
     /// Handles of an earlier life are dead.
     life: u64,
 }
@@ -66,6 +70,15 @@ struct Content {
     /// A sync failed: what was to be written is called clean by the system, and is not.
     forgotten: bool,
     locked: bool,
+}
+
+impl Content {
+    /// The system lets go of what it took for clean.
+    fn forget(&mut self) {
+        if std::mem::take(&mut self.forgotten) {
+            self.seen.clone_from(&self.durable);
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -131,6 +144,11 @@ impl SimulatedDisk {
     /// From now on the sync of this one file does nothing and says that it did.
     pub(crate) fn lies_about(&self, path: &Path) {
         self.state().lies_about = Some(path.to_owned());
+    }
+
+    /// What a failed sync did not write stays in the system's cache.
+    pub(crate) fn keeps_cache(&self) {
+        self.state().keeps_cache = true;
     }
 
     /// From now on a directory's sync does nothing and says that it did.
@@ -269,9 +287,8 @@ impl Disk for SimulatedDisk {
         let Some(file) = state.names.get(path).copied() else {
             return Ok(None);
         };
-        let content = &mut state.files[file];
-        if std::mem::take(&mut content.forgotten) {
-            content.seen.clone_from(&content.durable);
+        if !state.keeps_cache {
+            state.files[file].forget();
         }
         Ok(Some(self.handle(file, state.life)))
     }
@@ -415,6 +432,14 @@ impl DiskFile for SimulatedFile {
 
     fn mode(&self) -> io::Result<u32> {
         Ok(0o600)
+    }
+
+    /// No step: it changes nothing.
+    fn forget_cache(&self) {
+        let mut state = self.disk.state();
+        if state.life == self.life {
+            state.files[self.file].forget();
+        }
     }
 
     /// No step: it changes nothing, and is asked every second.

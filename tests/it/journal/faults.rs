@@ -44,8 +44,12 @@ async fn is_up_again(running: &Running) {
     }
 }
 
-async fn refused(step: u64, refusal: Refusal, length: u64) -> (Vec<bool>, Vec<Remembered>) {
-    let disk = SimulatedDisk::default();
+async fn refused(
+    disk: SimulatedDisk,
+    step: u64,
+    refusal: Refusal,
+    length: u64,
+) -> (Vec<bool>, Vec<Remembered>) {
     let running = start(&disk).unwrap();
     let first = disk.steps() + step;
     disk.refuses(first..first + length, refusal);
@@ -102,10 +106,15 @@ async fn whatever_step_the_disk_refuses_what_is_owed_is_written_when_it_is_back(
     let mut failed = 0;
     for refusal in [Refusal::Broken, Refusal::Full] {
         for step in 0..steps {
-            for length in [1, 40] {
-                let (results, found) = refused(step, refusal, length).await;
+            for (length, keeps_cache) in [(1, false), (1, true), (40, false), (40, true)] {
+                let disk = SimulatedDisk::default();
+                if keeps_cache {
+                    disk.keeps_cache();
+                }
+                let (results, found) = refused(disk, step, refusal, length).await;
                 failed += usize::from(results.contains(&false));
-                let what = format!("{refusal:?} at step {step}: {results:?} {found:?}");
+                let what =
+                    format!("{refusal:?} at step {step}, {keeps_cache}: {results:?} {found:?}");
                 if results[0] {
                     assert_eq!(found.len(), 1, "{what}");
                     assert_eq!(found[0].standing, Standing::Delivered, "{what}");
@@ -116,6 +125,60 @@ async fn whatever_step_the_disk_refuses_what_is_owed_is_written_when_it_is_back(
                         "{what}"
                     );
                 }
+            }
+        }
+    }
+    assert!(failed > 20, "the disk refused {failed} runs");
+}
+
+/// Whoever reads has the file take in what the log holds; the disk refuses so many steps of that.
+async fn refused_while_somebody_reads(step: u64, length: u64, is_killed: bool) -> Vec<bool> {
+    let disk = SimulatedDisk::default();
+    disk.keeps_cache();
+    let running = start(&disk).unwrap();
+    let mut durable = Vec::new();
+    for number in 1..=2 {
+        let intent = entry(number, 0, submitted(number, true));
+        durable.push(running.journal.append(intent).await.is_ok());
+        if number == 1 {
+            all(&running.journal).await;
+        }
+    }
+    let first = disk.steps() + step;
+    disk.refuses(first..first + length, Refusal::Broken);
+    let read = running.journal.remembered(Number(0), 9).await;
+    for number in 3..=4 {
+        let intent = entry(number, 0, submitted(number, true));
+        durable.push(running.journal.append(intent).await.is_ok());
+    }
+    // What came now would follow nothing.
+    assert!(read.is_ok() || !durable[2], "step {step}: it is down");
+    disk.heals();
+    if !is_killed {
+        tokio::time::sleep(CHECKPOINT).await;
+        is_up_again(&running).await;
+    }
+    disk.crash(Crash::Kill);
+    drop(running);
+    let started = start(&disk);
+    let what = format!("step {step}, {length}, {is_killed}: {durable:?}");
+    let running = started.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let found = all(&running.journal).await;
+    for (number, _) in (1..).zip(&durable).filter(|(_, is_durable)| **is_durable) {
+        let is_there = found.iter().any(|it| it.number == Number(number));
+        assert!(is_there, "{what}: exchange {number}");
+    }
+    durable
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_step_the_disk_refuses_while_somebody_reads_what_is_durable_stays() {
+    let mut failed = 0;
+    for step in 0..40 {
+        for length in [1, 2, 200] {
+            for is_killed in [true, false] {
+                let durable = refused_while_somebody_reads(step, length, is_killed).await;
+                failed += usize::from(durable.contains(&false));
             }
         }
     }

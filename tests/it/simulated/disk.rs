@@ -126,6 +126,10 @@ impl DiskFile for Handle {
         self.take(Step::DiskRead)?.lock()
     }
 
+    fn forget_cache(&self) {
+        self.file.forget_cache();
+    }
+
     fn named(&self, path: &Path) -> io::Result<Named> {
         self.take(Step::DiskRead)?.named(path)
     }
