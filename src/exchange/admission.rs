@@ -38,6 +38,11 @@ pub enum Admission {
         /// The ended exchange.
         exchange: Uuid,
     },
+    /// Its exchange has ended, and the answer cannot be read from the disk now.
+    Unread {
+        /// The ended exchange.
+        exchange: Uuid,
+    },
     /// An equal request of the same shop, under another secret, is unsettled or undelivered.
     OtherSecret,
     /// It may not start now; nothing was submitted.

@@ -58,7 +58,7 @@ impl Stored {
     }
 
     /// Reads the answer, and says what becomes of the request: it is given the answer, told that it
-    /// is gone, or, where the payer had yet to finish the transaction, taken in as a new one.
+    /// is gone or cannot be read now, or, where the payer had yet to finish the transaction, taken in as a new one.
     pub async fn open(self) -> Admission {
         let Self {
             context,
@@ -69,8 +69,10 @@ impl Stored {
         let key = order
             .credentials
             .answer_key(&context.hash_key, &order.gateway.name);
-        let Ok(answer) = context.read(on_disk.exchange, on_disk.place, &key).await else {
-            return Admission::Spent { exchange };
+        let answer = match context.read(exchange, on_disk.place, &key).await {
+            Ok(answer) => answer,
+            Err(Unread::Down) => return Admission::Unread { exchange },
+            Err(Unread::Gone | Unread::Broken) => return Admission::Spent { exchange },
         };
         if Transaction::of(&answer.body).is_some_and(|transaction| transaction.awaits_payer()) {
             let identity = order.identity;

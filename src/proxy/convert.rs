@@ -115,6 +115,7 @@ impl Proxy {
             // What is on disk has been read by now.
             Admission::Stored(stored) => self.tell(Problem::Spent, &about(stored.exchange())),
             Admission::Spent { exchange } => self.tell(Problem::Spent, &about(exchange)),
+            Admission::Unread { exchange } => self.tell(Problem::Unread, &about(exchange)),
             Admission::OtherSecret => self.refuse(Problem::OtherSecret),
             Admission::Refused(refusal) => self.refuse(Problem::Refused(refusal)),
             Admission::Held(held) => return self.tell_told(&held, Told::HoldOver, holding),

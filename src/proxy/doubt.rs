@@ -2,7 +2,7 @@
 //! it up".
 use http::StatusCode;
 
-use super::problem::{FAILED, Fate, Words};
+use super::problem::{FAILED, Fate, SOON, Words};
 use crate::exchange::machine::Doubt;
 use crate::message::proxy_status::ProxyError;
 
@@ -147,6 +147,15 @@ pub(super) const fn spent() -> Words {
             "A request with this key was completed and delivered; its answer is no longer kept. \
              Look the transaction up; nothing was submitted again.",
         )
+    }
+}
+
+pub(super) const fn unread() -> Words {
+    Words {
+        message: "A request with this key was completed and delivered; its answer cannot be read now. \
+                  Nothing was submitted again: send the same request once more for its answer.",
+        retry_after: SOON,
+        ..spent()
     }
 }
 

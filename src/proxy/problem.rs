@@ -27,6 +27,8 @@ pub enum Problem {
     Unrecognised,
     /// It was executed, and its answer is no longer kept.
     Spent,
+    /// It was executed, and its answer cannot be read from the disk now.
+    Unread,
     /// Nothing of it left.
     NotSubmitted(Withdrawal, Option<Cause>),
     /// Nothing new may start now.
@@ -139,6 +141,7 @@ impl Problem {
             Self::Expired => doubt::expired(),
             Self::Unrecognised => doubt::unrecognised(),
             Self::Spent => doubt::spent(),
+            Self::Unread => doubt::unread(),
             Self::NotSubmitted(why, cause) => not_submitted(why, cause),
             Self::Refused(refusal) => refused(refusal),
             Self::Head(fault) => head(fault),

@@ -245,6 +245,7 @@ mod tests {
             Problem::Expired,
             Problem::Unrecognised,
             Problem::Spent,
+            Problem::Unread,
         ];
         problems.extend(Doubt::ALL.map(Problem::InDoubt));
         problems.extend(Withdrawal::ALL.map(|why| Problem::NotSubmitted(why, None)));

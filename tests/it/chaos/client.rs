@@ -186,6 +186,7 @@ impl Buyer {
                 | Reply::InDoubt(_)
                 | Reply::Expired
                 | Reply::Spent
+                | Reply::Unread
                 | Reply::OtherSecret,
             ) => Next::Done,
             Some(Reply::NotSubmitted(_) | Reply::InProgress | Reply::NotAdmitted(_)) | None => {

@@ -156,6 +156,7 @@ pub(crate) enum Reply {
     InProgress,
     Expired,
     Spent,
+    Unread,
     OtherSecret,
     NotAdmitted(Refusal),
 }
@@ -199,6 +200,7 @@ impl fmt::Debug for Reply {
             Self::InProgress => formatter.write_str("InProgress"),
             Self::Expired => formatter.write_str("Expired"),
             Self::Spent => formatter.write_str("Spent"),
+            Self::Unread => formatter.write_str("Unread"),
             Self::OtherSecret => formatter.write_str("OtherSecret"),
         }
     }
@@ -377,6 +379,7 @@ fn told_at_once(admission: &Admission) -> Reply {
             receipt: None,
         }),
         Admission::Spent { .. } => Reply::Spent,
+        Admission::Unread { .. } => Reply::Unread,
         Admission::OtherSecret => Reply::OtherSecret,
         Admission::Refused(refusal) => Reply::NotAdmitted(*refusal),
     }
