@@ -151,6 +151,11 @@ impl Log {
             .any(|at| log.is_beyond(&bytes, at));
         log.is_older = log.ends_before(&bytes, frame);
         if let Some(file) = &log.file {
+            // A process that was killed may have left a frame in the system's cache alone. Once the file
+            // has taken it in, a log without it looks like an older one.
+            if !log.is_empty() {
+                file.sync().map_err(OpenError::of(&log.path))?;
+            }
             file.pass_cache();
         }
         Ok(log)

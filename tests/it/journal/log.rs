@@ -234,6 +234,30 @@ fn number_of(length: usize) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_frame_that_a_kill_left_in_the_cache_is_no_older_log_when_the_power_fails_after_the_start()
+ {
+    for seed in 0..20 {
+        let disk = SimulatedDisk::default();
+        let running = start(&disk).unwrap();
+        for number in 1..=2 {
+            let intent = entry(number, 0, submitted(number, true));
+            running.journal.append(intent).await.unwrap();
+        }
+        // Its write is done, and its sync is not.
+        disk.dies_at(disk.steps() + 1);
+        let late = entry(3, 0, submitted(3, true));
+        assert!(running.journal.append(late).await.is_err());
+        disk.crash(Crash::Kill);
+        drop(running);
+        let next = start(&disk).unwrap();
+        assert_eq!(next.found.len(), 3);
+        disk.crash(Crash::Power(seed));
+        drop(next);
+        assert_eq!(found(&disk).await.unwrap().len(), 3, "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_appended_is_in_the_file_soon_after() {
     let disk = SimulatedDisk::default();
     let running = start(&disk).unwrap();
