@@ -70,14 +70,20 @@ pub(super) fn encode_onto(record: &mut Vec<u8>, stamp: Stamp, change: &Change) {
     }
 }
 
+/// The kinds that say what a record means for those beside it.
+const SUBMITTED: u8 = 1;
+const CANDIDATE: u8 = 4;
+const COMPLETED: u8 = 5;
+const COMPLETED_EMPTY: u8 = 6;
+
 const fn kind(change: &Change) -> u8 {
     match change {
-        Change::Submitted(_) => 1,
+        Change::Submitted(_) => SUBMITTED,
         Change::Resubmitted(_) => 2,
         Change::Accepted(_) => 3,
-        Change::Candidate(_) => 4,
-        Change::Completed(Some(_)) => 5,
-        Change::Completed(None) => 6,
+        Change::Candidate(_) => CANDIDATE,
+        Change::Completed(Some(_)) => COMPLETED,
+        Change::Completed(None) => COMPLETED_EMPTY,
         Change::Delivered => 7,
         Change::InDoubt(_) => 8,
         Change::Withdrawn => 9,
@@ -112,12 +118,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Stamp, Change), Malformed> {
         boot: reader.number()?,
     };
     let change = match kind {
-        1 => Change::Submitted(Box::new(reader.head()?)),
+        SUBMITTED => Change::Submitted(Box::new(reader.head()?)),
         2 => Change::Resubmitted(u32::from_le_bytes(reader.fixed()?)),
         3 => Change::Accepted(reader.text()?),
-        4 => Change::Candidate(reader.rest()),
-        5 => Change::Completed(Some(reader.rest())),
-        6 => Change::Completed(None),
+        CANDIDATE => Change::Candidate(reader.rest()),
+        COMPLETED => Change::Completed(Some(reader.rest())),
+        COMPLETED_EMPTY => Change::Completed(None),
         7 => Change::Delivered,
         8 => Change::InDoubt(Doubt {
             cause: reader.text()?,
@@ -151,9 +157,9 @@ pub(super) enum Role {
 /// The role of a record, by its kind.
 pub(super) fn role(record: &[u8]) -> Role {
     match record.first() {
-        Some(1) => Role::Head,
-        Some(4) => Role::Soft,
-        Some(5 | 6) => Role::Result,
+        Some(&SUBMITTED) => Role::Head,
+        Some(&CANDIDATE) => Role::Soft,
+        Some(&(COMPLETED | COMPLETED_EMPTY)) => Role::Result,
         Some(_) | None => Role::Other,
     }
 }

@@ -30,8 +30,8 @@ const BESIDE_FIELD: usize = 6;
 pub struct NoResponse;
 
 impl StoredResponse {
-    /// The response as bytes, in as much memory as they need. A field that does not fit a length is left out: nothing that was
-    /// received over HTTP/1 or HTTP/2 is that long.
+    /// The response as bytes, in as much memory as they need. A field that does not fit a length is left
+    /// out: nothing that was received over HTTP/1 or HTTP/2 is that long.
     pub fn encode(&self) -> Vec<u8> {
         let fields = || self.fields.iter().filter_map(encodable).take(MOST_FIELDS);
         let (mut count, mut size) = (0_u16, BESIDE_FIELDS + self.body.len());
