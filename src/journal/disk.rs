@@ -1,19 +1,27 @@
 //! The seam to the disk: files, directories, and where work that blocks is done.
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::future::Future;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, PosixFadviseAdvice, fcntl, posix_fadvise};
 
 /// A piece of work that may block.
 pub type Work = Box<dyn FnOnce() + Send>;
+
+/// A lock that another process has is tried for two seconds: a command that reads a journal, or a
+/// holdline that ends, lets it go by then.
+const LOCK_TRIES: u32 = 40;
+
+/// How long between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Work that was begun.
 pub type Working = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -60,7 +68,8 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// The permissions.
     fn mode(&self) -> io::Result<u32>;
 
-    /// Locks the file for as long as it is open.
+    /// Locks the file for as long as it is open. One that another process has for a moment is waited
+    /// for.
     fn lock(&self) -> io::Result<Lock>;
 
     /// Whether the name that this file was opened under is still its own.
@@ -210,12 +219,19 @@ impl DiskFile for SystemFile {
         Ok(self.0.metadata()?.mode() & 0o7777)
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a start and a command wait here, before anything is served"
+    )]
     fn lock(&self) -> io::Result<Lock> {
-        match self.0.try_lock() {
-            Ok(()) => Ok(Lock::Ours),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(Lock::Held(self.holder())),
-            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        for _ in 0..LOCK_TRIES {
+            match self.0.try_lock() {
+                Ok(()) => return Ok(Lock::Ours),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
+        Ok(Lock::Held(self.holder()))
     }
 
     /// A file that is open keeps its inode, so no other one can have its number.
@@ -329,6 +345,23 @@ mod tests {
         assert!(by.is_none_or(|by| by == std::process::id()));
         drop(first);
         assert_eq!(second.lock().unwrap(), Lock::Ours);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a lock is held for a moment")]
+    fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("file");
+        let first = SystemDisk.create(&path).unwrap();
+        assert_eq!(first.lock().unwrap(), Lock::Ours);
+        let second = SystemDisk.open(&path).unwrap().unwrap();
+        std::thread::scope(|threads| {
+            threads.spawn(move || {
+                std::thread::sleep(3 * LOCK_PAUSE);
+                drop(first);
+            });
+            assert_eq!(second.lock().unwrap(), Lock::Ours);
+        });
     }
 
     #[test]

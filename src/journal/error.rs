@@ -31,7 +31,10 @@ pub enum OpenError {
         mode: u32,
     },
     /// Another process has the journal.
-    #[error("{} is held by {}: one journal serves one holdline", path.display(), holder(*by))]
+    #[error(
+        "{} is held by {}, another holdline or a command that reads this journal: one at a time may",
+        path.display(), holder(*by)
+    )]
     Held {
         /// The file that is locked.
         path: PathBuf,

@@ -393,7 +393,7 @@ impl Evidence {
             let forgotten =
                 |outage: &Outage| (earlier.began..=earlier.at + self.soon()).contains(&outage.from);
             let is_stale = earlier.round != told.round
-                && told.began.since(earlier.at) >= UNTIL_DELIVERED
+                && told.began.since(earlier.at) >= UNTIL_DELIVERED + self.slack()
                 && !self.outages.iter().any(forgotten);
             if earlier.said != told.said || is_stale {
                 changed.push(format!("{exchange} at {:?}", told.at.since_start()));
