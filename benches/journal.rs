@@ -141,7 +141,9 @@ impl Drop for Process {
 
 /// Starts a command of holdline and reads the address that it tells; what else it says is dropped.
 fn start(arguments: &[&str], telling: &str) -> (Process, SocketAddr) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_holdline"))
+    let binary = std::env::var("BENCH_BINARY");
+    let binary = binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_holdline").to_owned());
+    let mut child = Command::new(binary)
         .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -117,7 +117,6 @@ impl Journal {
     /// and is written when the disk goes on. An intent is waited for: nothing may leave before it.
     pub fn append(&self, entry: Entry) -> Appending {
         let (done, durable) = oneshot::channel();
-        let is_lazy = entry.change == Change::Delivered;
         let has_patience = match entry.change {
             Change::Accepted(_) | Change::Candidate(_) | Change::Completed(_) => false,
             Change::Submitted(_)
@@ -129,7 +128,7 @@ impl Journal {
             | Change::Closed(_) => true,
         };
         let (clock, at) = (self.0.clock, self.0.clock.now());
-        let is_news = self.0.queue().push(Queued { entry, done, at }, is_lazy);
+        let is_news = self.0.queue().push(Queued { entry, done }, at);
         if is_news {
             self.0.wake.notify_one();
         }

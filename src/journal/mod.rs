@@ -1,6 +1,7 @@
 //! The journal: what an exchange may not forget, durable before its next step.
 mod book;
 mod codec;
+mod company;
 mod config;
 mod disk;
 mod entry;

@@ -3,6 +3,7 @@ use std::collections::{HashSet, VecDeque};
 
 use tokio::sync::oneshot;
 
+use super::company::{Company, Waits};
 use super::error::AppendError;
 use super::metrics::Metrics;
 use super::{Change, Entry, Place};
@@ -13,15 +14,14 @@ use crate::timing::Moment;
 pub(super) struct Queued {
     pub(super) entry: Entry,
     pub(super) done: oneshot::Sender<Result<(), AppendError>>,
-    pub(super) at: Moment,
 }
 
 /// The writer's queue. It counts what is owed.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Vec<Queued>,
-    /// When the first of them came that is waited for.
-    urgent: Option<Moment>,
+    /// Who waits for them.
+    company: Company,
     /// What could not be written, in order, while the journal is down.
     owed: VecDeque<Entry>,
     state: State,
@@ -37,25 +37,21 @@ pub(super) enum State {
 }
 
 impl Queue {
-    pub(super) const fn new(metrics: Metrics) -> Self {
+    pub(super) fn new(metrics: Metrics) -> Self {
         Self {
             waiting: Vec::new(),
-            urgent: None,
+            company: Company::default(),
             owed: VecDeque::new(),
             state: State::Up,
             metrics,
         }
     }
 
-    /// Takes an entry; a lazy one waits for company. True if the writer has to look at the queue
-    /// again: it knows of an entry of that kind otherwise.
-    pub(super) fn push(&mut self, queued: Queued, is_lazy: bool) -> bool {
+    /// Takes an entry. True if the writer has to look at the queue again.
+    pub(super) fn push(&mut self, queued: Queued, at: Moment) -> bool {
         match self.state {
             State::Up => {
-                let is_news = self.waiting.is_empty() || !is_lazy && self.urgent.is_none();
-                if !is_lazy {
-                    self.urgent.get_or_insert(queued.at);
-                }
+                let is_news = self.company.join(at, Waits::of(&queued.entry.change));
                 self.waiting.push(queued);
                 is_news
             }
@@ -72,15 +68,14 @@ impl Queue {
         }
     }
 
-    /// Since when entries wait, and since when somebody waits for one of them.
-    pub(super) fn waits(&self) -> Option<(Moment, Option<Moment>)> {
-        let first = self.waiting.first()?;
-        Some((first.at, self.urgent))
+    /// When what waits is to be written; `None` where nothing does.
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.company.due()
     }
 
-    /// Everything that waits.
-    pub(super) fn take(&mut self) -> Vec<Queued> {
-        self.urgent = None;
+    /// Everything that waits, to be written now.
+    pub(super) fn take(&mut self, now: Moment) -> Vec<Queued> {
+        self.company.leave(now);
         std::mem::take(&mut self.waiting)
     }
 
@@ -90,7 +85,7 @@ impl Queue {
         for entry in batch {
             self.owe(entry.clone(), true);
         }
-        for queued in self.take() {
+        for queued in self.all() {
             self.owe(queued.entry, false);
             fail(queued.done);
         }
@@ -123,9 +118,15 @@ impl Queue {
     /// Nothing is taken any more.
     pub(super) fn close(&mut self) {
         self.state = State::Closed;
-        for queued in self.take() {
+        for queued in self.all() {
             fail(queued.done);
         }
+    }
+
+    /// Everything that waits, of which nothing will be written.
+    fn all(&mut self) -> Vec<Queued> {
+        self.company = Company::default();
+        std::mem::take(&mut self.waiting)
     }
 
     fn owe(&mut self, entry: Entry, may_be_written: bool) {

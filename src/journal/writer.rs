@@ -17,18 +17,7 @@ use super::store::Store;
 use super::work::perform;
 use super::{Entry, Number, Place};
 use crate::telemetry::with_causes;
-use crate::timing::{Moment, Stamps, on_grid};
-
-/// How long after each point of the grid entries that are waited for are committed together: a commit
-/// costs some twenty times what a record in it does. Polls leave on the grid, so that by then the
-/// answers of a gateway that is near are there, and wait for nothing.
-const AFTER_GRID: Duration = Duration::from_millis(2);
-
-/// After so long without a commit there is no company to wait for.
-const ALONE: Duration = Duration::from_millis(40);
-
-/// How long an entry that nobody waits for may wait for company.
-const LAZY: Duration = Duration::from_millis(100);
+use crate::timing::{Moment, Stamps};
 
 /// How long an entry stands in the log before the file takes it in: long enough for most exchanges to end,
 /// since what has come of one by then becomes one record.
@@ -46,7 +35,6 @@ pub struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) stamps: Stamps,
     pub(super) retention: Duration,
-    last_commit: Option<Moment>,
     reopen_at: Moment,
     look_at: Moment,
     /// Set while the log may hold what the file does not.
@@ -81,7 +69,6 @@ impl Writer {
             shared,
             stamps,
             retention,
-            last_commit: None,
             reopen_at: Moment::START,
             look_at: now + LOOK,
             checkpoint_at: None,
@@ -157,12 +144,8 @@ impl Writer {
         if let Some(pass) = &self.eviction {
             or(Turn::Evict, pass.at);
         }
-        if let Some((since, urgent)) = queue.waits() {
-            let lazily = since + LAZY;
-            let write = urgent.map_or(lazily, |since| {
-                together(since, self.last_commit).min(lazily)
-            });
-            or(Turn::Write, write);
+        if let Some(at) = queue.due() {
+            or(Turn::Write, at);
         } else if let Some(at) = self.checkpoint_at {
             or(Turn::Checkpoint, at);
         }
@@ -170,11 +153,11 @@ impl Writer {
     }
 
     async fn write(&mut self) {
-        let queued = self.shared.queue().take();
+        let now = self.shared.clock.now();
+        let queued = self.shared.queue().take(now);
         if queued.is_empty() {
             return;
         }
-        self.last_commit = Some(self.shared.clock.now());
         let (entries, waiting): (Vec<_>, Vec<_>) =
             queued.into_iter().map(|it| (it.entry, it.done)).unzip();
         let entries = Arc::new(entries);
@@ -428,12 +411,4 @@ impl Drop for Watch {
         shared.queue().close();
         shared.closed.cancel();
     }
-}
-
-/// When entries are committed of which the first came at `since`.
-fn together(since: Moment, last_commit: Option<Moment>) -> Moment {
-    if last_commit.is_none_or(|last| since.since(last) > ALONE) {
-        return since;
-    }
-    on_grid(since - AFTER_GRID) + AFTER_GRID
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::Moment;
 
 /// The distance of two points of the grid. Its price is 4 ms of mean delay; a coarser one would be
-/// felt by the client. The journal commits at most once from one point to the next.
+/// felt by the client.
 pub const GRID: Duration = Duration::from_millis(8);
 
 /// The first point of the grid that is not before `moment`.
