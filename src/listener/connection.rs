@@ -340,10 +340,12 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
 
     /// Who is about to ask when the drain begins has its answer first, as who comes later does. A
     /// connection may be closed at any time (RFC 9112 §9.5), but a client that hears nothing of its
-    /// payment cannot know that nothing was submitted.
+    /// payment cannot know that nothing was submitted. Where the socket has no room hyper may hold the
+    /// rest of an answer, and stays.
     fn becomes_late(&mut self) -> bool {
         let terms = self.line.terms();
-        let becomes = !terms.drain.is_over() && self.line.is_about_to_ask();
+        let has_written = !self.line.is_stalled();
+        let becomes = has_written && !terms.drain.is_over() && self.line.is_about_to_ask();
         if becomes {
             self.parts = false;
             self.late = Some(terms.metrics.late());

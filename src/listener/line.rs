@@ -177,10 +177,11 @@ impl Line {
     }
 
     /// True if the client is about to ask, as far as can be told: it has come for its first request,
-    /// or the next one waits in the kernel.
+    /// a part of the next one was read, or it waits in the kernel.
     pub(super) fn is_about_to_ask(&self) -> bool {
         let watch = self.watch();
         watch.awaits_first_request()
+            || watch.awaits_fields()
             || watch.awaits_request()
                 && matches!(evidence::waiting(&self.stream), Ok(Waiting::Bytes))
     }

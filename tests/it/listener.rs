@@ -322,6 +322,52 @@ async fn a_request_that_has_come_when_the_drain_begins_is_answered_though_nobody
 }
 
 #[tokio::test]
+async fn a_request_of_which_a_part_was_read_when_the_drain_begins_is_answered() {
+    for setup in all_ways() {
+        let downstream = setup.quiet(SHORT).start();
+        let mut client = Client::connect(&downstream).await;
+        client.ask(LENGTH, "/whole/9/one").await;
+        client.answers(LENGTH, 1).await.unwrap();
+        client.send("GET /whole/9/two HTTP/1.1\r\nho").await;
+        // It is read meanwhile.
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        downstream.drain.begin();
+        until("nobody waits for it", || {
+            downstream.metrics.open_before() == 0
+        })
+        .await;
+        client.send("st: test\r\n\r\n").await;
+        let answer = client.answers(LENGTH, 1).await.unwrap();
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+        downstream.drain.end();
+        downstream.drain.finished().await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_the_socket_has_no_room_for_is_whole_though_the_drain_begins() {
+    let downstream = listener().quiet(SHORT).start();
+    let mut client = Client::narrow(&downstream).await;
+    client.ask(LENGTH, "/whole/8000000/one").await;
+    client.answer_arrives().await;
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    // Nothing else runs in between.
+    let request = b"GET /whole/9/two HTTP/1.1\r\nhost: test\r\n\r\n";
+    client.stream.tcp().try_write(request).unwrap();
+    downstream.drain.begin();
+    let answers = client.answers(LENGTH, 1).await.unwrap();
+    assert!(answers.len() > 8_000_000, "{}", answers.len());
+    downstream.drain.end();
+    drop(client);
+    downstream.drain.finished().await;
+}
+
+#[tokio::test]
 async fn who_comes_while_it_drains_is_answered_once_and_the_silent_are_let_go_at_its_end() {
     for setup in all_ways() {
         let mut downstream = setup.quiet(SHORT).start();

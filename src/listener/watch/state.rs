@@ -137,6 +137,11 @@ impl Watch {
         matches!(self.phase, Phase::Awaiting { first: true, .. })
     }
 
+    /// True while a request's fields have come in part.
+    pub(in crate::listener) const fn awaits_fields(&self) -> bool {
+        matches!(self.phase, Phase::Fields { .. })
+    }
+
     /// True if the first bytes that were read of the connection are so many.
     pub(in crate::listener) const fn has_read_only(&self, count: usize) -> bool {
         self.read == count as u64
