@@ -32,7 +32,7 @@ impl Keeping {
                 recorder: Arc::new(InMemory),
                 hash_key: hash_key.clone(),
                 journal: None,
-                past: Past::new(hash_key, stamps, retention),
+                past: Past::new(hash_key, stamps, retention, []),
             });
         }
         let parts = journal::Parts {
@@ -45,7 +45,9 @@ impl Keeping {
         };
         let claimed = journal::claim(parts)?;
         let hash_key = HashKey::from(claimed.hash_key());
-        let mut past = Past::new(hash_key.clone(), stamps, retention);
+        let gateways = config.gateways.iter();
+        let origins = gateways.map(|it| (it.name.clone().into(), it.origin.to_string().into()));
+        let mut past = Past::new(hash_key.clone(), stamps, retention, origins);
         let Opened { journal, writer } = claimed.read(|exchange| past.take(exchange))?;
         // Where a relative path leads is seen here, before a second directory makes a second journal.
         let path = &config.journal.path;

@@ -33,7 +33,7 @@ pub enum Admission {
     },
     /// Its exchange has ended, and the answer is on disk: it is read first.
     Stored(Stored),
-    /// Its exchange has ended, and the answer is no longer kept.
+    /// Its exchange has ended, and the answer is no longer kept or was another origin's.
     Spent {
         /// The ended exchange.
         exchange: Uuid,

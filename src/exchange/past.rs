@@ -1,4 +1,5 @@
 //! What an earlier process left, taken in while its journal is read: little is held of what is done.
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::facts::{Fact, Facts, Reads};
@@ -16,6 +17,8 @@ pub struct Past {
     hash_key: HashKey,
     stamps: Stamps,
     retention: Duration,
+    /// The origin of each gateway that is configured, by its name.
+    origins: HashMap<Box<str>, Box<str>>,
     pub(super) facts: Facts,
     /// How many of the facts are of exchanges with a key.
     pub(super) fact_count: usize,
@@ -25,12 +28,19 @@ pub struct Past {
 }
 
 impl Past {
-    /// Nothing yet. `retention` is how long an exchange is remembered.
-    pub fn new(hash_key: HashKey, stamps: Stamps, retention: Duration) -> Self {
+    /// Nothing yet. `retention` is how long an exchange is remembered, `origins` are the gateways' names
+    /// and where they are.
+    pub fn new(
+        hash_key: HashKey,
+        stamps: Stamps,
+        retention: Duration,
+        origins: impl IntoIterator<Item = (Box<str>, Box<str>)>,
+    ) -> Self {
         Self {
             hash_key,
             stamps,
             retention,
+            origins: origins.into_iter().collect(),
             facts: Facts::default(),
             fact_count: 0,
             reads: Reads::default(),
@@ -66,7 +76,8 @@ impl Past {
         }
     }
 
-    /// A delivered exchange: a fact for its repeat, and a place where its answer is read.
+    /// A delivered exchange: a fact for its repeat, and a place where its answer is read. What another
+    /// origin answered is not given as this one's; that it was answered is remembered all the same.
     fn remember(&mut self, exchange: &Remembered, subject: &Subject) {
         if !exchange.key_in_force {
             return;
@@ -80,7 +91,9 @@ impl Past {
         let identity = subject.identity;
         let result = self.hash_key.result(identity.credential, name);
         let expires_at = subject.read_at + self.retention;
-        let fact = Fact::new(head.exchange, result, exchange.answer, expires_at);
+        let is_home = self.origins.get(&head.gateway) == Some(&head.origin);
+        let answer = exchange.answer.filter(|_| is_home);
+        let fact = Fact::new(head.exchange, result, answer, expires_at);
         if let Some(on_disk) = fact.on_disk() {
             self.reads.insert(on_disk);
         }

@@ -144,7 +144,7 @@ pub(super) const fn spent() -> Words {
         fate: Fate::Completed,
         ..unsettled(
             ProxyError::ProxyInternalError,
-            "A request with this key was completed and delivered; its answer is no longer kept. \
+            "A request with this key was completed and delivered; its answer is not given any more. \
              Look the transaction up; nothing was submitted again.",
         )
     }

@@ -25,7 +25,7 @@ pub enum Problem {
     Expired,
     /// Its body has no room and no declared length, so that an equal request would not be known.
     Unrecognised,
-    /// It was executed, and its answer is no longer kept.
+    /// It was executed, and its answer is not given any more.
     Spent,
     /// It was executed, and its answer cannot be read from the disk now.
     Unread,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use holdline::drain::Drain;
 use holdline::exchange::{HashKey, Past};
 use holdline::journal::{
-    Change, Config, Entry, Journal, Metrics, NoRoom, Number, Parts, Place, ReadError, Standing,
-    SystemDisk, claim, open,
+    Change, Config, Entry, Head, Journal, Metrics, NoRoom, Number, Parts, Place, ReadError,
+    Standing, SystemDisk, claim, open,
 };
 use holdline::timing::{Clock, Stamp, Stamps};
 
-use super::world::{DAY, all, answer, entry, stamp, submitted};
+use super::world::{DAY, all, answer, entry, head, stamp, submitted};
 
 const LIMIT: u64 = Config::LEAST_MAX_BYTES;
 
@@ -194,7 +194,11 @@ async fn a_start_holds_a_fact_of_each_exchange_that_is_done_and_no_more() {
         metrics: Metrics::default(),
     })
     .unwrap();
-    let mut past = Past::new(HashKey::from(claimed.hash_key()), stamps, DAY);
+    let hash_key = HashKey::from(claimed.hash_key());
+    let Head {
+        gateway, origin, ..
+    } = head(0, false);
+    let mut past = Past::new(hash_key, stamps, DAY, [(gateway, origin)]);
     let mut taken = 0;
     let opened = claimed.read(|exchange| {
         taken += 1;

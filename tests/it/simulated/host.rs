@@ -147,7 +147,9 @@ impl Host {
             metrics: journal::Metrics::default(),
         })?;
         let hash_key = HashKey::from(claimed.hash_key());
-        let mut past = Past::new(hash_key.clone(), stamps, retention);
+        let at = inner.sites[inner.site.get()].origin;
+        let origins = [("sim".into(), at.into())];
+        let mut past = Past::new(hash_key.clone(), stamps, retention, origins);
         let opened = claimed.read(|mut exchange| {
             inner.journal.confirm(&exchange);
             if (inner.recall.get())(&mut exchange) {

@@ -111,7 +111,9 @@ impl World {
             &schedules,
         );
         let retention = setting.results.retention;
-        let mut past = Past::new(flights.hash_key().clone(), self.start.stamps, retention);
+        let origins = gateways.iter().map(origin_of);
+        let hash_key = flights.hash_key().clone();
+        let mut past = Past::new(hash_key, self.start.stamps, retention, origins);
         for exchange in self.journal.remembered() {
             past.take(exchange);
         }
@@ -134,6 +136,12 @@ impl World {
             client: client(&self.network, &self.start, origin, self.clock),
         })
     }
+}
+
+/// A gateway's name, and where it is.
+fn origin_of(gateway: &Arc<exchange::Gateway>) -> (Box<str>, Box<str>) {
+    let origin = gateway.client.origin().to_string();
+    (gateway.name.clone(), origin.into())
 }
 
 fn client(network: &Network, start: &Start, origin: &str, clock: Clock) -> Client {

@@ -291,6 +291,24 @@ async fn a_gateway_that_is_gone_or_elsewhere_is_not_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_of_another_origin_is_not_given_and_nothing_is_sent_for_it_either() {
+    let world = World::calm();
+    let ask = Ask::payment("").with_key("k");
+    world.pay(&ask).await.answer().settle(true);
+    world.pass(SECOND).await;
+    let gateway = world.gateway_at("sim", "http://elsewhere.test");
+    let (next, _) = world.restarted_with(&Setting::default(), &[gateway]);
+    let calls = world.network.wires().len();
+    assert!(matches!(next.pay(&ask).await, Reply::Spent));
+    let id = world.ledger().tasks[0].request_id.parse().unwrap();
+    let told = next.flights.task(next.order(&ask).identity.credential, &id);
+    assert!(matches!(told, TaskAnswer::Unknown));
+    assert_eq!(world.network.wires().len(), calls, "nobody is asked");
+    let (back, _) = next.restarted(&Setting::default());
+    back.pay(&ask).await.answer().settle(true);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_operators_word_outlives_the_process() {
     let world = World::calm();
     let ask = Ask::payment("bad-gateway").held_for(Duration::from_secs(70));
