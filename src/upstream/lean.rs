@@ -300,9 +300,13 @@ impl Lean {
 }
 
 impl Drop for Lean {
-    /// TLS says where the bytes of a connection end (RFC 8446 §6.1); without it the socket does.
+    /// TLS says where the bytes of a connection end (RFC 8446 §6.1); without it the socket does. A request
+    /// that was called unsent must not leave with the goodbye.
     fn drop(&mut self) {
-        if let Stream::Tls(stream) = &mut self.stream {
+        let is_withheld = !self.outgoing.is_gone() && self.sent() == Sent::Never;
+        if let Stream::Tls(stream) = &mut self.stream
+            && !is_withheld
+        {
             let mut context = Context::from_waker(Waker::noop());
             // What has no room now is not waited for.
             let _ = Pin::new(stream).poll_shutdown(&mut context);
