@@ -69,7 +69,7 @@ pub(super) struct Files {
 
 impl Shared {
     /// It is down from now on; says why.
-    pub(super) fn is_down(&self, why: &str) {
+    pub(super) fn goes_down(&self, why: &str) {
         *self.downfall.lock().unwrap_or_else(PoisonError::into_inner) = why.into();
         self.up.store(false, Ordering::Release);
     }
@@ -85,7 +85,7 @@ impl Shared {
     }
 
     /// Says since when the writer waits for the disk.
-    pub(super) fn is_at_work(&self, since: Option<Moment>) {
+    pub(super) fn works_since(&self, since: Option<Moment>) {
         *self.at_work.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
 

@@ -144,19 +144,24 @@ impl Queue {
             // Nothing left under it. Where it did reach the disk, one resubmit less is left.
             Change::Submitted(_) | Change::Resubmitted(_) => {}
             Change::Candidate(_) | Change::Completed(_) => {
-                let number = entry.place.number;
-                self.owed.retain(|owed| {
-                    owed.place.number != number || !matches!(owed.change, Change::Candidate(_))
-                });
-                self.owed.push_back(entry);
+                self.replace(entry, |owed| matches!(owed, Change::Candidate(_)));
             }
+            // A search that ends in doubt comes again with each repeat.
+            Change::InDoubt(_) => self.replace(entry, |owed| matches!(owed, Change::InDoubt(_))),
             Change::Accepted(_)
             | Change::Delivered
-            | Change::InDoubt(_)
             | Change::Withdrawn
             | Change::Refused
             | Change::Closed(_) => self.owed.push_back(entry),
         }
+    }
+
+    /// Owes an entry in the place of such ones of its exchange.
+    fn replace(&mut self, entry: Entry, goes: impl Fn(&Change) -> bool) {
+        let number = entry.place.number;
+        self.owed
+            .retain(|owed| owed.place.number != number || !goes(&owed.change));
+        self.owed.push_back(entry);
     }
 }
 

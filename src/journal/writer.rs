@@ -233,13 +233,19 @@ impl Writer {
         work: Arc<impl Fn(&Store) -> Result<T, StoreError> + Send + Sync + 'static>,
     ) -> Result<T, String> {
         let shared = Arc::clone(&self.shared);
-        let worked = perform(&*self.shared.site.disk, move || {
-            told(shared.with_store(|store| work(store)))
-        });
-        self.shared.is_at_work(Some(self.shared.clock.now()));
-        let worked = worked.await;
-        self.shared.is_at_work(None);
-        worked.unwrap_or_else(panicked)
+        let worked = self.at_work(move || told(shared.with_store(|store| work(store))));
+        worked.await.unwrap_or_else(panicked)
+    }
+
+    /// Does what may block, and lets everybody know since when; `None` where it panicked.
+    async fn at_work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        self.shared.works_since(Some(self.shared.clock.now()));
+        let worked = perform(&*self.shared.site.disk, work).await;
+        self.shared.works_since(None);
+        worked
     }
 
     /// True if so much has come and gone that the pages should be counted.
@@ -284,7 +290,7 @@ impl Writer {
     /// The journal is down: what was on its way is owed.
     pub(super) fn fall(&mut self, error: &str, under_way: &[Entry]) {
         let mut queue = self.shared.queue();
-        self.shared.is_down(error);
+        self.shared.goes_down(error);
         queue.fail(under_way);
         let owed = queue.owed();
         drop(queue);
@@ -303,7 +309,7 @@ impl Writer {
             Ok(()) => self.settle().await,
             Err(down) => {
                 let words = down.to_string();
-                self.shared.is_down(&words);
+                self.shared.goes_down(&words);
                 Err(words)
             }
         };
@@ -322,7 +328,7 @@ impl Writer {
 
     async fn open_anew(&self) -> Result<(), Down> {
         let shared = Arc::clone(&self.shared);
-        let opened = perform(&*self.shared.site.disk, move || {
+        let opened = self.at_work(move || {
             let mut files = shared.files.write().unwrap_or_else(PoisonError::into_inner);
             reopen(&mut files, &shared.site)
         });
@@ -406,7 +412,7 @@ impl Drop for Watch {
             return;
         }
         tracing::error!("the journal's writer panicked: nothing is durable any more");
-        shared.is_down("its writer panicked");
+        shared.goes_down("its writer panicked");
         shared.metrics.is_up(false);
         shared.queue().close();
         shared.closed.cancel();

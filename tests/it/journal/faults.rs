@@ -88,8 +88,22 @@ async fn what_is_owed_is_counted_as_it_comes() {
         assert!(running.journal.append(entry).await.is_err());
         assert_eq!(owed(&running), count);
     }
+    // A doubt that comes with each repeat is owed once.
+    for step in 3..8 {
+        assert!(
+            running
+                .journal
+                .append(entry(1, step, doubt()))
+                .await
+                .is_err()
+        );
+        assert_eq!(owed(&running), "3");
+    }
     is_up_again(&running).await;
     assert_eq!(owed(&running), "0");
+    let found = all(&running.journal).await;
+    assert!(matches!(found[0].standing, Standing::InDoubt(_)));
+    assert_eq!(found[0].next_step, 8);
 }
 
 async fn steps() -> u64 {
