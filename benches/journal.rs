@@ -1,6 +1,6 @@
 //! What the journal costs: the same load on the same binary, with the journal and without, in turns.
 //!
-//! `cargo bench --bench journal [-- RATE SECONDS ROUNDS]`. Each round pays RATE times a second for
+//! `BENCH=journal scripts/bench [RATE SECONDS ROUNDS]`. Each round pays RATE times a second for
 //! SECONDS, each payment on a connection of its own, at a gateway whose tasks take 700 ms. Told are
 //! the CPU time of the process a payment and the time to the answer; read the ratio and the
 //! difference, since both sides ran on the same machine in the same minutes.

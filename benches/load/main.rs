@@ -71,7 +71,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// The binary that is measured, if it is not the one that was built with this
-    #[arg(long, default_value = env!("CARGO_BIN_EXE_holdline"))]
+    #[arg(long, env = "BENCH_BINARY", default_value = env!("CARGO_BIN_EXE_holdline"))]
     holdline: PathBuf,
     /// A few seconds of everything, to see that it runs: its figures mean nothing
     #[arg(long)]

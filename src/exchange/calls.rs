@@ -229,35 +229,39 @@ fn warn_of_foreign_url(flight: &Flight, announced: Option<&str>) {
 }
 
 /// Asks for the result of the flight's task, or takes it where it is kept already. `None` when
-/// another exchange is asking: there is one `GET` at a time for a task.
+/// another exchange is asking: there is one `GET` at a time for a task. An error says what is not at hand.
 pub(super) fn poll(
     context: &Arc<Context>,
     flight: &Arc<Flight>,
     credentials: &Credentials,
-) -> Option<Call> {
+) -> Result<Option<Call>, &'static str> {
     let (id, key, is_first) = {
         let core = flight.core();
         (
-            core.machine.ticket()?.clone(),
-            core.result_key?,
+            core.machine.ticket().ok_or("no task to poll")?.clone(),
+            core.result_key.ok_or("no name of a result")?,
             core.machine.polls() == 0,
         )
     };
+    let path = flight
+        .profile()
+        .result_of(&id)
+        .ok_or("no path of a result")?;
+    let gateway = flight.home.gateway().ok_or("no gateway to poll")?;
     if let Some(kept) = kept_answer(context, key, is_first) {
         let event = Event::PollAnswered(Polled::Firm(kept));
-        return Some(Call::new(
-            CallKind::Poll,
-            std::future::ready(Report::Event(event)),
-        ));
+        let answered = std::future::ready(Report::Event(event));
+        return Ok(Some(Call::new(CallKind::Poll, answered)));
     }
-    let turn = Turn::take(context, flight, key)?;
-    let path = flight.profile().result_of(&id)?;
-    let fetch = flight.home.gateway()?.client.fetch(credentials.get(path));
+    let Some(turn) = Turn::take(context, flight, key) else {
+        return Ok(None);
+    };
+    let fetch = gateway.client.fetch(credentials.get(path));
     let (context, flight) = (Arc::clone(context), Arc::clone(flight));
     let now = context.clock.now();
     flight.core().polls += 1;
     context.schedules.polled(flight.gateway_name(), now);
-    Some(Call::new(CallKind::Poll, async move {
+    Ok(Some(Call::new(CallKind::Poll, async move {
         let event = match fetch.await {
             Ok(answer) => Event::PollAnswered(read_poll_answer(&context, &flight, &id, answer)),
             Err(error) => {
@@ -269,7 +273,7 @@ pub(super) fn poll(
         };
         turn.end(&event);
         Report::Event(event)
-    }))
+    })))
 }
 
 /// The task's answer, where another exchange has it: read a moment ago, and perhaps not durable yet,

@@ -388,8 +388,9 @@ impl Driver {
         let Some(credentials) = &self.credentials else {
             return self.fail("no credentials for a poll");
         };
-        if let Some(call) = calls::poll(&self.context, &self.flight, credentials) {
-            self.calls.push(call);
+        match calls::poll(&self.context, &self.flight, credentials) {
+            Ok(call) => self.calls.extend(call),
+            Err(why) => self.fail(why),
         }
     }
 
