@@ -161,9 +161,9 @@ impl Recovery<'_> {
                 let expires_at = flight.read_at + context.rules.now().policy.retention;
                 let place = Some(flight.place(step));
                 let fact = Fact::new(flight.id, result, place, expires_at);
-                fact.on_disk()
-                    .into_iter()
-                    .for_each(|it| table.reads.insert(it));
+                if let Some(on_disk) = fact.on_disk() {
+                    table.reads.insert(on_disk);
+                }
             }
         }
     }

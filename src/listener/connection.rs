@@ -37,7 +37,7 @@ const LAST_WRITES: Duration = Duration::from_secs(2);
 /// The least that hyper allows for its buffers.
 const LEAST_BUFFER: usize = 8192;
 /// The answer to a head that took too long, as bare as hyper's own answers to broken ones.
-const LATE: &[u8] =
+const FIELDS_TIMED_OUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 /// The answer to HTTP/2, which hyper only tells of: its client reads no words of HTTP/1.
 const UNKNOWN_VERSION: &[u8] =
@@ -184,7 +184,7 @@ where
             Err(end) => {
                 let (mut io, _) = take_apart(hyper);
                 match &end {
-                    End::Overdue(Overdue::Fields) => tell(&mut io, LATE),
+                    End::Overdue(Overdue::Fields) => tell(&mut io, FIELDS_TIMED_OUT),
                     End::Served(Err(error)) if error.is_parse_version_h2() => {
                         attendant.line.fails(Failure::Http2);
                         tell(&mut io, UNKNOWN_VERSION);
