@@ -323,6 +323,16 @@ impl<A: Whole> Machine<A> {
                 self.watch.done(self.asked_at);
                 self.complete(answer)
             }
+            // It is durable already, and a page that keeps failing is asked more and more rarely.
+            Polled::Soft(answer)
+                if self
+                    .kept
+                    .as_ref()
+                    .is_some_and(|kept| kept.says_the_same(&answer)) =>
+            {
+                self.unknown_since = None;
+                self.poll_failed(None, now)
+            }
             Polled::Soft(answer) => {
                 self.watch.done(self.asked_at);
                 self.kept = Some(answer.clone());

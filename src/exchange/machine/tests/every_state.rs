@@ -200,6 +200,13 @@ fn polling() -> Vec<Named> {
                 .woken()
                 .unknown_for_the_grace()
         }),
+        ("polling, a Soft answer kept", || {
+            payment()
+                .polling()
+                .polled(Polled::Soft("perhaps"))
+                .recorded()
+                .woken()
+        }),
         ("polling, an odd answer before", || {
             payment().polling().polled(Polled::Odd("odd")).woken()
         }),
