@@ -3,7 +3,7 @@ use bytes::Bytes;
 
 use super::context::Context;
 use super::flight::{Answer, Flight};
-use super::machine::Record;
+use super::machine::{Closing, Record};
 use super::order::Credentials;
 use super::recorder::Appending;
 use crate::journal::{self, Change, Entry, Head, Place, Sealed};
@@ -38,7 +38,9 @@ impl Context {
             }),
             Record::Withdrawn(_) => Change::Withdrawn,
             Record::Refused(_) => Change::Refused,
-            Record::Closed => Change::Closed(reason(flight)),
+            // After a reason it would be read as the operator's word that it was not executed.
+            Record::Closed(Closing::Expired) => Change::Closed(None),
+            Record::Closed(Closing::NotExecuted) => Change::Closed(reason(flight)),
         };
         self.recorder.append(Entry {
             place,

@@ -58,7 +58,16 @@ pub enum Record<A> {
     /// The gateway refused it.
     Refused(A),
     /// It is no longer remembered.
-    Closed,
+    Closed(Closing),
+}
+
+/// Why an exchange is no longer remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The operator says that it was not executed.
+    NotExecuted,
+    /// Its time is over.
+    Expired,
 }
 
 /// A record without its content.
@@ -99,7 +108,7 @@ impl<A> Record<A> {
             Self::InDoubt(_) => RecordKind::InDoubt,
             Self::Withdrawn(_) => RecordKind::Withdrawn,
             Self::Refused(_) => RecordKind::Refused,
-            Self::Closed => RecordKind::Closed,
+            Self::Closed(_) => RecordKind::Closed,
         }
     }
 }

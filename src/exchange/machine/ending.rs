@@ -1,7 +1,7 @@
 //! The ends of an exchange: what is recorded for each, and what its waiters are told.
 use smallvec::smallvec;
 
-use super::action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
+use super::action::{Action, Actions, Closing, Outcome, Record, RecordKind, Withdrawal};
 use super::doubt::Doubt;
 use super::event::{Event, Whole};
 use super::facts::{Machine, State};
@@ -74,7 +74,7 @@ impl<A: Whole> Machine<A> {
 
     pub(super) fn expire(&mut self) -> Actions<A> {
         let mut actions = smallvec![Action::WarnExpired];
-        actions.extend(self.record(Record::Closed));
+        actions.extend(self.record(Record::Closed(Closing::Expired)));
         actions
     }
 

@@ -12,7 +12,7 @@ mod table;
 mod tests;
 mod watch;
 
-pub use action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
+pub use action::{Action, Actions, Closing, Outcome, Record, RecordKind, Withdrawal};
 pub use doubt::Doubt;
 pub use event::{Event, Joining, Loss, Polled, Submitted, Timer, Verdict, Whole};
 pub use facts::{Machine, Policy, Standing, State, Terms};

@@ -1,7 +1,7 @@
 //! The states that wait for a client or an operator: in doubt, undelivered, delivered.
 use smallvec::smallvec;
 
-use super::action::{Action, Actions, Outcome, Record};
+use super::action::{Action, Actions, Closing, Outcome, Record};
 use super::doubt::Doubt;
 use super::event::{Event, Timer, Verdict, Whole};
 use super::facts::{Machine, State};
@@ -25,7 +25,9 @@ impl<A: Whole> Machine<A> {
                 self.doubt = Some(Doubt::Executed);
                 self.ladder(Rung::InDoubt, true, now)
             }
-            Event::Resolved(Verdict::NotExecuted) => self.record(Record::Closed),
+            Event::Resolved(Verdict::NotExecuted) => {
+                self.record(Record::Closed(Closing::NotExecuted))
+            }
             Event::Opened(kept) => {
                 self.kept = Some(kept);
                 Actions::new()
@@ -67,7 +69,7 @@ impl<A: Whole> Machine<A> {
         match event {
             Event::Joined(_) if self.explicit_key => smallvec![Action::Give],
             Event::Joined(_) => smallvec![Action::Renew],
-            Event::Timer(Timer::Retention) => self.record(Record::Closed),
+            Event::Timer(Timer::Retention) => self.record(Record::Closed(Closing::Expired)),
             Event::Acknowledged => Actions::new(),
             other => self.too_late(&other),
         }

@@ -1,8 +1,8 @@
 //! The disk under an exchange: slow, failing, and a journal that panics.
 use std::time::Duration;
 
-use holdline::exchange::machine::{Doubt, RecordKind as R, State, Withdrawal};
-
+use holdline::exchange::machine::{Doubt, RecordKind as R, State, Verdict, Withdrawal};
+use holdline::journal::Change;
 use holdline::simulator::ledger::PollAnswer as Handed;
 
 use super::journal::Disk;
@@ -216,5 +216,24 @@ async fn a_request_that_comes_while_a_record_is_on_its_way_gets_what_follows() {
         world.pay(&ask).await.answer().settle(true);
         assert_eq!(world.ledger().submits.len(), 1);
         world.is_empty().await;
+    }
+}
+
+/// A reason stands in the last record of what the operator said was not executed, and of nothing else.
+#[tokio::test(start_paused = true)]
+async fn what_was_executed_by_the_operators_word_is_over_without_a_reason() {
+    for (words, is_answered) in [("swallow", false), ("late=100000", true)] {
+        let world = World::calm();
+        let ask = Ask::of("", 100, words, |_| ()).held_for(Duration::from_secs(40));
+        assert!(matches!(world.pay(&ask).await, Reply::InDoubt(_)));
+        let id = world.flights.all()[0].id().to_string();
+        let reason = "in the back office";
+        let said = world.flights.resolve(&id, Verdict::Executed, reason.into());
+        said.await.unwrap();
+        world.pass(Duration::from_hours(25)).await;
+        world.is_empty().await;
+        assert_eq!(world.journal.kinds().contains(&R::Completed), is_answered);
+        let last = world.journal.entries().pop().unwrap();
+        assert_eq!(last.written.change, Change::Closed(None), "{words}");
     }
 }

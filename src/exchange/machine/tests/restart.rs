@@ -76,7 +76,7 @@ impl Disk {
             Record::InDoubt(doubt) => (Stood::InDoubt(*doubt), self.candidate()),
             Record::Accepted(_) | Record::Candidate(_) => (Stood::Accepted, self.candidate()),
             Record::Completed(answer) => (Stood::Completed, Some(*answer)),
-            Record::Delivered | Record::Withdrawn(_) | Record::Refused(_) | Record::Closed => {
+            Record::Delivered | Record::Withdrawn(_) | Record::Refused(_) | Record::Closed(_) => {
                 return None;
             }
         };
