@@ -55,8 +55,9 @@ pub(super) struct Driver {
     pub(super) ruling: Option<oneshot::Sender<Result<(), VerdictError>>>,
     /// What came while a record was on its way to the disk, and waits for it.
     pub(super) deferred: VecDeque<Command>,
-    /// Requests that wait until what an earlier process kept is open.
-    pub(super) at_the_door: Vec<Entrance>,
+    /// What the requests bring that wait until what an earlier process kept is open: they are equal, so
+    /// one of them is enough.
+    pub(super) at_the_door: Option<Box<Entrance>>,
     sleep: Option<Pin<Box<Sleep>>>,
     /// The place of its poll among those that are due, where the gateway takes no more now.
     waiting: Option<Box<Waiting>>,
@@ -82,7 +83,7 @@ impl Driver {
             recording: None,
             ruling: None,
             deferred: VecDeque::new(),
-            at_the_door: Vec::new(),
+            at_the_door: None,
             sleep: None,
             waiting: None,
             is_over: false,
@@ -96,7 +97,7 @@ impl Driver {
         let mut next = Self::new(Arc::clone(&self.context), Arc::clone(&self.flight));
         next.deferred = self.deferred;
         drop((self.calls, self.recording));
-        if !self.at_the_door.is_empty() {
+        if self.at_the_door.is_some() {
             next.flight.core().tell(&Told::HoldOver);
         }
         // Should this panic once more, the machine knows of the loss already, and that is enough:
@@ -408,7 +409,7 @@ impl Driver {
                 Told::Answer {
                     answer: Arc::clone(answer),
                     // Who is at the door came when it had ended.
-                    replayed: !self.at_the_door.is_empty(),
+                    replayed: self.at_the_door.is_some(),
                 }
             }
             Outcome::Refused(answer) => Told::Refused(Arc::clone(answer)),

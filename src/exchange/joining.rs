@@ -27,13 +27,15 @@ impl Driver {
 
     /// Before anybody is let in, what is kept is opened: a poll could spend what the gateway gives
     /// once, and a repeat is given what the first was to have.
-    fn knock(&mut self, step: u32, entrance: Entrance) {
-        if self.at_the_door.is_empty() {
+    fn knock(&mut self, step: u32, mut entrance: Entrance) {
+        if let Some(before) = &self.at_the_door {
+            entrance.hold_until = entrance.hold_until.max(before.hold_until);
+        } else {
             let credentials = &entrance.credentials;
             let call = calls::open(&self.context, &self.flight, step, credentials);
             self.calls.push(call);
         }
-        self.at_the_door.push(entrance);
+        self.at_the_door = Some(Box::new(entrance));
     }
 
     pub(super) fn opened(&mut self, read: Result<Answer, Unread>) {
@@ -41,7 +43,7 @@ impl Driver {
             Ok(answer) => Event::Opened(answer),
             // Nobody can say what it was; the next repeat tries again.
             Err(Unread::Down) => {
-                self.at_the_door.clear();
+                self.at_the_door = None;
                 self.flight.core().tell(&Told::HoldOver);
                 return;
             }
@@ -61,8 +63,8 @@ impl Driver {
         if wants_it {
             self.apply(event);
         }
-        for entrance in std::mem::take(&mut self.at_the_door) {
-            self.let_in(entrance);
+        if let Some(entrance) = self.at_the_door.take() {
+            self.let_in(*entrance);
         }
     }
 

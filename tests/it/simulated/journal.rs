@@ -44,6 +44,8 @@ pub(crate) enum Reads {
     Lie,
     /// The answers were dropped.
     Drop,
+    /// They bring what was written after so long.
+    Slow(Duration),
 }
 
 /// One record.
@@ -336,6 +338,13 @@ impl Recorder for Journal {
             Reads::Spoil => Err(ReadError::Damaged),
             Reads::Lie => Ok(sealed.map(|_| Sealed(Bytes::from_static(b"nothing")))),
             Reads::Drop => Ok(None),
+            Reads::Slow(span) => {
+                let (clock, until) = (self.clock, self.clock.now() + span);
+                return Box::pin(async move {
+                    clock.sleep_until(until).await;
+                    Ok(sealed)
+                });
+            }
         };
         Box::pin(std::future::ready(read))
     }

@@ -1,10 +1,13 @@
 //! Limits: a new exchange is refused before its intent, and a repeat never.
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use holdline::exchange::machine::State;
-use holdline::exchange::{Admission, Refusal};
+use holdline::exchange::{Admission, Refusal, Told};
 use holdline::upstream::Cause;
 
+use super::journal::Reads;
 use super::network::Connect;
 use super::world::{Ask, Reply, Setting, World, until};
 
@@ -177,4 +180,46 @@ async fn an_outage_that_is_over_before_anybody_comes_costs_nobody_his_payment() 
     world.network.plan(|| Connect::Ready);
     world.pass(Duration::from_secs(60)).await;
     world.pay(&ask("b")).await.answer().settle(true);
+}
+
+/// A body of which it is counted how often it is held.
+struct Body(Arc<Bytes>);
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn repeats_that_come_while_an_answer_is_read_from_the_disk_hold_one_body() {
+    let world = World::calm();
+    let ask = Ask::payment("");
+    let first = world.pay(&ask).await.answer();
+    first.settle(false);
+    world.pass(Duration::from_secs(1)).await;
+    let (next, _) = world.restarted(&Setting::default());
+    next.journal.read(Reads::Slow(Duration::from_mins(1)));
+    let body = Arc::new(ask.body.clone());
+    let mut last = None;
+    for _ in 0..100 {
+        let mut order = next.order(&ask);
+        order.submission.body = Bytes::from_owner(Body(Arc::clone(&body)));
+        let Admission::Held(mut held) = next.flights.request(order) else {
+            panic!("the flight is there");
+        };
+        held.again = None;
+        last = Some(held);
+        next.pass(Duration::from_millis(100)).await;
+        let held = Arc::strong_count(&body) - 1;
+        assert!(held <= 1, "{held} bodies");
+    }
+    let told = last.unwrap().told.await.unwrap();
+    let Told::Answer { answer, replayed } = told else {
+        panic!("no answer but {told:?}");
+    };
+    assert_eq!(answer, first.answer);
+    assert!(replayed);
+    assert_eq!(world.ledger().submits.len(), 1);
+    assert_eq!(Arc::strong_count(&body), 1, "none is needed");
 }
