@@ -10,7 +10,7 @@ use super::driver::supervise;
 use super::facts::Fact;
 use super::flight::{Answer, Command, Entrance, Flight, Join, Subject, Told};
 use super::gateway::Home;
-use super::identity::Fingerprint;
+use super::identity::{Credential, Fingerprint};
 use super::kin::Kin;
 use super::machine::{Event, Joining, Machine};
 use super::order::{Identity, Order};
@@ -115,6 +115,19 @@ pub enum TaskAnswer {
     Unknown,
 }
 
+/// What is known of a request by its fingerprint and its credentials alone.
+pub enum Known {
+    /// An equal one runs, is in doubt, or waits for its client.
+    Unended(Arc<Flight>),
+    /// The same, but it was asked for under another secret of the shop.
+    OtherSecret,
+    /// Its exchange has ended.
+    Ended {
+        /// True if its answer may still be given.
+        is_kept: bool,
+    },
+}
+
 impl Context {
     /// Takes a request in. What runs already is looked up before any limit is, so that the repeat
     /// of a running payment is never told that nothing was sent.
@@ -148,6 +161,27 @@ impl Context {
             ..order.identity
         };
         self.repeat(&table, identity, order, now).break_value()
+    }
+
+    /// What is known of a request of which there is no more than this. Whether it is wanted beside its
+    /// equals cannot be told, so where they stand beside each other it may be the repeat of any.
+    pub(super) fn known(&self, fingerprint: &Fingerprint, credential: Credential) -> Option<Known> {
+        let table = self.table();
+        let beside = table.beside(fingerprint);
+        let left = beside.iter().find(|flight| !flight.has_live_waiter());
+        let equal = left.or_else(|| table.find(fingerprint));
+        if let Some(flight) = equal.or(beside.first()) {
+            return Some(if flight.identity.credential == credential {
+                Known::Unended(Arc::clone(flight))
+            } else {
+                Known::OtherSecret
+            });
+        }
+        let name = self.hash_key.fact(*fingerprint, credential);
+        let now = self.clock.now();
+        let fact = table.facts.find(&name, now)?;
+        let is_kept = fact.on_disk().is_some() || self.results.find(&fact.result, now).is_some();
+        Some(Known::Ended { is_kept })
     }
 
     /// What becomes of a request that equals one that runs or has ended; the order itself if none does.

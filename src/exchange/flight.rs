@@ -6,7 +6,6 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::gateway::Home;
-use super::identity::Credential;
 use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
@@ -264,11 +263,6 @@ impl Flight {
     /// When its request was read.
     pub const fn read_at(&self) -> Moment {
         self.read_at
-    }
-
-    /// True for the credentials that it was begun with.
-    pub fn opens_with(&self, credential: Credential) -> bool {
-        self.identity.credential == credential
     }
 
     /// What is told of it while it has not ended, and why it is in doubt if it is.

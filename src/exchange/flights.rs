@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
-use super::admission::{Admission, TaskAnswer};
+use super::admission::{Admission, Known, TaskAnswer};
 use super::config::Config;
 use super::context::{Context, Rules};
 use super::flight::{Command, Flight};
@@ -101,9 +101,9 @@ impl Flights {
         self.0.table().remembers()
     }
 
-    /// The flight of an equal request, if there is one.
-    pub fn equal(&self, fingerprint: &Fingerprint) -> Option<Arc<Flight>> {
-        self.0.table().find(fingerprint).cloned()
+    /// What is known of a request of which little is at hand; `None` if it repeats nothing.
+    pub fn known(&self, fingerprint: &Fingerprint, credential: Credential) -> Option<Known> {
+        self.0.known(fingerprint, credential)
     }
 
     /// The answer to a task, for these credentials: kept, or known to be on its way.

@@ -33,7 +33,7 @@ mod trail;
 mod verdict;
 mod words;
 
-pub use admission::{Admission, Held, Refusal, TaskAnswer};
+pub use admission::{Admission, Held, Known, Refusal, TaskAnswer};
 pub use config::Config;
 pub use flight::{Answer, Flight, Told};
 pub use flights::{Flights, Parts};

@@ -1,6 +1,6 @@
 //! A body that finds no room in memory, or is larger than may be now. It is read on for its
-//! fingerprint alone, which tells whether it is the repeat of what runs: that must never be told that
-//! nothing was sent.
+//! fingerprint alone, which tells whether it is the repeat of what runs or was paid: that must never be
+//! told that nothing was sent.
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt;
@@ -11,7 +11,7 @@ use super::convert::unfinished;
 use super::order::{Asked, FREE_BODY, Unread};
 use super::problem::{BodyFault, Problem};
 use super::service::Proxy;
-use crate::exchange::{Fingerprint, FingerprintParts};
+use crate::exchange::{Fingerprint, FingerprintParts, Known};
 
 /// So much of a body is hashed in one go: a tenth of a millisecond, in which others wait.
 const PIECE: usize = 256 * 1024;
@@ -51,10 +51,14 @@ impl Proxy {
             Ok(Err(problem)) => return problem,
             Err(_) => return Problem::Body(BodyFault::TooSlow),
         };
-        match self.shared.flights.equal(&fingerprint) {
+        let credential = asked.requester.credential;
+        match self.shared.flights.known(&fingerprint, credential) {
             None => Problem::Body(fault),
-            Some(flight) if flight.opens_with(asked.requester.credential) => unfinished(&flight),
-            Some(_) => Problem::OtherSecret,
+            Some(Known::Unended(flight)) => unfinished(&flight),
+            Some(Known::OtherSecret) => Problem::OtherSecret,
+            // A request is given what is kept once it is read whole.
+            Some(Known::Ended { is_kept: true }) => Problem::Unread,
+            Some(Known::Ended { is_kept: false }) => Problem::Spent,
         }
     }
 

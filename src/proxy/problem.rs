@@ -27,7 +27,7 @@ pub enum Problem {
     Unrecognised,
     /// It was executed, and its answer is not given any more.
     Spent,
-    /// It was executed, and its answer cannot be read from the disk now.
+    /// It was executed, and its answer cannot be given now.
     Unread,
     /// Nothing of it left.
     NotSubmitted(Withdrawal, Option<Cause>),

@@ -2,6 +2,8 @@
 //! on.
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use holdline::simulator::{Gateway, Latency, Settings};
@@ -10,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::app::asking::Asking;
 use crate::app::bench::{Bench, holdline, ms, simulator, until};
-use crate::app::scripted::{accepted, json, processing, raw, script};
+use crate::app::scripted::{Script, accepted, json, processing, raw, script};
 use crate::killed::holdline::Holdline;
 use crate::killed::tap::Tap;
 
@@ -75,6 +77,63 @@ async fn where_bodies_have_no_room_a_new_one_is_refused_and_a_repeat_is_known_al
     let _again = bench.pay("small").open().await;
     bench.metric("holdline_joined_total 1").await;
     assert_eq!(bench.submits_heard_so_far(), 5);
+}
+
+/// Takes every task under an id of its own, runs the second for ever and the first until it is said to be
+/// over; a submit that hangs is never answered.
+fn second_runs(first_is_over: &Arc<AtomicBool>) -> Script {
+    let (is_over, submits) = (Arc::clone(first_is_over), AtomicUsize::new(0));
+    script(move |heard| match heard.method.as_str() {
+        "POST" if heard.body.windows(9).any(|it| it == b"\"hanging\"") => raw("").hanging(),
+        "POST" => {
+            let id = submits.fetch_add(1, Ordering::Relaxed) + 1;
+            let url = format!("/async/result/t-{id}");
+            let receipt = format!(
+                r#"{{"status":"processing","request_id":"t-{id}","status_url":"{url}","response_url":"{url}"}}"#
+            );
+            json(200, &receipt)
+        }
+        _ if heard.is_poll() => {
+            let id = heard.path.rsplit('/').next().unwrap_or_default();
+            if id == "t-2" || id == "t-1" && !is_over.load(Ordering::Relaxed) {
+                let runs = format!(r#"{{"status":"processing","request_id":"{id}"}}"#);
+                return json(425, &runs);
+            }
+            let result = format!(r#"{{"transaction":{{"uid":"u-{id}","status":"successful"}}}}"#);
+            json(200, &result)
+        }
+        _ => json(200, r#"{"transactions":[]}"#),
+    })
+}
+
+#[tokio::test]
+async fn where_bodies_have_no_room_what_stands_beside_and_what_was_paid_is_known_too() {
+    let first_is_over = Arc::new(AtomicBool::new(false));
+    let setup = holdline().gateway(second_runs(&first_is_over));
+    let setup = setup.configure(|config| config.proxy.bodies = 150 * 1024);
+    let bench = setup.start().await;
+    let twin = || large(&bench, "twin").members("\"duplicate_check\":false,");
+    let paid = || large(&bench, "paid").key("k");
+    let mut first = twin().open().await;
+    until("it is submitted", || bench.submits_heard_so_far() == 1).await;
+    let _second = twin().open().await;
+    until("it stands beside", || bench.submits_heard_so_far() == 2).await;
+    first_is_over.store(true, Ordering::Relaxed);
+    first.answer().await.is_gateway(200);
+    paid().send().await.is_gateway(200);
+    until("the second runs alone", || bench.exchanges() == (1, 0)).await;
+    let _held = large(&bench, "hanging").open().await;
+    until("nothing has room", || bench.submits_heard_so_far() == 4).await;
+
+    twin().send().await.is_in_progress();
+    let rotated = || crate::app::bench::ROTATED_KEY;
+    twin().of_shop("361", rotated()).send().await.is_in_doubt();
+    paid().send().await.is_ours(504, "F.1000", "completed");
+    // What others have paid says nothing.
+    let others = paid().of_shop("361", rotated()).send().await;
+    others.is_refusal(503);
+    large(&bench, "new").send().await.is_refusal(503);
+    assert_eq!(bench.submits_heard_so_far(), 4, "nothing of them was sent");
 }
 
 #[tokio::test]

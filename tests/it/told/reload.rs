@@ -147,12 +147,21 @@ async fn the_repeat_of_what_is_kept_is_given_it_though_its_route_is_converted_no
 async fn the_repeat_of_what_runs_is_not_too_large_though_the_limit_was_lowered() {
     let (upstream, holdline) = holding(1_000).await;
     let note = format!("\"note\":\"{}\",", "x".repeat(2048));
+    let paid = || pay(&holdline, "paid").key("order-7").members(&note);
+    paid().send().await.is_gateway(200);
+    while metrics(&holdline)
+        .await
+        .contains("holdline_undelivered 1\n")
+    {
+        tokio::time::sleep(ms(5)).await;
+    }
     let mut held = pay(&holdline, "large").members(&note).open().await;
-    crate::told::stop::submitted(&upstream, 1).await;
+    crate::told::stop::submitted(&upstream, 2).await;
     holdline.write("[hold]\ntimeout = \"20s\"\n[limits]\nbody = \"1KiB\"\nbodies = \"1MiB\"\n");
     reload(&holdline).await;
     let repeat = pay(&holdline, "large").members(&note).send().await;
     repeat.is_ours(504, "P.1019", "in-progress");
+    paid().send().await.is_ours(504, "F.1000", "completed");
     let other = pay(&holdline, "other").members(&note).send().await;
     assert_eq!(other.status, 413);
     let chunked = |tracking_id: &str, note: &str| {
@@ -170,7 +179,7 @@ async fn the_repeat_of_what_runs_is_not_too_large_though_the_limit_was_lowered()
     unknown.is_in_doubt();
     assert!(unknown.text().contains("with a Content-Length"));
     held.answer().await.is_gateway(200);
-    assert_eq!(upstream.gateway.ledger().submits.len(), 1);
+    assert_eq!(upstream.gateway.ledger().submits.len(), 2);
 }
 
 /// The limit in force tells nothing of what runs.
