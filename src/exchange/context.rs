@@ -107,18 +107,15 @@ impl Context {
         let mut table = self.table();
         table.recent.insert(transaction);
         for other in table.same_purchase(flight) {
-            other.core().transactions.taken.push(uid.into());
+            if other.facts().may_be_mistaken_for(flight.facts()) {
+                other.core().transactions.take(uid);
+            }
         }
     }
 
     /// True if a transaction is known to be another exchange's.
     pub(super) fn is_taken(&self, flight: &Flight, uid: &str) -> bool {
-        let is_known = flight
-            .core()
-            .transactions
-            .taken
-            .iter()
-            .any(|taken| **taken == *uid);
+        let is_known = flight.core().transactions.is_taken(uid);
         let transaction = self.transaction(flight.identity.owner, uid);
         is_known || self.table().recent.contains(&transaction)
     }
@@ -126,11 +123,11 @@ impl Context {
     /// True if another exchange may have made the transaction that a search for this flight's finds:
     /// it looks the same from outside, was sent, and no answer told which is its own.
     pub(super) fn is_contested(&self, flight: &Arc<Flight>) -> bool {
-        if flight.core().transactions.has_ended_rival {
+        if flight.core().transactions.are_contested {
             return true;
         }
-        let others = self.table().same_purchase(flight);
-        others.iter().any(|other| {
+        let table = self.table();
+        table.same_purchase(flight).any(|other| {
             other.facts().may_be_mistaken_for(flight.facts()) && other.may_have_untold_transaction()
         })
     }

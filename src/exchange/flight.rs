@@ -10,6 +10,7 @@ use super::kin::Kin;
 use super::machine::{Doubt, Event, Machine, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
 use super::order::{Credentials, Identity, Key, Submission};
+use super::rivals::Transactions;
 use super::trail::{Heard, Trail};
 use super::verdict::Ruling;
 use crate::journal::{Number, Place};
@@ -89,17 +90,6 @@ pub(super) struct Core {
     pub(super) heard: Heard,
     /// What has happened.
     pub(super) trail: Trail,
-}
-
-/// What is known of the transactions that a search for an exchange's own may find.
-#[derive(Default)]
-pub(super) struct Transactions {
-    /// True once an answer told which one is its own.
-    pub(super) own_is_known: bool,
-    /// Those that are known to be another exchange's.
-    pub(super) taken: Vec<Box<str>>,
-    /// True if an exchange that ended, and told of none, may have made one that looks the same.
-    pub(super) has_ended_rival: bool,
 }
 
 /// A downstream request that waits.

@@ -16,12 +16,11 @@ impl<K> Default for Index<K> {
 }
 
 impl<K: Eq + Hash> Index<K> {
-    /// Adds a flight; says which others are there already.
-    pub(super) fn insert(&mut self, key: K, flight: &Arc<Flight>) -> Vec<Arc<Flight>> {
+    /// Adds a flight; true if others are there already.
+    pub(super) fn insert(&mut self, key: K, flight: &Arc<Flight>) -> bool {
         let flights = self.0.entry(key).or_insert_with(|| Vec::with_capacity(1));
-        let others = flights.clone();
         flights.push(Arc::clone(flight));
-        others
+        flights.len() > 1
     }
 
     /// How many properties some flight has.
@@ -35,12 +34,13 @@ impl<K: Eq + Hash> Index<K> {
     }
 
     /// The flights with a property, but for `flight` itself.
-    pub(super) fn others(&self, key: &K, flight: &Arc<Flight>) -> Vec<Arc<Flight>> {
-        self.of(key)
-            .iter()
-            .filter(|other| !Arc::ptr_eq(other, flight))
-            .cloned()
-            .collect()
+    pub(super) fn others(
+        &self,
+        key: &K,
+        flight: &Arc<Flight>,
+    ) -> impl Iterator<Item = &Arc<Flight>> {
+        let others = self.of(key).iter();
+        others.filter(move |other| !Arc::ptr_eq(other, flight))
     }
 
     /// Removes a flight.

@@ -1,5 +1,5 @@
-//! Which purchases of a moment ago a search may take for its own: exchanges that ended, and of which
-//! nothing told which transaction was theirs.
+//! Which transactions a search may not take for its own exchange's: those of others, and any where an
+//! exchange of a moment ago ended, and nothing told which one was its own.
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -16,6 +16,40 @@ const GRAINS: Duration = Duration::from_secs(3);
 
 /// Fewer than these are not worth looking through.
 const LEAST: usize = 4096;
+
+/// So many transactions of others that look the same are told from an exchange's own.
+const MOST_TAKEN: usize = 32;
+
+/// What is known of the transactions that a search for an exchange's own may find.
+#[derive(Default)]
+pub(super) struct Transactions {
+    /// True once an answer told which one is its own.
+    pub(super) own_is_known: bool,
+    /// Those that are known to be another exchange's.
+    taken: Vec<Box<str>>,
+    /// True if a search takes none: an exchange that ended, and told of none, may have made one that
+    /// looks the same, or more are known to be others' than are remembered.
+    pub(super) are_contested: bool,
+}
+
+impl Transactions {
+    /// A transaction that looks the same is another exchange's.
+    pub(super) fn take(&mut self, uid: &str) {
+        if self.are_contested || self.is_taken(uid) {
+            return;
+        }
+        if self.taken.len() < MOST_TAKEN {
+            self.taken.push(uid.into());
+        } else {
+            (self.taken, self.are_contested) = (Vec::new(), true);
+        }
+    }
+
+    /// True if a transaction is known to be another exchange's.
+    pub(super) fn is_taken(&self, uid: &str) -> bool {
+        self.taken.iter().any(|taken| **taken == *uid)
+    }
+}
 
 /// Exchanges that ended, by what may be the same purchase as another's.
 #[derive(Default)]
@@ -63,6 +97,25 @@ mod tests {
     fn purchase(number: u32) -> Common {
         let owner = Owner::of_bytes([1; 32]);
         HashKey::from([7; 32]).common("purchase", owner, [&number.to_be_bytes()])
+    }
+
+    #[test]
+    fn what_others_took_is_known_once_and_where_it_is_too_much_nothing_is_free() {
+        let mut transactions = Transactions::default();
+        for _ in 0..1000 {
+            transactions.take("one");
+            transactions.take("other");
+        }
+        assert_eq!(transactions.taken.len(), 2);
+        assert!(transactions.is_taken("one") && transactions.is_taken("other"));
+        assert!(!transactions.is_taken("own") && !transactions.are_contested);
+        for number in 0..1000 {
+            transactions.take(&number.to_string());
+            assert!(transactions.taken.len() <= MOST_TAKEN);
+            let is_known = transactions.is_taken(&number.to_string());
+            assert!(is_known || transactions.are_contested, "{number}");
+        }
+        assert!(transactions.are_contested);
     }
 
     #[test]

@@ -113,18 +113,15 @@ impl Table {
         if let Some(asked) = flight.kin.beside {
             self.by_request.insert(asked, flight);
         }
-        let mut key = match flight.kin.key {
-            Some(key) => self.by_key.insert(key, flight),
-            None => Vec::new(),
+        let key = match flight.kin.key {
+            Some(key) if self.by_key.insert(key, flight) => self.by_key.of(&key).to_vec(),
+            Some(_) | None => Vec::new(),
         };
-        if !key.is_empty() {
-            key.push(Arc::clone(flight));
-        }
         let overlaps = flight.kin.purchase.is_some_and(|purchase| {
             if self.rivals.has_after(&purchase, flight.read_at) {
-                flight.core().transactions.has_ended_rival = true;
+                flight.core().transactions.are_contested = true;
             }
-            !self.by_purchase.insert(purchase, flight).is_empty()
+            self.by_purchase.insert(purchase, flight)
         });
         Kindred { key, overlaps }
     }
@@ -161,7 +158,7 @@ impl Table {
             self.rivals.ended(purchase, now, now);
         }
         for other in self.same_purchase(flight) {
-            other.core().transactions.has_ended_rival = true;
+            other.core().transactions.are_contested = true;
         }
     }
 
@@ -189,11 +186,11 @@ impl Table {
     }
 
     /// The other flights that may be the same purchase.
-    pub(super) fn same_purchase(&self, flight: &Arc<Flight>) -> Vec<Arc<Flight>> {
-        let purchase = flight.kin.purchase;
-        purchase.map_or_else(Vec::new, |purchase| {
-            self.by_purchase.others(&purchase, flight)
-        })
+    pub(super) fn same_purchase(&self, flight: &Arc<Flight>) -> impl Iterator<Item = &Arc<Flight>> {
+        let purchase = flight.kin.purchase.as_ref();
+        purchase
+            .into_iter()
+            .flat_map(|purchase| self.by_purchase.others(purchase, flight))
     }
 
     pub(super) fn census(&self) -> Census {

@@ -1,6 +1,7 @@
 //! Submits that are not simply accepted, and the ladder that follows.
 use std::time::Duration;
 
+use holdline::exchange::Told;
 use holdline::exchange::machine::{Doubt, State, Withdrawal};
 use holdline::simulator::TaskRepeat;
 use serde_json::Value;
@@ -212,4 +213,37 @@ async fn a_repeat_that_brings_the_body_again_is_submitted_under_the_first_key() 
     assert_eq!(ledger.submits[0].key, ledger.submits[1].key);
     answered.settle(true);
     world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_too_many_others_made_what_looks_the_same_a_search_takes_nothing() {
+    for (card, others, is_found) in [
+        ("4200000000000000", 5, true),
+        ("4200000000000000", 40, false),
+        ("4111111111111111", 40, true),
+    ] {
+        let world = World::calm();
+        let other = |number: usize| {
+            let change = |request: &mut Value| request["credit_card"]["number"] = card.into();
+            Ask::of("order-7", 100, "", change).with_key(&format!("other-{number}"))
+        };
+        let others: Vec<_> = (0..others).map(|it| world.begin(&other(it))).collect();
+        // The last ones are listed.
+        world.pass(Duration::from_millis(500)).await;
+        let held = world.begin(&Ask::payment("late=100000").with_key("lost"));
+        for other in others {
+            let told = other.told.await.unwrap();
+            assert!(matches!(told, Told::Answer { .. }), "{told:?}");
+            other.flight.settle(other.waiter, true);
+        }
+        assert_eq!(held.flight.state(), State::Submitting);
+        world.pass(Duration::from_secs(40)).await;
+        let state = held.flight.state();
+        let expected = if is_found {
+            State::Undelivered
+        } else {
+            State::Asking
+        };
+        assert_eq!(state, expected, "{card}");
+    }
 }
