@@ -1,8 +1,9 @@
 //! Who waits for the next commit, and when it begins.
 //!
-//! A commit has a [`PRICE`], told as waiting that would be as dear. Where clients come at a rate of r and N
-//! share a commit, each waits for (N − 1) / 2r and bears PRICE / N; both together are least at
-//! N = √(2 · PRICE · r). So where few come nobody waits, and where many come many share.
+//! A commit has a [`PRICE`]: so much waiting of one client would be as dear. Where clients come at a rate of
+//! r and N share a commit, each waits for (N − 1) / 2r and bears PRICE / N; both together are least at
+//! N = √(2 · PRICE · r). So where few come nobody waits, but for the end of the commit before, and where many
+//! come many share.
 use std::time::Duration;
 
 use super::Change;
@@ -29,9 +30,9 @@ const BEFORE: Duration = Duration::from_secs(1);
 /// Who waits for an entry to be durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waits {
-    /// A client that is held.
+    /// A client that is held, most often.
     Client,
-    /// The exchange, before its next step; no client would hear of it sooner.
+    /// The exchange, before its next poll.
     Exchange,
     /// Nobody.
     Nobody,
@@ -61,7 +62,7 @@ pub(super) struct Company {
     /// When the first one came that somebody waits for.
     awaited: Option<Moment>,
     clients: usize,
-    /// With so many clients it begins. Known when the first of them has come.
+    /// With so many clients it begins. Known when the first one came that is waited for.
     wanted: usize,
     /// When the last commit began.
     last: Option<Moment>,
@@ -75,14 +76,12 @@ impl Company {
     pub(super) fn join(&mut self, at: Moment, waits: Waits) -> bool {
         let mut is_news = self.first.is_none();
         self.first.get_or_insert(at);
-        if waits != Waits::Nobody {
-            is_news |= self.awaited.is_none();
-            self.awaited.get_or_insert(at);
+        if waits != Waits::Nobody && self.awaited.is_none() {
+            self.awaited = Some(at);
+            self.wanted = self.wanted_at(at);
+            is_news = true;
         }
         if waits == Waits::Client {
-            if self.clients == 0 {
-                self.wanted = self.wanted_at(at);
-            }
             self.clients += 1;
             is_news |= self.clients == self.wanted;
         }
@@ -95,7 +94,7 @@ impl Company {
         let Some(awaited) = self.awaited else {
             return Some(lazily);
         };
-        let is_enough = self.clients > 0 && self.clients >= self.wanted;
+        let is_enough = self.clients.max(1) >= self.wanted;
         let due = if is_enough {
             awaited
         } else {
@@ -171,11 +170,15 @@ mod tests {
             assert_eq!(company.due(), Some(at(start)));
             company.leave(at(start));
             assert_eq!(company.due(), None);
+            // So does its exchange, once the gateway has accepted it.
+            assert!(company.join(at(start + 15), Waits::Exchange));
+            assert_eq!(company.due(), Some(at(start + 15)));
+            company.leave(at(start + 15));
         }
     }
 
     #[test]
-    fn the_more_come_the_more_share_a_commit_and_the_shorter_each_waits() {
+    fn the_more_come_the_more_share_a_commit() {
         // About √(2 · 10 ms / gap).
         for (gap, wanted) in [(20, 1), (5, 2), (1, 4)] {
             let found = after_even(ms(gap)).wanted;

@@ -221,7 +221,7 @@ impl DiskFile for SystemFile {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "a start and a command wait here, before anything is served"
+        reason = "starts and commands wait; the files of a journal that is open are nobody else's"
     )]
     fn lock(&self) -> io::Result<Lock> {
         for _ in 0..LOCK_TRIES {

@@ -32,7 +32,7 @@ pub enum OpenError {
     },
     /// Another process has the journal.
     #[error(
-        "{} is held by {}, another holdline or a command that reads this journal: one at a time may",
+        "{} is held by {}: one holdline, or one command that reads it, may have a journal at a time",
         path.display(), holder(*by)
     )]
     Held {

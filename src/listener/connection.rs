@@ -23,7 +23,7 @@ use super::line::{Line, Speech};
 use super::metrics::{Counted, Why};
 use super::parking::{Answer, Manner, Place, Reply};
 use super::rewound::Rewound;
-use super::scrutiny::Scrutiny;
+use super::scrutiny::{Part, Scrutiny};
 use super::tls::Failure;
 use super::watch::Overdue;
 use crate::drain::Reaching;
@@ -112,6 +112,7 @@ where
     /// Boxed, so that it is gone while an answer is waited for or watched.
     hyper: Pin<Box<Hyper<I, S>>>,
     place: Place,
+    scrutiny: Scrutiny,
 }
 
 impl<I, S> Served<I, S>
@@ -123,9 +124,12 @@ where
     pub(super) fn new(io: I, line: &Arc<Line>, service: S) -> Self {
         let (place, scrutiny) = (Place::default(), Scrutiny::default());
         let io = TokioIo::new(Rewound::new(io, scrutiny.clone()));
-        let service = Attended::new(service, Arc::clone(line), place.clone(), scrutiny);
-        let hyper = Box::pin(line.terms().http.serve_connection(io, service));
-        Self { hyper, place }
+        let service = Attended::new(service, Arc::clone(line), place.clone(), scrutiny.clone());
+        Self {
+            hyper: Box::pin(line.terms().http.serve_connection(io, service)),
+            place,
+            scrutiny,
+        }
     }
 }
 
@@ -171,9 +175,13 @@ where
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     let terms = attendant.line.terms();
-    let Served { mut hyper, place } = served;
+    let Served {
+        mut hyper,
+        place,
+        scrutiny,
+    } = served;
     loop {
-        let manner = match drive(hyper.as_mut(), &place, attendant).await {
+        let manner = match drive(hyper.as_mut(), &place, &scrutiny, attendant).await {
             Ok(Turn::Hold(manner)) => manner,
             Ok(Turn::Late) => {
                 let (io, service) = take_apart(hyper);
@@ -233,6 +241,7 @@ where
 async fn drive<I, S>(
     mut hyper: Pin<&mut Hyper<I, S>>,
     place: &Place,
+    scrutiny: &Scrutiny,
     attendant: &mut Attendant<'_, '_, impl Future<Output = ()>>,
 ) -> Result<Turn, End>
 where
@@ -253,7 +262,9 @@ where
             }
             match ready!(attendant.poll(context, None)).end() {
                 Some(end) => return Poll::Ready(Err(end)),
-                None if attendant.becomes_late() => return Poll::Ready(Ok(Turn::Late)),
+                None if attendant.becomes_late(scrutiny.part()) => {
+                    return Poll::Ready(Ok(Turn::Late));
+                }
                 None => hyper.as_mut().graceful_shutdown(),
             }
         }
@@ -342,10 +353,10 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
     /// connection may be closed at any time (RFC 9112 §9.5), but a client that hears nothing of its
     /// payment cannot know that nothing was submitted. Where the socket has no room hyper may hold the
     /// rest of an answer, and stays.
-    fn becomes_late(&mut self) -> bool {
+    fn becomes_late(&mut self, part: Part) -> bool {
         let terms = self.line.terms();
         let has_written = !self.line.is_stalled();
-        let becomes = has_written && !terms.drain.is_over() && self.line.is_about_to_ask();
+        let becomes = has_written && !terms.drain.is_over() && self.line.is_about_to_ask(part);
         if becomes {
             self.parts = false;
             self.late = Some(terms.metrics.late());

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use super::evidence::{self, Evidence, Progress, Waiting};
 use super::metrics::Why;
 use super::receipt::Receipt;
+use super::scrutiny::Part;
 use super::server::Terms;
 use super::tls::{self, Failure};
 use super::watch::{Overdue, Verdict, Watch};
@@ -176,14 +177,19 @@ impl Line {
         Ok(byte.first().copied().filter(|_| count > 0))
     }
 
-    /// True if the client is about to ask, as far as can be told: it has come for its first request,
-    /// a part of the next one was read, or it waits in the kernel.
-    pub(super) fn is_about_to_ask(&self) -> bool {
+    /// True if the client is about to ask, as far as can be told: it has come for its first request, a
+    /// part of the next one's head was read, or the next one waits in the kernel.
+    pub(super) fn is_about_to_ask(&self, part: Part) -> bool {
         let watch = self.watch();
-        watch.awaits_first_request()
-            || watch.awaits_fields()
-            || watch.awaits_request()
-                && matches!(evidence::waiting(&self.stream), Ok(Waiting::Bytes))
+        match part {
+            Part::Done => {
+                watch.awaits_first_request()
+                    || watch.awaits_request()
+                        && matches!(evidence::waiting(&self.stream), Ok(Waiting::Bytes))
+            }
+            Part::Head => !watch.is_serving(),
+            Part::Body => false,
+        }
     }
 
     /// Hands are shaken: the client's first request may come.

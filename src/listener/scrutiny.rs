@@ -24,6 +24,17 @@ pub enum Malformed {
     Boundary,
 }
 
+/// How much of a client's requests has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// No more than whole ones, which were asked for.
+    Done,
+    /// A head that was not asked for yet, or a part of one.
+    Head,
+    /// A part of a body.
+    Body,
+}
+
 /// The scrutiny of one connection; whoever reads and whoever serves have a handle on it.
 #[derive(Clone, Default)]
 pub(super) struct Scrutiny(Arc<Mutex<Stream>>);
@@ -36,6 +47,16 @@ impl Scrutiny {
     /// Takes the next bytes of the client.
     pub(super) fn read(&self, bytes: &[u8]) {
         self.stream().read(bytes);
+    }
+
+    /// What the last bytes belong to that came.
+    pub(super) fn part(&self) -> Part {
+        let stream = self.stream();
+        match &stream.stage {
+            Stage::Head(begun) if begun.is_empty() && stream.sound == 0 => Part::Done,
+            Stage::Head(_) => Part::Head,
+            Stage::Sized(_) | Stage::Chunked(_) => Part::Body,
+        }
     }
 
     /// The verdict on the next head. A head that hyper has found and this has not is malformed.

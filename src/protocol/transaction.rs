@@ -88,8 +88,13 @@ impl MatchFacts {
 impl MatchFacts {
     /// True if the transactions of two requests of one type, amount and `tracking_id` may look alike.
     pub fn may_be_mistaken_for(&self, other: &Self) -> bool {
-        let cards = (&self.last_four, &other.last_four);
-        self.currency == other.currency && !matches!(cards, (Some(one), Some(two)) if one != two)
+        // What is not told may be the same.
+        let differ = |one: &Option<Box<str>>, other: &Option<Box<str>>| {
+            one.as_ref()
+                .zip(other.as_ref())
+                .is_some_and(|(one, other)| one != other)
+        };
+        !differ(&self.currency, &other.currency) && !differ(&self.last_four, &other.last_four)
     }
 }
 

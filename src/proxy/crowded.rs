@@ -56,9 +56,9 @@ impl Proxy {
             None => Problem::Body(fault),
             Some(Known::Unended(flight)) => unfinished(&flight),
             Some(Known::OtherSecret) => Problem::OtherSecret,
-            // A request is given what is kept once it is read whole.
-            Some(Known::Ended { is_kept: true }) => Problem::Unread,
-            Some(Known::Ended { is_kept: false }) => Problem::Spent,
+            // It is given what is kept once it is read whole, which one that is too large never is.
+            Some(Known::Ended { is_kept: true }) if fault != BodyFault::TooLarge => Problem::Unread,
+            Some(Known::Ended { .. }) => Problem::Spent,
         }
     }
 

@@ -323,27 +323,36 @@ async fn a_request_that_has_come_when_the_drain_begins_is_answered_though_nobody
 
 #[tokio::test]
 async fn a_request_of_which_a_part_was_read_when_the_drain_begins_is_answered() {
-    for setup in all_ways() {
-        let downstream = setup.quiet(SHORT).start();
-        let mut client = Client::connect(&downstream).await;
-        client.ask(LENGTH, "/whole/9/one").await;
-        client.answers(LENGTH, 1).await.unwrap();
-        client.send("GET /whole/9/two HTTP/1.1\r\nho").await;
-        // It is read meanwhile.
-        for _ in 0..200 {
-            tokio::task::yield_now().await;
+    let first = "GET /whole/9/one HTTP/1.1\r\nhost: test\r\n\r\n";
+    let part = "GET /whole/9/two HTTP/1.1\r\nho";
+    for together in [false, true] {
+        for setup in all_ways() {
+            let downstream = setup.quiet(SHORT).start();
+            let mut client = Client::connect(&downstream).await;
+            if together {
+                client.send(&format!("{first}{part}")).await;
+                client.answers(LENGTH, 1).await.unwrap();
+            } else {
+                client.send(first).await;
+                client.answers(LENGTH, 1).await.unwrap();
+                client.send(part).await;
+            }
+            // It is read meanwhile.
+            for _ in 0..200 {
+                tokio::task::yield_now().await;
+            }
+            downstream.drain.begin();
+            until("nobody waits for it", || {
+                downstream.metrics.open_before() == 0
+            })
+            .await;
+            client.send("st: test\r\n\r\n").await;
+            let answer = client.answers(LENGTH, 1).await.unwrap();
+            assert!(answer.contains("connection: close\r\n"), "{answer}");
+            assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+            downstream.drain.end();
+            downstream.drain.finished().await;
         }
-        downstream.drain.begin();
-        until("nobody waits for it", || {
-            downstream.metrics.open_before() == 0
-        })
-        .await;
-        client.send("st: test\r\n\r\n").await;
-        let answer = client.answers(LENGTH, 1).await.unwrap();
-        assert!(answer.contains("connection: close\r\n"), "{answer}");
-        assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
-        downstream.drain.end();
-        downstream.drain.finished().await;
     }
 }
 

@@ -297,7 +297,7 @@ impl<A: Whole> Machine<A> {
         }
     }
 
-    /// Until when a client may wait. One that hangs up may be waited for all the same.
+    /// Until when a client may wait; the hold of one that has hung up counts all the same.
     pub fn hold_until(&self) -> Moment {
         self.hold_until
     }

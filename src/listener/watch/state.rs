@@ -137,9 +137,9 @@ impl Watch {
         matches!(self.phase, Phase::Awaiting { first: true, .. })
     }
 
-    /// True while a request's fields have come in part.
-    pub(in crate::listener) const fn awaits_fields(&self) -> bool {
-        matches!(self.phase, Phase::Fields { .. })
+    /// True while a request is served, or none is awaited any more.
+    pub(in crate::listener) const fn is_serving(&self) -> bool {
+        matches!(self.phase, Phase::Serving)
     }
 
     /// True if the first bytes that were read of the connection are so many.
