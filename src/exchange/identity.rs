@@ -1,4 +1,5 @@
 //! Who asks and for what, as keyed hashes: nothing in memory or in a log tells a secret.
+use std::borrow::Cow;
 use std::fmt;
 
 use rustls::crypto::SecureRandom;
@@ -112,6 +113,21 @@ impl<'a> FingerprintParts<'a> {
     }
 }
 
+/// Basic credentials in one spelling: the scheme may be in any case, and blanks may stand around what
+/// follows it (RFC 9110 §11.1, RFC 7617 §2). Libraries differ in both.
+fn spelled(authorization: &[u8]) -> Cow<'_, [u8]> {
+    const SCHEME: &[u8] = b"Basic ";
+    let Some((scheme, credentials)) = authorization.split_at_checked(SCHEME.len()) else {
+        return authorization.into();
+    };
+    let plain = credentials.trim_ascii();
+    if scheme == SCHEME && plain.len() == credentials.len() || !scheme.eq_ignore_ascii_case(SCHEME)
+    {
+        return authorization.into();
+    }
+    [SCHEME, plain].concat().into()
+}
+
 impl HashKey {
     /// A fresh key.
     pub fn random(random: &dyn SecureRandom) -> Result<Self, NoRandom> {
@@ -127,12 +143,14 @@ impl HashKey {
 
     /// The full credentials at a gateway.
     pub fn credential(&self, gateway: &str, authorization: &[u8]) -> Credential {
-        Credential(self.digest("credential", [gateway.as_bytes(), authorization]))
+        let spelled = spelled(authorization);
+        Credential(self.digest("credential", [gateway.as_bytes(), &spelled]))
     }
 
     /// The key of what is kept for these credentials: without them nothing of it opens.
     pub fn answer_key(&self, gateway: &str, authorization: &[u8]) -> AnswerKey {
-        let Digest(key) = self.digest("answers", [gateway.as_bytes(), authorization]);
+        let spelled = spelled(authorization);
+        let Digest(key) = self.digest("answers", [gateway.as_bytes(), &spelled]);
         AnswerKey::new(key)
     }
 
@@ -246,6 +264,27 @@ mod tests {
             key: None,
             body: b"{}",
         }
+    }
+
+    #[test]
+    fn credentials_are_the_same_however_they_are_spelled() {
+        let key = HashKey([7; 32]);
+        let of = |line: &str| key.credential("sim", line.as_bytes());
+        let plain = of("Basic MzYxOmE=");
+        for line in ["basic MzYxOmE=", "BASIC   MzYxOmE=", "Basic MzYxOmE= \t"] {
+            assert_eq!(of(line), plain, "{line}");
+        }
+        for line in [
+            "Basic MzYxOmI=",
+            "BasicMzYxOmE=",
+            "Basic",
+            "Bearer MzYxOmE=",
+        ] {
+            assert_ne!(of(line), plain, "{line}");
+        }
+        // What was kept before is found by it.
+        let digest = key.digest("credential", [b"sim".as_slice(), b"Basic MzYxOmE="]);
+        assert_eq!(plain, Credential(digest));
     }
 
     #[test]

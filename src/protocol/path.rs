@@ -78,34 +78,36 @@ impl Conversion {
 
 /// True for one non-empty segment that no decoding turns into more than one, or into a dot segment.
 fn is_plain_segment(segment: &str) -> bool {
-    let Some(decoded) = decoded(segment.as_bytes()) else {
-        return false;
-    };
+    let decoded = decoded(segment.as_bytes());
+    let after = |at: usize| segment.as_bytes().get(at + 1..).unwrap_or_default();
+    let is_sound = segment
+        .match_indices('%')
+        .all(|(at, _)| pair(after(at)).is_some());
     let is_plain = |byte: &u8| !matches!(byte, b'/' | b'\\' | 0..0x20 | 0x7f);
-    !decoded.is_empty()
+    is_sound
+        && !decoded.is_empty()
         && decoded.iter().all(is_plain)
         && !matches!(decoded.as_slice(), b"." | b"..")
         && !segment.contains(';')
 }
 
-/// Percent-decodes once (RFC 3986 §2.1); `None` where a `%` starts no pair of hex digits.
-fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+/// Percent-decodes once (RFC 3986 §2.1). A `%` that starts no pair of hex digits stays, and what follows it
+/// is decoded: some servers read it so.
+fn decoded(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, tail)) = rest.split_first() {
-        if *first != b'%' {
-            bytes.push(*first);
-            rest = tail;
-            continue;
-        }
-        let (pair, tail) = tail.split_at_checked(2)?;
-        let pair = std::str::from_utf8(pair)
-            .ok()
-            .filter(|pair| !pair.starts_with('+'))?;
-        bytes.push(u8::from_str_radix(pair, 16).ok()?);
-        rest = tail;
+        let byte = pair(tail).filter(|_| *first == b'%');
+        bytes.push(byte.unwrap_or(*first));
+        rest = byte.and_then(|_| tail.get(2..)).unwrap_or(tail);
     }
-    Some(bytes)
+    bytes
+}
+
+/// The byte that two hex digits stand for.
+fn pair(text: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
+    u8::try_from(digit(0)? << 4 | digit(1)?).ok()
 }
 
 /// The path as the most liberal server might read it: decoded until nothing changes, back slashes
@@ -115,10 +117,7 @@ fn normalised(path: &str) -> String {
     const DECODINGS: usize = 4;
     let mut bytes = path.as_bytes().to_vec();
     for _ in 0..DECODINGS {
-        match decoded(&bytes) {
-            Some(next) if next != bytes => bytes = next,
-            Some(_) | None => break,
-        }
+        bytes = decoded(&bytes);
     }
     let text: String = String::from_utf8_lossy(&bytes)
         .chars()
@@ -206,6 +205,8 @@ mod tests {
             "/transactions\\payments",
             "/transactions/payments%00",
             "/transactions/payments;v=1",
+            "/transactions/%70ayments;%zz",
+            "/%zz/../transactions/%70ayments",
             "/%2e%2e/transactions/payments",
         ] {
             assert!(
@@ -227,6 +228,7 @@ mod tests {
             "//async/result/10203",
             "/async/x/../status/10203",
             "/async/result/%310203",
+            "/async/result/%310203;%zz",
             "/async/result%2f10203",
             "/async/status/10203;x",
         ] {

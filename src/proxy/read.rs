@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response};
+use http_body::Body as _;
 
 use super::problem::Problem;
 use super::respond::{self, About, Given};
@@ -22,6 +23,11 @@ impl Proxy {
     ) -> Response<Body> {
         if let Some(problem) = self.refusal() {
             return self.refuse(problem);
+        }
+        // A body means nothing in a GET (RFC 9110 §9.3.1). A gateway that passes it over takes it for the
+        // next request, and its answer must not come on a connection of polls.
+        if incomer.head.method == Method::GET && !incomer.body.is_end_stream() {
+            return self.relay(incomer).await;
         }
         let hold = self.config.hold;
         let wait = wait_preference(&incomer.head.headers).unwrap_or(hold);

@@ -33,6 +33,21 @@ async fn a_read_without_a_receipt_is_relayed_instead() {
 }
 
 #[tokio::test]
+async fn a_query_with_a_body_is_relayed_as_it_is() {
+    let gateway = script(|_| json(200, r#"{"transaction":{"uid":"1-a"}}"#));
+    let bench = holdline().gateway(gateway).start().await;
+    let hidden = "GET /transactions/2-b HTTP/1.1\r\nHost: gateway\r\n\r\n";
+    let answer = bench.get("/transactions/1-a").body(hidden).send().await;
+    assert_eq!(answer.status, 200);
+    let heard = bench.heard();
+    assert_eq!(heard.len(), 1);
+    assert_eq!(
+        (&*heard[0].path, &*heard[0].body),
+        ("/transactions/1-a", hidden.as_bytes())
+    );
+}
+
+#[tokio::test]
 async fn a_balance_query_is_relayed_with_its_body() {
     let gateway = script(|heard| match heard.path.as_str() {
         "/balance" => json(200, r#"{"result":{"amount":1.10}}"#),
