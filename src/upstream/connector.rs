@@ -2,7 +2,6 @@
 //! environment are not asked.
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,11 +11,12 @@ use futures_util::future::BoxFuture;
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::metered::{Meter, Metered, Plain};
+use super::resolver::Resolver;
 use super::tls::{self, Purpose, TlsConfig};
 use super::{Cause, Config, Error, Origin, Reach, Sent};
 use crate::timing::Clock;
@@ -39,7 +39,7 @@ pub struct Connector {
 
 #[derive(Clone)]
 enum Way {
-    Network,
+    Network(Resolver),
     Memory(Arc<Factory>),
 }
 
@@ -53,18 +53,18 @@ pub(super) struct Connected {
 
 impl Connector {
     /// Connects over TCP, with `tls` where the origin asks for it.
-    pub const fn network(tls: TlsConfig) -> Self {
+    pub fn network(tls: TlsConfig) -> Self {
         Self {
-            way: Way::Network,
+            way: Way::Network(Resolver::default()),
             reach: None,
             tls: Some(tls),
         }
     }
 
     /// Connects over TCP to origins without TLS; a connection to any other fails.
-    pub const fn network_without_tls() -> Self {
+    pub fn network_without_tls() -> Self {
         Self {
-            way: Way::Network,
+            way: Way::Network(Resolver::default()),
             reach: None,
             tls: None,
         }
@@ -132,12 +132,12 @@ impl Connector {
 
     async fn reach(&self, origin: &Origin, config: &Config, clock: &Clock) -> Result<Plain, Error> {
         match &self.way {
-            Way::Network => {
+            Way::Network(resolver) => {
                 let target = match &self.reach {
                     Some(reach) => reach.target(origin.port()),
                     None => (origin.host(), origin.port()),
                 };
-                reach_network(target, config.connect_timeout, clock).await
+                reach_network(resolver, target, config.connect_timeout, clock).await
             }
             Way::Memory(factory) => timeout(config.connect_timeout, factory())
                 .await
@@ -151,18 +151,18 @@ impl Connector {
 /// Resolves the host and tries its addresses in turn. Each gets an even share of the time
 /// that is left, so that one address which swallows packets does not hide the next.
 async fn reach_network(
-    target: (&str, u16),
+    resolver: &Resolver,
+    (host, port): (&str, u16),
     limit: Duration,
     clock: &Clock,
 ) -> Result<Plain, Error> {
     let deadline = clock.now() + limit;
     let dns = || Error::new(Cause::Dns, Sent::Never);
-    let lookup = lookup_host(target);
-    let addresses: Vec<SocketAddr> = timeout_at(clock.instant(deadline), lookup)
+    let lookup = resolver.resolve(host, port);
+    let addresses = timeout_at(clock.instant(deadline), lookup)
         .await
         .map_err(|_| late("while resolving the host name"))?
-        .map_err(|error| dns().because(error))?
-        .collect();
+        .map_err(|error| dns().because(error))?;
     let mut last = dns();
     for (tried, address) in addresses.iter().enumerate() {
         let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);

@@ -23,6 +23,7 @@ mod outage;
 mod pool;
 mod reach;
 mod reply;
+mod resolver;
 mod submission;
 mod tls;
 mod way;
