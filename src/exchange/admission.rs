@@ -167,10 +167,9 @@ impl Context {
     /// equals cannot be told, so where they stand beside each other it may be the repeat of any.
     pub(super) fn known(&self, fingerprint: &Fingerprint, credential: Credential) -> Option<Known> {
         let table = self.table();
-        let beside = table.beside(fingerprint);
-        let left = beside.iter().find(|flight| !flight.has_live_waiter());
+        let left = table.left_beside(fingerprint);
         let equal = left.or_else(|| table.find(fingerprint));
-        if let Some(flight) = equal.or(beside.first()) {
+        if let Some(flight) = equal.or(table.beside(fingerprint).first()) {
             return Some(if flight.identity.credential == credential {
                 Known::Unended(Arc::clone(flight))
             } else {
@@ -216,8 +215,7 @@ impl Context {
         if kin.beside.is_none() {
             return first;
         }
-        let mut equals = table.beside(&first).iter();
-        if let Some(left) = equals.find(|flight| !flight.has_live_waiter()) {
+        if let Some(left) = table.left_beside(&first) {
             return left.identity.fingerprint;
         }
         let beside = (1..=u32::MAX).map(|number| self.hash_key.beside(first, number));

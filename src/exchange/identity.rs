@@ -113,19 +113,25 @@ impl<'a> FingerprintParts<'a> {
     }
 }
 
-/// Basic credentials in one spelling: the scheme may be in any case, and blanks may stand around what
-/// follows it (RFC 9110 §11.1, RFC 7617 §2). Libraries differ in both.
+/// How Basic credentials begin in their one spelling.
+const BASIC: &[u8] = b"Basic ";
+
+/// What Basic credentials are behind their scheme; `None` for any other scheme. The scheme may be in any
+/// case, and blanks may stand around what follows it (RFC 9110 §11.1, RFC 7617 §2). Libraries differ in both.
+pub fn basic(authorization: &[u8]) -> Option<&[u8]> {
+    let (scheme, credentials) = authorization.split_at_checked(BASIC.len())?;
+    let is_basic = scheme.eq_ignore_ascii_case(BASIC);
+    is_basic.then(|| credentials.trim_ascii())
+}
+
+/// Credentials in one spelling, if they are Basic.
 fn spelled(authorization: &[u8]) -> Cow<'_, [u8]> {
-    const SCHEME: &[u8] = b"Basic ";
-    let Some((scheme, credentials)) = authorization.split_at_checked(SCHEME.len()) else {
-        return authorization.into();
-    };
-    let plain = credentials.trim_ascii();
-    if scheme == SCHEME && plain.len() == credentials.len() || !scheme.eq_ignore_ascii_case(SCHEME)
-    {
-        return authorization.into();
+    match basic(authorization) {
+        Some(plain) if authorization.strip_prefix(BASIC) != Some(plain) => {
+            [BASIC, plain].concat().into()
+        }
+        Some(_) | None => authorization.into(),
     }
-    [SCHEME, plain].concat().into()
 }
 
 impl HashKey {

@@ -40,7 +40,7 @@ pub use flights::{Flights, Parts};
 pub use gateway::Gateway;
 pub use glance::{Glance, Group};
 pub use identity::{
-    Credential, Fingerprint, FingerprintParts, HashKey, NoRandom, Owner, Recogniser,
+    Credential, Fingerprint, FingerprintParts, HashKey, NoRandom, Owner, Recogniser, basic,
 };
 pub use metrics::Metrics;
 pub use order::{Credentials, Identity, Key, Order, Submission};

@@ -185,6 +185,12 @@ impl Table {
         self.by_request.of(asked)
     }
 
+    /// One of these whose requesters have all gone: theirs may be the request that is repeated.
+    pub(super) fn left_beside(&self, asked: &Fingerprint) -> Option<&Arc<Flight>> {
+        let mut beside = self.beside(asked).iter();
+        beside.find(|flight| !flight.has_live_waiter())
+    }
+
     /// The other flights that may be the same purchase.
     pub(super) fn same_purchase(&self, flight: &Arc<Flight>) -> impl Iterator<Item = &Arc<Flight>> {
         let purchase = flight.kin.purchase.as_ref();

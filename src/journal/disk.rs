@@ -13,15 +13,15 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, PosixFadviseAdvice, fcntl, posix_fadvise};
 
-/// A piece of work that may block.
-pub type Work = Box<dyn FnOnce() + Send>;
-
 /// A lock that another process has is tried for two seconds: a command that reads a journal, or a
 /// holdline that ends, lets it go by then.
 const LOCK_TRIES: u32 = 40;
 
 /// How long between two tries.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// A piece of work that may block.
+pub type Work = Box<dyn FnOnce() + Send>;
 
 /// Work that was begun.
 pub type Working = Pin<Box<dyn Future<Output = ()> + Send>>;

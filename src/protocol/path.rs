@@ -117,7 +117,11 @@ fn normalised(path: &str) -> String {
     const DECODINGS: usize = 4;
     let mut bytes = path.as_bytes().to_vec();
     for _ in 0..DECODINGS {
-        bytes = decoded(&bytes);
+        let next = decoded(&bytes);
+        if next == bytes {
+            break;
+        }
+        bytes = next;
     }
     let text: String = String::from_utf8_lossy(&bytes)
         .chars()

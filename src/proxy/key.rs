@@ -4,7 +4,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
 
-use crate::exchange::{Credential, HashKey, Key, Owner};
+use crate::exchange::{Credential, HashKey, Key, Owner, basic};
 use crate::journal::AnswerKey;
 use crate::message::copied_value;
 
@@ -66,11 +66,7 @@ pub(super) fn answer_key(
 }
 
 fn basic_user_id(authorization: &HeaderValue) -> Option<Vec<u8>> {
-    let (scheme, credentials) = authorization.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let mut decoded = STANDARD.decode(credentials.trim()).ok()?;
+    let mut decoded = STANDARD.decode(basic(authorization.as_bytes())?).ok()?;
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     decoded.truncate(colon);
     Some(decoded)

@@ -21,13 +21,13 @@ impl Proxy {
         incomer: Incomer,
         conversion: &'static Conversion,
     ) -> Response<Body> {
-        if let Some(problem) = self.refusal() {
-            return self.refuse(problem);
-        }
         // A body means nothing in a GET (RFC 9110 §9.3.1). A gateway that passes it over takes it for the
         // next request, and its answer must not come on a connection of polls.
         if incomer.head.method == Method::GET && !incomer.body.is_end_stream() {
             return self.relay(incomer).await;
+        }
+        if let Some(problem) = self.refusal() {
+            return self.refuse(problem);
         }
         let hold = self.config.hold;
         let wait = wait_preference(&incomer.head.headers).unwrap_or(hold);

@@ -249,6 +249,20 @@ async fn at_the_limit_a_client_waits_until_another_connection_ends() {
     );
 }
 
+/// The client gets an answer that says that the connection ends, and it does.
+async fn is_answered_for_the_last_time(client: &mut Client) {
+    let answer = client.answers(LENGTH, 1).await.unwrap();
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+}
+
+/// What was sent is read, and what can be written is.
+async fn others_go_on() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn a_drain_ends_idle_connections_and_lets_a_held_request_have_its_answer() {
     for setup in all_ways() {
@@ -292,9 +306,7 @@ async fn who_came_before_the_drain_and_asks_during_it_is_answered_and_nobody_wai
         })
         .await;
         early.ask(LENGTH, "/whole/9/early").await;
-        let answer = early.answers(LENGTH, 1).await.unwrap();
-        assert!(answer.contains("connection: close\r\n"), "{answer}");
-        assert_eq!(early.stream.read(&mut [0]).await.unwrap(), 0);
+        is_answered_for_the_last_time(&mut early).await;
         assert_eq!(downstream.verdict().await, ("/whole/9/early".into(), true));
         downstream.drain.end();
         assert_eq!(silent.stream.read(&mut [0]).await.unwrap(), 0);
@@ -314,9 +326,7 @@ async fn a_request_that_has_come_when_the_drain_begins_is_answered_though_nobody
     let written = client.stream.tcp().try_write(request).unwrap();
     downstream.drain.begin();
     assert_eq!(written, request.len());
-    let answer = client.answers(LENGTH, 1).await.unwrap();
-    assert!(answer.contains("connection: close\r\n"), "{answer}");
-    assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+    is_answered_for_the_last_time(&mut client).await;
     downstream.drain.end();
     downstream.drain.finished().await;
 }
@@ -337,19 +347,14 @@ async fn a_request_of_which_a_part_was_read_when_the_drain_begins_is_answered() 
                 client.answers(LENGTH, 1).await.unwrap();
                 client.send(part).await;
             }
-            // It is read meanwhile.
-            for _ in 0..200 {
-                tokio::task::yield_now().await;
-            }
+            others_go_on().await;
             downstream.drain.begin();
             until("nobody waits for it", || {
                 downstream.metrics.open_before() == 0
             })
             .await;
             client.send("st: test\r\n\r\n").await;
-            let answer = client.answers(LENGTH, 1).await.unwrap();
-            assert!(answer.contains("connection: close\r\n"), "{answer}");
-            assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
+            is_answered_for_the_last_time(&mut client).await;
             downstream.drain.end();
             downstream.drain.finished().await;
         }
@@ -362,9 +367,7 @@ async fn an_answer_that_the_socket_has_no_room_for_is_whole_though_the_drain_beg
     let mut client = Client::narrow(&downstream).await;
     client.ask(LENGTH, "/whole/8000000/one").await;
     client.answer_arrives().await;
-    for _ in 0..200 {
-        tokio::task::yield_now().await;
-    }
+    others_go_on().await;
     // Nothing else runs in between.
     let request = b"GET /whole/9/two HTTP/1.1\r\nhost: test\r\n\r\n";
     client.stream.tcp().try_write(request).unwrap();
@@ -383,9 +386,7 @@ async fn who_comes_while_it_drains_is_answered_once_and_the_silent_are_let_go_at
         downstream.drain.begin();
         let mut late = Client::connect(&downstream).await;
         late.ask(LENGTH, "/whole/9/late").await;
-        let answer = late.answers(LENGTH, 1).await.unwrap();
-        assert!(answer.contains("connection: close\r\n"), "{answer}");
-        assert_eq!(late.stream.read(&mut [0]).await.unwrap(), 0);
+        is_answered_for_the_last_time(&mut late).await;
         assert_eq!(downstream.verdict().await, ("/whole/9/late".into(), true));
         let mut silent = Client::connect(&downstream).await;
         while !downstream.metrics().contains("accepted_total 2\n") {
