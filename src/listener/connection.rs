@@ -1,11 +1,10 @@
-//! The task of one connection: it drives hyper, keeps the deadlines that hyper does not have, and
-//! goes on after hyper until every answer's verdict is known.
+//! The task of one connection: it drives hyper, with an attendant for the deadlines that hyper does not
+//! have, and goes on after hyper until every answer's verdict is known.
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Poll, ready};
 
 use futures_util::FutureExt;
 use http::Request;
@@ -14,26 +13,21 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::sleep_until;
 use tracing::debug;
 
 use super::answer::Attended;
+use super::attendant::{Attendant, End};
 use super::config::Config;
 use super::line::{Line, Speech};
-use super::metrics::{Counted, Why};
-use super::parking::{Answer, Manner, Place, Reply};
+use super::metrics::Why;
+use super::parking::{Manner, Place, Reply};
 use super::rewound::Rewound;
-use super::scrutiny::{Part, Scrutiny};
+use super::scrutiny::Scrutiny;
 use super::tls::Failure;
 use super::watch::Overdue;
-use crate::drain::Reaching;
-use crate::timing::{Moment, on_grid};
+use crate::timing::Moment;
 
-/// How long a client may go on sending after our FIN, so that its last bytes do not turn the close
-/// into a reset (RFC 9112 §9.6).
-const LINGER: Duration = Duration::from_secs(1);
-/// How long an answer that was given when the drain ended may take to leave.
-const LAST_WRITES: Duration = Duration::from_secs(2);
 /// The least that hyper allows for its buffers.
 const LEAST_BUFFER: usize = 8192;
 /// The answer to a head that took too long, as bare as hyper's own answers to broken ones.
@@ -53,18 +47,6 @@ enum Turn {
     Late,
 }
 
-/// Why hyper is left.
-enum End {
-    /// hyper is done with the connection.
-    Served(Result<(), hyper::Error>),
-    /// The deadline passed.
-    Overdue(Overdue),
-    /// The connection is broken.
-    Broken,
-    /// The drain is over, and the last writes had their time.
-    Stopped,
-}
-
 /// Serves one connection over `io`, which ends in `line`'s socket, until all is settled.
 pub(super) async fn serve<I, S>(served: Served<I, S>, line: Arc<Line>)
 where
@@ -72,16 +54,9 @@ where
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
 {
     let terms = line.terms();
-    let attendant = &mut Attendant {
-        line: &line,
-        alarm: pin!(sleep_until(terms.clock.instant(Moment::START))),
-        armed: None,
-        broken: pin!(line.broken()),
-        parts: false,
-        stop: pin!(terms.parting()),
-        last: None,
-        late: None,
-    };
+    let alarm = pin!(sleep_until(terms.clock.instant(Moment::START)));
+    let (broken, stop) = (pin!(line.broken()), pin!(terms.parting()));
+    let attendant = &mut Attendant::new(&line, alarm, broken, stop);
     let (end, goodbye) = speak(served, attendant).await;
     let why = match end {
         End::Served(result) => {
@@ -147,19 +122,6 @@ pub(super) fn http(config: &Config, is_late: bool) -> http1::Builder {
         http.max_headers(config.max_fields);
     }
     http
-}
-
-/// Says last words to a client that is not served, and lets it take them for [`LINGER`].
-pub(super) async fn dismiss(line: &Line, words: &[u8]) {
-    let clock = line.terms().clock;
-    let taken = async {
-        line.tell(words).await;
-        poll_fn(|context| line.poll_discard(context)).await;
-    };
-    tokio::select! {
-        () = taken => {}
-        () = clock.sleep_until(clock.now() + LINGER) => {}
-    }
 }
 
 type Hyper<I, S> = http1::Connection<TokioIo<Rewound<I>>, Attended<S>>;
@@ -270,194 +232,6 @@ where
         }
     })
     .await
-}
-
-/// What else than hyper moves a connection.
-struct Attendant<'a, 'l, B> {
-    line: &'l Line,
-    /// One timer for every deadline. It is moved forward only: one that goes off early costs a
-    /// look, and moving it at every request would cost more.
-    alarm: Pin<&'a mut Sleep>,
-    armed: Option<Moment>,
-    broken: Pin<&'a mut B>,
-    parts: bool,
-    /// The time to part, and then the drain's end.
-    stop: Pin<&'a mut Reaching<'l>>,
-    /// Once the drain is over: until when the last answers may be written.
-    last: Option<Moment>,
-    /// Set where it was there before the drain and is served as one that came late.
-    late: Option<Counted>,
-}
-
-enum Notice {
-    Parting,
-    Broken,
-    Overdue(Overdue),
-    Stopped,
-    Elapsed,
-}
-
-impl Notice {
-    /// The end that it means for the connection; `None` while the connection goes on.
-    const fn end(self) -> Option<End> {
-        match self {
-            Self::Parting => None,
-            Self::Broken => Some(End::Broken),
-            Self::Overdue(deadline) => Some(End::Overdue(deadline)),
-            Self::Stopped | Self::Elapsed => Some(End::Stopped),
-        }
-    }
-}
-
-impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
-    /// Settles what is decided; ready with what the connection has to know. `until` is a moment
-    /// that the caller waits for besides.
-    fn poll(&mut self, context: &mut Context<'_>, until: Option<Moment>) -> Poll<Notice> {
-        let clock = self.line.terms().clock;
-        loop {
-            if self.line.is_broken() || self.broken.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Notice::Broken);
-            }
-            if self.last.is_none() && self.stop.as_mut().poll(context).is_ready() {
-                if self.parts {
-                    self.last = Some(clock.now() + LAST_WRITES);
-                } else {
-                    self.parts = true;
-                    self.stop.set(self.line.terms().drain.ended());
-                    return Poll::Ready(Notice::Parting);
-                }
-            }
-            self.line.settle(self.last.is_some());
-            let now = clock.now();
-            if self.line.is_broken() {
-                return Poll::Ready(Notice::Broken);
-            }
-            if let Some(deadline) = self.line.overdue(now) {
-                return Poll::Ready(Notice::Overdue(deadline));
-            }
-            if self.last.is_some_and(|last| last <= now) {
-                return Poll::Ready(Notice::Stopped);
-            }
-            if until.is_some_and(|until| until <= now) {
-                return Poll::Ready(Notice::Elapsed);
-            }
-            let wake = [self.line.wake(), self.last, until]
-                .into_iter()
-                .flatten()
-                .min();
-            ready!(self.poll_alarm(context, wake));
-        }
-    }
-
-    /// Who is about to ask when the drain begins has its answer first, as who comes later does. A
-    /// connection may be closed at any time (RFC 9112 §9.5), but a client that hears nothing of its
-    /// payment cannot know that nothing was submitted. Where the socket has no room hyper may hold the
-    /// rest of an answer, and stays.
-    fn becomes_late(&mut self, part: Part) -> bool {
-        let terms = self.line.terms();
-        let has_written = !self.line.is_stalled();
-        let becomes = has_written && !terms.drain.is_over() && self.line.is_about_to_ask(part);
-        if becomes {
-            self.parts = false;
-            self.late = Some(terms.metrics.late());
-        }
-        becomes
-    }
-
-    fn poll_alarm(&mut self, context: &mut Context<'_>, wake: Option<Moment>) -> Poll<()> {
-        let wake = wake.map(on_grid);
-        if let Some(wake) = wake
-            && self.armed.is_none_or(|armed| wake < armed)
-        {
-            let instant = self.line.terms().clock.instant(wake);
-            self.alarm.as_mut().reset(instant);
-            self.armed = Some(wake);
-        }
-        if self.armed.is_none() {
-            return Poll::Pending;
-        }
-        ready!(self.alarm.as_mut().poll(context));
-        self.armed = None;
-        Poll::Ready(())
-    }
-
-    /// Waits for a held request's answer, with no hyper.
-    async fn hold(&mut self, place: &Place) -> Result<Answer, End> {
-        poll_fn(|context| {
-            loop {
-                if let Poll::Ready(answer) = place.poll(context) {
-                    return Poll::Ready(Ok(answer));
-                }
-                if let Some(end) = ready!(self.poll(context, None)).end() {
-                    return Poll::Ready(Err(end));
-                }
-            }
-        })
-        .await
-    }
-
-    /// Parts from the client once hyper is gone. Says why what is left then stays undecided.
-    async fn part(&mut self, goodbye: &[u8]) -> Why {
-        self.line.serves_no_more();
-        if !goodbye.is_empty()
-            && let Some(why) = self.hold_goodbye().await
-        {
-            return why;
-        }
-        self.line.finish(goodbye);
-        self.linger().await
-    }
-
-    /// Waits until it is time for the goodbye; some if it will never be.
-    async fn hold_goodbye(&mut self) -> Option<Why> {
-        let terms = self.line.terms();
-        let mut until = None;
-        poll_fn(|context| {
-            loop {
-                // Its end and its reset are looked out for, and what it says is of no use.
-                let _ = self.line.poll_discard(context);
-                let held = self.line.holds_goodbye();
-                let pause = || Some(terms.clock.now() + terms.config.goodbye);
-                until = if held { None } else { until.or_else(pause) };
-                let notice = match self.poll(context, until) {
-                    Poll::Ready(notice) => notice,
-                    Poll::Pending if self.line.holds_goodbye() == held => return Poll::Pending,
-                    Poll::Pending => continue,
-                };
-                return Poll::Ready(match notice {
-                    Notice::Parting => continue,
-                    Notice::Elapsed => None,
-                    Notice::Broken => Some(Why::Reset),
-                    Notice::Overdue(_) => Some(Why::Deadline),
-                    Notice::Stopped => Some(Why::Stopped),
-                });
-            }
-        })
-        .await
-    }
-
-    /// Reads on until the client's own end or for [`LINGER`], and until no answer is watched any
-    /// more.
-    async fn linger(&mut self) -> Why {
-        let mut until = Some(self.line.terms().clock.now() + LINGER);
-        poll_fn(|context| {
-            loop {
-                let silent = self.line.poll_discard(context).is_ready();
-                let notice = self.poll(context, until);
-                if (silent || until.is_none()) && !self.line.may_still_tell() {
-                    return Poll::Ready(Why::Unproven);
-                }
-                match ready!(notice) {
-                    Notice::Parting => {}
-                    Notice::Elapsed => until = None,
-                    Notice::Broken => return Poll::Ready(Why::Reset),
-                    Notice::Overdue(_) => return Poll::Ready(Why::Deadline),
-                    Notice::Stopped => return Poll::Ready(Why::Stopped),
-                }
-            }
-        })
-        .await
-    }
 }
 
 #[cfg(test)]

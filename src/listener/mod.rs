@@ -1,6 +1,7 @@
 //! Connections of downstream clients: accepted, bounded in time, and watched until each answer is
 //! known to have reached its reader. Knows no payments.
 mod answer;
+mod attendant;
 mod config;
 mod connection;
 mod evidence;
@@ -9,6 +10,7 @@ pub mod fuzzing;
 mod line;
 mod metrics;
 mod parking;
+mod parting;
 mod receipt;
 mod rewound;
 mod scrutiny;

@@ -13,6 +13,7 @@ use super::session::Session;
 use crate::listener::connection::{self, Served};
 use crate::listener::line::Line;
 use crate::listener::parking::Reply;
+use crate::listener::parting::dismiss;
 
 /// The first byte of every TLS connection: a record with a handshake (RFC 8446 §5.1).
 pub(in crate::listener) const HANDSHAKE: u8 = 0x16;
@@ -47,7 +48,7 @@ where
         Err((failure, detail)) => {
             terms.fails(failure, detail.as_deref(), line.peer());
             match failure {
-                Failure::PlainHttp => connection::dismiss(&line, PLAIN_HTTP).await,
+                Failure::PlainHttp => dismiss(&line, PLAIN_HTTP).await,
                 Failure::Timeout | Failure::Closed | Failure::TlsOnPlain | Failure::Http2 => {}
                 // The alert that says why has left, and a reset would take it along.
                 Failure::NotTls
@@ -57,7 +58,7 @@ where
                 | Failure::Untrusted
                 | Failure::ClientCertificateMissing
                 | Failure::ClientCertificateRefused
-                | Failure::Other => connection::dismiss(&line, &[]).await,
+                | Failure::Other => dismiss(&line, &[]).await,
             }
         }
     }
