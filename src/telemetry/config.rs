@@ -1,5 +1,5 @@
 //! `[log]`: how lines are written, and which.
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::text::Capped;
 
@@ -35,10 +35,17 @@ impl Default for Config {
 pub const HINT: &str = "write a level (off, error, warn, info, debug, trace), or several like \
                         \"info,holdline::upstream=debug\"";
 
-/// The levels, from the quietest.
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+/// The names of levels, from the quietest.
+const LEVELS: [(&str, LevelFilter); 6] = [
+    ("off", LevelFilter::OFF),
+    ("error", LevelFilter::ERROR),
+    ("warn", LevelFilter::WARN),
+    ("info", LevelFilter::INFO),
+    ("debug", LevelFilter::DEBUG),
+    ("trace", LevelFilter::TRACE),
+];
 /// What libraries may say at most: below it they may print what they send, credentials included.
-const LIBRARIES: &str = "warn";
+const LIBRARIES: LevelFilter = LevelFilter::WARN;
 /// The target of our own lines.
 const OURS: &str = "holdline";
 
@@ -46,42 +53,35 @@ impl Config {
     /// The filter that `level` describes; the error says what is wrong with it. A level counts for
     /// our own lines alone: libraries are never heard below warnings, because what they say there
     /// may be what they send.
-    pub fn filter(&self) -> Result<EnvFilter, String> {
-        let directives: Result<Vec<String>, String> = self
-            .level
-            .split(',')
-            .map(str::trim)
-            .map(directive)
-            .collect();
-        EnvFilter::builder()
-            .parse(directives?.join(","))
-            .map_err(|error| error.to_string())
+    pub fn filter(&self) -> Result<Targets, String> {
+        let mut directives = self.level.split(',').map(str::trim);
+        directives.try_fold(Targets::new(), with)
     }
 }
 
-/// One directive of `log.level` as the filter wants it.
-fn directive(written: &str) -> Result<String, String> {
-    let (target, level) = written.split_once('=').unwrap_or(("", written));
-    let Some(loudness) = LEVELS.iter().position(|known| *known == level) else {
-        return Err(format!("\"{}\" is no level", Capped(level)));
+/// The filter with one more directive of `log.level`.
+fn with(filter: Targets, directive: &str) -> Result<Targets, String> {
+    let (target, name) = match directive.split_once('=') {
+        Some((target, name)) => (Some(target), name),
+        None => (None, directive),
     };
-    if written.contains('=') {
-        let path = target.strip_prefix(OURS);
-        let fits = |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b'_' | b':');
-        return match path {
-            Some(path) if path.is_empty() || path.starts_with("::") && path.bytes().all(fits) => {
-                Ok(written.to_owned())
-            }
-            _ => Err(format!("\"{}\" is no part of holdline", Capped(target))),
-        };
+    let Some((_, level)) = LEVELS.iter().find(|(known, _)| *known == name) else {
+        return Err(format!("\"{}\" is no level", Capped(name)));
+    };
+    match target {
+        None => {
+            let filter = filter.with_default(LIBRARIES.min(*level));
+            Ok(filter.with_target(OURS, *level))
+        }
+        Some(target) if is_ours(target) => Ok(filter.with_target(target, *level)),
+        Some(target) => Err(format!("\"{}\" is no part of holdline", Capped(target))),
     }
-    let quietest = LEVELS.iter().position(|known| *known == LIBRARIES);
-    let libraries = if Some(loudness) < quietest {
-        level
-    } else {
-        LIBRARIES
-    };
-    Ok(format!("{libraries},{OURS}={level}"))
+}
+
+fn is_ours(target: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b'_' | b':');
+    let path = target.strip_prefix(OURS);
+    path.is_some_and(|path| path.is_empty() || path.starts_with("::") && path.bytes().all(fits))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::Level;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::config::Config;
 
@@ -11,7 +11,7 @@ use super::config::Config;
 #[derive(Debug)]
 pub struct Filter {
     written: String,
-    parsed: EnvFilter,
+    parsed: Targets,
 }
 
 impl Filter {
@@ -29,7 +29,7 @@ impl Filter {
 }
 
 /// What puts a filter in force.
-type Put = dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync;
+type Put = dyn Fn(Targets) -> Result<(), String> + Send + Sync;
 
 /// The levels of the process's log; clones share them.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ struct Inner {
 impl Levels {
     pub(super) fn new(
         written: &str,
-        put: impl Fn(EnvFilter) -> Result<(), String> + Send + Sync + 'static,
+        put: impl Fn(Targets) -> Result<(), String> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Inner {
             in_force: Mutex::new(written.to_owned()),

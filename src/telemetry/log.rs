@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{FormatFields, debug_fn};
 use tracing_subscriber::fmt::writer::MakeWriter;
-use tracing_subscriber::reload::Handle;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload;
 
 use super::config::{Config, Format};
 use super::levels::Levels;
@@ -43,33 +43,22 @@ fn subscriber<W>(config: &Config, colours: bool, writer: W) -> Result<Whole, Str
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    let (filter, handle) = reload::Layer::new(config.filter()?);
     // Times are RFC 3339 in UTC, which is what this formatter writes by itself.
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(config.filter()?)
+    let lines = tracing_subscriber::fmt::layer()
         // A log that nobody reads any more must not end in a panic about itself.
         .log_internal_errors(false)
         .with_writer(writer);
-    Ok(match config.format {
-        Format::Json => {
-            let builder = builder.json().flatten_event(true).with_filter_reloading();
-            let levels = levels(config, builder.reload_handle());
-            (Box::new(builder.finish()), levels)
-        }
+    let registry = tracing_subscriber::registry().with(filter);
+    let subscriber: Box<dyn Subscriber + Send + Sync> = match config.format {
+        Format::Json => Box::new(registry.with(lines.json().flatten_event(true))),
         Format::Text => {
-            let builder = builder
-                .with_ansi(colours)
-                .fmt_fields(escaped_fields())
-                .with_filter_reloading();
-            let levels = levels(config, builder.reload_handle());
-            (Box::new(builder.finish()), levels)
+            let lines = lines.with_ansi(colours).fmt_fields(escaped_fields());
+            Box::new(registry.with(lines))
         }
-    })
-}
-
-fn levels<S: 'static>(config: &Config, handle: Handle<EnvFilter, S>) -> Levels {
-    Levels::new(&config.level, move |filter| {
-        handle.reload(filter).map_err(|error| error.to_string())
-    })
+    };
+    let put = move |filter| handle.reload(filter).map_err(|error| error.to_string());
+    Ok((subscriber, Levels::new(&config.level, put)))
 }
 
 /// Lines that were not written because nobody read those before them.
