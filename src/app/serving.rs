@@ -1,4 +1,6 @@
 //! The listeners as tasks: clients on the drain that a stop begins with, the operator on the last one.
+use std::time::Duration;
+
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -12,6 +14,9 @@ use crate::timing::Clock;
 
 /// Connections of operators and scrapers at once: they may not take the clients' descriptors.
 const OPERATORS: usize = 64;
+/// For so long each may say nothing. Their places are few, and who asks whether the process lives must not
+/// wait for one that nobody uses.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// What every listener is served with.
 pub(super) struct Serving {
@@ -52,9 +57,12 @@ impl Serving {
         last.spawn(service.clone().watch(last.clone()));
         // Who scrapes is no client, so its connections are counted nowhere.
         let mut server = self.server(listener::Metrics::default(), last, None);
+        let config = server.config.now();
         server.config = Live::new(listener::Config {
             connections: OPERATORS,
-            ..(*server.config.now()).clone()
+            fields_timeout: config.fields_timeout.min(SILENCE),
+            idle_timeout: config.idle_timeout.min(SILENCE),
+            ..(*config).clone()
         });
         let serving = last.spawn(server.run(listener, service));
         pillars.add("the listener for the operator", serving);

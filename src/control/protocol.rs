@@ -2,7 +2,7 @@
 //! answer is being made spaces come before its next line, which JSON passes over.
 use serde::{Deserialize, Serialize};
 
-use super::Row;
+use super::{Reason, Row};
 use crate::exchange::{Story, machine};
 use crate::polling::Picture;
 
@@ -48,45 +48,6 @@ pub enum Ask {
         /// How the operator knows.
         reason: Reason,
     },
-}
-
-/// How the operator knows: a note, not a document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Reason(Box<str>);
-
-/// A text that is no reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a reason has 1 to {} bytes", Reason::LONGEST)]
-pub struct ReasonError;
-
-impl Reason {
-    /// The longest one, in bytes.
-    pub const LONGEST: usize = 120;
-}
-
-impl TryFrom<String> for Reason {
-    type Error = ReasonError;
-
-    fn try_from(text: String) -> Result<Self, ReasonError> {
-        let text = text.trim();
-        if text.is_empty() || text.len() > Self::LONGEST {
-            return Err(ReasonError);
-        }
-        Ok(Self(text.into()))
-    }
-}
-
-impl From<Reason> for Box<str> {
-    fn from(reason: Reason) -> Self {
-        reason.0
-    }
-}
-
-impl From<Reason> for String {
-    fn from(reason: Reason) -> Self {
-        reason.0.into()
-    }
 }
 
 /// Which exchanges are listed.

@@ -114,8 +114,11 @@ impl Server {
         tune(&listener, &terms.config);
         let places = Places::new(terms.config.connections);
         let (mut begun, mut ended) = (pin!(self.drain.begun()), pin!(self.drain.ended()));
-        let refusals = Seldom::default();
+        let (refusals, crowds) = (Seldom::default(), Seldom::default());
         loop {
+            if places.free() == 0 {
+                tell_crowd(&crowds, &listener, &terms);
+            }
             let accepted = tokio::select! {
                 biased;
                 () = &mut ended => return,
@@ -178,6 +181,16 @@ fn tune(listener: &TcpListener, config: &Config) {
     if let Err(error) = set() {
         warn!(%error, "failed to set the options of a listening socket");
     }
+}
+
+/// Every place is taken. Who comes now waits in the backlog, and to him it looks as if nobody were there.
+fn tell_crowd(crowds: &Seldom, listener: &TcpListener, terms: &Terms) {
+    let (Some(before), Ok(address)) = (crowds.may_tell(terms.clock.now()), listener.local_addr())
+    else {
+        return;
+    };
+    let connections = terms.config.connections;
+    warn!(%address, connections, before, "a listener has all the connections it may have; more wait");
 }
 
 /// Waits for a place first: a client without one stays in the backlog and costs nothing.

@@ -17,20 +17,25 @@ pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
-    /// SIGXFSZ, which is never looked at: its default is to end a process that writes beyond the limit
-    /// of a file's size (setrlimit(2)). With a handler the write fails, and who writes deals with that.
-    _too_large: Signal,
+    /// Never looked at: their default is to end the process. With a handler a write beyond the limit of a
+    /// file's size fails (SIGXFSZ, setrlimit(2)), and who writes deals with that. SIGUSR1 and SIGUSR2 are
+    /// sent by habit when logs are rotated.
+    _unheeded: [Signal; 3],
 }
 
 impl Signals {
     /// Takes the signals from now on.
     pub fn listen() -> io::Result<Self> {
-        let too_large = nix::sys::signal::Signal::SIGXFSZ as i32;
+        let too_large = SignalKind::from_raw(nix::sys::signal::Signal::SIGXFSZ as i32);
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
-            _too_large: signal(SignalKind::from_raw(too_large))?,
+            _unheeded: [
+                signal(too_large)?,
+                signal(SignalKind::user_defined1())?,
+                signal(SignalKind::user_defined2())?,
+            ],
         })
     }
 

@@ -236,6 +236,20 @@ async fn a_head_request_is_told_the_length_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn connections_that_say_nothing_shut_nobody_out_for_long() {
+    let bench = holdline().start().await;
+    let mut idle = Vec::new();
+    for _ in 0..64 {
+        let mut line = super::asking::Line::connect(bench.admin).await;
+        line.send(&Asking::new(bench.admin, "GET", "/livez").bytes())
+            .await;
+        assert_eq!(line.answer().await.status, 200);
+        idle.push(line);
+    }
+    assert_eq!(bench.operator("/livez").await.status, 200);
+}
+
+#[tokio::test]
 async fn what_is_in_doubt_is_on_the_page_and_where_no_command_reaches_it_is_told() {
     let bench = holdline().start().await;
     // Without an id to search by there is nothing to ask the gateway.

@@ -183,6 +183,9 @@ async fn a_verdict_has_a_reason_and_a_short_one() {
         let said = desk.ask(&["resolve", &id, "--as", "executed", "--reason", reason]);
         said.fails(64, "a reason has 1 to 120 bytes");
     }
+    let card = "paid with 4200 0000 0000 0000";
+    let said = desk.ask(&["resolve", &id, "--as", "executed", "--reason", card]);
+    said.fails(64, "the reason seems to hold a card number");
     let said = desk.ask(&["resolve", &id, "--as", "executed"]);
     assert_eq!(said.code, Some(64), "{said:?}");
     let said = desk.ask(&["resolve", &id, "--as", "maybe", "--reason", "x"]);

@@ -143,6 +143,9 @@ async fn a_second_signal_ends_the_drain_and_the_journal_is_whole() {
         holdline.said().contains("\"accepted\"")
     })
     .await;
+    for unheeded in ["-USR1", "-USR2"] {
+        holdline.signal(unheeded);
+    }
     holdline.signal("-TERM");
     until("it drains", || holdline.said().contains("\"draining\"")).await;
     holdline.signal("-HUP");
