@@ -41,12 +41,13 @@ impl Stopping {
         tracing::info!(held, running, at_rest, timeout = ?timeout, "draining");
         self.drain.begin();
         self.flights.begin_drain(until);
+        let mut left = 0;
         tokio::select! {
-            () = self.nothing_runs() => {}
+            () = self.nothing_runs(&mut left) => {}
             () = self.clock.sleep_until(until) => {}
             () = hurry => tracing::warn!("told twice to stop: not waiting for what runs"),
         }
-        let mut left = self.let_go(|flight| !flight.is_at_rest());
+        left += self.let_go(|flight| !flight.is_at_rest());
         let ended = running.saturating_sub(left);
         self.drain.end();
         tokio::select! {
@@ -100,9 +101,15 @@ impl Stopping {
 
     /// Returns when no exchange runs and no client is served: relayed requests and reads count too.
     /// Who came later is refused, or waits for an exchange that runs; clients that go on trying do
-    /// not draw out the stop.
-    async fn nothing_runs(&self) {
-        while self.flights.count().0 > 0 || self.clients.open_before() > 0 {
+    /// not draw out the stop. An exchange that can do nothing more in time is let go, and counted: its
+    /// client waits in vain here.
+    async fn nothing_runs(&self, let_go: &mut usize) {
+        loop {
+            let now = self.clock.now();
+            *let_go += self.let_go(|flight| !flight.is_at_rest() && flight.waits_in_vain(now));
+            if self.flights.count().0 <= *let_go && self.clients.open_before() == 0 {
+                return;
+            }
             self.look_again().await;
         }
     }

@@ -7,6 +7,7 @@ use super::machine::{Outcome, Standing};
 use crate::polling::Took;
 use crate::protocol::{RequestId, Transaction};
 use crate::telemetry::Capped;
+use crate::timing::Moment;
 use crate::upstream::{self, Cause};
 
 impl Flight {
@@ -14,6 +15,11 @@ impl Flight {
     /// client has not come since the restart, does too.
     pub fn is_at_rest(&self) -> bool {
         self.core().machine.is_at_rest()
+    }
+
+    /// True if nothing more can come of it before the process stops.
+    pub fn waits_in_vain(&self, now: Moment) -> bool {
+        self.core().machine.waits_in_vain(now)
     }
 
     /// True if its answer is at hand, or on disk under its seal.

@@ -132,6 +132,27 @@ async fn a_client_that_never_asks_does_not_draw_out_the_stop() {
     assert!(silent.try_answer().await.is_none());
 }
 
+/// A poll that might be cut by the stop could lose an answer that is given once, so none is made.
+#[tokio::test]
+async fn where_no_poll_ends_in_time_the_stop_waits_for_nothing() {
+    let upstream = upstream(ms(1)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    holdline.write("[drain]\ntimeout = \"5m\"\n[upstream]\nanswer_timeout = \"5m\"\n");
+    holdline.start().await;
+    let mut held = pay(&holdline, 1).open().await;
+    until("it is accepted", || {
+        holdline.said().contains("\"accepted\"")
+    })
+    .await;
+    assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
+    let answer = held.answer().await;
+    assert_eq!(answer.field("holdline-outcome"), Some("in-progress"));
+    assert_eq!(line(&holdline, "stopped")["for_the_successor"], 1);
+    upstream.gateway.finish_held();
+    holdline.start().await;
+    pay(&holdline, 1).send().await.is_gateway(200);
+}
+
 #[tokio::test]
 async fn a_second_signal_ends_the_drain_and_the_journal_is_whole() {
     let upstream = upstream(ms(1)).await;
