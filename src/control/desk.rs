@@ -3,9 +3,10 @@ use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
 use super::listing::{Listing, Source, is_named, unknown};
+use super::row::is_executed;
 use super::stands::Stands;
 use super::{Ask, Line, Reason, Verdict};
-use crate::exchange::{Flights, machine};
+use crate::exchange::{Flights, VerdictError, check_word, machine};
 use crate::journal::{Change, Doubt, Entry, Journal, Place, Remembered, Standing};
 use crate::telemetry::{Capped, Filter, HINT, Levels, with_causes};
 use crate::timing::Stamps;
@@ -142,12 +143,7 @@ impl Desk {
         reason: Box<str>,
     ) -> Result<Uuid, Why> {
         let exchange = self.named(id).await?;
-        if !may_be_settled(&exchange.standing) {
-            return Err(format!(
-                "exchange {} is not in doubt",
-                exchange.head.exchange
-            ));
-        }
+        check(&exchange.standing, verdict).map_err(|error| with_causes(&error))?;
         let entry = Entry {
             place: Place {
                 number: exchange.number,
@@ -198,10 +194,14 @@ impl Desk {
     }
 }
 
-/// True where no process that starts from this journal could tell what became of it.
-const fn may_be_settled(standing: &Standing) -> bool {
+/// Only where no process that starts from this journal could tell what became of it, the operator may; and
+/// of what is settled, no more than where one runs.
+fn check(standing: &Standing, verdict: Verdict) -> Result<(), VerdictError> {
     match standing {
-        Standing::Submitted | Standing::InDoubt(_) => true,
-        Standing::Accepted | Standing::Completed | Standing::Delivered | Standing::Ended => false,
+        Standing::Submitted => Ok(()),
+        Standing::InDoubt(doubt) => check_word(is_executed(doubt), verdict.into()),
+        Standing::Accepted | Standing::Completed | Standing::Delivered | Standing::Ended => {
+            Err(VerdictError::NotInDoubt)
+        }
     }
 }

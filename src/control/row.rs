@@ -136,7 +136,7 @@ fn word(exchange: &Remembered) -> Option<(&'static str, Option<String>)> {
 }
 
 /// True if the operator has said so: it is a doubt no more.
-fn is_executed(doubt: &journal::Doubt) -> bool {
+pub(super) fn is_executed(doubt: &journal::Doubt) -> bool {
     *doubt.cause == *Doubt::Executed.name()
 }
 

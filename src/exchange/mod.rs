@@ -52,4 +52,4 @@ pub use stored::{OnDisk, Stored};
 pub use story::{Story, ToldStep};
 pub use table::Census;
 pub use trail::{Answered, Ending, Heard, Step, Trail, What};
-pub use verdict::VerdictError;
+pub use verdict::{VerdictError, check_word};

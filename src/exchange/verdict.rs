@@ -37,6 +37,15 @@ pub enum VerdictError {
     NotDurable,
 }
 
+/// Whether a verdict may follow upon the operator's word before it: who was told that a payment was
+/// executed may have acted on it.
+pub const fn check_word(is_executed: bool, verdict: Verdict) -> Result<(), VerdictError> {
+    match verdict {
+        Verdict::NotExecuted if is_executed => Err(VerdictError::AlreadyExecuted),
+        Verdict::NotExecuted | Verdict::Executed => Ok(()),
+    }
+}
+
 /// A verdict on its way to its exchange.
 #[derive(Debug)]
 pub(super) struct Ruling {
@@ -157,8 +166,8 @@ impl Driver {
             let _ = done.send(Err(VerdictError::UnderWay));
             return;
         }
-        if self.flight.is_ruled() && verdict == Verdict::NotExecuted {
-            let _ = done.send(Err(VerdictError::AlreadyExecuted));
+        if let Err(error) = check_word(self.flight.is_ruled(), verdict) {
+            let _ = done.send(Err(error));
             return;
         }
         self.flight.core().reason = Some(reason);

@@ -23,6 +23,9 @@ async fn a_verdict_on_the_file_is_honoured_by_the_next_process() {
     desk.resolve(&not, "not-executed").fine();
     desk.resolve(&not, "executed").fails(1, "no exchange");
     assert_eq!(desk.listed(&["--in-doubt"]).len(), 0, "all is settled");
+    let overturned = desk.resolve(&executed, "not-executed");
+    overturned.fails(1, "the exchange is settled as executed already");
+    desk.resolve(&executed, "executed").fine();
     let shown = desk.ask(&["journal", "show", &executed]);
     assert!(shown.fine().contains("state            settled"));
     desk.ask(&["journal", "verify"]).fine();
