@@ -111,6 +111,22 @@ impl<A> Record<A> {
             Self::Closed(_) => RecordKind::Closed,
         }
     }
+
+    /// The doubt that it tells.
+    pub(super) const fn doubt(&self) -> Option<Doubt> {
+        match self {
+            Self::InDoubt(doubt) => Some(*doubt),
+            Self::Submitted
+            | Self::Resubmitted(_)
+            | Self::Accepted(_)
+            | Self::Candidate(_)
+            | Self::Completed(_)
+            | Self::Delivered
+            | Self::Withdrawn(_)
+            | Self::Refused(_)
+            | Self::Closed(_) => None,
+        }
+    }
 }
 
 /// The end of an exchange, as its waiters are told.

@@ -84,8 +84,8 @@ impl<A: Whole> Machine<A> {
         // An acceptance may still come, and its task is then polled.
         self.credentials = self.credentials && self.open > 0;
         self.await_in(State::Doubtful);
-        let doubt = self.doubt.unwrap_or(Doubt::SubmitLost);
-        let mut actions = smallvec![Action::Finish(Outcome::InDoubt(doubt)), Action::DropBody];
+        let doubt = Outcome::InDoubt(self.cause());
+        let mut actions = smallvec![Action::Finish(doubt), Action::DropBody];
         if !self.credentials {
             actions.push(Action::DropCredentials);
         }

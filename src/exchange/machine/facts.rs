@@ -117,6 +117,8 @@ pub struct Machine<A> {
     pub(super) settled: bool,
 
     pub(super) doubt: Option<Doubt>,
+    /// The doubt that the last record tells, if it tells one; where the disk refused it, it is owed.
+    pub(super) recorded_doubt: Option<Doubt>,
     pub(super) withdrawal: Withdrawal,
     pub(super) answer: Option<A>,
     pub(super) too_many: Option<A>,
@@ -173,6 +175,7 @@ impl<A: Whole> Machine<A> {
             draining_until: None,
             settled: false,
             doubt: None,
+            recorded_doubt: None,
             withdrawal: Withdrawal::Connect,
             answer: None,
             too_many: None,
@@ -234,6 +237,11 @@ impl<A: Whole> Machine<A> {
     /// Why it is in doubt, if anything raised one.
     pub const fn doubt(&self) -> Option<Doubt> {
         self.doubt
+    }
+
+    /// Why it is in doubt, as it is recorded and told.
+    pub(super) fn cause(&self) -> Doubt {
+        self.doubt.unwrap_or(Doubt::SubmitLost)
     }
 
     /// The task that the gateway works on.

@@ -43,8 +43,9 @@ impl<A: Whole> Machine<A> {
         if first <= Rung::Lookup && may_ask {
             return self.ask(now);
         }
-        if recorded {
-            return self.record(self.in_doubt());
+        // A client that repeats for a day must not fill the journal with what it holds already.
+        if recorded && self.recorded_doubt != Some(self.cause()) {
+            return self.record(Record::InDoubt(self.cause()));
         }
         self.end_in_doubt(now)
     }
@@ -75,14 +76,9 @@ impl<A: Whole> Machine<A> {
         self.asking_until = Some(until);
         self.looking = true;
         self.asked_at = Some(now);
-        let note = is_news.then(|| Action::Note(self.in_doubt()));
+        let note = is_news.then(|| Action::Note(Record::InDoubt(self.cause())));
         let lookup = (!under_way).then_some(Action::Lookup);
         note.into_iter().chain(lookup).collect()
-    }
-
-    /// The record of its doubt.
-    fn in_doubt(&self) -> Record<A> {
-        Record::InDoubt(self.doubt.unwrap_or(Doubt::SubmitLost))
     }
 
     pub(super) fn lose(&mut self, doubt: Doubt, now: Moment) -> Actions<A> {

@@ -23,7 +23,8 @@ impl<A: Whole> Machine<A> {
             Event::Resolved(Verdict::Executed) => {
                 self.settled = true;
                 self.doubt = Some(Doubt::Executed);
-                self.ladder(Rung::InDoubt, true, now)
+                // Said twice, it is recorded twice: each word has a reason of its own.
+                self.record(Record::InDoubt(Doubt::Executed))
             }
             Event::Resolved(Verdict::NotExecuted) => {
                 self.record(Record::Closed(Closing::NotExecuted))

@@ -67,6 +67,8 @@ impl<A: Whole> Machine<A> {
                 machine.state = State::Doubtful;
                 machine.lost = true;
                 machine.doubt = Some(doubt);
+                // This one is what no record tells.
+                machine.recorded_doubt = Some(doubt).filter(|it| *it != Doubt::Restart);
                 machine.settled = doubt.is_settled();
                 machine.restore_ticket(restored.ticket, doubt);
             }

@@ -429,6 +429,7 @@ impl<A: Whole> Machine<A> {
     }
 
     pub(super) fn record(&mut self, record: Record<A>) -> Actions<A> {
+        self.recorded_doubt = record.doubt();
         self.await_in(State::Recording(record.kind()));
         smallvec![Action::Record(record)]
     }

@@ -22,6 +22,8 @@ pub(super) struct Ledger {
     violation: Option<String>,
     /// The records in order: those that are durable or failed, and the one under way.
     records: Vec<RecordKind>,
+    /// The doubt that the last record of this process tells, where the machine waited for it.
+    doubt: Option<Doubt>,
     under_way: bool,
     last_failed: bool,
     submits: u32,
@@ -72,6 +74,10 @@ impl Ledger {
             let foreign = matches!(answer, Answer::Foreign(_) | Answer::Refusal(_));
             self.require(!foreign, "I4 no invented answer", answer);
         }
+        let doubt = record.doubt();
+        let is_news = doubt.is_none() || doubt != self.doubt || self.operator_spoke;
+        self.require(is_news, "I12 a doubt is recorded once", doubt);
+        self.doubt = doubt;
         self.records.push(kind);
         self.under_way = true;
     }
@@ -79,7 +85,7 @@ impl Ledger {
     /// A record that nobody waits for.
     pub(super) fn notes(&mut self, record: &Record<Answer>) {
         self.records(record);
-        self.under_way = false;
+        (self.under_way, self.doubt) = (false, None);
     }
 
     /// A record is durable, or failed.
@@ -96,7 +102,7 @@ impl Ledger {
     pub(super) fn crashes(&mut self, disk: &Disk) {
         self.crashed = true;
         self.records = disk.kinds();
-        (self.under_way, self.last_failed) = (false, false);
+        (self.under_way, self.last_failed, self.doubt) = (false, false, None);
         let resubmits = self.records.iter();
         let resubmits = resubmits.filter(|kind| **kind == RecordKind::Resubmitted);
         self.resubmits_recorded = u32::try_from(resubmits.count()).unwrap();
