@@ -113,18 +113,21 @@ impl Journal {
     /// Where this fails the entry is owed: it is written before the journal is up again. An intent
     /// is not; for one that may have reached the disk its withdrawal is owed.
     ///
-    /// What follows upon a gateway's answer also fails where the disk has hung. It stays in the queue,
-    /// and is written when the disk goes on. An intent is waited for: nothing may leave before it.
+    /// What follows upon a gateway's answer, or tells that nothing was sent, also fails where the disk has
+    /// hung. It stays in the queue, and is written when the disk goes on. An intent is waited for: nothing
+    /// may leave before it.
     pub fn append(&self, entry: Entry) -> Appending {
         let (done, durable) = oneshot::channel();
         let has_patience = match entry.change {
-            Change::Accepted(_) | Change::Candidate(_) | Change::Completed(_) => false,
+            Change::Accepted(_)
+            | Change::Candidate(_)
+            | Change::Completed(_)
+            | Change::Withdrawn
+            | Change::Refused => false,
             Change::Submitted(_)
             | Change::Resubmitted(_)
             | Change::Delivered
             | Change::InDoubt(_)
-            | Change::Withdrawn
-            | Change::Refused
             | Change::Closed(_) => true,
         };
         let (clock, at) = (self.0.clock, self.0.clock.now());

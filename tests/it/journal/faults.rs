@@ -205,11 +205,20 @@ async fn a_disk_that_hangs_holds_up_intents_and_no_answer() {
     let running = start(&disk).unwrap();
     let journal = &running.journal;
     journal.append(path()[0].clone()).await.unwrap();
+    for number in [3, 4] {
+        let begun = entry(number, 0, submitted(number, false));
+        journal.append(begun).await.unwrap();
+    }
     disk.hangs();
     let accepted = journal.append(path()[1].clone());
+    let refused = journal.append(entry(3, 1, Change::Refused));
+    let withdrawn = journal.append(entry(4, 1, Change::Withdrawn));
     let mut intent = journal.append(entry(2, 0, submitted(2, true)));
     assert_eq!(journal.may_start(), Ok(()), "it may be slow only");
-    assert!(accepted.await.is_err());
+    for answered in [accepted, refused, withdrawn] {
+        let told = tokio::time::timeout(Duration::from_secs(6), answered).await;
+        assert!(told.expect("it is not waited for").is_err());
+    }
     assert!(futures_util::poll!(&mut intent).is_pending());
     assert!(journal.is_up(), "nothing failed");
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -224,6 +233,9 @@ async fn a_disk_that_hangs_holds_up_intents_and_no_answer() {
     assert_eq!(found[0].standing, Standing::Delivered);
     assert_eq!(found[0].ticket.as_deref(), Some("task"));
     assert_eq!(found[0].answer.map(|it| it.step), Some(4));
+    for ended in &found[2..] {
+        assert_eq!(ended.standing, Standing::Ended);
+    }
 }
 
 #[tokio::test(start_paused = true)]
