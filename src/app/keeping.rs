@@ -37,7 +37,7 @@ impl Keeping {
         }
         let parts = journal::Parts {
             config: config.journal.clone(),
-            retention,
+            retention: Some(retention),
             disk: Arc::new(SystemDisk),
             clock,
             stamps,

@@ -2,7 +2,6 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -217,7 +216,8 @@ async fn read(
     printed.map(|()| read)
 }
 
-/// Opens the journal as a holdline would, and appends to it.
+/// Opens the journal as a holdline would, and appends to it. What it forgets and how long it may become is
+/// its holdline's to say: nothing is forgotten here, and it grows by no more than a record must have.
 async fn write(
     config: &journal::Config,
     question: Ask,
@@ -225,9 +225,14 @@ async fn write(
 ) -> io::Result<Result<(), String>> {
     let clock = Clock::start();
     let stamps = Stamps::new(clock, Stamp::of_this_system());
+    let max_bytes = std::fs::metadata(&config.path).map_or(config.max_bytes, |file| file.len());
+    let config = config.clone();
     let parts = journal::Parts {
-        config: config.clone(),
-        retention: Duration::MAX,
+        config: journal::Config {
+            max_bytes,
+            ..config
+        },
+        retention: None,
         disk: Arc::new(SystemDisk),
         clock,
         stamps,

@@ -27,8 +27,9 @@ use crate::timing::{Clock, Stamps};
 pub struct Parts {
     /// Where it is and how large it may become.
     pub config: Config,
-    /// `cache.retention`: how long what is delivered or ended is remembered.
-    pub retention: Duration,
+    /// `cache.retention`: how long what is delivered or ended is remembered. Where there is none nothing is
+    /// forgotten, not for want of room either.
+    pub retention: Option<Duration>,
     /// The disk.
     pub disk: Arc<dyn Disk>,
     /// The process's clock.

@@ -35,7 +35,7 @@ fn failed(error: impl std::error::Error + 'static) -> Down {
 ///
 /// The open files are not let go before all of them stand where they stood: what has no name any more
 /// can be read out of them only. And no file is taken that has less than this process knows of.
-pub(super) fn reopen(files: &mut Files, site: &Site) -> Result<(), Down> {
+pub(super) fn reopen(files: &mut Files, site: &Site, may_forget: bool) -> Result<(), Down> {
     if let Some(store) = &files.store {
         files.commits = store.commits();
     }
@@ -47,7 +47,7 @@ pub(super) fn reopen(files: &mut Files, site: &Site) -> Result<(), Down> {
     files.store = None;
     let key = files.key.as_ref().ok_or("it is closed")?;
     let store = site.open(key, Gone::Fail).map_err(failed)?;
-    if site.room.was_refused() {
+    if site.room.was_refused() && may_forget {
         make_room(&store).map_err(failed)?;
     }
     store.checkpoint().map_err(failed)?;

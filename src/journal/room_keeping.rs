@@ -53,7 +53,7 @@ impl Writer {
         }
         if room.is_ample() {
             self.eviction = None;
-        } else if room.is_short() && self.eviction.is_none() {
+        } else if room.is_short() && self.eviction.is_none() && self.retention.is_some() {
             self.eviction = Some(Pass {
                 from: self.evicted,
                 ..Pass::begins(self.shared.clock.now())
@@ -77,9 +77,12 @@ impl Writer {
 
     /// Forgets what is old enough.
     pub(super) async fn sweep(&mut self) {
+        let Some(retention) = self.retention else {
+            return;
+        };
         let goal = Goal::Expired {
             now: self.stamps.now(),
-            retention: self.retention,
+            retention,
         };
         let Some(found) = self.tidy(goal, self.sweep.from).await else {
             return;

@@ -107,7 +107,7 @@ fn started(path: &Path, max_bytes: u64) -> Vec<Remembered> {
             max_bytes,
             in_memory: false,
         },
-        retention: std::time::Duration::MAX,
+        retention: None,
         disk: Arc::new(SystemDisk),
         clock,
         stamps: Stamps::new(clock, Stamp::of_this_system()),
@@ -184,7 +184,7 @@ async fn a_writer_that_panics_lets_nobody_wait_and_the_journal_is_down() {
             path: room.path().join("a.redb"),
             ..Config::default()
         },
-        retention: std::time::Duration::MAX,
+        retention: None,
         disk: Arc::new(Panics),
         clock,
         stamps: Stamps::new(clock, Stamp::of_this_system()),

@@ -34,7 +34,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) stamps: Stamps,
-    pub(super) retention: Duration,
+    /// Where there is none nothing is forgotten.
+    pub(super) retention: Option<Duration>,
     reopen_at: Moment,
     look_at: Moment,
     /// Set while the log may hold what the file does not.
@@ -63,7 +64,7 @@ enum Turn {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, stamps: Stamps, retention: Duration) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, stamps: Stamps, retention: Option<Duration>) -> Self {
         let now = shared.clock.now();
         Self {
             shared,
@@ -134,13 +135,15 @@ impl Writer {
         if queue.state() == State::Down {
             return (Turn::Reopen, self.reopen_at);
         }
-        let mut due = (Turn::Sweep, self.sweep.at);
+        let mut due = (Turn::Look, self.look_at);
         let mut or = |turn, at| {
             if at <= due.1 {
                 due = (turn, at);
             }
         };
-        or(Turn::Look, self.look_at);
+        if self.retention.is_some() {
+            or(Turn::Sweep, self.sweep.at);
+        }
         if let Some(pass) = &self.eviction {
             or(Turn::Evict, pass.at);
         }
@@ -328,9 +331,10 @@ impl Writer {
 
     async fn open_anew(&self) -> Result<(), Down> {
         let shared = Arc::clone(&self.shared);
+        let may_forget = self.retention.is_some();
         let opened = self.at_work(move || {
             let mut files = shared.files.write().unwrap_or_else(PoisonError::into_inner);
-            reopen(&mut files, &shared.site)
+            reopen(&mut files, &shared.site, may_forget)
         });
         let panicked = || Err("redb panicked over the file".into());
         opened.await.unwrap_or_else(panicked)

@@ -195,7 +195,7 @@ async fn what_version_1_wrote_is_read_and_becomes_one_of_the_present_version() {
     let clock = Clock::start();
     let parts = Parts {
         config: config.clone(),
-        retention: DAY,
+        retention: Some(DAY),
         disk: Arc::new(SystemDisk),
         clock,
         stamps: Stamps::new(clock, stamp(0)),

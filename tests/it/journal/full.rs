@@ -7,7 +7,7 @@ use fastrand::Rng;
 use holdline::journal::{Change, Config, Journal, NoRoom, Remembered, Standing};
 
 use super::disk::{Crash, SimulatedDisk};
-use super::world::{DAY, Running, answer, entry, start_with, submitted};
+use super::world::{DAY, Running, all, answer, doubt, entry, path, start_with, submitted};
 
 const LIMIT: u64 = Config::LEAST_MAX_BYTES;
 
@@ -170,6 +170,34 @@ async fn wherever_the_process_dies_over_a_fold_it_is_done_or_it_is_not() {
     assert!(
         done > 5 && undone > 5,
         "{done} of {undone} in {steps} steps"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_opens_a_journal_for_a_verdict_forgets_nothing_however_long_the_file_may_be() {
+    let (disk, mut payments) = (SimulatedDisk::default(), Payments::default());
+    let running = start_with(&disk, LIMIT, DAY).unwrap();
+    assert!(payments.pay(&running.journal, 14, 60_000, true).await);
+    assert_eq!(running.journal.close().await, 0);
+    let length = || disk.read(path()).unwrap().len() as u64;
+    let before = length();
+    let running = start_with(&disk, before, None).unwrap();
+    for (step, change) in [(0, submitted(15, true)), (1, doubt())] {
+        running
+            .journal
+            .append(entry(15, step, change))
+            .await
+            .unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    let all = all(&running.journal).await;
+    assert_eq!(all.len(), 15);
+    assert!(all[..14].iter().all(|it| it.answer.is_some()), "{all:#?}");
+    assert_eq!(running.journal.close().await, 0);
+    assert!(
+        length() <= before + 4 * 1024 * 1024,
+        "{before}, {}",
+        length()
     );
 }
 

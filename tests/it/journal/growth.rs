@@ -43,7 +43,7 @@ impl Grown {
         let clock = Clock::start();
         let parts = Parts {
             config: config.clone(),
-            retention,
+            retention: Some(retention),
             disk: Arc::new(SystemDisk),
             clock,
             stamps: Stamps::new(clock, stamp(0)),
@@ -187,7 +187,7 @@ async fn a_start_holds_a_fact_of_each_exchange_that_is_done_and_no_more() {
     let stamps = Stamps::new(clock, stamp(EXCHANGES * APART));
     let claimed = claim(Parts {
         config: grown.config.clone(),
-        retention: DAY,
+        retention: Some(DAY),
         disk: Arc::new(SystemDisk),
         clock,
         stamps,

@@ -42,13 +42,13 @@ pub(crate) fn start(disk: &SimulatedDisk) -> Result<Running, OpenError> {
 pub(crate) fn start_with(
     disk: &SimulatedDisk,
     max_bytes: u64,
-    retention: Duration,
+    retention: impl Into<Option<Duration>>,
 ) -> Result<Running, OpenError> {
     let clock = Clock::start();
     let mut found = Vec::new();
     let parts = Parts {
         config: config(max_bytes),
-        retention,
+        retention: retention.into(),
         disk: Arc::new(disk.clone()),
         clock,
         stamps: Stamps::new(clock, stamp(0)),

@@ -140,7 +140,7 @@ impl Host {
         let retention = inner.setting.results.retention;
         let claimed = journal::claim(journal::Parts {
             config: journal::Config::default(),
-            retention,
+            retention: Some(retention),
             disk: Arc::new(Mounted::new(&inner.disk, life, self.seed(life))),
             clock: inner.clock,
             stamps,

@@ -57,7 +57,7 @@ fn knows(disk: &SimulatedDisk, key: &str, clock: Clock) -> bool {
     let mut known = false;
     let parts = journal::Parts {
         config: journal::Config::default(),
-        retention: holdline::results::Config::default().retention,
+        retention: None,
         disk: Arc::new(disk.clone()),
         clock,
         stamps: Stamps::new(clock, BOOTED),
