@@ -25,7 +25,6 @@ const OTHERS: u32 = 0o077;
 const LENGTH: usize = TITLE.len() + 65;
 
 /// An open key file: it stays locked for as long as this lives.
-#[derive(Debug)]
 pub(super) struct KeyFile {
     bytes: Zeroizing<[u8; 32]>,
     path: PathBuf,
@@ -33,6 +32,12 @@ pub(super) struct KeyFile {
     is_new: bool,
     /// Holds the lock.
     file: Arc<dyn DiskFile>,
+}
+
+impl std::fmt::Debug for KeyFile {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "KeyFile({}, …)", self.path.display())
+    }
 }
 
 impl KeyFile {

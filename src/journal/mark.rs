@@ -32,7 +32,6 @@ const SLOT: usize = 8 + CHECKSUM;
 const SLOTS: u64 = 2;
 
 /// The open mark of a journal.
-#[derive(Debug)]
 pub(super) struct Mark {
     file: Arc<dyn DiskFile>,
     key: [u8; 32],
@@ -63,6 +62,12 @@ pub(super) fn check_journal(disk: &dyn Disk, journal: &Path) -> Result<(), OpenE
         }
     }
     Ok(())
+}
+
+impl std::fmt::Debug for Mark {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Mark({}, …)", self.path.display())
+    }
 }
 
 impl Mark {
@@ -242,6 +247,18 @@ mod tests {
         mark.file.write(SLOT as u64 + 4, &[1; 6]).unwrap();
         assert_eq!(mark.read().unwrap(), Some(2));
         mark.check(&journal, 2).unwrap();
+    }
+
+    #[test]
+    fn no_byte_of_a_key_is_shown() {
+        let (_room, journal, key) = room();
+        let mark = Mark::open(&SystemDisk, &journal, &key).unwrap();
+        let told = |it: &dyn std::fmt::Debug| format!("{it:?} {it:#?}");
+        let path = journal.display();
+        let shown = format!("KeyFile({path}.key, …)");
+        assert_eq!(told(&key), format!("{shown} {shown}"));
+        let shown = format!("Mark({path}.last, …)");
+        assert_eq!(told(&mark), format!("{shown} {shown}"));
     }
 
     #[test]
