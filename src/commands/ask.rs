@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::Exit;
 use crate::control::{Ask, Client, ClientError, Desk, End, Line, Reply};
-use crate::journal::{Reader, SystemDisk};
+use crate::journal::{ReadOnlyDisk, Reader, SystemDisk};
 use crate::telemetry::with_causes;
 use crate::timing::{Clock, Stamp, Stamps};
 use crate::{config, control, journal};
@@ -205,7 +205,7 @@ async fn read(
     question: Ask,
     print: &mut Print<'_>,
 ) -> io::Result<Result<(), String>> {
-    let mut reader = match Reader::open(config, Arc::new(SystemDisk)) {
+    let mut reader = match Reader::open(config, Arc::new(ReadOnlyDisk)) {
         Ok(reader) => reader,
         Err(error) => return Ok(Err(with_causes(&error))),
     };

@@ -112,6 +112,11 @@ pub enum Lock {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemDisk;
 
+/// The same for one who only looks: nothing is made or changed, and files open where the disk is mounted
+/// read-only.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadOnlyDisk;
+
 const OWNER_ONLY: u32 = 0o600;
 
 fn options() -> OpenOptions {
@@ -121,23 +126,28 @@ fn options() -> OpenOptions {
     options
 }
 
+/// After a failed write-back Linux keeps the page and calls it clean (fsync(2), "Errors"), so a
+/// page that is cached proves nothing. Those that are clean are let go, and read again.
+fn open(path: &Path, options: &OpenOptions) -> io::Result<Option<Arc<dyn DiskFile>>> {
+    let file = match options.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a regular file",
+        ));
+    }
+    let file = SystemFile(file);
+    file.forget_cache();
+    Ok(Some(Arc::new(file)))
+}
+
 impl Disk for SystemDisk {
-    /// After a failed write-back Linux keeps the page and calls it clean (fsync(2), "Errors"), so a
-    /// page that is cached proves nothing. Those that are clean are let go, and read again.
     fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
-        let file = match options().open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "it is not a regular file",
-            ));
-        }
-        let _ = posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
-        Ok(Some(Arc::new(SystemFile(file))))
+        open(path, &options())
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
@@ -162,6 +172,32 @@ impl Disk for SystemDisk {
             // Work that panics leaves nothing behind, which its owner sees.
             let _ = working.await;
         })
+    }
+}
+
+impl Disk for ReadOnlyDisk {
+    fn open(&self, path: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        open(path, options().write(false))
+    }
+
+    fn create(&self, _: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn remove(&self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync_directory(&self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn run(&self, work: Work) -> Working {
+        SystemDisk.run(work)
     }
 }
 
@@ -321,7 +357,7 @@ mod tests {
         assert!(SystemDisk.create(&path).is_err(), "it is there");
         let link = room.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(SystemDisk.open(&link).is_err());
+        assert!(SystemDisk.open(&link).is_err() && ReadOnlyDisk.open(&link).is_err());
         assert!(SystemDisk.create(&link).is_err());
         assert!(SystemDisk.open(room.path()).is_err(), "a directory");
         assert!(
@@ -330,6 +366,22 @@ mod tests {
                 .unwrap()
                 .is_none()
         );
+    }
+
+    #[test]
+    fn who_only_looks_may_lock_a_file_and_cannot_write_it() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("file");
+        assert!(ReadOnlyDisk.create(&path).is_err());
+        let file = SystemDisk.create(&path).unwrap();
+        file.write(0, b"there").unwrap();
+        let looked_at = ReadOnlyDisk.open(&path).unwrap().unwrap();
+        assert_eq!(looked_at.lock().unwrap(), Lock::Ours);
+        assert!(matches!(file.lock().unwrap(), Lock::Held(_)));
+        let mut read = [0; 5];
+        looked_at.read(0, &mut read).unwrap();
+        assert_eq!(&read, b"there");
+        assert!(looked_at.write(0, b"other").is_err());
     }
 
     #[test]

@@ -40,7 +40,9 @@ mod work;
 mod writer;
 
 pub use config::Config;
-pub use disk::{Disk, DiskFile, Lock, Named, SystemDisk, Work, Working, beside, fresh};
+pub use disk::{
+    Disk, DiskFile, Lock, Named, ReadOnlyDisk, SystemDisk, Work, Working, beside, fresh,
+};
 pub use entry::{Change, Doubt, Entry, Head, Number, Place, Remembered, Sealed, Standing};
 pub use error::{AppendError, NoRoom, OpenError, ReadError};
 pub use handle::{Appending, Journal, Reading};

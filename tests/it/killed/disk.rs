@@ -240,6 +240,41 @@ async fn on_a_disk_that_may_not_be_written_it_does_not_start() {
     does_not_start(holdline, "Read-only file system").await;
 }
 
+/// A mount of its own takes more than a test may do: what is opened to be read only opens there too.
+#[tokio::test]
+async fn a_command_that_only_reads_opens_no_file_to_write_it() {
+    if !is_there() {
+        return;
+    }
+    let (_tap, mut holdline) = before_a_gateway().await;
+    holdline.start().await;
+    payment(&holdline, "order").send().await.is_gateway(200);
+    holdline.kill();
+    let calls = holdline.journal().with_extension("calls");
+    for words in [&["journal", "ls"][..], &["journal", "verify"]] {
+        let asking = holdline.command(words);
+        let mut traced = Command::new("strace");
+        traced.args(["-f", "-qq", "-e", "trace=openat,open", "-o"]);
+        traced.arg(&calls).arg(asking.get_program());
+        traced.args(asking.get_args());
+        for (key, value) in asking.get_envs() {
+            match value {
+                Some(value) => traced.env(key, value),
+                None => traced.env_remove(key),
+            };
+        }
+        let said = traced.output().unwrap();
+        assert!(said.status.success(), "{said:?}");
+        let calls = fs::read_to_string(&calls).unwrap();
+        let name = holdline.journal().to_str().unwrap().to_owned();
+        let opened: Vec<&str> = calls.lines().filter(|it| it.contains(&name)).collect();
+        assert!(opened.len() >= 4, "{calls}");
+        for line in opened {
+            assert!(line.contains("O_RDONLY"), "{line}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_second_process_on_the_same_journal_is_told_who_has_it() {
     let (tap, mut first) = before_a_gateway().await;
