@@ -12,7 +12,7 @@ use super::error::{AppendError, NoRoom, ReadError};
 use super::fault::StoreError;
 use super::key::KeyFile;
 use super::metrics::Metrics;
-use super::queue::{Queue, Queued};
+use super::queue::{Queue, Queued, State};
 use super::site::Site;
 use super::store::Store;
 use super::work::perform;
@@ -206,10 +206,19 @@ impl Journal {
         self.read(move |store| store.entries(number)).await
     }
 
-    /// Looks at every record while the journal is in use. The pages under them are looked at when
-    /// nobody holds the file, by [`Reader::verify`](super::Reader::verify).
+    /// Looks at every record while the journal is in use, a piece at a time, so that nothing waits for
+    /// long. The pages under them are looked at when nobody holds the file, by
+    /// [`Reader::verify`](super::Reader::verify).
     pub async fn verify(&self) -> Result<Report, ReadError> {
-        self.read(Report::of).await
+        let (mut report, mut from) = self.read(Report::begin).await?;
+        while let Some(number) = from {
+            let piece = move |store: &Store| {
+                let next = report.add(store, number);
+                Ok((report, next))
+            };
+            (report, from) = self.read(piece).await?;
+        }
+        Ok(report)
     }
 
     /// Reads the open file where that may block, and tells in the log what fails.
@@ -232,5 +241,12 @@ impl Journal {
         self.0.closing.cancel();
         self.0.closed.cancelled().await;
         self.0.queue().owed()
+    }
+
+    /// How many entries could not be written, once it is being closed and that is known; the file may not
+    /// be let go yet.
+    pub fn left_over(&self) -> Option<usize> {
+        let queue = self.0.queue();
+        (queue.state() == State::Closed).then(|| queue.owed())
     }
 }

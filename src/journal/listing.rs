@@ -27,6 +27,9 @@ impl Page {
     }
 }
 
+/// How many bytes of records are read in one go: some milliseconds.
+const PIECE: usize = 1024 * 1024;
+
 /// What a look at the whole journal found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -44,22 +47,36 @@ impl Report {
     /// More are counted and not told.
     pub const MOST_FAULTS: usize = 100;
 
-    /// Reads every record; a bad one does not hide the next. An error where the file cannot take in what
-    /// its log holds: that says nothing of what is in them.
+    /// Reads every record; an error as from [`begin`](Self::begin).
     pub(super) fn of(store: &Store) -> Result<Self, StoreError> {
-        let mut report = Self::default();
-        store.checkpoint()?;
-        let read = store.each(|entry| match entry {
-            Ok(begins) => {
-                report.records += 1;
-                report.exchanges += u64::from(begins);
-            }
-            Err(error) => report.fault(&error.to_string()),
-        });
-        if let Err(error) = read {
-            report.fault(&error.to_string());
+        let (mut report, mut from) = Self::begin(store)?;
+        while let Some(number) = from {
+            from = report.add(store, number);
         }
         Ok(report)
+    }
+
+    /// An empty report, and where its first piece begins. An error where the file cannot take in what its
+    /// log holds: that says nothing of what is in them.
+    pub(super) fn begin(store: &Store) -> Result<(Self, Option<Number>), StoreError> {
+        store.checkpoint()?;
+        Ok((Self::default(), Some(Number(0))))
+    }
+
+    /// Reads a piece of the records, from an exchange on, and says where the next one begins. A bad record
+    /// does not hide the next.
+    pub(super) fn add(&mut self, store: &Store, from: Number) -> Option<Number> {
+        let read = store.each(from, PIECE, |entry| match entry {
+            Ok(begins) => {
+                self.records += 1;
+                self.exchanges += u64::from(begins);
+            }
+            Err(error) => self.fault(&error.to_string()),
+        });
+        read.unwrap_or_else(|error| {
+            self.fault(&error.to_string());
+            None
+        })
     }
 
     /// A report of nothing but that it could not be made.

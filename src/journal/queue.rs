@@ -146,7 +146,7 @@ impl Queue {
             Change::Candidate(_) | Change::Completed(_) => {
                 self.replace(entry, |owed| matches!(owed, Change::Candidate(_)));
             }
-            // A search that ends in doubt comes again with each repeat.
+            // A search is noted as it begins and recorded as it ends.
             Change::InDoubt(_) => self.replace(entry, |owed| matches!(owed, Change::InDoubt(_))),
             Change::Accepted(_)
             | Change::Delivered

@@ -13,8 +13,8 @@ use super::samples::{entry, head};
 use super::site::{Gone, Site};
 use super::store::{Removal, Store, taken};
 use super::{
-    Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Remembered, Sealed, SystemDisk,
-    open,
+    Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Remembered, Report, Sealed,
+    SystemDisk, open,
 };
 use crate::drain::Drain;
 use crate::timing::{Clock, Stamp, Stamps};
@@ -98,21 +98,26 @@ fn records_take_about_what_they_are_weighed_at() {
     }
 }
 
-/// Everything that a start finds, and its journal is let go.
-fn started(path: &Path, max_bytes: u64) -> Vec<Remembered> {
+/// What the journal of a directory needs; nothing of it is forgotten.
+fn parts(room: &Path, disk: Arc<dyn Disk>) -> Parts {
     let clock = Clock::start();
-    let parts = Parts {
+    Parts {
         config: Config {
-            path: path.to_owned(),
-            max_bytes,
-            in_memory: false,
+            path: room.join("a.redb"),
+            ..Config::default()
         },
         retention: None,
-        disk: Arc::new(SystemDisk),
+        disk,
         clock,
         stamps: Stamps::new(clock, Stamp::of_this_system()),
         metrics: Metrics::default(),
-    };
+    }
+}
+
+/// Everything that a start finds, and its journal is let go.
+fn started(room: &Path, max_bytes: u64) -> Vec<Remembered> {
+    let mut parts = parts(room, Arc::new(SystemDisk));
+    parts.config.max_bytes = max_bytes;
     let mut found = Vec::new();
     open(parts, |remembered| found.push(remembered)).unwrap();
     found
@@ -138,11 +143,55 @@ fn a_file_of_which_every_page_is_taken_is_opened_with_all_that_was_durable() {
     }
     let path = room.path().join("a.redb");
     for _ in 0..3 {
-        let found = started(&path, LIMIT);
+        let found = started(room.path(), LIMIT);
         assert!(found.len() >= durable, "{} of {durable}", found.len());
     }
     let length = std::fs::metadata(&path).unwrap().len();
     assert!(length > LIMIT / 10 * 9 && length < LIMIT + 5 * 1024 * 1024);
+}
+
+#[test]
+fn a_look_at_every_record_is_taken_in_pieces_and_finds_what_one_look_finds() {
+    let room = directory();
+    let (_site, store) = store(room.path());
+    for which in 0..4 {
+        store.append(&step(1..=600, which, 6_000)).unwrap();
+    }
+    let whole = Report::of(&store).unwrap();
+    assert!(whole.is_sound(), "{whole:?}");
+    assert_eq!((whole.exchanges, whole.records), (600, 1200));
+    let (mut report, mut from) = Report::begin(&store).unwrap();
+    let mut pieces = 0;
+    while let Some(number) = from {
+        from = report.add(&store, number);
+        pieces += 1;
+    }
+    assert_eq!((report, pieces), (whole, 4));
+}
+
+#[tokio::test]
+#[expect(
+    clippy::await_holding_lock,
+    reason = "it is what others do in a thread of their own"
+)]
+async fn whoever_reads_keeps_no_stop_from_knowing_that_all_is_written() {
+    let room = directory();
+    let opened = open(parts(room.path(), Arc::new(SystemDisk)), drop).unwrap();
+    let _writing = Drain::new().spawn(opened.writer.run());
+    let journal = opened.journal;
+    let begun = entry(1, 0, Change::Submitted(Box::new(head(1))));
+    journal.append(begun).await.unwrap();
+    assert_eq!(journal.left_over(), None, "it is open");
+    let reading = journal.0.files.read().unwrap();
+    let mut closing = Box::pin(journal.close());
+    while journal.left_over().is_none() {
+        assert!(futures_util::poll!(&mut closing).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(journal.left_over(), Some(0));
+    assert!(futures_util::poll!(&mut closing).is_pending());
+    drop(reading);
+    assert_eq!(closing.await, 0);
 }
 
 /// A disk that panics where the writer asks for it.
@@ -178,19 +227,7 @@ impl Disk for Panics {
 #[tokio::test]
 async fn a_writer_that_panics_lets_nobody_wait_and_the_journal_is_down() {
     let room = directory();
-    let clock = Clock::start();
-    let parts = Parts {
-        config: Config {
-            path: room.path().join("a.redb"),
-            ..Config::default()
-        },
-        retention: None,
-        disk: Arc::new(Panics),
-        clock,
-        stamps: Stamps::new(clock, Stamp::of_this_system()),
-        metrics: Metrics::default(),
-    };
-    let opened = open(parts, drop).unwrap();
+    let opened = open(parts(room.path(), Arc::new(Panics)), drop).unwrap();
     let intent = |number| entry(number, 0, Change::Submitted(Box::new(head(1))));
     let under_way = opened.journal.append(intent(1));
     let writing = Drain::new().spawn(opened.writer.run());

@@ -1,5 +1,5 @@
 //! Walks through the open file: exchange by exchange, or record by record.
-use redb::{ReadableDatabase, ReadableTable};
+use redb::ReadableDatabase;
 
 use super::book::Book;
 use super::fault::StoreError;
@@ -66,20 +66,28 @@ impl Store {
         self.all_of(&records, number)
     }
 
-    /// Reads every record and follows every exchange. A record is told as whether it begins an
-    /// exchange, or as what is wrong with it.
+    /// Reads the records from an exchange on, about so many bytes of them, and follows each exchange. A
+    /// record is told as whether it begins an exchange, or as what is wrong with it. Returns the exchange
+    /// that comes next.
     pub(super) fn each(
         &self,
+        from: Number,
+        bytes: usize,
         mut visit: impl FnMut(Result<bool, StoreError>),
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Number>, StoreError> {
         let records = self.database.begin_read()?.open_table(RECORDS)?;
         let mut book: Option<Book> = None;
         let mut broken: Option<Number> = None;
-        for record in records.iter()? {
+        let mut read_bytes = 0;
+        for record in records.range((from.0, 0)..)? {
             let (key, value) = record?;
             let place = place_of(key.value());
             let begins = broken != Some(place.number)
                 && book.as_ref().map(|it| it.so_far().number) != Some(place.number);
+            if begins && read_bytes >= bytes {
+                return Ok(Some(place.number));
+            }
+            read_bytes += value.value().len();
             let read = self.read(place, value.value());
             match read.and_then(|entries| followed(&mut book, entries, begins)) {
                 Ok(()) => visit(Ok(begins)),
@@ -91,7 +99,7 @@ impl Store {
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -202,8 +202,10 @@ impl Writer {
         if self.shared.queue().state() == State::Down {
             return;
         }
-        // Opened anew it has all the length that it may have.
-        let taken_in = if self.shared.site.room.wants_length() {
+        // Opened anew it has all the length that it may have. Whoever reads is not waited for: it comes to
+        // the same at the next checkpoint.
+        let is_read = self.shared.files.try_write().is_err();
+        let taken_in = if self.shared.site.room.wants_length() && !is_read {
             self.open_anew().await.map_err(|down| down.to_string())
         } else {
             self.with_store(Store::checkpoint).await
@@ -358,22 +360,25 @@ impl Writer {
         owed
     }
 
-    /// Writes what waits, and once more tries to write what is owed; then the file is let go.
+    /// Writes what waits, and once more tries to write what is owed; then the file is let go, which waits
+    /// for whoever reads.
     async fn close(mut self) {
         self.write().await;
         self.look().await;
-        self.checkpoint().await;
         if self.shared.queue().state() == State::Down {
             self.reopen().await;
         }
+        let is_up = self.shared.up.swap(false, Ordering::AcqRel);
         let owed = {
             let mut queue = self.shared.queue();
             queue.close();
-            self.shared.up.store(false, Ordering::Release);
             queue.owed()
         };
         if owed > 0 {
             tracing::error!(owed, "stopped with entries that could not be written");
+        }
+        if is_up && let Err(error) = self.with_store(Store::checkpoint).await {
+            tracing::warn!(error, "the next start takes in what stands in the log");
         }
         let shared = Arc::clone(&self.shared);
         let let_go = perform(&*self.shared.site.disk, move || {
