@@ -98,9 +98,6 @@ impl Only {
 
 /// Why it is in doubt, or was before the operator's word.
 fn cause(exchange: &Remembered, (group, doubt): Stand) -> Option<&str> {
-    if !exchange.key_in_force {
-        return Some(Doubt::KeyNotInForce.name());
-    }
     // Another version may know a cause that this one does not.
     let written = match &exchange.standing {
         Standing::InDoubt(doubt) => Some(&*doubt.cause),

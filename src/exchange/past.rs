@@ -79,9 +79,6 @@ impl Past {
     /// A delivered exchange: a fact for its repeat, and a place where its answer is read. What another
     /// origin answered is not given as this one's; that it was answered is remembered all the same.
     fn remember(&mut self, exchange: &Remembered, subject: &Subject) {
-        if !exchange.key_in_force {
-            return;
-        }
         let head = &exchange.head;
         if self.stamps.now().since(exchange.submitted) >= self.retention {
             return;

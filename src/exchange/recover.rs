@@ -186,7 +186,6 @@ impl Recovery<'_> {
         let gone = || Home::Gone(head.gateway.clone());
         let gateway = self.gateways.iter().find(|it| it.name == head.gateway);
         match gateway {
-            _ if !exchange.key_in_force => (gone(), Some(Doubt::KeyNotInForce)),
             None => (gone(), Some(Doubt::GatewayGone)),
             Some(gateway) if gateway.client.origin().to_string() != *head.origin => {
                 (gone(), Some(Doubt::OriginChanged))

@@ -24,7 +24,6 @@ impl Doubt {
             Self::Restart => "holdline ended while the submit was under way",
             Self::OriginChanged => "its gateway is at another origin now, and is not asked there",
             Self::GatewayGone => "its gateway is not configured any more",
-            Self::KeyNotInForce => "it was recorded under a key file that is not the one in force",
             Self::SealBroken => "its answer was kept, and does not open",
             Self::Executed => "the operator has said that it was executed",
         }

@@ -60,7 +60,6 @@ impl Book {
             ticket: None,
             candidate: None,
             answer: None,
-            key_in_force: true,
             closed_because: None,
         };
         Ok(Self {

@@ -126,8 +126,6 @@ pub struct Remembered {
     pub candidate: Option<Place>,
     /// Where the result is, unless it was dropped.
     pub answer: Option<Place>,
-    /// False if it was written under a key that is not the one in force: nobody can ask for it.
-    pub key_in_force: bool,
     /// The operator's reason, where it was the operator who closed it.
     pub closed_because: Option<Box<str>>,
 }

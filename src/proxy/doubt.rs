@@ -47,7 +47,6 @@ const fn fate(doubt: Doubt) -> Fate {
         | Doubt::Restart
         | Doubt::OriginChanged
         | Doubt::GatewayGone
-        | Doubt::KeyNotInForce
         | Doubt::SealBroken => Fate::InDoubt,
     }
 }
@@ -63,7 +62,7 @@ const fn error(doubt: Doubt) -> ProxyError {
             ProxyError::HttpResponseIncomplete
         }
         Doubt::OriginChanged | Doubt::GatewayGone => ProxyError::DestinationUnavailable,
-        Doubt::KeyNotInForce | Doubt::SealBroken | Doubt::Driver => ProxyError::ProxyInternalError,
+        Doubt::SealBroken | Doubt::Driver => ProxyError::ProxyInternalError,
     }
 }
 
@@ -94,7 +93,6 @@ const fn message(doubt: Doubt) -> &'static str {
             look_it_up!("The gateway is configured at another address now, and is not asked there.")
         }
         Doubt::GatewayGone => look_it_up!("The gateway is no longer configured."),
-        Doubt::KeyNotInForce => look_it_up!("The request was recorded under another key."),
         Doubt::SealBroken => look_it_up!("The answer was kept and cannot be read any more."),
         Doubt::Executed => {
             "The transaction was executed, as its operator found out; its answer is lost. Look it \

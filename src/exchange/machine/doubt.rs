@@ -27,8 +27,6 @@ pub enum Doubt {
     OriginChanged,
     /// The gateway is no longer configured.
     GatewayGone,
-    /// It was recorded under a key that is not the one in force.
-    KeyNotInForce,
     /// Its answer was kept, and its seal does not open.
     SealBroken,
     /// The operator says that it was executed: it is settled, and no repeat asks again.
@@ -37,7 +35,7 @@ pub enum Doubt {
 
 impl Doubt {
     /// Every reason, for the table of what is told.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::SubmitTimeout,
         Self::SubmitLost,
         Self::SubmitHeadTooLarge,
@@ -50,7 +48,6 @@ impl Doubt {
         Self::Restart,
         Self::OriginChanged,
         Self::GatewayGone,
-        Self::KeyNotInForce,
         Self::SealBroken,
         Self::Executed,
     ];
@@ -71,7 +68,6 @@ impl Doubt {
             Self::Restart => "restart",
             Self::OriginChanged => "origin-changed",
             Self::GatewayGone => "gateway-gone",
-            Self::KeyNotInForce => "key-not-in-force",
             Self::SealBroken => "seal-broken",
             Self::Executed => "executed",
         }
@@ -96,7 +92,7 @@ impl Doubt {
             | Self::Driver
             | Self::Restart
             | Self::SealBroken => false,
-            Self::OriginChanged | Self::GatewayGone | Self::KeyNotInForce | Self::Executed => true,
+            Self::OriginChanged | Self::GatewayGone | Self::Executed => true,
         }
     }
 }

@@ -89,7 +89,7 @@ impl<A: Whole> Machine<A> {
     /// for the same one leads nowhere. It is not so where our own fault raised the doubt.
     fn restore_ticket(&mut self, ticket: Option<RequestId>, doubt: Doubt) {
         match doubt {
-            Doubt::Driver | Doubt::OriginChanged | Doubt::GatewayGone | Doubt::KeyNotInForce => {
+            Doubt::Driver | Doubt::OriginChanged | Doubt::GatewayGone => {
                 self.ticket = ticket;
             }
             Doubt::SubmitTimeout

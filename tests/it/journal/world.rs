@@ -246,7 +246,6 @@ fn looks(entries: &[Entry]) -> Option<Remembered> {
         ticket: task,
         candidate: soft.filter(|_| done.is_none()).map(|it| it.place),
         answer: done.map(|it| it.place),
-        key_in_force: true,
         closed_because: match &last.change {
             Change::Closed(reason) => reason.clone(),
             _ => None,

@@ -402,7 +402,6 @@ fn begun(entry: &journal::Entry) -> Remembered {
         ticket: None,
         candidate: None,
         answer: None,
-        key_in_force: true,
         closed_because: None,
     }
 }
