@@ -132,6 +132,10 @@ fn open(path: &Path, options: &OpenOptions) -> io::Result<Option<Arc<dyn DiskFil
     let file = match options.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
+            let words = "it is a symbolic link, and none is followed";
+            return Err(io::Error::new(error.kind(), words));
+        }
         Err(error) => return Err(error),
     };
     if !file.metadata()?.is_file() {

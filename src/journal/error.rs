@@ -8,9 +8,11 @@ use super::{Place, log, mark};
 /// Why the journal was not opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A file cannot be opened, made or read.
-    #[error("failed to open {}", path.display())]
+    /// The system refuses a file.
+    #[error("failed to {step} {}", path.display())]
     File {
+        /// What was to be done with it, as a verb.
+        step: &'static str,
         /// The file.
         path: PathBuf,
         /// The system's words.
@@ -135,9 +137,10 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// What the system says of a file.
-    pub(super) fn of(path: &Path) -> impl Fn(io::Error) -> Self + Copy {
+    /// What the system says of a file; `step` is a verb.
+    pub(super) fn of(step: &'static str, path: &Path) -> impl Fn(io::Error) -> Self + Copy {
         move |source| Self::File {
+            step,
             path: path.to_owned(),
             source,
         }

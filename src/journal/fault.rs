@@ -1,4 +1,6 @@
 //! What went wrong with the open file.
+use std::sync::Arc;
+
 use super::Place;
 use super::book::Broken;
 use super::error::ReadError;
@@ -15,8 +17,8 @@ pub(super) enum StoreError {
     Log(#[source] std::io::Error),
     /// The file failed to take in what stands in the log, and nothing is written until both are opened
     /// anew.
-    #[error("the file failed to take in what its log holds")]
-    NotTakenIn,
+    #[error("the file failed to take in what its log holds: {0}")]
+    NotTakenIn(Arc<str>),
     /// A frame of the log could not be sealed.
     #[error("failed to seal a frame of the log")]
     Frame(#[source] SealError),
@@ -59,7 +61,7 @@ impl StoreError {
     /// True if a record is what is wrong, and the file can be used.
     pub(super) const fn is_of_a_record(&self) -> bool {
         match self {
-            Self::File(_) | Self::Log(_) | Self::NotTakenIn | Self::Frame(_) => false,
+            Self::File(_) | Self::Log(_) | Self::NotTakenIn(_) | Self::Frame(_) => false,
             Self::Seal { .. } | Self::Malformed(_) | Self::Broken(_) => true,
         }
     }
@@ -67,7 +69,7 @@ impl StoreError {
     /// The fault as one who reads is told.
     pub(super) fn told(&self) -> ReadError {
         match self {
-            Self::File(_) | Self::Log(_) | Self::NotTakenIn | Self::Frame(_) => ReadError::Down,
+            Self::File(_) | Self::Log(_) | Self::NotTakenIn(_) | Self::Frame(_) => ReadError::Down,
             Self::Seal { place, .. } | Self::Malformed(place) => ReadError::Damaged(*place),
             Self::Broken(broken) => ReadError::Damaged(broken.place()),
         }

@@ -7,6 +7,7 @@
 //!
 //! It is durable, with its name, before anything is written under it. From its bytes the keys that
 //! are used are derived (blake3, `derive_key`), one a purpose.
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,31 +45,31 @@ impl KeyFile {
     /// Opens and locks the key file of a journal, and makes it where there is neither.
     pub(super) fn open(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
         let path = beside(journal, ".key");
-        let failed = OpenError::of(&path);
-        let file = match disk.open(&path).map_err(failed)? {
+        let failed = |step| OpenError::of(step, &path);
+        let has_journal = || {
+            let journal = disk.open(journal).map_err(OpenError::of("open", journal))?;
+            Ok::<_, OpenError>(journal.is_some())
+        };
+        let file = match disk.open(&path).map_err(failed("open"))? {
             Some(file) => file,
-            None if disk.open(journal).map_err(failed)?.is_some() => {
-                return Err(gone(journal, &path));
-            }
-            None => disk
-                .create(&path)
-                .map_err(|error| no_directory(&path, error))?,
+            None if has_journal()? => return Err(gone(journal, &path)),
+            None => make(disk, &path)?,
         };
         lock(&*file, &path)?;
         check_mode(&*file, &path)?;
-        let (bytes, is_new) = match read(&*file).map_err(failed)? {
+        let (bytes, is_new) = match read(&*file).map_err(failed("read"))? {
             Some(bytes) => (bytes, false),
             // Nothing was ever written under a key that is not whole yet.
-            None if disk.open(journal).map_err(failed)?.is_none() && is_begun(&*file) => {
+            None if !has_journal()? && is_begun(&*file) => {
                 let bytes = fresh()?;
-                write(&*file, &bytes).map_err(failed)?;
+                write(&*file, &bytes).map_err(failed("write"))?;
                 (bytes, true)
             }
             None => return Err(OpenError::KeyForm { path }),
         };
         // At each start: the one before may have died between the file and its name.
-        file.sync().map_err(failed)?;
-        disk.sync_directory(&path).map_err(failed)?;
+        file.sync().map_err(failed("sync"))?;
+        disk.sync_directory(&path).map_err(failed("sync"))?;
         Ok(Self {
             bytes,
             path,
@@ -80,12 +81,12 @@ impl KeyFile {
     /// Opens and locks a key file that must be there.
     pub(super) fn open_existing(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
         let path = beside(journal, ".key");
-        let failed = OpenError::of(&path);
-        let Some(file) = disk.open(&path).map_err(failed)? else {
+        let failed = |step| OpenError::of(step, &path);
+        let Some(file) = disk.open(&path).map_err(failed("open"))? else {
             return Err(gone(journal, &path));
         };
         lock(&*file, &path)?;
-        let Some(bytes) = read(&*file).map_err(failed)? else {
+        let Some(bytes) = read(&*file).map_err(failed("read"))? else {
             return Err(OpenError::KeyForm { path });
         };
         Ok(Self {
@@ -117,15 +118,12 @@ impl KeyFile {
     /// Makes the file anew with the key that this process has, in the place of one that lost it. Its
     /// name is not durable yet.
     pub(super) fn write_again(&self, disk: &dyn Disk) -> Result<Self, OpenError> {
-        let failed = |source| OpenError::File {
-            path: self.path.clone(),
-            source,
-        };
-        let (fresh, file) = fresh_file(disk, &self.path).map_err(failed)?;
+        let failed = |step| OpenError::of(step, &self.path);
+        let (fresh, file) = fresh_file(disk, &self.path).map_err(failed("make"))?;
         lock(&*file, &fresh)?;
-        write(&*file, &self.bytes).map_err(failed)?;
-        file.sync().map_err(failed)?;
-        disk.rename(&fresh, &self.path).map_err(failed)?;
+        write(&*file, &self.bytes).map_err(failed("write"))?;
+        file.sync().map_err(failed("sync"))?;
+        disk.rename(&fresh, &self.path).map_err(failed("rename"))?;
         Ok(Self {
             bytes: self.bytes.clone(),
             path: self.path.clone(),
@@ -204,15 +202,24 @@ fn id_of(bytes: &[u8; 32]) -> u64 {
     u64::from_be_bytes(first)
 }
 
+/// Makes the file. Where another first start has made it meanwhile, its lock tells who that is.
+fn make(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn DiskFile>, OpenError> {
+    let made = disk.create(path).or_else(|error| match error.kind() {
+        ErrorKind::AlreadyExists => disk.open(path)?.ok_or(error),
+        _ => Err(error),
+    });
+    made.map_err(|error| no_directory(path, error))
+}
+
 /// A new file that the system does not find has no directory.
 fn no_directory(path: &Path, error: std::io::Error) -> OpenError {
     let directory = path.parent().unwrap_or(path);
-    if error.kind() == std::io::ErrorKind::NotFound {
+    if error.kind() == ErrorKind::NotFound {
         return OpenError::NoDirectory {
             path: directory.to_owned(),
         };
     }
-    OpenError::of(path)(error)
+    OpenError::of("make", path)(error)
 }
 
 fn gone(journal: &Path, key: &Path) -> OpenError {
@@ -224,7 +231,7 @@ fn gone(journal: &Path, key: &Path) -> OpenError {
 
 /// Locks a file that another process may hold.
 pub(super) fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
-    match file.lock().map_err(OpenError::of(path))? {
+    match file.lock().map_err(OpenError::of("lock", path))? {
         Lock::Ours => Ok(()),
         Lock::Held(by) => Err(OpenError::Held {
             path: path.to_owned(),
@@ -235,7 +242,7 @@ pub(super) fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
 
 /// Refuses a file that others than its owner may use.
 pub(super) fn check_mode(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
-    let mode = file.mode().map_err(OpenError::of(path))?;
+    let mode = file.mode().map_err(OpenError::of("read", path))?;
     if mode & OTHERS == 0 {
         return Ok(());
     }
@@ -350,6 +357,16 @@ mod tests {
             panic!("{second:?}")
         };
         assert!(error.to_string().contains("is held by"), "{error}");
+    }
+
+    #[test]
+    fn of_two_first_starts_at_once_one_is_told_who_the_other_is() {
+        let (_room, journal) = room();
+        let first = KeyFile::open(&SystemDisk, &journal).unwrap();
+        // It looked before the first one had made it.
+        let late = make(&SystemDisk, first.path()).unwrap();
+        let told = lock(&*late, first.path());
+        assert!(matches!(told, Err(OpenError::Held { .. })), "{told:?}");
     }
 
     #[test]

@@ -52,9 +52,9 @@ pub(super) struct Log {
     is_behind: bool,
     /// What stands here ends before the last frame that the file took in.
     is_older: bool,
-    /// The file takes in what stands here, or failed to: whether it has it is known when both are opened
-    /// anew, and a frame that came meanwhile would follow nothing.
-    is_closed: bool,
+    /// Set while the file takes in what stands here, and why it failed to: whether it has it is known when
+    /// both are opened anew, and a frame that came meanwhile would follow nothing.
+    closed: Option<Arc<str>>,
 }
 
 /// What the file tells of its log.
@@ -74,17 +74,17 @@ pub(super) fn path_of(journal: &Path) -> PathBuf {
 /// Opens the log of a journal that is there, and makes an empty one where there is none.
 pub(super) fn make(disk: &dyn Disk, journal: &Path) -> Result<Arc<dyn DiskFile>, OpenError> {
     let path = path_of(journal);
-    let failed = OpenError::of(&path);
+    let failed = |step| OpenError::of(step, &path);
     let file = match open(disk, journal)? {
         Some(file) => file,
-        None => disk.create(&path).map_err(failed)?,
+        None => disk.create(&path).map_err(failed("make"))?,
     };
-    let length = file.length().map_err(failed)?;
+    let length = file.length().map_err(failed("read"))?;
     // Zeros are no frame, so one that is not whole is filled up where it stands.
     if length < SIZE as u64 {
         let filled = fill(&*file, length).and_then(|()| file.sync());
-        filled.map_err(failed)?;
-        disk.sync_directory(&path).map_err(failed)?;
+        filled.map_err(failed("write"))?;
+        disk.sync_directory(&path).map_err(failed("sync"))?;
     }
     Ok(file)
 }
@@ -108,7 +108,7 @@ pub(super) fn open(
     journal: &Path,
 ) -> Result<Option<Arc<dyn DiskFile>>, OpenError> {
     let path = path_of(journal);
-    let file = disk.open(&path).map_err(OpenError::of(&path))?;
+    let file = disk.open(&path).map_err(OpenError::of("open", &path))?;
     if let Some(file) = &file {
         check_mode(&**file, &path)?;
     }
@@ -133,9 +133,9 @@ impl Log {
             weight: 0,
             is_behind: false,
             is_older: false,
-            is_closed: false,
+            closed: None,
         };
-        let bytes = log.bytes().map_err(OpenError::of(&log.path))?;
+        let bytes = log.bytes().map_err(OpenError::of("read", &log.path))?;
         log.end = log.behind_taken_in(&bytes);
         while let Some((length, clear)) = log.frame(&bytes, log.end, log.commits + 1) {
             if entries(&clear).is_none() {
@@ -154,7 +154,7 @@ impl Log {
             // A process that was killed may have left a frame in the system's cache alone. Once the file
             // has taken it in, a log without it looks like an older one.
             if !log.is_empty() {
-                file.sync().map_err(OpenError::of(&log.path))?;
+                file.sync().map_err(OpenError::of("sync", &log.path))?;
             }
             file.pass_cache();
         }
@@ -275,23 +275,21 @@ impl Log {
         self.pending.push(clear);
     }
 
-    /// The file begins to take in what stands here.
-    pub(super) const fn close(&mut self) {
-        self.is_closed = true;
+    /// Nothing is written here until the file has what stands here; why, should it not come to that.
+    pub(super) fn close(&mut self, why: &str) {
+        self.closed = Some(why.into());
     }
 
     /// An error once the file failed to take in what stands here.
-    pub(super) const fn check_open(&self) -> Result<(), StoreError> {
-        if self.is_closed {
-            return Err(StoreError::NotTakenIn);
-        }
-        Ok(())
+    pub(super) fn check_open(&self) -> Result<(), StoreError> {
+        let closed = self.closed.as_ref().map(Arc::clone);
+        closed.map_or(Ok(()), |why| Err(StoreError::NotTakenIn(why)))
     }
 
     /// All is in the file, which has so many commits: the next frame is the first.
     pub(super) fn begin_anew(&mut self, commits: u64) {
         (self.end, self.commits, self.weight) = (0, commits, 0);
-        self.is_closed = false;
+        self.closed = None;
         self.pending.clear();
     }
 

@@ -49,7 +49,7 @@ pub(super) fn path_of(journal: &Path) -> PathBuf {
 /// made.
 pub(super) fn check_journal(disk: &dyn Disk, journal: &Path) -> Result<(), OpenError> {
     let is_there = |path: &Path| {
-        let file = disk.open(path).map_err(OpenError::of(path))?;
+        let file = disk.open(path).map_err(OpenError::of("open", path))?;
         Ok::<_, OpenError>(file.is_some())
     };
     for witness in [path_of(journal), log::path_of(journal)] {
@@ -77,9 +77,9 @@ impl Mark {
             return Ok(mark);
         }
         let path = path_of(journal);
-        let failed = OpenError::of(&path);
-        let file = disk.create(&path).map_err(failed)?;
-        disk.sync_directory(&path).map_err(failed)?;
+        let failed = |step| OpenError::of(step, &path);
+        let file = disk.create(&path).map_err(failed("make"))?;
+        disk.sync_directory(&path).map_err(failed("sync"))?;
         Ok(Self::of(file, path, key))
     }
 
@@ -103,7 +103,7 @@ impl Mark {
             disk.rename(&fresh, &path)?;
             disk.sync_directory(&path)
         };
-        make().map_err(OpenError::of(&path))
+        make().map_err(OpenError::of("make", &path))
     }
 
     /// Opens the mark of a journal, if it has one.
@@ -113,7 +113,7 @@ impl Mark {
         key: &KeyFile,
     ) -> Result<Option<Self>, OpenError> {
         let path = path_of(journal);
-        let Some(file) = disk.open(&path).map_err(OpenError::of(&path))? else {
+        let Some(file) = disk.open(&path).map_err(OpenError::of("open", &path))? else {
             return Ok(None);
         };
         check_mode(&*file, &path)?;
@@ -137,7 +137,7 @@ impl Mark {
     /// Refuses a journal that counts fewer commits than its mark. True if the mark tells of all that
     /// there are.
     pub(super) fn check(&self, journal: &Path, commits: u64) -> Result<bool, OpenError> {
-        let told = self.read().map_err(OpenError::of(&self.path))?;
+        let told = self.read().map_err(OpenError::of("read", &self.path))?;
         if told.is_none() && commits > 0 {
             tracing::warn!(
                 mark = %self.path.display(),

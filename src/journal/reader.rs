@@ -27,17 +27,17 @@ impl Reader {
     /// Opens the journal of a configuration. Blocks.
     pub fn open(config: &Config, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let path = config.path.clone();
-        let failed = OpenError::of(&path);
+        let failed = |step| OpenError::of(step, &path);
         mark::check_journal(&*disk, &path)?;
         let key = KeyFile::open_existing(&*disk, &path)?;
-        let file = disk.open(&path).map_err(failed)?;
-        let file = file.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let file = disk.open(&path).map_err(failed("open"))?;
+        let file = file.ok_or_else(|| failed("open")(std::io::ErrorKind::NotFound.into()))?;
         let beside = Beside {
             mark: Mark::open_existing(&*disk, &path, &key)?,
             log: log::open(&*disk, &path)?,
             guard: None,
         };
-        let storage = Overlay::new(file).map_err(failed)?;
+        let storage = Overlay::new(file).map_err(failed("read"))?;
         let site = Site {
             disk,
             path: path.clone(),

@@ -51,8 +51,8 @@ pub(super) enum Gone {
 impl Site {
     /// Opens the file; `gone` says what is done where there is none.
     pub(super) fn open(&self, key: &KeyFile, gone: Gone) -> Result<Store, OpenError> {
-        let failed = OpenError::of(&self.path);
-        let file = match self.disk.open(&self.path).map_err(failed)? {
+        let failed = |step| OpenError::of(step, &self.path);
+        let file = match self.disk.open(&self.path).map_err(failed("open"))? {
             Some(file) => file,
             None => match gone {
                 Gone::Make => {
@@ -65,18 +65,20 @@ impl Site {
                     }
                     self.create(key)?
                 }
-                Gone::Fail => return Err(failed(std::io::ErrorKind::NotFound.into())),
+                Gone::Fail => return Err(failed("open")(std::io::ErrorKind::NotFound.into())),
             },
         };
         check_mode(&*file, &self.path)?;
         // The key file is locked already, but it may have been replaced under the same name.
         lock(&*file, &self.path)?;
         file.forget_cache();
-        let length = self.stretch(&*file).map_err(failed)?;
+        let length = self.stretch(&*file).map_err(failed("lengthen"))?;
         self.room.has_length(length);
         self.metrics.length(length);
         // At each start: the one before may have died between the file and its name.
-        self.disk.sync_directory(&self.path).map_err(failed)?;
+        self.disk
+            .sync_directory(&self.path)
+            .map_err(failed("sync"))?;
         let mark = Mark::open(&*self.disk, &self.path, key)?;
         let log = log::make(&*self.disk, &self.path)?;
         log.forget_cache();
@@ -113,14 +115,18 @@ impl Site {
 
     /// A file comes under its name when it is whole, so that no start ever sees half of one.
     fn create(&self, key: &KeyFile) -> Result<Arc<dyn DiskFile>, OpenError> {
-        let failed = OpenError::of(&self.path);
-        let (fresh, file) = fresh(&*self.disk, &self.path).map_err(failed)?;
+        let failed = |step| OpenError::of(step, &self.path);
+        let (fresh, file) = fresh(&*self.disk, &self.path).map_err(failed("make"))?;
         let filled = fill(self.bounded(file), key.id());
         filled.map_err(|error| self.told(&error))?;
-        self.disk.rename(&fresh, &self.path).map_err(failed)?;
-        self.disk.sync_directory(&self.path).map_err(failed)?;
-        let made = self.disk.open(&self.path).map_err(failed)?;
-        made.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
+        self.disk
+            .rename(&fresh, &self.path)
+            .map_err(failed("rename"))?;
+        self.disk
+            .sync_directory(&self.path)
+            .map_err(failed("sync"))?;
+        let made = self.disk.open(&self.path).map_err(failed("open"))?;
+        made.ok_or_else(|| failed("open")(std::io::ErrorKind::NotFound.into()))
     }
 
     fn bounded(&self, file: Arc<dyn DiskFile>) -> Bounded {
@@ -171,21 +177,16 @@ impl Site {
         match error {
             StoreError::File(cause) => match &**cause {
                 redb::Error::Io(source) if !tells_of_damage(source.kind()) => {
-                    let source = std::io::Error::new(source.kind(), source.to_string());
-                    OpenError::File { path, source }
+                    OpenError::of("use", &path)(same(source))
                 }
                 other => OpenError::Damaged {
                     path,
                     what: other.to_string(),
                 },
             },
-            StoreError::Log(source) => {
-                let source = std::io::Error::new(source.kind(), source.to_string());
-                let path = log::path_of(&path);
-                OpenError::File { path, source }
-            }
+            StoreError::Log(source) => OpenError::of("write", &log::path_of(&path))(same(source)),
             StoreError::Frame(_) => OpenError::Random,
-            StoreError::NotTakenIn
+            StoreError::NotTakenIn(_)
             | StoreError::Seal { .. }
             | StoreError::Malformed(_)
             | StoreError::Broken(_) => OpenError::Damaged {
@@ -194,6 +195,11 @@ impl Site {
             },
         }
     }
+}
+
+/// The error once more: the system's cannot be copied.
+fn same(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), error.to_string())
 }
 
 /// redb finds the file damaged, or is led by it to a page that is not there.

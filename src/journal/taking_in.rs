@@ -15,6 +15,7 @@ use super::log::{Log, TakenIn};
 use super::room::weight;
 use super::store::{META, RECORDS, Records, Store, place_of};
 use super::{Change, Number, Place};
+use crate::telemetry::with_causes;
 
 /// A record, not sealed, and its place.
 type Placed<'a> = (Place, &'a [u8]);
@@ -23,11 +24,19 @@ impl Store {
     /// Writes what the log holds, and the records of another frame, into the file; it is durable when
     /// this returns.
     pub(super) fn take_in(&self, log: &mut Log, more: &[u8]) -> Result<(), StoreError> {
+        log.close("redb panicked over it");
+        let written = self.write_in(log, more);
+        if let Err(error) = &written {
+            log.close(&with_causes(error));
+        }
+        written
+    }
+
+    fn write_in(&self, log: &mut Log, more: &[u8]) -> Result<(), StoreError> {
         let taken_in = TakenIn {
             commits: log.commits().saturating_add(u64::from(!more.is_empty())),
             frame: if log.is_empty() { 0 } else { log.commits() },
         };
-        log.close();
         let mut batch: Vec<Placed<'_>> = log.records().chain(frame::records(more)).collect();
         batch.sort_by_key(|(place, _)| *place);
         batch.dedup_by_key(|(place, _)| *place);

@@ -312,11 +312,7 @@ impl Writer {
     async fn reopen(&mut self) {
         let risen = match self.open_anew().await {
             Ok(()) => self.settle().await,
-            Err(down) => {
-                let words = down.to_string();
-                self.shared.goes_down(&words);
-                Err(words)
-            }
+            Err(down) => Err(down.to_string()),
         };
         match risen {
             Ok(()) => {
@@ -325,6 +321,7 @@ impl Writer {
                 self.weigh();
             }
             Err(error) => {
+                self.shared.goes_down(&error);
                 tracing::error!(error, "the journal is still down");
                 self.reopen_at = self.shared.clock.now() + REOPEN;
             }

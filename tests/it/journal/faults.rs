@@ -200,6 +200,35 @@ async fn whatever_step_the_disk_refuses_while_somebody_reads_what_is_durable_sta
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_journal_that_is_down_tells_what_the_disk_said_last() {
+    let disk = SimulatedDisk::default();
+    let running = start(&disk).unwrap();
+    let journal = &running.journal;
+    let why = || journal.may_start().unwrap_err().to_string();
+    journal.append(path()[0].clone()).await.unwrap();
+    disk.refuses(disk.steps()..u64::MAX, Refusal::Full);
+    // The file fails to take in what the log holds while somebody reads; the writer finds that it has.
+    assert!(journal.remembered(Number(0), 9).await.is_err());
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(
+        why().contains("take in") && why().contains("No space left"),
+        "{}",
+        why()
+    );
+    disk.heals();
+    tokio::time::sleep(CHECKPOINT).await;
+    is_up_again(&running).await;
+    // The log takes nothing, neither before it was opened anew nor behind that.
+    let first = disk.steps();
+    disk.refuses(first..first + 1, Refusal::Broken);
+    assert!(journal.append(path()[1].clone()).await.is_err());
+    assert!(why().contains("Input/output error"), "{}", why());
+    disk.refuses(first + 1..u64::MAX, Refusal::Full);
+    tokio::time::sleep(CHECKPOINT).await;
+    assert!(why().contains("No space left"), "{}", why());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_disk_that_hangs_holds_up_intents_and_no_answer() {
     let disk = SimulatedDisk::default();
     let running = start(&disk).unwrap();
