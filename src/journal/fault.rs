@@ -67,7 +67,7 @@ impl StoreError {
     }
 
     /// The fault as one who reads is told.
-    pub(super) fn told(&self) -> ReadError {
+    pub(super) fn read_error(&self) -> ReadError {
         match self {
             Self::File(_) | Self::Log(_) | Self::NotTakenIn(_) | Self::Frame(_) => ReadError::Down,
             Self::Seal { place, .. } | Self::Malformed(place) => ReadError::Damaged(*place),

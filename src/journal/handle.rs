@@ -194,11 +194,7 @@ impl Journal {
     /// What is remembered of at most `limit` exchanges from a number on; one transaction a call, so
     /// that a long list holds nothing back.
     pub async fn remembered(&self, from: Number, limit: usize) -> Result<Page, ReadError> {
-        self.read(move |store| {
-            store.checkpoint()?;
-            Page::read(store, from, limit)
-        })
-        .await
+        self.read(move |store| Page::read(store, from, limit)).await
     }
 
     /// Every entry of one exchange, in their order; none where the journal does not have it.
@@ -231,7 +227,7 @@ impl Journal {
         let read = done.await.flatten().ok_or(ReadError::Down)?;
         read.map_err(|error| {
             tracing::error!(%error, "failed to read the journal");
-            error.told()
+            error.read_error()
         })
     }
 

@@ -14,6 +14,7 @@ pub struct Page {
 
 impl Page {
     pub(super) fn read(store: &Store, from: Number, limit: usize) -> Result<Self, StoreError> {
+        store.checkpoint()?;
         let mut page = Self::default();
         store.walk(from, |remembered| {
             if page.exchanges.len() == limit {

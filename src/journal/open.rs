@@ -14,7 +14,7 @@ use super::key::KeyFile;
 use super::mark;
 use super::metrics::Metrics;
 use super::queue::Queue;
-use super::room::Room;
+use super::room::{Room, Way};
 use super::site::{Gone, Site};
 use super::store::Store;
 use super::work::contained;
@@ -130,11 +130,11 @@ fn looked_at(
 ) -> Result<(Store, u64), OpenError> {
     let mut prepared = prepared(site, key);
     // A start never fails because the file is full.
-    while prepared.is_err() && site.room.makes_way() {
+    while prepared.is_err() && site.room.next_way() != Way::None {
         prepared = self::prepared(site, key);
     }
     let store = prepared?;
-    let told = |error: StoreError| site.told(&error);
+    let failed = |error: StoreError| site.open_error(&error);
     let walked = store.walk(Number(0), |remembered| {
         if matches!(
             remembered.standing,
@@ -147,26 +147,26 @@ fn looked_at(
         }
         true
     });
-    walked.map_err(told)?;
-    let next = store.next_number().map_err(told)?;
+    walked.map_err(failed)?;
+    let next = store.next_number().map_err(failed)?;
     Ok((store, next))
 }
 
 /// Opens the file and does all that is written to it before it is read.
 fn prepared(site: &Site, key: &KeyFile) -> Result<Store, OpenError> {
     let mut store = site.open(key, Gone::Make)?;
-    let told = |error: StoreError| site.told(&error);
-    if !store.check().map_err(told)? {
+    let failed = |error: StoreError| site.open_error(&error);
+    if !store.check().map_err(failed)? {
         return Err(OpenError::Damaged {
             path: site.path.clone(),
             what: "pages of it were mended, and what was on them may be lost".to_owned(),
         });
     }
     // Not before the check: what is written over a page that is damaged has a sound checksum again.
-    store.upgrade().map_err(told)?;
-    store.checkpoint().map_err(told)?;
-    store.measure().map_err(told)?;
-    if store.compact().map_err(told)? {
+    store.upgrade().map_err(failed)?;
+    store.checkpoint().map_err(failed)?;
+    store.measure().map_err(failed)?;
+    if store.compact().map_err(failed)? {
         drop(store);
         store = site.open(key, Gone::Fail)?;
     }

@@ -60,18 +60,14 @@ impl Reader {
 
     /// What is remembered of at most `limit` exchanges from a number on. Blocks.
     pub fn remembered(&self, from: Number, limit: usize) -> Result<Page, ReadError> {
-        let read = || {
-            self.store.checkpoint()?;
-            Page::read(&self.store, from, limit)
-        };
-        let page = contained(read).ok_or(ReadError::Down)?;
-        page.map_err(|error| error.told())
+        let page = contained(|| Page::read(&self.store, from, limit)).ok_or(ReadError::Down)?;
+        page.map_err(|error| error.read_error())
     }
 
     /// Every entry of one exchange, in their order. Blocks.
     pub fn entries(&self, number: Number) -> Result<Vec<Entry>, ReadError> {
         let entries = contained(|| self.store.entries(number)).ok_or(ReadError::Down)?;
-        entries.map_err(|error| error.told())
+        entries.map_err(|error| error.read_error())
     }
 
     /// Looks at every page and every record. Blocks. In words, where it cannot be looked at now.

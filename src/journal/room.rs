@@ -48,6 +48,17 @@ pub(super) const fn weight(sealed: usize) -> u64 {
     }
 }
 
+/// What another try at a growth that was refused has, on a file that is opened anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Nothing was refused, or all is given: then something has to go.
+    None,
+    /// All the length that there is up to the limit.
+    Length,
+    /// A higher limit, once.
+    Allowance,
+}
+
 /// What is taken, and how much was written and removed since that was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Estimate {
@@ -132,29 +143,29 @@ impl Room {
         may
     }
 
-    /// True if a growth was refused, and another try, on a file that is opened anew, may succeed.
-    pub(super) fn makes_way(&self) -> bool {
-        if !self.0.refused.swap(false, Ordering::Relaxed) {
-            return false;
+    /// Takes the next way that there is for a growth that was refused. Where there is none any more the
+    /// refusal stands, until [`was_refused`](Self::was_refused) is asked.
+    pub(super) fn next_way(&self) -> Way {
+        if !self.was_refused() {
+            return Way::None;
         }
         let length = self.length();
         if self.stretched(length).is_some() {
-            return true;
+            return Way::Length;
         }
         let limit = self.0.limit.load(Ordering::Relaxed);
-        let is_relaxed = limit > self.0.max_bytes;
-        if is_relaxed {
+        if limit > self.0.max_bytes {
             self.0.refused.store(true, Ordering::Relaxed);
-        } else {
-            let limit = limit.max(length).saturating_add(ALLOWANCE);
-            self.0.limit.store(limit, Ordering::Relaxed);
-            tracing::error!(
-                limit,
-                "every page of the journal is taken: it grows beyond journal.max_bytes, so that what \
-                 runs can end; raise journal.max_bytes"
-            );
+            return Way::None;
         }
-        !is_relaxed
+        let limit = limit.max(length).saturating_add(ALLOWANCE);
+        self.0.limit.store(limit, Ordering::Relaxed);
+        tracing::error!(
+            limit,
+            "every page of the journal is taken: it grows beyond journal.max_bytes, so that what \
+             runs can end; raise journal.max_bytes"
+        );
+        Way::Allowance
     }
 
     /// True if a growth was refused since this was last asked.
@@ -345,18 +356,18 @@ mod tests {
     fn a_growth_that_was_refused_is_made_good_by_length_and_then_by_an_allowance_once() {
         let room = Room::new(16 * MEBIBYTE);
         room.has_length(9 * MEBIBYTE);
-        assert!(!room.makes_way(), "nothing was refused");
+        assert_eq!(room.next_way(), Way::None, "nothing was refused");
         assert!(!room.may_grow(18 * MEBIBYTE));
-        assert!(room.makes_way());
+        assert_eq!(room.next_way(), Way::Length);
         assert_eq!(room.stretched(9 * MEBIBYTE), Some(16 * MEBIBYTE));
         room.has_length(16 * MEBIBYTE);
         assert!(!room.may_grow(32 * MEBIBYTE));
-        assert!(room.makes_way());
+        assert_eq!(room.next_way(), Way::Allowance);
         let beyond = 16 * MEBIBYTE + ALLOWANCE;
         assert_eq!(room.stretched(16 * MEBIBYTE), Some(beyond));
         room.has_length(beyond);
         assert!(!room.may_grow(2 * beyond));
-        assert!(!room.makes_way(), "that was all");
+        assert_eq!(room.next_way(), Way::None, "that was all");
         assert!(room.was_refused() && !room.was_refused());
     }
 

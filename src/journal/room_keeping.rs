@@ -139,8 +139,8 @@ impl Writer {
     /// One piece of tidying; `None` if the journal went down over it.
     async fn tidy(&mut self, goal: Goal, from: Number) -> Option<Found> {
         let tidied = self.with_store(move |store| {
-            // What stands in the log once more, since the disk took it and said that it did not, is in
-            // its place before its exchange is folded; beside the fold it would be damage.
+            // What stands in the log once more, since the disk took it and said that it did not, is
+            // passed over while its exchange is in the file. Forgotten before that, it would come back.
             store.checkpoint()?;
             let found = match look(store, goal, from) {
                 Ok(found) => found,

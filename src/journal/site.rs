@@ -118,7 +118,7 @@ impl Site {
         let failed = |step| OpenError::of(step, &self.path);
         let (fresh, file) = fresh(&*self.disk, &self.path).map_err(failed("make"))?;
         let filled = fill(self.bounded(file), key.id());
-        filled.map_err(|error| self.told(&error))?;
+        filled.map_err(|error| self.open_error(&error))?;
         self.disk
             .rename(&fresh, &self.path)
             .map_err(failed("rename"))?;
@@ -146,7 +146,7 @@ impl Site {
     ) -> Result<Store, OpenError> {
         let opened =
             database(storage).and_then(|database| Ok((Header::read(&database)?, database)));
-        let (header, database) = opened.map_err(|error| self.told(&error))?;
+        let (header, database) = opened.map_err(|error| self.open_error(&error))?;
         if !(OLDEST_FORMAT..=FORMAT).contains(&header.format) {
             return Err(OpenError::Format {
                 path: self.path.clone(),
@@ -172,7 +172,7 @@ impl Site {
     }
 
     /// A fault of the file in the operator's words: what the disk refuses is not damage.
-    pub(super) fn told(&self, error: &StoreError) -> OpenError {
+    pub(super) fn open_error(&self, error: &StoreError) -> OpenError {
         let path = self.path.clone();
         match error {
             StoreError::File(cause) => match &**cause {

@@ -62,6 +62,7 @@ impl Store {
 
     /// The entries of one exchange, in their order.
     pub(super) fn entries(&self, number: Number) -> Result<Vec<Entry>, StoreError> {
+        self.checkpoint()?;
         let records = self.database.begin_read()?.open_table(RECORDS)?;
         self.all_of(&records, number)
     }

@@ -12,6 +12,7 @@ use super::fault::StoreError;
 use super::handle::Shared;
 use super::queue::State;
 use super::reopen::{Down, reopen};
+use super::room::Way;
 use super::room_keeping::Pass;
 use super::store::Store;
 use super::work::perform;
@@ -224,7 +225,7 @@ impl Writer {
     ) -> Result<T, String> {
         let work = Arc::new(work);
         let mut worked = self.attempt(Arc::clone(&work)).await;
-        while worked.is_err() && self.shared.site.room.makes_way() {
+        while worked.is_err() && self.shared.site.room.next_way() != Way::None {
             worked = match self.open_anew().await {
                 Ok(()) => self.attempt(Arc::clone(&work)).await,
                 Err(down) => Err(down.to_string()),
@@ -238,7 +239,7 @@ impl Writer {
         work: Arc<impl Fn(&Store) -> Result<T, StoreError> + Send + Sync + 'static>,
     ) -> Result<T, String> {
         let shared = Arc::clone(&self.shared);
-        let worked = self.at_work(move || told(shared.with_store(|store| work(store))));
+        let worked = self.at_work(move || in_words(shared.with_store(|store| work(store))));
         worked.await.unwrap_or_else(panicked)
     }
 
@@ -263,7 +264,7 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let counted = Arc::clone(&shared);
-            let work = move || told(counted.with_store(Store::measure));
+            let work = move || in_words(counted.with_store(Store::measure));
             let counted = perform(&*shared.site.disk, work).await;
             counted.unwrap_or_else(panicked)
         })
@@ -398,7 +399,7 @@ async fn ended(counting: &mut Option<Counting>) -> Result<(), String> {
 }
 
 /// What came of work with the file, in words where it failed; `None` where no file is open.
-fn told<T>(worked: Option<Result<T, StoreError>>) -> Result<T, String> {
+fn in_words<T>(worked: Option<Result<T, StoreError>>) -> Result<T, String> {
     let worked = worked.ok_or("it is not open")?;
     worked.map_err(|error| with_causes(&error))
 }
