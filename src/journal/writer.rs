@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
 use super::error::AppendError;
@@ -203,10 +203,8 @@ impl Writer {
         if self.shared.queue().state() == State::Down {
             return;
         }
-        // Opened anew it has all the length that it may have. Whoever reads is not waited for: it comes to
-        // the same at the next checkpoint.
-        let is_read = self.shared.files.try_write().is_err();
-        let taken_in = if self.shared.site.room.wants_length() && !is_read {
+        // Opened anew it has all the length that it may have.
+        let taken_in = if self.shared.site.room.wants_length() && !self.is_read() {
             self.open_anew().await.map_err(|down| down.to_string())
         } else {
             self.with_store(Store::checkpoint).await
@@ -215,6 +213,13 @@ impl Writer {
             self.fall(&error, &[]);
         }
         self.weigh();
+    }
+
+    /// True while somebody reads the open file, as a count of its pages does for seconds. What can be done
+    /// later does not wait for that, and every commit with it.
+    fn is_read(&self) -> bool {
+        let files = self.shared.files.try_write();
+        matches!(files, Err(TryLockError::WouldBlock))
     }
 
     /// Does something with the open file where that may block. Where the file would grow beyond its

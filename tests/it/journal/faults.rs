@@ -207,7 +207,10 @@ async fn a_journal_that_is_down_tells_what_the_disk_said_last() {
     let why = || journal.may_start().unwrap_err().to_string();
     journal.append(path()[0].clone()).await.unwrap();
     all(journal).await;
-    journal.append(entry(2, 0, submitted(2, true))).await.unwrap();
+    journal
+        .append(entry(2, 0, submitted(2, true)))
+        .await
+        .unwrap();
     disk.refuses(disk.steps()..u64::MAX, Refusal::Full);
     // The file fails to take in what the log holds while somebody reads; the writer finds that it has.
     assert!(journal.remembered(Number(0), 9).await.is_err());
