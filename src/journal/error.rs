@@ -46,8 +46,9 @@ pub enum OpenError {
     /// The journal is there and its key file is not.
     #[error(
         "{} has no key: {} is gone, and without it nothing in the journal can be read; \
-         bring the key file back, or move the journal and {} away to begin an empty one, which \
-         forgets every exchange", journal.display(), key.display(), mark::path_of(journal).display()
+         bring the key file back, or move the journal, {} and {} away to begin an empty one, which \
+         forgets every exchange", journal.display(), key.display(), mark::path_of(journal).display(),
+        log::path_of(journal).display()
     )]
     KeyGone {
         /// The journal.
@@ -122,8 +123,8 @@ pub enum OpenError {
     /// What is in the file cannot be trusted.
     #[error(
         "{} is damaged ({what}): look up at the gateway what was paid in the last day, then move the \
-         journal away, with its key, its log and its mark, to begin an empty one; no older copy may \
-         take its place", path.display()
+         journal, its log and its mark away while holdline is stopped, and leave its key, to begin an \
+         empty one; no older copy may take its place", path.display()
     )]
     Damaged {
         /// The journal.
