@@ -71,11 +71,13 @@ pub enum Refusal {
     Draining,
     /// The gateway accepts no connections; this is why the last attempt failed.
     Unreachable(Cause),
+    /// Its route is not converted any more.
+    Route,
 }
 
 impl Refusal {
     /// Every refusal, for the table of what is told; the causes have a table of their own.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Running,
         Self::Held,
         Self::Owner,
@@ -85,6 +87,7 @@ impl Refusal {
         Self::JournalFull,
         Self::Draining,
         Self::Unreachable(Cause::Refused),
+        Self::Route,
     ];
 }
 
@@ -149,18 +152,6 @@ impl Context {
             return Admission::Refused(refusal);
         }
         self.start(&mut table, Order { identity, ..order }, kin)
-    }
-
-    /// The same for a request that may not start: `None` if no equal one runs or has ended.
-    pub(super) fn readmit(self: &Arc<Self>, order: Order) -> Option<Admission> {
-        let kin = Kin::of(&self.hash_key, order.identity, &order.key, &order.facts);
-        let now = self.clock.now();
-        let table = self.table();
-        let identity = Identity {
-            fingerprint: self.free_place(&table, order.identity.fingerprint, &kin),
-            ..order.identity
-        };
-        self.repeat(&table, identity, order, now).break_value()
     }
 
     /// What is known of a request of which there is no more than this. Whether it is wanted beside its
@@ -266,10 +257,10 @@ impl Context {
     fn may_start(&self, table: &mut Table, order: &Order, now: Moment) -> Result<(), Refusal> {
         let rules = self.rules.now();
         let limits = &rules.config;
-        if self.drain.is_draining() {
+        if let Some(why) = order.barred {
+            Err(why)
+        } else if self.drain.is_draining() {
             Err(Refusal::Draining)
-        } else if !order.has_place {
-            Err(Refusal::Held)
         } else if table.running() >= limits.running {
             Err(Refusal::Running)
         } else if table.at_rest >= limits.undelivered

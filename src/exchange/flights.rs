@@ -91,11 +91,6 @@ impl Flights {
         self.0.admit(order)
     }
 
-    /// Takes a request in that may not start an exchange: `None` if it is no repeat.
-    pub fn rejoin(&self, order: Order) -> Option<Admission> {
-        self.0.readmit(order)
-    }
-
     /// True while there is anything that a repeat could join or be given.
     pub fn remembers(&self) -> bool {
         self.0.table().remembers()

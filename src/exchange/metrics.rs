@@ -256,6 +256,8 @@ impl Metrics {
             Refusal::JournalFull => "journal_full",
             Refusal::Draining => "draining",
             Refusal::Unreachable(_) => "unreachable",
+            // Nothing is turned away: it goes on as its route says.
+            Refusal::Route => return,
         };
         self.refused.get_or_create(&Refused { why }).inc();
     }

@@ -5,6 +5,7 @@ use http::uri::PathAndQuery;
 use http::{Method, Request};
 use std::sync::Arc;
 
+use super::admission::Refusal;
 use super::gateway::Gateway;
 use super::identity::{Credential, Fingerprint, HashKey, Owner};
 use crate::journal::AnswerKey;
@@ -37,8 +38,8 @@ pub struct Order {
     pub read_at: Moment,
     /// Until when its connection is held.
     pub hold_until: Moment,
-    /// True if it may be held: without a place it may join, but not start an exchange.
-    pub has_place: bool,
+    /// Why it may not start an exchange, where that is so; it may join one all the same.
+    pub barred: Option<Refusal>,
 }
 
 /// Who asks for what.

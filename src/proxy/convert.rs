@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy};
 use crate::exchange::machine::{Doubt, Standing};
-use crate::exchange::{Admission, Flight, Held, Order, Told};
+use crate::exchange::{Admission, Flight, Held, Order, Refusal, Told};
 use crate::listener::{Answer, Receipt, Reply};
 use crate::protocol::Conversion;
 use crate::timing::wall_clock;
@@ -50,7 +50,7 @@ impl Proxy {
         };
         let place = self.shared.metrics.place(self.config.held);
         let order = Order {
-            has_place: place.is_some(),
+            barred: place.is_none().then_some(Refusal::Held),
             ..order
         };
         let admission = self.shared.flights.request(order);

@@ -9,7 +9,7 @@ use super::config::Config;
 use super::order::{Asked, Holding, Unread};
 use super::problem::Problem;
 use super::service::{Incomer, Proxy};
-use crate::exchange::Admission;
+use crate::exchange::{Admission, Order, Refusal};
 use crate::listener::Reply;
 use crate::protocol::{Conversion, Disposition};
 use crate::timing::Moment;
@@ -66,9 +66,13 @@ impl Proxy {
         match self.read_body(rest, Config::LARGEST_BODY).await {
             Ok(body) => {
                 let (order, holding) = self.ordered(asked, conversion, body.clone(), arrived_at);
-                match self.shared.flights.rejoin(order) {
-                    Some(admission) => ControlFlow::Break(Ok((admission.opened().await, holding))),
-                    None => ControlFlow::Continue(body),
+                let order = Order {
+                    barred: Some(Refusal::Route),
+                    ..order
+                };
+                match self.shared.flights.request(order).opened().await {
+                    Admission::Refused(_) => ControlFlow::Continue(body),
+                    admission => ControlFlow::Break(Ok((admission, holding))),
                 }
             }
             Err(Unread::TooLarge { read }) => ControlFlow::Continue(read),

@@ -164,7 +164,7 @@ impl Proxy {
             gateway: Arc::clone(asked.gateway),
             read_at: self.shared.clock.now(),
             hold_until: holding.until,
-            has_place: true,
+            barred: None,
         };
         (order, holding)
     }

@@ -316,6 +316,11 @@ const fn refused(refusal: Refusal) -> Words {
             ProxyError::DestinationUnavailable,
             "holdline is stopping. Nothing was submitted.",
         ),
+        Refusal::Route => (
+            ProxyError::HttpRequestDenied,
+            "What this request repeats has just ended, and its operation is not converted any \
+             more. Nothing was submitted: send it again, and it goes as [routes] says.",
+        ),
     };
     Words {
         status: StatusCode::SERVICE_UNAVAILABLE,

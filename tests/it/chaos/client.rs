@@ -268,7 +268,7 @@ pub(super) async fn spy(host: Host, ask: Ask, mut rng: Rng, harness: Harness) ->
         "1:one"
     };
     let ask = Ask {
-        has_place: false,
+        barred: Some(holdline::exchange::Refusal::Held),
         ..if harness == Harness::AsksNoSecret {
             ask
         } else {

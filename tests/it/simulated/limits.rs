@@ -91,7 +91,7 @@ async fn facts_are_limited_for_requests_with_a_key() {
 async fn without_a_place_a_request_joins_and_starts_nothing() {
     let world = World::calm();
     let without = |name: &str| Ask {
-        has_place: false,
+        barred: Some(Refusal::Held),
         ..ask(name)
     };
     let _held = world.begin(&ask("a"));
@@ -99,6 +99,44 @@ async fn without_a_place_a_request_joins_and_starts_nothing() {
     assert!(matches!(world.pay(&without("a")).await, Reply::InProgress));
     world.pay(&ask("a")).await.answer().settle(true);
     world.is_empty().await;
+}
+
+/// A request whose route is converted no more.
+fn former(ask: &Ask) -> Ask {
+    Ask {
+        barred: Some(Refusal::Route),
+        ..ask.clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_converted_no_more_starts_nothing_in_the_moment_in_which_its_equal_ends() {
+    let world = World::calm();
+    world.pay(&ask("a")).await.answer().settle(true);
+    // It joins before the flight has heard that its answer was delivered.
+    let reply = world.pay(&former(&ask("a"))).await;
+    assert!(
+        matches!(reply, Reply::NotAdmitted(Refusal::Route)),
+        "{reply:?}"
+    );
+    assert_eq!(world.ledger().submits.len(), 1);
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_converted_no_more_starts_nothing_though_its_payer_had_yet_to_finish() {
+    let world = World::calm();
+    let unfinished = Ask::payment("incomplete").with_key("k");
+    world.pay(&unfinished).await.answer().settle(true);
+    world.pass(Duration::from_secs(1)).await;
+    let (next, _) = world.restarted(&Setting::default());
+    let reply = next.pay(&former(&unfinished)).await;
+    assert!(
+        matches!(reply, Reply::NotAdmitted(Refusal::Route)),
+        "{reply:?}"
+    );
+    assert_eq!(world.ledger().submits.len(), 1);
+    next.is_empty().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,7 +90,7 @@ pub(crate) struct Ask {
     pub(crate) key: Option<String>,
     pub(crate) body: Bytes,
     pub(crate) hold: Duration,
-    pub(crate) has_place: bool,
+    pub(crate) barred: Option<Refusal>,
 }
 
 impl Ask {
@@ -118,7 +118,7 @@ impl Ask {
             key: None,
             body: json!({"request": request}).to_string().into(),
             hold: HOLD,
-            has_place: true,
+            barred: None,
         }
     }
 
@@ -289,7 +289,7 @@ impl World {
             credentials: Box::new(credentials),
             read_at,
             hold_until: read_at + ask.hold,
-            has_place: ask.has_place,
+            barred: ask.barred,
         }
     }
 
@@ -317,13 +317,13 @@ impl World {
             };
             seen(&held);
             let again = held.again.take();
-            let told = if ask.has_place {
+            let told = if ask.barred == Some(Refusal::Held) {
+                Told::HoldOver
+            } else {
                 let told = timeout_at(until, &mut held.told).await;
                 told.map_or(Told::HoldOver, |told| {
                     told.unwrap_or(Told::InDoubt(Doubt::Driver))
                 })
-            } else {
-                Told::HoldOver
             };
             match (told, again) {
                 (Told::Renew, Some(again)) => order = *again,

@@ -96,6 +96,13 @@ async fn what_may_change_is_in_force_at_once_and_what_is_held_keeps_what_it_bega
     );
 }
 
+/// Returns once no answer waits for its client.
+async fn delivered(holdline: &Holdline) {
+    while metrics(holdline).await.contains("holdline_undelivered 1\n") {
+        tokio::time::sleep(ms(5)).await;
+    }
+}
+
 /// Another way of payments, and every key of the file that `holding` writes.
 fn routed(payments: &str) -> String {
     format!("[hold]\ntimeout = \"20s\"\n[routes]\npayments = \"{payments}\"\n")
@@ -144,17 +151,34 @@ async fn the_repeat_of_what_is_kept_is_given_it_though_its_route_is_converted_no
 }
 
 #[tokio::test]
+async fn the_repeat_of_what_its_payer_had_yet_to_finish_goes_as_its_route_says() {
+    for (payments, status, submits) in [("relay", 200, 2), ("refuse", 403, 1)] {
+        let (upstream, mut holdline) = holding(50).await;
+        let keyed = |holdline: &Holdline| {
+            let asking = pay(holdline, "3-D Secure").card("4012000000003010");
+            asking.key("order-7")
+        };
+        let first = keyed(&holdline).send().await;
+        assert_eq!(first.json()["transaction"]["status"], "incomplete");
+        delivered(&holdline).await;
+        assert_eq!(holdline.stop().await, Some(0));
+        holdline.write(&routed(payments));
+        holdline.start().await;
+        assert_eq!(keyed(&holdline).send().await.status, status, "{payments}");
+        let ledger = upstream.gateway.ledger();
+        let paths: Vec<&str> = ledger.submits.iter().map(|it| it.path.as_str()).collect();
+        let expected = ["/async/transactions/payments", "/transactions/payments"];
+        assert_eq!(paths, expected[..submits], "{payments}");
+    }
+}
+
+#[tokio::test]
 async fn the_repeat_of_what_runs_is_not_too_large_though_the_limit_was_lowered() {
     let (upstream, holdline) = holding(1_000).await;
     let note = format!("\"note\":\"{}\",", "x".repeat(2048));
     let paid = || pay(&holdline, "paid").key("order-7").members(&note);
     paid().send().await.is_gateway(200);
-    while metrics(&holdline)
-        .await
-        .contains("holdline_undelivered 1\n")
-    {
-        tokio::time::sleep(ms(5)).await;
-    }
+    delivered(&holdline).await;
     let mut held = pay(&holdline, "large").members(&note).open().await;
     crate::told::stop::submitted(&upstream, 2).await;
     holdline.write("[hold]\ntimeout = \"20s\"\n[limits]\nbody = \"1KiB\"\nbodies = \"1MiB\"\n");
