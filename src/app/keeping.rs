@@ -7,7 +7,7 @@ use super::Error;
 use crate::config::Config;
 use crate::exchange::{HashKey, InMemory, Past, Recorder};
 use crate::journal::{self, Journal, Opened, SystemDisk, Writer};
-use crate::timing::{Clock, Stamps};
+use crate::timing::{Ages, Clock, Stamps};
 
 /// Where records go, and what an earlier process left there.
 pub(super) struct Keeping {
@@ -32,7 +32,7 @@ impl Keeping {
                 recorder: Arc::new(InMemory),
                 hash_key: hash_key.clone(),
                 journal: None,
-                past: Past::new(hash_key, stamps, retention, []),
+                past: Past::new(hash_key, Ages::new(stamps, Vec::new()), retention, []),
             });
         }
         let parts = journal::Parts {
@@ -47,8 +47,10 @@ impl Keeping {
         let hash_key = HashKey::from(claimed.hash_key());
         let gateways = config.gateways.iter();
         let origins = gateways.map(|it| (it.name.clone().into(), it.origin.to_string().into()));
-        let mut past = Past::new(hash_key.clone(), stamps, retention, origins);
-        let Opened { journal, writer } = claimed.read(|exchange| past.take(exchange))?;
+        let prepared = claimed.prepare()?;
+        let ages = prepared.ages().clone();
+        let mut past = Past::new(hash_key.clone(), ages, retention, origins);
+        let Opened { journal, writer } = prepared.read(|exchange| past.take(exchange))?;
         // Where a relative path leads is seen here, before a second directory makes a second journal.
         let path = &config.journal.path;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());

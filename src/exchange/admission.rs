@@ -303,6 +303,8 @@ impl Context {
             key: order.key,
             facts: order.facts,
             read_at: order.read_at,
+            remembered_since: order.read_at,
+            stamped: None,
         };
         let flight = Arc::new(Flight::new(subject, machine, Some(waiter)));
         flight.core().trace = order.credentials.trace();

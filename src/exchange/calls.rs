@@ -25,6 +25,9 @@ use crate::results::ResultKey;
 use crate::timing::{Moment, wall_clock};
 use crate::upstream::{self, Cause, Sent, Submission};
 
+/// By so much the gateway's clock may be behind ours and its transaction is found all the same.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
+
 /// A call under way.
 pub(super) struct Call {
     pub(super) kind: CallKind,
@@ -455,8 +458,13 @@ async fn find(
 
 /// When the first submit left, by the gateway's clock: by the `Date` of an answer that was asked for
 /// at `asked_at`. A slow answer makes it seem later than it was, never earlier, so that no older
-/// transaction is taken; without a `Date` there is no telling.
+/// transaction is taken; without a `Date` there is no telling. Where an earlier boot sent it, our own
+/// time of day may have jumped since, and what it said then counts if that is later.
 fn submitted_at(flight: &Flight, answer: &StoredResponse, asked_at: Moment) -> Option<SystemTime> {
     let first_sent = flight.core().machine.first_sent()?;
-    gateway_time(&answer.fields)?.checked_sub(asked_at.since(first_sent))
+    let by_age = gateway_time(&answer.fields)?.checked_sub(asked_at.since(first_sent))?;
+    let told_then = flight
+        .stamped
+        .map(|stamp| stamp.time_of_day() - CLOCKS_DIFFER);
+    Some(told_then.map_or(by_age, |then| then.max(by_age)))
 }

@@ -84,7 +84,7 @@ impl Context {
             self.results.forget(&result);
             return true;
         }
-        let expires_at = flight.read_at + self.rules.now().policy.retention;
+        let expires_at = flight.remembered_since + self.rules.now().policy.retention;
         let fact = Fact::new(flight.id, result, place, expires_at);
         if let Some(on_disk) = fact.on_disk() {
             table.reads.insert(on_disk);

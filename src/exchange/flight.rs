@@ -17,7 +17,7 @@ use crate::journal::{Number, Place};
 use crate::message::{StoredResponse, TraceParent};
 use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Profile};
 use crate::results::ResultKey;
-use crate::timing::Moment;
+use crate::timing::{Moment, Stamp};
 use crate::upstream::Cause;
 
 /// A whole answer, shared by all who give it.
@@ -47,6 +47,8 @@ pub struct Flight {
     /// The same with what the journal does not hold, once a repeat has brought it.
     brought: OnceLock<Box<MatchFacts>>,
     pub(super) read_at: Moment,
+    pub(super) remembered_since: Moment,
+    pub(super) stamped: Option<Stamp>,
     pub(super) mailbox: Mailbox<Command>,
     /// Set before the first byte of a submit is handed over, so that it outlives a panic.
     pub(super) handed_over: Arc<AtomicBool>,
@@ -139,6 +141,10 @@ pub(super) struct Subject {
     pub(super) key: Key,
     pub(super) facts: MatchFacts,
     pub(super) read_at: Moment,
+    /// From when its retention counts: later than that where only the time of day told how old it is.
+    pub(super) remembered_since: Moment,
+    /// Its stamp, where an earlier boot made it: only the time of day tells how long ago that was.
+    pub(super) stamped: Option<Stamp>,
 }
 
 /// What a waiter is told.
@@ -205,6 +211,8 @@ impl Flight {
             facts: subject.facts,
             brought: OnceLock::new(),
             read_at: subject.read_at,
+            remembered_since: subject.remembered_since,
+            stamped: subject.stamped,
             mailbox: Mailbox::default(),
             handed_over: Arc::new(AtomicBool::new(false)),
             stopped: AtomicBool::new(false),

@@ -9,13 +9,13 @@ use super::identity::HashKey;
 use super::recover::subject;
 use super::rivals::Rivals;
 use crate::journal::{Remembered, Standing};
-use crate::timing::Stamps;
+use crate::timing::Ages;
 
 /// The exchanges of earlier processes: those that have not ended, and of each that was delivered a
 /// fact. A journal may hold a million of these.
 pub struct Past {
     hash_key: HashKey,
-    stamps: Stamps,
+    pub(super) ages: Ages,
     retention: Duration,
     /// The origin of each gateway that is configured, by its name.
     origins: HashMap<Box<str>, Box<str>>,
@@ -32,13 +32,13 @@ impl Past {
     /// and where they are.
     pub fn new(
         hash_key: HashKey,
-        stamps: Stamps,
+        ages: Ages,
         retention: Duration,
         origins: impl IntoIterator<Item = (Box<str>, Box<str>)>,
     ) -> Self {
         Self {
             hash_key,
-            stamps,
+            ages,
             retention,
             origins: origins.into_iter().collect(),
             facts: Facts::default(),
@@ -51,7 +51,7 @@ impl Past {
 
     /// Takes an exchange in; they come in the order in which they began.
     pub fn take(&mut self, exchange: Remembered) {
-        let subject = subject(&self.hash_key, self.stamps, &exchange, gone());
+        let subject = subject(&self.hash_key, &self.ages, &exchange, gone());
         match exchange.standing {
             Standing::Submitted
             | Standing::Accepted
@@ -71,7 +71,7 @@ impl Past {
     /// Which transaction was its own is not known any more: what tells it is sealed.
     fn note_rival(&mut self, exchange: &Remembered, subject: &Subject) {
         if let Some(purchase) = subject.kin.purchase {
-            let ended_at = self.stamps.moment(exchange.changed);
+            let ended_at = self.ages.stamps().moment(exchange.changed);
             self.rivals.ended(purchase, ended_at, subject.read_at);
         }
     }
@@ -80,14 +80,14 @@ impl Past {
     /// origin answered is not given as this one's; that it was answered is remembered all the same.
     fn remember(&mut self, exchange: &Remembered, subject: &Subject) {
         let head = &exchange.head;
-        if self.stamps.now().since(exchange.submitted) >= self.retention {
+        if self.ages.age(exchange.submitted) >= self.retention {
             return;
         }
         let own = head.exchange.to_string();
         let name = exchange.ticket.as_deref().unwrap_or(&own);
         let identity = subject.identity;
         let result = self.hash_key.result(identity.credential, name);
-        let expires_at = subject.read_at + self.retention;
+        let expires_at = subject.remembered_since + self.retention;
         let is_home = self.origins.get(&head.gateway) == Some(&head.origin);
         let answer = exchange.answer.filter(|_| is_home);
         let fact = Fact::new(head.exchange, result, answer, expires_at);

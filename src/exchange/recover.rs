@@ -18,7 +18,7 @@ use super::past::Past;
 use super::trail::What;
 use crate::journal::{Head, Remembered, Standing};
 use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Operation, RequestId};
-use crate::timing::Stamps;
+use crate::timing::Ages;
 
 /// What was found of earlier processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,7 @@ impl Flights {
         }
         let mut recovery = Recovery {
             context: Arc::clone(&self.0),
+            ages: past.ages,
             gateways,
             found: Recovered {
                 facts: past.fact_count,
@@ -61,6 +62,7 @@ impl Flights {
 
 struct Recovery<'a> {
     context: Arc<Context>,
+    ages: Ages,
     gateways: &'a [Arc<Gateway>],
     found: Recovered,
 }
@@ -81,7 +83,7 @@ impl Recovery<'_> {
                  name would be a new payment"
             );
         }
-        let mut subject = subject(&context.hash_key, context.stamps, exchange, home);
+        let mut subject = subject(&context.hash_key, &self.ages, exchange, home);
         subject.identity.fingerprint = self.free_place(subject.identity.fingerprint);
         let ticket: Option<RequestId> = exchange.ticket.as_deref().and_then(|it| it.parse().ok());
         let stood = stood(exchange, ticket.as_ref(), cause);
@@ -89,9 +91,10 @@ impl Recovery<'_> {
             explicit_key: subject.key.explicit,
             has_tracking_id: subject.facts.tracking_id.is_some(),
             submitted_at: subject.read_at,
-            changed_at: context.stamps.moment(exchange.changed),
+            remembered_since: subject.remembered_since,
+            changed_at: self.ages.remembered_since(exchange.changed),
             // A clock that anybody can set does not tell how old a key is.
-            age_is_sure: context.stamps.now().is_of_boot(exchange.submitted),
+            age_is_sure: subject.stamped.is_none(),
             resubmits: exchange.resubmits,
             ticket,
             stood,
@@ -158,7 +161,7 @@ impl Recovery<'_> {
             flight.core().result_key = Some(result);
             table.enter_task(result, flight);
             if let Some(step) = flight.core().answer_step {
-                let expires_at = flight.read_at + context.rules.now().policy.retention;
+                let expires_at = flight.remembered_since + context.rules.now().policy.retention;
                 let place = Some(flight.place(step));
                 let fact = Fact::new(flight.id, result, place, expires_at);
                 if let Some(on_disk) = fact.on_disk() {
@@ -198,11 +201,13 @@ impl Recovery<'_> {
 /// Which exchange it is, in this room's words.
 pub(super) fn subject(
     hash_key: &HashKey,
-    stamps: Stamps,
+    ages: &Ages,
     exchange: &Remembered,
     home: Home,
 ) -> Subject {
     let head = &exchange.head;
+    let stamps = ages.stamps();
+    let is_of_boot = stamps.now().is_of_boot(exchange.submitted);
     let conversion = conversion(head);
     let facts = facts(head, conversion);
     let identity = Identity {
@@ -228,6 +233,8 @@ pub(super) fn subject(
         key,
         facts,
         read_at: stamps.moment(exchange.submitted),
+        remembered_since: ages.remembered_since(exchange.submitted),
+        stamped: (!is_of_boot).then_some(exchange.submitted),
     }
 }
 

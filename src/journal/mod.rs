@@ -1,5 +1,6 @@
 //! The journal: what an exchange may not forget, durable before its next step.
 mod book;
+mod boots;
 mod codec;
 mod company;
 mod config;
@@ -48,7 +49,7 @@ pub use error::{AppendError, NoRoom, OpenError, ReadError};
 pub use handle::{Appending, Journal, Reading};
 pub use listing::{Page, Report};
 pub use metrics::Metrics;
-pub use open::{Claimed, Opened, Parts, claim, open};
+pub use open::{Claimed, Opened, Parts, Prepared, claim, open};
 pub use reader::Reader;
 pub use seal::{AnswerKey, SealError};
 pub use writer::Writer;

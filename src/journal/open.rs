@@ -20,7 +20,7 @@ use super::store::Store;
 use super::work::contained;
 use super::writer::Writer;
 use super::{Config, Number, Remembered, Standing};
-use crate::timing::{Clock, Stamps};
+use crate::timing::{Ages, Clock, Stamps};
 
 /// What a journal needs.
 #[derive(Debug)]
@@ -56,6 +56,16 @@ pub struct Claimed {
     key: KeyFile,
 }
 
+/// A journal that is open, of which little was read yet.
+#[derive(Debug)]
+pub struct Prepared {
+    parts: Parts,
+    key: KeyFile,
+    site: Site,
+    store: Store,
+    ages: Ages,
+}
+
 /// Opens and locks the key file of a journal, and makes it where there is neither. Blocks.
 pub fn claim(parts: Parts) -> Result<Claimed, OpenError> {
     let path = &parts.config.path;
@@ -66,7 +76,7 @@ pub fn claim(parts: Parts) -> Result<Claimed, OpenError> {
 
 /// Claims a journal and reads it, for those who need no hash while they read.
 pub fn open(parts: Parts, remember: impl FnMut(Remembered)) -> Result<Opened, OpenError> {
-    claim(parts)?.read(remember)
+    claim(parts)?.prepare()?.read(remember)
 }
 
 impl Claimed {
@@ -76,24 +86,47 @@ impl Claimed {
     }
 
     /// Opens the journal, and makes it where there is none. Blocks; it is called before anything is
-    /// served. Every exchange that has not ended is given to `remember`, in the order in which they
-    /// began; none of them is kept here.
-    pub fn read(self, mut remember: impl FnMut(Remembered)) -> Result<Opened, OpenError> {
+    /// served.
+    pub fn prepare(self) -> Result<Prepared, OpenError> {
         let Self { parts, key } = self;
-        let path = parts.config.path;
         let site = Site {
-            disk: parts.disk,
-            path: path.clone(),
+            disk: Arc::clone(&parts.disk),
+            path: parts.config.path.clone(),
             room: Room::new(parts.config.max_bytes),
             metrics: parts.metrics.clone(),
         };
-        let looked_at = contained(|| looked_at(&site, &key, &mut remember));
-        let (store, next) = looked_at.unwrap_or_else(|| {
-            Err(OpenError::Damaged {
-                path,
-                what: "it cannot be read to its end".to_owned(),
-            })
+        let (store, boots) = to_its_end(&site, || {
+            let store = opened(&site, &key)?;
+            let boots = store.boots().map_err(|error| site.open_error(&error))?;
+            Ok((store, boots))
         })?;
+        Ok(Prepared {
+            ages: Ages::new(parts.stamps, boots),
+            parts,
+            key,
+            site,
+            store,
+        })
+    }
+}
+
+impl Prepared {
+    /// How old what it holds is.
+    pub const fn ages(&self) -> &Ages {
+        &self.ages
+    }
+
+    /// Reads all of it. Blocks. Every exchange that has not ended is given to `remember`, in the order in
+    /// which they began; none of them is kept here.
+    pub fn read(self, mut remember: impl FnMut(Remembered)) -> Result<Opened, OpenError> {
+        let Self {
+            parts,
+            key,
+            site,
+            store,
+            ages,
+        } = self;
+        let next = to_its_end(&site, || looked_at(&site, &store, &mut remember))?;
         parts.metrics.is_up(true);
         parts.metrics.used(site.room.share());
         let shared = Arc::new(Shared {
@@ -117,23 +150,36 @@ impl Claimed {
         });
         Ok(Opened {
             journal: Journal(Arc::clone(&shared)),
-            writer: Writer::new(shared, parts.stamps, parts.retention),
+            writer: Writer::new(shared, ages, parts.retention),
         })
     }
 }
 
-/// Opens the file and reads all of it.
-fn looked_at(
-    site: &Site,
-    key: &KeyFile,
-    remember: &mut impl FnMut(Remembered),
-) -> Result<(Store, u64), OpenError> {
+/// Does what a file that is damaged may break off in the middle of.
+fn to_its_end<T>(site: &Site, work: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    contained(work).unwrap_or_else(|| {
+        Err(OpenError::Damaged {
+            path: site.path.clone(),
+            what: "it cannot be read to its end".to_owned(),
+        })
+    })
+}
+
+/// Opens the file. A start never fails because it is full.
+fn opened(site: &Site, key: &KeyFile) -> Result<Store, OpenError> {
     let mut prepared = prepared(site, key);
-    // A start never fails because the file is full.
     while prepared.is_err() && site.room.next_way() != Way::None {
         prepared = self::prepared(site, key);
     }
-    let store = prepared?;
+    prepared
+}
+
+/// Reads all of the file; the number that the next exchange has.
+fn looked_at(
+    site: &Site,
+    store: &Store,
+    remember: &mut impl FnMut(Remembered),
+) -> Result<u64, OpenError> {
     let failed = |error: StoreError| site.open_error(&error);
     let walked = store.walk(Number(0), |remembered| {
         if matches!(
@@ -148,8 +194,7 @@ fn looked_at(
         true
     });
     walked.map_err(failed)?;
-    let next = store.next_number().map_err(failed)?;
-    Ok((store, next))
+    store.next_number().map_err(failed)
 }
 
 /// Opens the file and does all that is written to it before it is read.

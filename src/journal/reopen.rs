@@ -58,7 +58,7 @@ pub(super) fn reopen(files: &mut Files, site: &Site, may_forget: bool) -> Result
 
 /// The file may not grow, so something has to go before anything is written.
 fn make_room(store: &Store) -> Result<(), StoreError> {
-    let found = look(store, Goal::Room, Number(0))?;
+    let found = look(store, &Goal::Room, Number(0))?;
     store.forget(&found.removals)
 }
 

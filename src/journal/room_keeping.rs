@@ -81,7 +81,7 @@ impl Writer {
             return;
         };
         let goal = Goal::Expired {
-            now: self.stamps.now(),
+            ages: self.ages.clone(),
             retention,
         };
         let Some(found) = self.tidy(goal, self.sweep.from).await else {
@@ -142,7 +142,7 @@ impl Writer {
             // What stands in the log once more, since the disk took it and said that it did not, is
             // passed over while its exchange is in the file. Forgotten before that, it would come back.
             store.checkpoint()?;
-            let found = match look(store, goal, from) {
+            let found = match look(store, &goal, from) {
                 Ok(found) => found,
                 Err(error) if !error.is_of_a_record() => return Err(error),
                 // Nothing is forgotten, and nothing else is the worse for it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::fault::StoreError;
 use super::store::{Removal, Store};
 use super::{Number, Remembered, Standing};
-use crate::timing::Stamp;
+use crate::timing::Ages;
 
 /// How many exchanges are looked at in one go, so that commits do not wait for long.
 const LOOKED_AT: usize = 1024;
@@ -13,12 +13,12 @@ const LOOKED_AT: usize = 1024;
 const READ: usize = 8 * 1024 * 1024;
 
 /// What is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Goal {
     /// What was delivered or ended longer ago than the retention.
     Expired {
-        /// The present.
-        now: Stamp,
+        /// How old what is remembered is.
+        ages: Ages,
         /// `cache.retention`.
         retention: Duration,
     },
@@ -48,7 +48,7 @@ impl Found {
 }
 
 /// Looks for what may go, from an exchange on.
-pub(super) fn look(store: &Store, goal: Goal, from: Number) -> Result<Found, StoreError> {
+pub(super) fn look(store: &Store, goal: &Goal, from: Number) -> Result<Found, StoreError> {
     let mut found = Found::nothing(from);
     let mut is_done = true;
     let (mut looked_at, mut read, removable) = (0, 0, store.room().removable());
@@ -74,9 +74,9 @@ pub(super) fn look(store: &Store, goal: Goal, from: Number) -> Result<Found, Sto
 impl Goal {
     /// Exchanges stand in the order in which they began: behind one that began within the retention
     /// none is old enough.
-    fn goes_on(self, remembered: &Remembered) -> bool {
+    fn goes_on(&self, remembered: &Remembered) -> bool {
         match self {
-            Self::Expired { now, retention } => now.since(remembered.submitted) > retention,
+            Self::Expired { ages, retention } => ages.age(remembered.submitted) > *retention,
             Self::Room => true,
         }
     }
@@ -84,11 +84,11 @@ impl Goal {
 
 /// How an exchange that stands in so many records makes room. One that runs, waits for its client or is
 /// in doubt never does.
-fn removal(remembered: &Remembered, records: usize, goal: Goal) -> Option<Removal> {
+fn removal(remembered: &Remembered, records: usize, goal: &Goal) -> Option<Removal> {
     let whole = Removal::Exchange(remembered.number);
     match (&remembered.standing, goal) {
-        (Standing::Delivered | Standing::Ended, Goal::Expired { now, retention }) => {
-            (now.since(remembered.changed) > retention).then_some(whole)
+        (Standing::Delivered | Standing::Ended, Goal::Expired { ages, retention }) => {
+            (ages.age(remembered.changed) > *retention).then_some(whole)
         }
         // With an explicit key the fact stays: the same key must not pay twice.
         (Standing::Delivered, Goal::Room) if remembered.head.explicit => {
@@ -108,6 +108,7 @@ mod tests {
     use super::super::Doubt;
     use super::super::samples::remembered;
     use super::*;
+    use crate::timing::{Boot, Clock, Stamp, Stamps};
 
     const DAY: Duration = Duration::from_hours(24);
 
@@ -122,15 +123,20 @@ mod tests {
             wall: NOW.wall - u64::try_from(age.as_millis()).unwrap(),
             ..NOW
         };
+        let boot = Boot {
+            first: changed,
+            last: changed,
+        };
+        let stamps = Stamps::new(Clock::start(), NOW);
         let goal = Goal::Expired {
-            now: NOW,
+            ages: Ages::new(stamps, vec![boot]),
             retention: DAY,
         };
         let remembered = Remembered {
             changed,
             ..remembered(1, standing)
         };
-        removal(&remembered, 4, goal)
+        removal(&remembered, 4, &goal)
     }
 
     fn doubt() -> Standing {
@@ -149,7 +155,7 @@ mod tests {
             doubt(),
         ] {
             assert_eq!(expired(DAY * 9, standing.clone()), None, "{standing:?}");
-            assert_eq!(removal(&remembered(1, standing), 4, Goal::Room), None);
+            assert_eq!(removal(&remembered(1, standing), 4, &Goal::Room), None);
         }
     }
 
@@ -169,12 +175,12 @@ mod tests {
         let mut keyed = remembered(1, Standing::Delivered);
         keyed.head.explicit = true;
         let answer = Some(Removal::Answer(Number(1)));
-        assert_eq!(removal(&keyed, 4, Goal::Room), answer);
-        assert_eq!(removal(&keyed, 1, Goal::Room), None, "it is folded");
+        assert_eq!(removal(&keyed, 4, &Goal::Room), answer);
+        assert_eq!(removal(&keyed, 1, &Goal::Room), None, "it is folded");
         keyed.head.explicit = false;
         let whole = Some(Removal::Exchange(Number(1)));
-        assert_eq!(removal(&keyed, 1, Goal::Room), whole);
+        assert_eq!(removal(&keyed, 1, &Goal::Room), whole);
         let ended = remembered(1, Standing::Ended);
-        assert_eq!(removal(&ended, 1, Goal::Room), whole);
+        assert_eq!(removal(&ended, 1, &Goal::Room), whole);
     }
 }

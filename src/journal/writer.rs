@@ -18,7 +18,7 @@ use super::store::Store;
 use super::work::perform;
 use super::{Entry, Number, Place};
 use crate::telemetry::with_causes;
-use crate::timing::{Moment, Stamps};
+use crate::timing::{Ages, Moment};
 
 /// How long an entry stands in the log before the file takes it in: long enough for most exchanges to end,
 /// since what has come of one by then becomes one record.
@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Writer {
     pub(super) shared: Arc<Shared>,
-    pub(super) stamps: Stamps,
+    pub(super) ages: Ages,
     /// Where there is none nothing is forgotten.
     pub(super) retention: Option<Duration>,
     reopen_at: Moment,
@@ -65,11 +65,11 @@ enum Turn {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, stamps: Stamps, retention: Option<Duration>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, ages: Ages, retention: Option<Duration>) -> Self {
         let now = shared.clock.now();
         Self {
             shared,
-            stamps,
+            ages,
             retention,
             reopen_at: Moment::START,
             look_at: now + LOOK,

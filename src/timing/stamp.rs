@@ -78,7 +78,12 @@ impl Stamps {
 
     /// The present.
     pub fn now(&self) -> Stamp {
-        self.of(self.clock.now())
+        self.of(self.present())
+    }
+
+    /// The present, as the process's clock tells it.
+    pub fn present(&self) -> Moment {
+        self.clock.now()
     }
 
     /// A moment of the process, for what outlives it.

@@ -94,6 +94,7 @@ pub struct Machine<A> {
     pub(super) explicit_key: bool,
     pub(super) has_tracking_id: bool,
     pub(super) read_at: Moment,
+    pub(super) remembered_since: Moment,
 
     pub(super) first_sent: Option<Moment>,
     pub(super) open: u32,
@@ -157,6 +158,7 @@ impl<A: Whole> Machine<A> {
             explicit_key,
             has_tracking_id,
             read_at,
+            remembered_since: read_at,
             first_sent: None,
             open: 0,
             lost: false,
@@ -324,7 +326,7 @@ impl<A: Whole> Machine<A> {
         let moment = if self.state == State::Undelivered && !self.explicit_key {
             self.finished_at + self.terms.policy.reclaim
         } else {
-            self.read_at + self.terms.policy.retention
+            self.remembered_since + self.terms.policy.retention
         };
         (moment, Timer::Retention)
     }

@@ -16,7 +16,9 @@ pub struct Restored {
     pub has_tracking_id: bool,
     /// When its first record was made: no byte left before.
     pub submitted_at: Moment,
-    /// When its last record was made.
+    /// From when its retention counts.
+    pub remembered_since: Moment,
+    /// When its last record was made; later, where only the time of day told when that was.
     pub changed_at: Moment,
     /// False where nobody can tell how old its key is; the submit is then never repeated.
     pub age_is_sure: bool,
@@ -54,6 +56,7 @@ impl<A: Whole> Machine<A> {
             first,
             seed,
         );
+        machine.remembered_since = restored.remembered_since;
         machine.first_sent = Some(submitted_at);
         machine.age_is_sure = restored.age_is_sure;
         machine.resubmits = restored.resubmits;

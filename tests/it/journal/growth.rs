@@ -198,9 +198,11 @@ async fn a_start_holds_a_fact_of_each_exchange_that_is_done_and_no_more() {
     let Head {
         gateway, origin, ..
     } = head(0, false);
-    let mut past = Past::new(hash_key, stamps, DAY, [(gateway, origin)]);
+    let prepared = claimed.prepare().unwrap();
+    let ages = prepared.ages().clone();
+    let mut past = Past::new(hash_key, ages, DAY, [(gateway, origin)]);
     let mut taken = 0;
-    let opened = claimed.read(|exchange| {
+    let opened = prepared.read(|exchange| {
         taken += 1;
         past.take(exchange);
     });

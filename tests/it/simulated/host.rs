@@ -149,8 +149,10 @@ impl Host {
         let hash_key = HashKey::from(claimed.hash_key());
         let at = inner.sites[inner.site.get()].origin;
         let origins = [("sim".into(), at.into())];
-        let mut past = Past::new(hash_key.clone(), stamps, retention, origins);
-        let opened = claimed.read(|mut exchange| {
+        let prepared = claimed.prepare()?;
+        let ages = prepared.ages().clone();
+        let mut past = Past::new(hash_key.clone(), ages, retention, origins);
+        let opened = prepared.read(|mut exchange| {
             inner.journal.confirm(&exchange);
             if (inner.recall.get())(&mut exchange) {
                 past.take(exchange.clone());

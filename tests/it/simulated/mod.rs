@@ -13,6 +13,7 @@ pub(crate) mod log;
 pub(crate) mod network;
 mod payments;
 pub(crate) mod process;
+mod reboots;
 mod records;
 mod restarts;
 mod submits;

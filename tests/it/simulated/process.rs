@@ -9,7 +9,7 @@ use holdline::polling::{self, Backoff, Schedules, Took};
 use holdline::protocol::BEGATEWAY;
 use holdline::results::Results;
 use holdline::simulator::Gateway;
-use holdline::timing::{Clock, Stamp, Stamps};
+use holdline::timing::{Ages, Boot, Clock, Stamp, Stamps};
 use holdline::upstream::{self, Client};
 
 use super::journal::Journal;
@@ -91,6 +91,20 @@ impl World {
         self.restarted_with(setting, &[Arc::clone(&self.upstream)])
     }
 
+    /// The same after a reboot, with a time of day that is ahead of the one before.
+    pub(crate) fn rebooted(&self, ahead: Duration) -> (Self, Recovered) {
+        let passed = self.start.stamps.now();
+        let millis = u64::try_from(ahead.as_millis()).unwrap();
+        let booted = Stamp {
+            wall: passed.wall + millis,
+            boot: passed.boot + 1,
+            ..passed
+        };
+        let mut next = self.clone();
+        next.start.stamps = Stamps::new(self.clock, booted);
+        next.restarted(&Setting::default())
+    }
+
     /// The same with other gateways.
     pub(crate) fn restarted_with(
         &self,
@@ -113,8 +127,15 @@ impl World {
         let retention = setting.results.retention;
         let origins = gateways.iter().map(origin_of);
         let hash_key = flights.hash_key().clone();
-        let mut past = Past::new(hash_key, self.start.stamps, retention, origins);
-        for exchange in self.journal.remembered() {
+        let remembered = self.journal.remembered();
+        let ends = remembered.first().zip(remembered.last());
+        let boot = ends.map(|(first, last)| Boot {
+            first: first.submitted,
+            last: last.submitted,
+        });
+        let ages = Ages::new(self.start.stamps, boot.into_iter().collect());
+        let mut past = Past::new(hash_key, ages, retention, origins);
+        for exchange in remembered {
             past.take(exchange);
         }
         let recovered = flights.recover(past, gateways);

@@ -86,6 +86,7 @@ impl Disk {
             explicit_key,
             has_tracking_id,
             submitted_at: *first,
+            remembered_since: *first,
             changed_at: *changed,
             age_is_sure: true,
             resubmits: u32::try_from(resubmits.count()).unwrap(),

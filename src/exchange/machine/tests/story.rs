@@ -90,6 +90,7 @@ pub(super) fn restored_as(stood: Stood, change: impl FnOnce(&mut Restored)) -> S
         explicit_key: false,
         has_tracking_id: true,
         submitted_at: now - Duration::from_hours(1),
+        remembered_since: now - Duration::from_hours(1),
         changed_at: now - Duration::from_secs(1),
         age_is_sure: true,
         resubmits: 0,

@@ -1,0 +1,64 @@
+//! A machine that boots with a time of day that is far ahead: what seems old is not forgotten, and no
+//! older transaction is taken for the one that was lost.
+use std::time::Duration;
+
+use holdline::exchange::machine::State;
+
+use super::world::{Ask, Reply, World, until};
+
+const YEAR: Duration = Duration::from_hours(365 * 24);
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_forgotten_at_once() {
+    let world = World::calm();
+    let keyed = Ask::of("keyed", 1, "", |_| ()).with_key("k");
+    let first = world.pay(&keyed).await.answer();
+    first.settle(true);
+    let undelivered = Ask::of("undelivered", 2, "", |_| ());
+    world.pay(&undelivered).await.answer().settle(false);
+    let waits = Ask::of("waits", 3, "delay=9000", |_| ());
+    let held = world.begin(&waits);
+    until(&held.flight, State::Waiting).await;
+    let lost = Ask::of("lost", 4, "late=20000", |_| ());
+    let held = world.begin(&lost);
+    until(&held.flight, State::Submitting).await;
+    let (next, recovered) = world.rebooted(YEAR);
+    assert_eq!((recovered.facts, recovered.undelivered), (1, 1));
+    assert_eq!((recovered.waiting, recovered.in_doubt), (1, 1));
+    next.pass(Duration::from_hours(1)).await;
+    for ask in [keyed, undelivered, waits, lost] {
+        next.pay(&ask).await.answer().settle(true);
+    }
+    assert_eq!(world.ledger().submits.len(), 4);
+    // What this process runs counts.
+    next.pass(Duration::from_hours(24)).await;
+    next.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_delivered_after_it_is_remembered_from_then_on() {
+    let world = World::calm();
+    let ask = Ask::payment("").with_key("k");
+    world.pay(&ask).await.answer().settle(false);
+    world.pass(Duration::from_secs(1)).await;
+    let (next, _) = world.rebooted(YEAR);
+    next.pay(&ask).await.answer().settle(true);
+    next.is_empty().await;
+    assert!(next.pay(&ask).await.answer().replayed);
+    assert_eq!(world.ledger().submits.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_transaction_is_not_taken_for_the_one_that_was_lost() {
+    for ahead in [Duration::ZERO, YEAR] {
+        let world = World::calm();
+        let older = Ask::payment("older");
+        world.pay(&older).await.answer().settle(true);
+        world.pass(Duration::from_mins(2)).await;
+        let ask = Ask::payment("lost bad-gateway").held_for(Duration::from_secs(70));
+        let held = world.begin(&ask);
+        until(&held.flight, State::Asking).await;
+        let (next, _) = world.rebooted(ahead);
+        assert!(matches!(next.pay(&ask).await, Reply::InDoubt(_)));
+    }
+}
