@@ -280,7 +280,8 @@ pub(super) fn poll(
 }
 
 /// The task's answer, where another exchange has it: read a moment ago, and perhaps not durable yet,
-/// or kept. What it gets later is passed on, so the kept ones are searched once.
+/// or kept. What it gets later is passed on, so the kept ones are searched once. A kept one that tells of
+/// a payer who has yet to finish is why the submit was repeated: by now the gateway may have more to say.
 fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Answer> {
     let read = context
         .table()
@@ -288,7 +289,10 @@ fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Answ
         .get(&key)
         .and_then(|task| task.answer.clone());
     match read {
-        None if is_first => context.results.find(&key, context.clock.now()),
+        None if is_first => {
+            let kept = context.results.find(&key, context.clock.now());
+            kept.filter(|answer| !journey::awaits_payer(answer))
+        }
         read => read,
     }
 }

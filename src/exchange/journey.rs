@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use super::context::Context;
-use super::flight::{Answer, Flight};
+use super::flight::{Answer, Flight, Told};
 use super::machine::{Outcome, Standing};
 use crate::polling::Took;
 use crate::protocol::{RequestId, Transaction};
@@ -25,7 +25,7 @@ impl Flight {
     /// True if its answer is at hand, or on disk under its seal.
     fn has_answer(&self) -> bool {
         let core = self.core();
-        let is_told = matches!(core.told, Some(super::flight::Told::Answer { .. }));
+        let is_told = matches!(core.told, Some(Told::Answer { .. }));
         let is_sealed = core.sealed_step.is_some() && core.sealed_step == core.answer_step;
         is_told || is_sealed
     }
@@ -33,11 +33,13 @@ impl Flight {
     /// True if the answer tells of a transaction that the payer has yet to finish.
     pub(super) fn is_unfinished(&self) -> bool {
         let core = self.core();
-        let Some(super::flight::Told::Answer { answer, .. }) = &core.told else {
-            return false;
-        };
-        Transaction::of(&answer.body).is_some_and(|transaction| transaction.awaits_payer())
+        matches!(&core.told, Some(Told::Answer { answer, .. }) if awaits_payer(answer))
     }
+}
+
+/// True if an answer tells of a transaction that the payer has yet to finish.
+pub(super) fn awaits_payer(answer: &Answer) -> bool {
+    Transaction::of(&answer.body).is_some_and(|transaction| transaction.awaits_payer())
 }
 
 /// Keeps the counts of the flights that run and of those that are at rest.

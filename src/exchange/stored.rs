@@ -8,11 +8,11 @@ use super::admission::Admission;
 use super::context::Context;
 use super::flight::Answer;
 use super::flights::Flights;
+use super::journey::awaits_payer;
 use super::order::Order;
 use super::recorder::ReadError;
 use crate::journal::{AnswerKey, Place};
 use crate::message::StoredResponse;
-use crate::protocol::Transaction;
 use crate::results::ResultKey;
 use crate::timing::Moment;
 
@@ -74,7 +74,7 @@ impl Stored {
             Err(Unread::Down) => return Admission::Unread { exchange },
             Err(Unread::Gone | Unread::Broken) => return Admission::Spent { exchange },
         };
-        if Transaction::of(&answer.body).is_some_and(|transaction| transaction.awaits_payer()) {
+        if awaits_payer(&answer) {
             let identity = order.identity;
             let name = context
                 .hash_key

@@ -155,6 +155,9 @@ async fn an_unfinished_transaction_goes_upstream_again_with_its_key() {
     let ledger = bench.ledger();
     assert_eq!(ledger.submits.len(), 2);
     assert_eq!(ledger.submits[0].key, ledger.submits[1].key);
+    assert_eq!(ledger.tasks.len(), 1, "the gateway honours the key");
+    let asked_again = ledger.tasks[0].polls_after_result;
+    assert_eq!(asked_again, 1, "the payer may have finished it since");
     bench.charges_of("a").is(1);
 }
 
