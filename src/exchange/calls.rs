@@ -265,17 +265,17 @@ pub(super) fn poll(
     flight.core().polls += 1;
     context.schedules.polled(flight.gateway_name(), now);
     Ok(Some(Call::new(CallKind::Poll, async move {
-        let event = match fetch.await {
-            Ok(answer) => Event::PollAnswered(read_poll_answer(&context, &flight, &id, answer)),
+        let answer = match fetch.await {
+            Ok(answer) => Some(read_poll_answer(&context, &flight, &id, answer)),
             Err(error) => {
                 context.metrics.poll_lost();
                 flight.hear(Heard::Failed(error.cause));
                 journey::tell_poll_lost(&flight, &error);
-                Event::PollLost
+                None
             }
         };
-        turn.end(&event);
-        Report::Event(event)
+        turn.end(answer.as_ref());
+        Report::Event(answer.map_or(Event::PollLost, Event::PollAnswered))
     })))
 }
 
@@ -362,18 +362,18 @@ impl Turn {
         })
     }
 
-    fn end(mut self, event: &Event<Answer>) {
+    fn end(mut self, answer: Option<&Polled<Answer>>) {
         self.told = true;
-        self.pass_on(event);
+        self.pass_on(answer);
     }
 
-    fn pass_on(&self, event: &Event<Answer>) {
+    fn pass_on(&self, answer: Option<&Polled<Answer>>) {
         let mut table = self.context.table();
         let Some(task) = table.by_task.get_mut(&self.key) else {
             return;
         };
         task.polled = false;
-        if let Event::PollAnswered(Polled::Firm(answer)) = event {
+        if let Some(Polled::Firm(answer)) = answer {
             task.answer = Some(Arc::clone(answer));
         }
         for other in task
@@ -383,7 +383,7 @@ impl Turn {
         {
             other
                 .mailbox
-                .post(Command::TaskAnswered(Box::new(event.clone())));
+                .post(Command::TaskAnswered(answer.cloned().map(Box::new)));
         }
         if task.flights.is_empty() {
             table.by_task.remove(&self.key);
@@ -394,7 +394,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.told {
-            self.pass_on(&Event::PollLost);
+            self.pass_on(None);
         }
     }
 }

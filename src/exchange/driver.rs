@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 use super::calls::{Call, CallKind, Report};
 use super::context::Context;
 use super::flight::{Answer, Command, Entrance, Flight, Told};
-use super::machine::{Action, Actions, Event, Outcome, Record, RecordKind, State, Timer};
+use super::machine::{Action, Actions, Event, Outcome, Polled, Record, RecordKind, State, Timer};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
 use super::trail::{Heard, What};
@@ -232,7 +232,7 @@ impl Driver {
             Command::Join(join) => self.join(*join),
             Command::Settled { waiter, delivered } => self.settled(waiter, delivered),
             Command::Event(event) => self.apply(*event),
-            Command::TaskAnswered(event) => self.task_answered(*event),
+            Command::TaskAnswered(answer) => self.task_answered(answer.map(|it| *it)),
             Command::Rule(ruling) => self.rule(*ruling),
             Command::Stop => self.stop(),
         }
@@ -247,14 +247,15 @@ impl Driver {
         }
     }
 
-    /// Another exchange's poll of our task was answered: as if our own poll had been due now.
-    fn task_answered(&mut self, event: Event<Answer>) {
-        if self.state() == State::Waiting {
-            // The action is the poll that the other exchange has made for us.
-            drop(self.context.feed(&self.flight, Event::Timer(Timer::Poll)));
-        }
-        if self.state() == State::Polling {
-            self.apply(event);
+    /// Another exchange's poll of our task ended. That it was lost matters where we wait for it.
+    fn task_answered(&mut self, answer: Option<Polled<Answer>>) {
+        let state = self.state();
+        match answer {
+            Some(answer) if matches!(state, State::Waiting | State::Polling) => {
+                self.apply(Event::AnsweredElsewhere(answer));
+            }
+            None if state == State::Polling => self.apply(Event::PollLost),
+            Some(_) | None => {}
         }
     }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::gateway::Home;
 use super::kin::Kin;
-use super::machine::{Doubt, Event, Machine, Standing, State, Whole, Withdrawal};
+use super::machine::{Doubt, Event, Machine, Polled, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
 use super::order::{Credentials, Identity, Key, Submission};
 use super::rivals::Transactions;
@@ -108,8 +108,8 @@ pub(super) enum Command {
     Settled { waiter: u64, delivered: bool },
     /// An event from outside: a drain, a shared key.
     Event(Box<Event<Answer>>),
-    /// Another exchange's poll of the same task was answered.
-    TaskAnswered(Box<Event<Answer>>),
+    /// Another exchange's poll of the same task was answered, or lost.
+    TaskAnswered(Option<Box<Polled<Answer>>>),
     /// The operator says what became of it.
     Rule(Box<Ruling>),
     /// The drain is over: let go of every waiter and end.

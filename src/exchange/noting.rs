@@ -128,7 +128,9 @@ fn what(event: &Event<Answer>, heard: Heard, core: &Core) -> Option<What> {
         Event::Timer(Timer::Asking) => What::AskingOver,
         Event::Timer(Timer::Retention) => What::Expired,
         Event::Timer(Timer::Connect | Timer::Poll | Timer::Lookup) => return None,
-        Event::PollAnswered(answer) => What::Answered(Answered::Poll(polled(answer)), heard),
+        Event::PollAnswered(answer) | Event::AnsweredElsewhere(answer) => {
+            What::Answered(Answered::Poll(polled(answer)), heard)
+        }
         Event::PollLost => What::Answered(Answered::PollLost, heard),
         Event::LookedUp(found) => What::LookedUp(found.is_some()),
         Event::Joined(_) => What::Joined,

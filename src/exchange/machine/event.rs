@@ -34,6 +34,8 @@ pub enum Event<A> {
     Timer(Timer),
     /// A poll was answered whole.
     PollAnswered(Polled<A>),
+    /// Another exchange's poll of the same task was answered whole.
+    AnsweredElsewhere(Polled<A>),
     /// A poll ended without a whole answer.
     PollLost,
     /// A lookup ended: with the one transaction that is this request's, or without.

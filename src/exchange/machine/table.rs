@@ -53,6 +53,7 @@ impl<A: Whole> Machine<A> {
             | Event::ConnectFailed { .. }
             | Event::Timer(_)
             | Event::PollAnswered(_)
+            | Event::AnsweredElsewhere(_)
             | Event::PollLost
             | Event::LookedUp(_)
             | Event::Acknowledged
@@ -279,6 +280,12 @@ impl<A: Whole> Machine<A> {
                 self.asked_at = Some(now);
                 smallvec![Action::Poll]
             }
+            // Nobody may read it a second time, and without credentials it cannot be kept.
+            Event::AnsweredElsewhere(answer) if self.credentials => {
+                self.asked_at = Some(now);
+                self.poll_answered(answer, now)
+            }
+            Event::AnsweredElsewhere(_) => Actions::new(),
             Event::Joined(_) => {
                 self.credentials = true;
                 self.wake_for_repeat(now);
@@ -301,7 +308,9 @@ impl<A: Whole> Machine<A> {
 
     fn polling(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
-            Event::PollAnswered(answer) => self.poll_answered(answer, now),
+            Event::PollAnswered(answer) | Event::AnsweredElsewhere(answer) => {
+                self.poll_answered(answer, now)
+            }
             Event::PollLost => self.poll_failed(None, now),
             other => self.too_late(&other),
         }

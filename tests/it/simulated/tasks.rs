@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use holdline::exchange::machine::State;
 
-use super::world::{Ask, World, until};
+use super::world::{Ask, World, reply, until};
 
 fn asks(words: &str) -> [Ask; 2] {
     ["one", "two"].map(|name| Ask::payment(&format!("{words} {name}")).with_key("shared"))
@@ -55,6 +55,32 @@ async fn one_that_comes_after_the_answer_takes_what_is_kept() {
     first.settle(true);
     assert_eq!(world.pay(&two).await.answer().answer, first.answer);
     assert_eq!(world.ledger().tasks[0].result_reads, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_reads_while_it_drains_goes_to_the_other_that_may_not_poll_any_more() {
+    let world = World::calm();
+    let [one, two] = asks("fail=422 poll-drip=3");
+    let mut first = world.begin(&one);
+    world.pass(Duration::from_millis(70)).await;
+    let mut second = world.begin(&two);
+    while (first.flight.state(), second.flight.state()) != (State::Polling, State::Waiting)
+        || world.ledger().tasks[0].result_reads == 0
+    {
+        world.pass(Duration::from_millis(1)).await;
+    }
+    world.drain.begin();
+    world
+        .flights
+        .begin_drain(world.clock.now() + Duration::from_secs(9));
+    for held in [&mut first, &mut second] {
+        let told = (&mut held.told).await.unwrap();
+        let answered = reply(held, told).answer();
+        assert_eq!(answered.answer.status, 422);
+        answered.settle(true);
+    }
+    assert_eq!(world.ledger().tasks[0].result_reads, 1);
+    world.is_empty().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -134,6 +134,14 @@ fn poll_answers() -> Vec<Named> {
             }),
         ),
         ("poll: lost", Event::PollLost),
+        (
+            "elsewhere: pending",
+            Event::AnsweredElsewhere(Polled::Pending { retry_after: None }),
+        ),
+        (
+            "elsewhere: firm",
+            Event::AnsweredElsewhere(Polled::Firm("result")),
+        ),
         ("lookup: found", Event::LookedUp(Some("looked up"))),
         ("lookup: not found", Event::LookedUp(None)),
     ]

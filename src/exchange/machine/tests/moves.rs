@@ -12,13 +12,19 @@ pub(super) enum Move {
     DiskWrites,
     DiskFails,
     ConnectionIsThere,
-    ConnectionFails { passing: bool },
+    ConnectionFails {
+        passing: bool,
+    },
     SubmitArrives(usize, Fate),
     SubmitBreaks(usize),
     SubmitIsMangled(usize),
     SubmitReturns(usize),
     PollReturns(Reading),
-    LookupReturns { shows: bool },
+    /// Another exchange of the same task asks for its result.
+    OtherPolls,
+    LookupReturns {
+        shows: bool,
+    },
     TaskFinishes,
     ReplicaLags,
     TimerFires,
@@ -27,7 +33,9 @@ pub(super) enum Move {
     ClientReads,
     OperatorSays(Verdict),
     Disturbs(Disturbance),
-    ProcessDies { is_written: bool },
+    ProcessDies {
+        is_written: bool,
+    },
 }
 
 const MOMENT: Duration = Duration::from_millis(20);
@@ -108,6 +116,9 @@ fn moves_of_the_wire(world: &World, moves: &mut Vec<(u32, Move)>) {
     if world.looking {
         moves.push((2, Move::LookupReturns { shows: true }));
         moves.push((2, Move::LookupReturns { shows: false }));
+    }
+    if world.other_may_poll() {
+        moves.push((1, Move::OtherPolls));
     }
     if world.machine.timer().is_some() {
         moves.push((if world.rests() { 1 } else { 5 }, Move::TimerFires));
@@ -224,6 +235,7 @@ impl World {
             }
             Move::SubmitReturns(place) => self.submit_returns(place),
             Move::PollReturns(reading) => self.poll_returns(reading),
+            Move::OtherPolls => self.other_polls(),
             Move::LookupReturns { shows } => {
                 self.looking = false;
                 let found = shows.then(|| self.gateway.look_up()).flatten();
@@ -313,5 +325,21 @@ impl World {
         let answer = self.gateway.poll(&poll.id, reading, self.now);
         self.polled_pending = matches!(answer, Some(Polled::Pending { .. }));
         self.tell(answer.map_or(Event::PollLost, Event::PollAnswered));
+    }
+
+    /// True where another exchange of the same task and credentials may ask for its result.
+    fn other_may_poll(&self) -> bool {
+        let machine = &self.machine;
+        machine.state() == State::Waiting && machine.ticket().is_some() && machine.credentials
+    }
+
+    fn other_polls(&mut self) {
+        let Some(id) = self.machine.ticket().cloned() else {
+            return;
+        };
+        if let Some(answer) = self.gateway.poll(&id, Reading::Whole, self.now) {
+            self.polled_pending = matches!(answer, Polled::Pending { .. });
+            self.tell(Event::AnsweredElsewhere(answer));
+        }
     }
 }
