@@ -121,7 +121,6 @@ fn terms() -> Terms {
         unknown_grace: polling.unknown_grace,
         retention: Duration::from_hours(24),
         reclaim: Duration::from_hours(24),
-        poll_timeout: Duration::from_secs(10),
         backoff: Backoff::new(&polling),
         durable: true,
     };

@@ -14,7 +14,6 @@ pub(super) fn policy(config: &Config, durable: bool) -> Policy {
         unknown_grace: config.polling.unknown_grace,
         retention: config.results.retention,
         reclaim: config.exchange.reclaim,
-        poll_timeout: config.upstream.answer_timeout,
         backoff: Backoff::new(&config.polling),
         durable,
     }

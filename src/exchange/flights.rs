@@ -123,9 +123,11 @@ impl Flights {
     /// Tells every flight that the process stops; nothing goes on after `until`.
     pub fn begin_drain(&self, until: Moment) {
         for flight in self.all() {
-            flight
-                .mailbox
-                .post(Command::Event(Box::new(Event::Draining { until })));
+            let gateway = flight.home.gateway();
+            let poll = gateway.map(|gateway| gateway.client.answer_timeout());
+            let polls_until = until - poll.unwrap_or_default();
+            let draining = Event::Draining { polls_until };
+            flight.mailbox.post(Command::Event(Box::new(draining)));
         }
     }
 

@@ -112,6 +112,11 @@ impl Client {
         &self.0.origin
     }
 
+    /// `upstream.answer_timeout`, as a poll that begins now goes by it.
+    pub fn answer_timeout(&self) -> Duration {
+        self.0.config.now().answer_timeout
+    }
+
     /// Whether one more payment should try to connect: while the gateway accepts no connections only
     /// one does now and then, which finds out. If not, why the last attempt failed.
     pub fn may_try(&self) -> Result<(), Cause> {

@@ -44,10 +44,11 @@ pub enum Event<A> {
     Joined(Joining),
     /// The waiter that joined last has the answer.
     Acknowledged,
-    /// The process is stopping; nothing may go on after `until`.
+    /// The process is stopping.
     Draining {
-        /// The end of the drain.
-        until: Moment,
+        /// A poll that begins later could outlast the drain: a once-only answer must not be read by a
+        /// process that stops before it can give it.
+        polls_until: Moment,
     },
     /// Another exchange carries the same idempotency key: the gateway could mistake one for the other.
     KeyShared,

@@ -64,8 +64,6 @@ pub struct Policy {
     pub retention: Duration,
     /// How long an undelivered answer without a key is remembered.
     pub reclaim: Duration,
-    /// The longest that one poll may take.
-    pub poll_timeout: Duration,
     /// How long to wait after failures.
     pub backoff: Backoff,
     /// True if records outlive the process.
@@ -114,7 +112,8 @@ pub struct Machine<A> {
     pub(super) credentials: bool,
     pub(super) key_shared: bool,
     pub(super) age_is_sure: bool,
-    pub(super) draining_until: Option<Moment>,
+    /// Once the process is stopping: until when a poll may begin.
+    pub(super) polls_until: Option<Moment>,
     pub(super) settled: bool,
 
     pub(super) doubt: Option<Doubt>,
@@ -174,7 +173,7 @@ impl<A: Whole> Machine<A> {
             credentials: true,
             key_shared: false,
             age_is_sure: true,
-            draining_until: None,
+            polls_until: None,
             settled: false,
             doubt: None,
             recorded_doubt: None,
@@ -226,9 +225,8 @@ impl<A: Whole> Machine<A> {
     /// still leave.
     pub fn standing(&self) -> Standing {
         let asked = matches!(self.state, State::Asking | State::Doubtful);
-        let dies_with_us = self.first_sent.is_some()
-            && self.draining_until.is_some()
-            && !self.terms.policy.durable;
+        let dies_with_us =
+            self.first_sent.is_some() && self.is_draining() && !self.terms.policy.durable;
         if self.lost || asked || dies_with_us {
             Standing::InDoubt
         } else {
@@ -344,14 +342,17 @@ impl<A: Whole> Machine<A> {
     pub(super) fn may_start(&self, now: Moment) -> bool {
         self.resubmits == 0
             && now < self.read_at + self.terms.policy.submit_start
-            && self.draining_until.is_none()
+            && !self.is_draining()
     }
 
-    /// True if a poll that starts now ends before the drain does: a once-only answer must not be
-    /// read by a process that stops before it can give it.
+    /// True once the process is stopping.
+    pub(super) const fn is_draining(&self) -> bool {
+        self.polls_until.is_some()
+    }
+
+    /// True if a poll that starts now ends before the process does.
     pub(super) fn poll_fits(&self, now: Moment) -> bool {
-        self.draining_until
-            .is_none_or(|until| now + self.terms.policy.poll_timeout <= until)
+        self.polls_until.is_none_or(|until| now <= until)
     }
 
     pub(super) fn asking_end(&self, now: Moment) -> Moment {

@@ -39,7 +39,7 @@ impl<A: Whole> Machine<A> {
                 record
             };
         }
-        let may_ask = self.has_tracking_id && self.credentials && self.draining_until.is_none();
+        let may_ask = self.has_tracking_id && self.credentials && !self.is_draining();
         if first <= Rung::Lookup && may_ask {
             return self.ask(now);
         }
@@ -60,7 +60,7 @@ impl<A: Whole> Machine<A> {
             && !self.key_shared
             && self.age_is_sure
             && self.doubt != Some(Doubt::SealBroken)
-            && self.draining_until.is_none()
+            && !self.is_draining()
     }
 
     /// Asks the gateway. The process may end before the search does, so why it is in doubt is noted

@@ -44,7 +44,7 @@ impl<A: Whole> Machine<A> {
     fn note(&mut self, event: &Event<A>) {
         match event {
             Event::Joined(joining) => self.hold_until = self.hold_until.max(joining.hold_until),
-            Event::Draining { until } => self.draining_until = Some(*until),
+            Event::Draining { polls_until } => self.polls_until = Some(*polls_until),
             Event::KeyShared => self.key_shared = true,
             Event::SubmitAnswered(_) | Event::SubmitLost(_) => self.open -= 1,
             Event::Recorded(_)
@@ -96,11 +96,9 @@ impl<A: Whole> Machine<A> {
 
     pub(super) fn recorded(&mut self, kind: RecordKind, now: Moment) -> Actions<A> {
         match kind {
-            RecordKind::Submitted if self.draining_until.is_some() => {
-                self.withdraw(Withdrawal::Draining)
-            }
+            RecordKind::Submitted if self.is_draining() => self.withdraw(Withdrawal::Draining),
             RecordKind::Submitted if !self.may_start(now) => self.withdraw(Withdrawal::Start),
-            RecordKind::Resubmitted if self.draining_until.is_some() || self.key_shared => {
+            RecordKind::Resubmitted if self.is_draining() || self.key_shared => {
                 self.ladder(Rung::Lookup, true, now)
             }
             RecordKind::Submitted | RecordKind::Resubmitted => {

@@ -98,6 +98,20 @@ async fn no_poll_begins_that_may_outlast_the_drain() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_poll_begins_that_may_outlast_the_drain_since_polls_may_take_longer_than_they_did() {
+    let world = World::calm();
+    let ask = Ask::payment("delay=9000 fail=422");
+    let mut held = world.begin(&ask);
+    until(&held.flight, State::Waiting).await;
+    world.polls_may_take(Duration::from_secs(25));
+    drain(&world);
+    let reply = told(&mut held).await;
+    assert!(matches!(reply, Reply::InProgress), "{reply:?}");
+    assert!(!world.ledger().tasks[0].spent);
+    stopped(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_search_ends_in_doubt_and_a_doubt_stays() {
     let world = World::calm();
     let ask = Ask::payment("swallow fail=422");

@@ -149,6 +149,16 @@ impl World {
         (world, recovered)
     }
 
+    /// Another `upstream.answer_timeout`, in the middle of what runs.
+    pub(crate) fn polls_may_take(&self, answer_timeout: Duration) {
+        let config = upstream::Config {
+            answer_timeout,
+            ..upstream::Config::default()
+        };
+        let connector = self.network.connector(&self.life);
+        self.upstream.client.reconfigure(config, connector);
+    }
+
     /// The gateway under another name or at another origin.
     pub(crate) fn gateway_at(&self, name: &str, origin: &str) -> Arc<exchange::Gateway> {
         Arc::new(exchange::Gateway {
@@ -193,7 +203,6 @@ fn flights(
             unknown_grace: polling.unknown_grace,
             retention: setting.results.retention,
             reclaim: exchange.reclaim,
-            poll_timeout: upstream::Config::default().answer_timeout,
             backoff: Backoff::new(polling),
             durable: true,
         },

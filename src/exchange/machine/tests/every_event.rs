@@ -148,11 +148,11 @@ fn poll_answers() -> Vec<Named> {
 }
 
 fn events_from_downstream(now: Moment) -> Vec<Named> {
-    let until = now + Duration::from_secs(30);
+    let polls_until = now + Duration::from_secs(20);
     vec![
         ("Joined", Event::Joined(joining(now))),
         ("Acknowledged", Event::Acknowledged),
-        ("Draining", Event::Draining { until }),
+        ("Draining", Event::Draining { polls_until }),
         ("KeyShared", Event::KeyShared),
         ("Resolved(executed)", Event::Resolved(Verdict::Executed)),
         (

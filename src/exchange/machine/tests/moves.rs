@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::super::{Event, Loss, Polled, State, Submitted, Verdict};
 use super::chance::{Disturbance, pick};
 use super::gateway::{Fate, Reading};
+use super::story::POLL;
 use super::world::{Submit, World};
 
 /// One thing that happens. Submits are told by their place among all that left.
@@ -270,7 +271,9 @@ impl World {
             Disturbance::Drain => {
                 let until = self.now + DRAIN;
                 self.drained = Some(until);
-                self.tell(Event::Draining { until });
+                self.tell(Event::Draining {
+                    polls_until: until - POLL,
+                });
             }
             Disturbance::Panic => self.lose_driver(),
             Disturbance::SharedKey => self.tell(Event::KeyShared),

@@ -56,7 +56,7 @@ impl Mutant {
             }
             Self::BelievesLastAnswer if answered => machine.lost = false,
             Self::FreesFlightOnPanic if event == Event::DriverLost => machine.first_sent = None,
-            Self::ResubmitsWhileDraining => machine.draining_until = None,
+            Self::ResubmitsWhileDraining => machine.polls_until = None,
             Self::DropsSoftAnswer if matches!(event, Event::PollAnswered(Polled::Soft(_))) => {
                 return Event::PollAnswered(Polled::Transient { retry_after: None });
             }

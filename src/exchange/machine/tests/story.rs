@@ -10,6 +10,9 @@ use crate::polling::{Backoff, Config, Schedule};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
+/// The longest that one poll takes.
+pub(super) const POLL: Duration = Duration::from_secs(10);
+
 /// An exchange whose answers are told by name, and the present moment of its story.
 pub(super) struct Story {
     pub(super) machine: Machine<&'static str>,
@@ -31,7 +34,6 @@ pub(super) fn recorded_terms(resubmits: u32, durable: bool) -> Terms {
         unknown_grace: polling.unknown_grace,
         retention: Duration::from_hours(24),
         reclaim: Duration::from_hours(12),
-        poll_timeout: Duration::from_secs(10),
         backoff: Backoff::new(&polling),
         durable,
     };
@@ -188,7 +190,9 @@ impl Story {
     /// The process stops within so many seconds.
     pub(super) fn draining(self, seconds: u64) -> Self {
         let until = self.now + Duration::from_secs(seconds);
-        self.then(Event::Draining { until })
+        self.then(Event::Draining {
+            polls_until: until - POLL,
+        })
     }
 }
 

@@ -114,7 +114,7 @@ fn facts(story: &Story) -> Vec<String> {
         ("credentials", machine.credentials),
         ("unknown", machine.unknown_since.is_some()),
         ("key shared", machine.key_shared),
-        ("draining", machine.draining_until.is_some()),
+        ("draining", machine.is_draining()),
         ("age unsure", !machine.age_is_sure),
         ("settled", machine.settled),
     ];

@@ -10,7 +10,7 @@ use super::gateway::{Answer, Gateway};
 use super::ledger::Ledger;
 use super::mutants::Mutant;
 use super::restart::Disk;
-use super::story::recorded_terms;
+use super::story::{POLL, recorded_terms};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
@@ -204,7 +204,7 @@ impl World {
     fn begin_poll(&mut self) {
         self.ledger
             .require(self.credentials, "a poll has its credentials", self.now);
-        let ends = self.now + self.machine.terms.policy.poll_timeout;
+        let ends = self.now + POLL;
         self.ledger.polls(self.poll.is_some(), ends, self.drained);
         let id = self.machine.ticket().cloned();
         self.ledger
