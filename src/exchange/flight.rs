@@ -387,12 +387,13 @@ impl Flight {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// True while a client that waits for the answer has not hung up.
+    /// True while a client that waits for the answer, or is about to join, has not hung up.
     pub(super) fn has_live_waiter(&self) -> bool {
-        self.core()
-            .waiters
-            .iter()
-            .any(|waiter| !waiter.tell.is_closed())
+        let is_live = |waiter: &Waiter| !waiter.tell.is_closed();
+        self.core().waiters.iter().any(is_live)
+            || self
+                .mailbox
+                .has(|command| matches!(command, Command::Join(join) if is_live(&join.waiter)))
     }
 }
 

@@ -46,6 +46,11 @@ impl<T> Mailbox<T> {
         }
     }
 
+    /// True if a message like this waits.
+    pub(super) fn has(&self, is_sought: impl FnMut(&T) -> bool) -> bool {
+        self.queue().iter().any(is_sought)
+    }
+
     /// True if no message waits.
     pub(super) fn is_empty(&self) -> bool {
         self.queue().is_empty()

@@ -220,6 +220,21 @@ async fn an_outage_that_is_over_before_anybody_comes_costs_nobody_his_payment() 
     world.pay(&ask("b")).await.answer().settle(true);
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_two_equal_ones_that_are_wanted_side_by_side_one_joins_whose_client_has_gone() {
+    let world = World::calm();
+    let wanted = |request: &mut serde_json::Value| request["duplicate_check"] = false.into();
+    let ask = Ask::of("a", 100, "delay=5000", wanted);
+    let gone = world.begin(&ask);
+    world.pass(Duration::from_secs(1)).await;
+    let exchange = gone.flight.id();
+    drop(gone);
+    // Both come before the flight has looked into its mailbox.
+    let [first, second] = [world.begin(&ask), world.begin(&ask)];
+    assert!(first.joined && first.flight.id() == exchange);
+    assert!(!second.joined, "it is wanted beside the other");
+}
+
 /// A body of which it is counted how often it is held.
 struct Body(Arc<Bytes>);
 
