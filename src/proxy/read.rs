@@ -2,11 +2,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response};
 use http_body::Body as _;
 
+use super::key::KeyFault;
 use super::problem::Problem;
 use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy, path_of};
@@ -28,6 +29,10 @@ impl Proxy {
         }
         if let Some(problem) = self.refusal() {
             return self.refuse(problem);
+        }
+        // Its polls would go with the first of two credentials, and its submit with both.
+        if incomer.head.headers.get_all(AUTHORIZATION).iter().count() > 1 {
+            return self.refuse(Problem::Key(KeyFault::DoubledCredentials));
         }
         let hold = self.config.hold;
         let wait = wait_preference(&incomer.head.headers).unwrap_or(hold);

@@ -13,7 +13,7 @@ use hyper::service::Service;
 
 use super::config::Config;
 use super::head;
-use super::key::{Requester, answer_key};
+use super::key::{KeyFault, Requester, answer_key};
 use super::metrics::Metrics;
 use super::problem::Problem;
 use super::respond::{self, About, Given};
@@ -152,8 +152,10 @@ impl Proxy {
         let flights = &self.shared.flights;
         let gateway = &incomer.gateway.name;
         let requester = Requester::of(flights.hash_key(), gateway, &incomer.head.headers);
-        let Ok(requester) = requester else {
-            return self.relay(incomer).await;
+        let requester = match requester {
+            Ok(requester) => requester,
+            Err(KeyFault::NoCredentials) => return self.relay(incomer).await,
+            Err(fault) => return self.refuse(Problem::Key(fault)),
         };
         let about = About {
             request_id: Some(id.to_string()),

@@ -33,6 +33,20 @@ async fn a_read_without_a_receipt_is_relayed_instead() {
 }
 
 #[tokio::test]
+async fn what_is_read_under_two_credentials_is_refused() {
+    let bench = holdline().start().await;
+    for asking in [
+        bench.get("/transactions/1-a"),
+        bench.post("/balance").body(BALANCE),
+        bench.get("/async/result/t-1"),
+    ] {
+        let doubled = asking.field("Authorization", "Basic MzYyOm90aGVy");
+        doubled.send().await.is_refusal(400);
+    }
+    assert_eq!(bench.ledger().connections, 0);
+}
+
+#[tokio::test]
 async fn a_query_with_a_body_is_relayed_as_it_is() {
     let gateway = script(|_| json(200, r#"{"transaction":{"uid":"1-a"}}"#));
     let bench = holdline().gateway(gateway).start().await;
