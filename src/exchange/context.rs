@@ -80,8 +80,12 @@ impl Context {
         }
         table.remember(Ended::of(flight));
         let Some(result) = result else { return true };
+        // The answer of a task that others have too stays for them.
+        let is_shared = table.by_task.contains_key(&result);
         if state != State::Delivered {
-            self.results.forget(&result);
+            if !is_shared {
+                self.results.forget(&result);
+            }
             return true;
         }
         let expires_at = flight.remembered_since + self.rules.now().policy.retention;
@@ -96,7 +100,9 @@ impl Context {
                 .fact(identity.fingerprint, identity.credential);
             table.facts.insert(name, fact);
         }
-        self.results.release(&result, now);
+        if !is_shared {
+            self.results.release(&result, now);
+        }
         true
     }
 

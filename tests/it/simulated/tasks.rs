@@ -84,6 +84,27 @@ async fn what_one_reads_while_it_drains_goes_to_the_other_that_may_not_poll_any_
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_leaves_undelivered_or_delivers_stays_pinned_for_the_other() {
+    for delivered in [false, true] {
+        let world = World::calm();
+        let [one, two] = asks("fail=422");
+        let first = world.pay(&one).await.answer();
+        world.pass(Duration::from_hours(1)).await;
+        world.pay(&two).await.answer().settle(false);
+        first.settle(delivered);
+        world.pass(Duration::from_hours(23)).await;
+        assert_eq!(
+            (world.flights.census().flights, world.results.pins()),
+            (1, 1)
+        );
+        let again = world.pay(&two).await.answer();
+        assert_eq!(again.answer, first.answer);
+        again.settle(true);
+        world.is_empty().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_whose_driver_dies_while_it_polls_lets_the_other_poll() {
     use super::journal::Disk;
     use holdline::exchange::machine::RecordKind as R;
