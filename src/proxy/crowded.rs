@@ -28,12 +28,13 @@ impl Proxy {
         let (fault, read) = match unread {
             Unread::NoRoom { read } => (BodyFault::NoRoom, read),
             // What runs may have begun when more was allowed.
-            Unread::TooLarge { read } if self.shared.flights.remembers() => {
-                (BodyFault::TooLarge, read)
-            }
-            Unread::TooLarge { .. } => return Problem::Body(BodyFault::TooLarge),
+            Unread::TooLarge { read } => (BodyFault::TooLarge, read),
             Unread::Fault(fault) => return Problem::Body(fault),
         };
+        // Nothing can be equal.
+        if !self.shared.flights.remembers() {
+            return Problem::Body(fault);
+        }
         let shape = asked.credentials.shape();
         let parts = asked.fingerprint_parts(&shape);
         let length = asked.head.headers.get(CONTENT_LENGTH);

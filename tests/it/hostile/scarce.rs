@@ -107,6 +107,16 @@ fn second_runs(first_is_over: &Arc<AtomicBool>) -> Script {
 }
 
 #[tokio::test]
+async fn where_bodies_have_no_room_and_nothing_is_remembered_nothing_was_submitted() {
+    let setup = holdline().configure(|config| config.proxy.bodies = 1024);
+    let bench = setup.start().await;
+    for asking in [large(&bench, "new"), chunked(large(&bench, "new"))] {
+        asking.send().await.is_refusal(503);
+    }
+    assert_eq!(bench.ledger().connections, 0);
+}
+
+#[tokio::test]
 async fn where_bodies_have_no_room_what_stands_beside_and_what_was_paid_is_known_too() {
     let first_is_over = Arc::new(AtomicBool::new(false));
     let setup = holdline().gateway(second_runs(&first_is_over));
