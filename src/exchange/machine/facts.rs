@@ -115,6 +115,8 @@ pub struct Machine<A> {
     /// Once the process is stopping: until when a poll may begin.
     pub(super) polls_until: Option<Moment>,
     pub(super) settled: bool,
+    /// The operator said that it was not executed: who joins from then on asks for a new exchange.
+    pub(super) is_undone: bool,
 
     pub(super) doubt: Option<Doubt>,
     /// The doubt that the last record tells, if it tells one; where the disk refused it, it is owed.
@@ -175,6 +177,7 @@ impl<A: Whole> Machine<A> {
             age_is_sure: true,
             polls_until: None,
             settled: false,
+            is_undone: false,
             doubt: None,
             recorded_doubt: None,
             withdrawal: Withdrawal::Connect,

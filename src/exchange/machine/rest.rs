@@ -27,6 +27,7 @@ impl<A: Whole> Machine<A> {
                 self.record(Record::InDoubt(Doubt::Executed))
             }
             Event::Resolved(Verdict::NotExecuted) => {
+                self.is_undone = true;
                 self.record(Record::Closed(Closing::NotExecuted))
             }
             Event::Opened(kept) => {

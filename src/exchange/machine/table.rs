@@ -137,7 +137,9 @@ impl<A: Whole> Machine<A> {
             }
             RecordKind::Closed => {
                 self.await_in(State::Ended);
-                smallvec![Action::Finish(Outcome::Expired)]
+                let renew = self.is_undone.then_some(Action::Renew);
+                let finish = Action::Finish(Outcome::Expired);
+                renew.into_iter().chain([finish]).collect()
             }
             RecordKind::Delivered => Actions::new(),
         }

@@ -39,6 +39,25 @@ async fn an_intent_that_is_durable_too_late_is_withdrawn() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_while_it_is_recorded_that_nothing_was_executed_starts_anew() {
+    let world = World::calm();
+    let ask = Ask::payment("swallow fail=422").held_for(Duration::from_secs(70));
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::SubmitLost);
+    let id = world.flights.all()[0].id().to_string();
+    world.journal.next(R::Closed, Disk::Slow(SLOW));
+    let not_executed = Verdict::NotExecuted;
+    let settled = world.flights.resolve(&id, not_executed, "none".into());
+    let repeat = async {
+        world.pass(SLOW / 2).await;
+        world.pay_and(&ask, |_| ()).await
+    };
+    let (settled, reply) = tokio::join!(settled, repeat);
+    settled.unwrap();
+    assert_eq!(reply.doubt(), Doubt::SubmitLost, "of its own");
+    assert_eq!(world.ledger().submits.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_poll_leaves_before_what_may_be_the_result_is_durable() {
     let world = World::calm();
     world
