@@ -58,7 +58,7 @@ pub enum Refusal {
     Held,
     /// `limits.per_owner` is reached.
     Owner,
-    /// `limits.undelivered` or `limits.answers` is reached.
+    /// `limits.undelivered` or `limits.answers` is reached, or `limits.per_owner` by what waits.
     Undelivered,
     /// `limits.facts` is reached.
     Facts,
@@ -257,6 +257,7 @@ impl Context {
     fn may_start(&self, table: &mut Table, order: &Order, now: Moment) -> Result<(), Refusal> {
         let rules = self.rules.now();
         let limits = &rules.config;
+        let owned = table.owned_by(order.identity.owner);
         if let Some(why) = order.barred {
             Err(why)
         } else if self.drain.is_draining() {
@@ -264,10 +265,11 @@ impl Context {
         } else if table.running() >= limits.running {
             Err(Refusal::Running)
         } else if table.at_rest >= limits.undelivered
+            || owned.at_rest >= limits.per_owner
             || self.results.pinned_bytes() >= limits.answers
         {
             Err(Refusal::Undelivered)
-        } else if table.owned_by(order.identity.owner) >= limits.per_owner {
+        } else if owned.running >= limits.per_owner {
             Err(Refusal::Owner)
         } else if order.key.explicit && table.facts.purge(now) >= limits.facts {
             Err(Refusal::Facts)

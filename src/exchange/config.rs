@@ -19,7 +19,7 @@ pub struct Config {
     pub undelivered: usize,
     /// `limits.answers`: bytes of all answers together that wait for their client.
     pub answers: usize,
-    /// `limits.per_owner`: running exchanges of one shop.
+    /// `limits.per_owner`: running exchanges of one shop, and as many of its answers and doubts that wait.
     pub per_owner: usize,
     /// `limits.facts`: delivered exchanges with a key that are remembered for their repeat.
     pub facts: usize,

@@ -28,7 +28,7 @@ pub(super) struct Table {
     by_key: Index<Common>,
     by_purchase: Index<Common>,
     by_request: Index<Fingerprint>,
-    owners: KeyedMap<Owner, usize>,
+    owners: KeyedMap<Owner, Owned>,
     pub(super) facts: Facts,
     /// Answers on disk, by their task.
     pub(super) reads: Reads,
@@ -38,6 +38,15 @@ pub(super) struct Table {
     /// What happened to the last that ended, the oldest first.
     pub(super) ended: VecDeque<Ended>,
     /// Flights that wait for a client or an operator only.
+    pub(super) at_rest: usize,
+}
+
+/// How many flights of a shop there are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Owned {
+    /// Those that run.
+    pub(super) running: usize,
+    /// Those that wait for a client or an operator only.
     pub(super) at_rest: usize,
 }
 
@@ -109,7 +118,7 @@ impl Table {
             owner, fingerprint, ..
         } = flight.identity;
         self.flights.insert(fingerprint, Arc::clone(flight));
-        *self.owners.entry(owner).or_default() += 1;
+        self.owners.entry(owner).or_default().running += 1;
         if let Some(asked) = flight.kin.beside {
             self.by_request.insert(asked, flight);
         }
@@ -135,7 +144,7 @@ impl Table {
     pub(super) fn leave(&mut self, flight: &Arc<Flight>) {
         self.flights.remove(&flight.identity.fingerprint);
         self.set_rest(flight, false);
-        self.disown(flight.identity.owner);
+        self.recount(flight.identity.owner, |owned| owned.running -= 1);
         if let Some(asked) = flight.kin.beside {
             self.by_request.remove(asked, flight);
         }
@@ -216,26 +225,30 @@ impl Table {
         self.flights.len().saturating_sub(self.at_rest)
     }
 
-    pub(super) fn owned_by(&self, owner: Owner) -> usize {
+    pub(super) fn owned_by(&self, owner: Owner) -> Owned {
         self.owners.get(&owner).copied().unwrap_or_default()
     }
 
-    /// Counts a flight as at rest, or as running: only those that run count against their owner.
+    /// Counts a flight as at rest, or as running.
     pub(super) fn set_rest(&mut self, flight: &Flight, rests: bool) {
         let rested = std::mem::replace(&mut flight.core().rests, rests);
         if rests && !rested {
             self.at_rest += 1;
-            self.disown(flight.identity.owner);
+            self.recount(flight.identity.owner, |owned| {
+                (owned.running, owned.at_rest) = (owned.running - 1, owned.at_rest + 1);
+            });
         } else if rested && !rests {
             self.at_rest -= 1;
-            *self.owners.entry(flight.identity.owner).or_default() += 1;
+            self.recount(flight.identity.owner, |owned| {
+                (owned.running, owned.at_rest) = (owned.running + 1, owned.at_rest - 1);
+            });
         }
     }
 
-    fn disown(&mut self, owner: Owner) {
-        if let Some(count) = self.owners.get_mut(&owner) {
-            *count -= 1;
-            if *count == 0 {
+    fn recount(&mut self, owner: Owner, change: impl FnOnce(&mut Owned)) {
+        if let Some(owned) = self.owners.get_mut(&owner) {
+            change(owned);
+            if owned.running + owned.at_rest == 0 {
                 self.owners.remove(&owner);
             }
         }

@@ -67,6 +67,22 @@ async fn undelivered_answers_are_limited() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_the_clients_of_one_shop_leaves_room_to_others() {
+    let world = limited(|limits| (limits.undelivered, limits.per_owner) = (3, 2));
+    for name in ["a", "b"] {
+        world.pay(&ask(name)).await.answer().settle(false);
+        world.pass(Duration::from_secs(1)).await;
+    }
+    refuses(&world, &ask("c"), Refusal::Undelivered, &ask("a")).await;
+    world.pay(&ask("c").by("2:two")).await.answer().settle(true);
+    for name in ["a", "b", "c"] {
+        world.pay(&ask(name)).await.answer().settle(true);
+        world.pass(Duration::from_secs(1)).await;
+    }
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn facts_are_limited_for_requests_with_a_key() {
     let world = limited(|limits| limits.facts = 1);
     let keyed = ask("a").with_key("a");
