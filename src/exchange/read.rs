@@ -64,7 +64,7 @@ impl Read {
             credentials,
             held_until,
         } = self;
-        let Ok(answer) = gateway.client.fetch(request).await else {
+        let Ok(answer) = gateway.client.read(request).await else {
             return ReadOutcome::NotAsynchronous;
         };
         let operation = conversion.operation;
@@ -164,7 +164,7 @@ impl Chain {
         self.failures += 1;
         self.wait = self.policy.backoff.delay(self.failures, None).into();
         let request = self.task.credentials.get(self.task.path.clone());
-        let answer = self.task.gateway.client.fetch(request).await.ok()?;
+        let answer = self.task.gateway.client.read(request).await.ok()?;
         if pushes_back(answer.status) {
             schedules.pushed_back(name, sent);
         }

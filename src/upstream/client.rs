@@ -153,6 +153,21 @@ impl Client {
         })
     }
 
+    /// Does the same for a read, in a turn of those that relayed requests take: however many come, there are
+    /// connections for the polls of payments.
+    pub fn read(
+        &self,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
+        let client = self.clone();
+        Box::pin(async move {
+            let deadline = client.0.clock.now() + client.answer_timeout();
+            let turn = client.0.free(&client.0.turns, deadline).await;
+            let _turn = turn.inspect_err(|error| client.0.metrics.failed(error))?;
+            client.fetch(request).await
+        })
+    }
+
     /// Passes a request on and returns its answer as soon as the fields came, within `timeout`. Both
     /// bodies stream, at once if need be. [`Sent::Never`] in an error is exact.
     pub fn relay(
