@@ -13,6 +13,17 @@ pub struct Config {
     pub timeout: Duration,
 }
 
+/// How long the last answers may take to leave once everything else has ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+impl Config {
+    /// How long what runs may go on: the rest is for the last answers.
+    pub fn until_last_answers(&self) -> Duration {
+        let last = LAST_ANSWERS.min(self.timeout / 10);
+        self.timeout.saturating_sub(last)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

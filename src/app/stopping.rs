@@ -1,15 +1,13 @@
 //! The ordered stop: what runs may end, then every waiter is let go, then the journal is closed.
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::drain::Drain;
+use crate::drain::{Config, Drain};
 use crate::exchange::{Flight, Flights};
 use crate::journal::Journal;
 use crate::telemetry::Capped;
 use crate::timing::{Clock, Moment};
 use crate::{listener, proxy};
-
-/// How long the last answers may take to leave once everything else has ended.
-const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// How long the disk may take for the last entries.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -32,10 +30,10 @@ impl Stopping {
     /// No new submits; what runs may end; then every waiter is let go and the last answers leave.
     /// All of it within the time-out, of which the last answers have their part. False if something
     /// that was to be durable is not.
-    pub(super) async fn drain(self, timeout: Duration, hurry: impl Future<Output = ()>) -> bool {
-        let begun = self.clock.now();
+    pub(super) async fn drain(self, config: &Config, hurry: impl Future<Output = ()>) -> bool {
+        let (begun, timeout) = (self.clock.now(), config.timeout);
         let end = begun + timeout;
-        let until = begun + timeout.saturating_sub(LAST_ANSWERS.min(timeout / 10));
+        let until = begun + config.until_last_answers();
         let (running, at_rest) = self.flights.count();
         let held = self.held.held();
         tracing::info!(held, running, at_rest, timeout = ?timeout, "draining");
@@ -47,14 +45,14 @@ impl Stopping {
             () = self.clock.sleep_until(until) => {}
             () = hurry => tracing::warn!("told twice to stop: not waiting for what runs"),
         }
-        left += self.let_go(|flight| !flight.is_at_rest());
+        left += self.let_go(self.flights.stop(|flight| !flight.is_at_rest()));
         let ended = running.saturating_sub(left);
         self.drain.end();
         tokio::select! {
             () = self.nothing_is_served() => {}
             () = self.clock.sleep_until(end) => {}
         }
-        left += self.let_go(|_| true);
+        left += self.let_go(self.flights.stop(|_| true));
         tokio::select! {
             () = self.drain.finished() => {}
             () = self.clock.sleep_until(end + DRAIN_LOOK) => {
@@ -107,12 +105,8 @@ impl Stopping {
     /// not draw out the stop. An exchange that can do nothing more in time is let go, and counted: its
     /// client waits in vain here.
     async fn nothing_runs(&self, let_go: &mut usize) {
-        loop {
-            let now = self.clock.now();
-            *let_go += self.let_go(|flight| !flight.is_at_rest() && flight.waits_in_vain(now));
-            if self.flights.count().0 <= *let_go && self.clients.open_before() == 0 {
-                return;
-            }
+        while self.flights.any_runs() || self.clients.open_before() > 0 {
+            *let_go += self.let_go(self.flights.stop_what_waits_in_vain());
             self.look_again().await;
         }
     }
@@ -128,10 +122,9 @@ impl Stopping {
         self.clock.sleep_until(next).await;
     }
 
-    /// Lets go of flights, and says of how many. Without a journal they end with the process;
-    /// whoever reads the log must know which.
-    fn let_go(&self, which: impl Fn(&Flight) -> bool) -> usize {
-        let flights = self.flights.stop(which);
+    /// Tells of flights that were let go, and says how many they are. Without a journal they end with the
+    /// process; whoever reads the log must know which.
+    fn let_go(&self, flights: Vec<Arc<Flight>>) -> usize {
         let count = flights.len();
         if self.journal.is_some() {
             return count;

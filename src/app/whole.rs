@@ -260,8 +260,8 @@ impl App {
             clients,
             journal,
         };
-        let timeout = self.rooms.drain.now().timeout;
-        let is_written = stopping.drain(timeout, hurry).await;
+        let config = self.rooms.drain.now();
+        let is_written = stopping.drain(&config, hurry).await;
         if let Some(learning) = learning {
             learning.close(clock).await;
         }

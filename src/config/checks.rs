@@ -202,10 +202,12 @@ impl Found<'_> {
 
     fn spans(&mut self, config: &Config) {
         let answer = config.upstream.answer_timeout;
-        if config.drain.timeout <= answer {
+        let drain = config.drain.until_last_answers();
+        if drain <= answer {
             let text = format!(
-                "It is not longer than upstream.answer_timeout ({}): a poll that is under way \
-                 when a stop begins may be cut off before its answer.",
+                "Less the time for the last answers it is {}, not longer than upstream.answer_timeout \
+                 ({}): a stop makes no poll, and one that is under way may be cut off.",
+                Span(drain),
                 Span(answer)
             );
             self.tell("drain.timeout", text);

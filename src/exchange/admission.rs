@@ -138,7 +138,7 @@ impl Context {
         let kin = Kin::of(&self.hash_key, order.identity, &order.key, &order.facts);
         let now = self.clock.now();
         let mut table = self.table();
-        let fingerprint = self.free_place(&table, order.identity.fingerprint, &kin);
+        let fingerprint = self.place_of(&table, order.identity.fingerprint, &kin);
         let identity = Identity {
             fingerprint,
             ..order.identity
@@ -202,7 +202,7 @@ impl Context {
     /// transactions side by side (`duplicate_check: false`) joins only where the earlier requester
     /// has gone; otherwise its request stands beside. The gone ones come before a free place: theirs
     /// may be the request that is repeated.
-    fn free_place(&self, table: &Table, first: Fingerprint, kin: &Kin) -> Fingerprint {
+    fn place_of(&self, table: &Table, first: Fingerprint, kin: &Kin) -> Fingerprint {
         if kin.beside.is_none() {
             return first;
         }

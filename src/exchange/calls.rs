@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, SystemTime};
 
-use http::Request;
+use http::{Request, StatusCode};
 use uuid::Uuid;
 
 use super::context::Context;
@@ -320,9 +320,14 @@ fn read_poll_answer(
             retry_after: wait(),
         },
         PollAnswer::Unknown => Polled::Unknown,
-        PollAnswer::Transient => Polled::Transient {
-            retry_after: wait(),
-        },
+        PollAnswer::Transient => {
+            if answer.status == StatusCode::OK {
+                journey::tell_illegible(flight, &answer);
+            }
+            Polled::Transient {
+                retry_after: wait(),
+            }
+        }
         PollAnswer::Firm => Polled::Firm(Arc::new(answer)),
         PollAnswer::Soft => Polled::Soft(Arc::new(answer)),
         PollAnswer::Odd => {
@@ -333,8 +338,8 @@ fn read_poll_answer(
 }
 
 /// True if a poll's answer asks for fewer polls: too many, or a fault of the gateway.
-pub(super) fn pushes_back(status: http::StatusCode) -> bool {
-    status == http::StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+pub(super) fn pushes_back(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
 /// The right to ask for a task's result. It ends with the answer, which goes to every other flight

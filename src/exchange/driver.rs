@@ -98,7 +98,7 @@ impl Driver {
         next.deferred = self.deferred;
         drop((self.calls, self.recording));
         if self.at_the_door.is_some() {
-            next.flight.core().tell(&Told::HoldOver);
+            next.flight.core().tell(&Told::AsItStands);
         }
         // Should this panic once more, the machine knows of the loss already, and that is enough:
         // trying again could go on for ever.

@@ -52,8 +52,12 @@ pub struct Flight {
     pub(super) mailbox: Mailbox<Command>,
     /// Set before the first byte of a submit is handed over, so that it outlives a panic.
     pub(super) handed_over: Arc<AtomicBool>,
+    /// Set when the process's stop tells it to end: it is told once.
+    pub(super) told_to_stop: AtomicBool,
     /// Set once the process's stop has let it go.
     pub(super) stopped: AtomicBool,
+    /// Set once it was told in the log that a poll brought what cannot be read.
+    pub(super) told_illegible: AtomicBool,
     core: Mutex<Core>,
 }
 
@@ -170,8 +174,9 @@ pub enum Told {
     InDoubt(Doubt),
     /// It was remembered for as long as it may be.
     Expired,
-    /// The hold is over; the flight goes on.
-    HoldOver,
+    /// No more than how it stands: the hold is over or the process stops, the disk does not tell, or
+    /// later ones wait in this one's stead. The flight goes on.
+    AsItStands,
     /// The exchange was over before the request joined: it is a new one.
     Renew,
 }
@@ -215,7 +220,9 @@ impl Flight {
             stamped: subject.stamped,
             mailbox: Mailbox::default(),
             handed_over: Arc::new(AtomicBool::new(false)),
+            told_to_stop: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            told_illegible: AtomicBool::new(false),
             core: Mutex::new(core),
         }
     }
@@ -313,11 +320,11 @@ impl Flight {
 
     /// Tells whoever waits, or came to join, that the hold is over.
     pub(super) fn let_go(&self) {
-        self.core().tell(&Told::HoldOver);
+        self.core().tell(&Told::AsItStands);
         while let Some(command) = self.mailbox.take() {
             if let Command::Join(join) = command {
                 // Who has hung up needs to be told nothing.
-                let _ = join.waiter.tell.send(Told::HoldOver);
+                let _ = join.waiter.tell.send(Told::AsItStands);
             }
         }
     }
@@ -337,7 +344,7 @@ impl Flight {
                 Told::Answer { .. }
                 | Told::InDoubt(_)
                 | Told::Expired
-                | Told::HoldOver
+                | Told::AsItStands
                 | Told::Renew,
             )
             | None => false,
@@ -410,7 +417,7 @@ impl Core {
         if self.waiters.len() >= MAX_WAITERS {
             let oldest = self.waiters.remove(0);
             // A waiter that has just hung up needs to be told nothing.
-            let _ = oldest.tell.send(Told::HoldOver);
+            let _ = oldest.tell.send(Told::AsItStands);
         }
         self.last_joined = waiter.number;
         self.waiters.push(waiter);

@@ -2,6 +2,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 
 use super::admission::{Admission, Known, TaskAnswer};
 use super::config::Config;
@@ -131,14 +132,38 @@ impl Flights {
         }
     }
 
-    /// Ends the flights that `which` names and lets their waiters go. Returns them.
+    /// Ends the flights that `which` names and lets their waiters go, each once. Returns them.
     pub fn stop(&self, which: impl Fn(&Flight) -> bool) -> Vec<Arc<Flight>> {
         let mut flights = self.all();
-        flights.retain(|flight| !flight.is_stopped() && which(flight));
+        let is_first = |flight: &Flight| !flight.told_to_stop.swap(true, Ordering::AcqRel);
+        flights.retain(|flight| which(flight) && is_first(flight));
         for flight in &flights {
             flight.mailbox.post(Command::Stop);
         }
         flights
+    }
+
+    /// The same for those that run and of which nothing more can come before the process ends: no poll
+    /// would end in time, and no other flight has one of the same task under way.
+    pub fn stop_what_waits_in_vain(&self) -> Vec<Arc<Flight>> {
+        let now = self.0.clock.now();
+        self.stop(|flight| {
+            let (waits, task) = {
+                let core = flight.core();
+                (core.machine.waits_in_vain(now), core.result_key)
+            };
+            waits
+                && !flight.is_at_rest()
+                && !task.is_some_and(|task| self.0.table().is_polled(&task))
+        })
+    }
+
+    /// True while a flight runs that was not told to stop.
+    pub fn any_runs(&self) -> bool {
+        let goes_on = |flight: &Arc<Flight>| {
+            !flight.told_to_stop.load(Ordering::Acquire) && !flight.is_at_rest()
+        };
+        self.count().0 > 0 && self.all().iter().any(goes_on)
     }
 
     /// How many flights run and how many are at rest (undelivered or in doubt).

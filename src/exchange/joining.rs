@@ -44,7 +44,7 @@ impl Driver {
             // Nobody can say what it was; the next repeat tries again.
             Err(Unread::Down) => {
                 self.at_the_door = None;
-                self.flight.core().tell(&Told::HoldOver);
+                self.flight.core().tell(&Told::AsItStands);
                 return;
             }
             Err(Unread::Gone | Unread::Broken) => Event::SealBroken,

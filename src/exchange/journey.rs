@@ -1,13 +1,16 @@
 //! What is told of an exchange on its way: log lines, counts, and whose transaction it was.
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::context::Context;
 use super::flight::{Answer, Flight, Told};
 use super::machine::{Outcome, Standing};
+use crate::message::StoredResponse;
 use crate::polling::Took;
 use crate::protocol::{RequestId, Transaction};
 use crate::telemetry::Capped;
-use crate::timing::Moment;
 use crate::upstream::{self, Cause};
 
 impl Flight {
@@ -15,11 +18,6 @@ impl Flight {
     /// client has not come since the restart, does too.
     pub fn is_at_rest(&self) -> bool {
         self.core().machine.is_at_rest()
-    }
-
-    /// True if nothing more can come of it before the process stops.
-    pub fn waits_in_vain(&self, now: Moment) -> bool {
-        self.core().machine.waits_in_vain(now)
     }
 
     /// True if its answer is at hand, or on disk under its seal.
@@ -163,6 +161,26 @@ pub(super) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
             tracing::debug!(exchange = %flight.id, %error, "polled in vain");
         }
     }
+}
+
+/// A poll brought a 200 that is no JSON, so that nobody here can say whether it is the result. Told once:
+/// every poll may bring it.
+pub(super) fn tell_illegible(flight: &Flight, answer: &StoredResponse) {
+    if flight.told_illegible.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let shown = |name| {
+        let value = answer.fields.get(name).and_then(|it| it.to_str().ok());
+        Capped(value.unwrap_or("(none)"))
+    };
+    tracing::warn!(
+        target: "holdline::exchange",
+        exchange = %flight.id,
+        request_id = flight.ticket(),
+        content_type = %shown(CONTENT_TYPE),
+        content_encoding = %shown(CONTENT_ENCODING),
+        "a poll brought a 200 that cannot be read: if it is the result, nobody is given it"
+    );
 }
 
 /// The exchange has an outcome.

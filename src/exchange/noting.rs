@@ -92,7 +92,7 @@ impl Flight {
         self.core().was_left_in_doubt |= standing == Standing::InDoubt;
         let what = match (standing, doubt) {
             (Standing::InDoubt, Some(doubt)) => What::Told(Ending::InDoubt(doubt), 1),
-            (Standing::InDoubt, None) | (Standing::InProgress, _) => What::HoldOver,
+            (Standing::InDoubt, None) | (Standing::InProgress, _) => What::AsItStands,
         };
         self.note(what, now);
         journey::tell_hold_over(self, standing);

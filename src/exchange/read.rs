@@ -64,7 +64,7 @@ impl Read {
             credentials,
             held_until,
         } = self;
-        let Ok(answer) = gateway.client.read(request).await else {
+        let Ok((_, answer)) = gateway.client.read(request).await else {
             return ReadOutcome::NotAsynchronous;
         };
         let operation = conversion.operation;
@@ -147,8 +147,8 @@ impl Chain {
 
     async fn run(mut self) -> ReadOutcome {
         loop {
-            let sent = self.until_turn(self.wait.end(self.clock.now())).await;
-            let Some(answer) = self.poll(sent).await else {
+            let due = self.until_turn(self.wait.end(self.clock.now())).await;
+            let Some((sent, answer)) = self.poll(due).await else {
                 continue;
             };
             if let Some(outcome) = self.heard(answer, sent) {
@@ -157,18 +157,19 @@ impl Chain {
         }
     }
 
-    /// Asks once. Until it is known that the task runs this counts as a failure.
-    async fn poll(&mut self, sent: Moment) -> Option<StoredResponse> {
+    /// Asks once, as it is due now; tells when it was sent. Until it is known that the task runs this
+    /// counts as a failure.
+    async fn poll(&mut self, due: Moment) -> Option<(Moment, StoredResponse)> {
         let (schedules, name) = (&self.policy.schedules, &self.task.gateway.name);
-        schedules.polled(name, sent);
+        schedules.polled(name, due);
         self.failures += 1;
         self.wait = self.policy.backoff.delay(self.failures, None).into();
         let request = self.task.credentials.get(self.task.path.clone());
-        let answer = self.task.gateway.client.read(request).await.ok()?;
+        let (sent, answer) = self.task.gateway.client.read(request).await.ok()?;
         if pushes_back(answer.status) {
             schedules.pushed_back(name, sent);
         }
-        Some(answer)
+        Some((sent, answer))
     }
 
     /// Takes in what a poll brought that was sent then; how the read has ended, if it has.

@@ -254,6 +254,11 @@ impl Table {
         }
     }
 
+    /// True while a poll of the task is under way.
+    pub(super) fn is_polled(&self, task: &ResultKey) -> bool {
+        self.by_task.get(task).is_some_and(|task| task.polled)
+    }
+
     /// Puts a flight on a task's list.
     pub(super) fn enter_task(&mut self, task: ResultKey, flight: &Arc<Flight>) {
         let entry = self.by_task.entry(task).or_default();

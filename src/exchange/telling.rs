@@ -51,7 +51,7 @@ pub(super) fn of_step(step: &Step) -> Words {
             NOT_FOUND,
         ),
         What::AskingOver => say("the searches had their time"),
-        What::HoldOver => because(
+        What::AsItStands => because(
             "told a client that it is in progress",
             "its hold ended first",
         ),

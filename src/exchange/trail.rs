@@ -76,7 +76,7 @@ pub enum What {
     /// A request that equals it joined.
     Joined,
     /// A client's hold ended before the exchange did.
-    HoldOver,
+    AsItStands,
     /// A client hung up before it was answered.
     ClientLeft,
     /// The process is stopping.

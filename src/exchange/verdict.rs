@@ -137,6 +137,9 @@ impl Flights {
             done,
         };
         flight.mailbox.post(Command::Rule(Box::new(ruling)));
+        if flight.is_stopped() {
+            flight.let_go();
+        }
         // An exchange that ended meanwhile drops what was posted to it.
         told.await.unwrap_or(Err(VerdictError::NotInDoubt))?;
         Ok(flight.id())

@@ -190,7 +190,7 @@ fn tell_crowd(crowds: &Seldom, listener: &TcpListener, terms: &Terms) {
         return;
     };
     let connections = terms.config.connections;
-    warn!(%address, connections, before, "a listener has all the connections it may have; more wait");
+    warn!(%address, connections, before, "a listener has all the connections it may have: who comes next waits");
 }
 
 /// Waits for a place first: a client without one stays in the backlog and costs nothing.

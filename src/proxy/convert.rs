@@ -101,7 +101,7 @@ impl Proxy {
             Told::InDoubt(doubt) => Problem::InDoubt(doubt),
             Told::Expired => Problem::Expired,
             // A waiter without a request to renew has started its exchange itself.
-            Told::HoldOver | Told::Renew => unfinished(flight),
+            Told::AsItStands | Told::Renew => unfinished(flight),
         };
         self.tell(problem, &self.about(flight, holding)).into()
     }
@@ -118,7 +118,7 @@ impl Proxy {
             Admission::Unread { exchange } => self.tell(Problem::Unread, &about(exchange)),
             Admission::OtherSecret => self.refuse(Problem::OtherSecret),
             Admission::Refused(refusal) => self.refuse(Problem::Refused(refusal)),
-            Admission::Held(held) => return self.tell_told(&held, Told::HoldOver, holding),
+            Admission::Held(held) => return self.tell_told(&held, Told::AsItStands, holding),
         }
         .into()
     }
@@ -161,7 +161,7 @@ impl Waiting {
                 let told = if place.is_some() {
                     self.told().await
                 } else {
-                    Told::HoldOver
+                    Told::AsItStands
                 };
                 match (told, self.held.again.take()) {
                     (Told::Renew, Some(again)) => {
@@ -191,7 +191,7 @@ impl Waiting {
             Ok(Err(_)) => Told::InDoubt(Doubt::Driver),
             Err(_) => {
                 self.hold_over();
-                Told::HoldOver
+                Told::AsItStands
             }
         }
     }

@@ -14,7 +14,8 @@ pub struct Boot {
 
 /// The ages of stamps. The clock of each boot tells how long it ran at least, and of the time between
 /// two boots the time of day alone tells: it may be wrong by years after one, and what seems old would be
-/// forgotten at once. So that time is not counted.
+/// forgotten at once. So that time is not counted. Nor is a boot that was not found, as where a journal was
+/// moved to another machine and back: too young is forgotten later, which costs room and charges nobody.
 #[derive(Clone, Debug)]
 pub struct Ages {
     stamps: Stamps,

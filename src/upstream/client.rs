@@ -142,29 +142,25 @@ impl Client {
     ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let start = inner.clock.now();
-            let deadline = start + inner.config.now().answer_timeout;
-            let answer = inner.fetch(&mut request, deadline).await;
-            match &answer {
-                Ok(_) => inner.metrics.answered(inner.clock.now().since(start)),
-                Err(error) => inner.metrics.failed(error),
-            }
-            answer
+            let deadline = inner.clock.now() + inner.config.now().answer_timeout;
+            inner.counted(&mut request, deadline).await
         })
     }
 
     /// Does the same for a read, in a turn of those that relayed requests take: however many come, there are
-    /// connections for the polls of payments.
+    /// connections for the polls of payments. Tells, too, when the turn came and it was sent.
     pub fn read(
         &self,
-        request: Request<Body>,
-    ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
-        let client = self.clone();
+        mut request: Request<Body>,
+    ) -> BoxFuture<'static, Result<(Moment, StoredResponse), Error>> {
+        let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let deadline = client.0.clock.now() + client.answer_timeout();
-            let turn = client.0.free(&client.0.turns, deadline).await;
-            let _turn = turn.inspect_err(|error| client.0.metrics.failed(error))?;
-            client.fetch(request).await
+            let deadline = inner.clock.now() + inner.config.now().answer_timeout;
+            let turn = inner.free(&inner.turns, deadline).await;
+            let _turn = turn.inspect_err(|error| inner.metrics.failed(error))?;
+            let sent = inner.clock.now();
+            let answer = inner.counted(&mut request, deadline).await?;
+            Ok((sent, answer))
         })
     }
 
@@ -194,6 +190,20 @@ impl Inner {
             self.metrics.clone(),
             self.config.now().max_answer,
         ))
+    }
+
+    async fn counted(
+        &self,
+        request: &mut Request<Body>,
+        deadline: Moment,
+    ) -> Result<StoredResponse, Error> {
+        let start = self.clock.now();
+        let answer = self.fetch(request, deadline).await;
+        match &answer {
+            Ok(_) => self.metrics.answered(self.clock.now().since(start)),
+            Err(error) => self.metrics.failed(error),
+        }
+        answer
     }
 
     /// Takes `request` where a shared connection is its way. What few answers need is boxed: there is

@@ -70,8 +70,9 @@ impl<A: Whole> Machine<A> {
                 machine.state = State::Doubtful;
                 machine.lost = true;
                 machine.doubt = Some(doubt);
-                // This one is what no record tells.
-                machine.recorded_doubt = Some(doubt).filter(|it| *it != Doubt::Restart);
+                // These two may be what no record tells.
+                let is_found = matches!(doubt, Doubt::Restart | Doubt::SealBroken);
+                machine.recorded_doubt = (!is_found).then_some(doubt);
                 machine.settled = doubt.is_settled();
                 machine.restore_ticket(restored.ticket, doubt);
             }

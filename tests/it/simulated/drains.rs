@@ -29,7 +29,7 @@ async fn told(held: &mut Held) -> Reply {
     let word = tokio::time::timeout(DRAIN, &mut held.told).await;
     reply(
         held,
-        word.map_or(holdline::exchange::Told::HoldOver, Result::unwrap),
+        word.map_or(holdline::exchange::Told::AsItStands, Result::unwrap),
     )
 }
 

@@ -73,6 +73,9 @@ async fn what_one_reads_while_it_drains_goes_to_the_other_that_may_not_poll_any_
     world
         .flights
         .begin_drain(world.clock.now() + Duration::from_secs(9));
+    world.pass(Duration::from_millis(1)).await;
+    let stopped = world.flights.stop_what_waits_in_vain();
+    assert!(stopped.is_empty(), "what the first reads is the second's");
     for held in [&mut first, &mut second] {
         let told = (&mut held.told).await.unwrap();
         let answered = reply(held, told).answer();

@@ -318,10 +318,10 @@ impl World {
             seen(&held);
             let again = held.again.take();
             let told = if ask.barred == Some(Refusal::Held) {
-                Told::HoldOver
+                Told::AsItStands
             } else {
                 let told = timeout_at(until, &mut held.told).await;
-                told.map_or(Told::HoldOver, |told| {
+                told.map_or(Told::AsItStands, |told| {
                     told.unwrap_or(Told::InDoubt(Doubt::Driver))
                 })
             };
@@ -362,7 +362,7 @@ pub(crate) fn reply(held: &Held, told: Told) -> Reply {
         Told::NotSubmitted { why, .. } => Reply::NotSubmitted(why),
         Told::InDoubt(doubt) => Reply::InDoubt(doubt),
         Told::Expired => Reply::Expired,
-        Told::HoldOver | Told::Renew => match held.flight.standing() {
+        Told::AsItStands | Told::Renew => match held.flight.standing() {
             (Standing::InProgress, _) => Reply::InProgress,
             (Standing::InDoubt, doubt) => Reply::InDoubt(doubt.unwrap_or(Doubt::Driver)),
         },

@@ -196,4 +196,10 @@ async fn why_a_payment_was_not_sent_or_its_answer_lost_is_told_once_and_in_words
     let cause = "the gateway closed the connection before its answer was whole";
     assert!(error.starts_with(cause), "{lost}");
     assert_eq!(error.matches("clos").count(), 1, "{lost}");
+    pay(&holdline, "page").words("poll-html=2").send().await;
+    let illegible =
+        "a poll brought a 200 that cannot be read: if it is the result, nobody is given it";
+    let told = lines(&holdline, illegible);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["content_type"], "text/html");
 }

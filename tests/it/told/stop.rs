@@ -140,14 +140,20 @@ async fn where_no_poll_ends_in_time_the_stop_waits_for_nothing() {
     holdline.write("[drain]\ntimeout = \"5m\"\n[upstream]\nanswer_timeout = \"5m\"\n");
     holdline.start().await;
     let mut held = pay(&holdline, 1).open().await;
-    until("it is accepted", || {
-        holdline.said().contains("\"accepted\"")
+    let gone = pay(&holdline, 2).open().await;
+    until("both are accepted", || {
+        holdline.said().matches("\"accepted\"").count() == 2
     })
     .await;
+    drop(gone);
     assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
     let answer = held.answer().await;
     assert_eq!(answer.field("holdline-outcome"), Some("in-progress"));
-    assert_eq!(line(&holdline, "stopped")["for_the_successor"], 1);
+    let stopped = line(&holdline, "stopped");
+    assert_eq!(
+        (&stopped["for_the_successor"], &stopped["ended"]),
+        (&2.into(), &0.into())
+    );
     upstream.gateway.finish_held();
     holdline.start().await;
     pay(&holdline, 1).send().await.is_gateway(200);
