@@ -322,7 +322,7 @@ fn read_poll_answer(
         PollAnswer::Unknown => Polled::Unknown,
         PollAnswer::Transient => {
             if answer.status == StatusCode::OK {
-                journey::tell_illegible(flight, &answer);
+                journey::tell_mute(flight, &answer);
             }
             Polled::Transient {
                 retry_after: wait(),

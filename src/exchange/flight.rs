@@ -56,8 +56,8 @@ pub struct Flight {
     pub(super) told_to_stop: AtomicBool,
     /// Set once the process's stop has let it go.
     pub(super) stopped: AtomicBool,
-    /// Set once it was told in the log that a poll brought what cannot be read.
-    pub(super) told_illegible: AtomicBool,
+    /// Set once it was told in the log that a poll brought a 200 that tells nothing.
+    pub(super) told_mute: AtomicBool,
     core: Mutex<Core>,
 }
 
@@ -222,7 +222,7 @@ impl Flight {
             handed_over: Arc::new(AtomicBool::new(false)),
             told_to_stop: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
-            told_illegible: AtomicBool::new(false),
+            told_mute: AtomicBool::new(false),
             core: Mutex::new(core),
         }
     }
@@ -318,7 +318,7 @@ impl Flight {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// Tells whoever waits, or came to join, that the hold is over.
+    /// Tells whoever waits, or came to join, how it stands.
     pub(super) fn let_go(&self) {
         self.core().tell(&Told::AsItStands);
         while let Some(command) = self.mailbox.take() {
@@ -411,7 +411,7 @@ impl Core {
     }
 
     /// Takes a waiter in. Those that hung up are let go; if too many are left, the one that has
-    /// waited longest is told that its hold is over.
+    /// waited longest is told how it stands.
     pub(super) fn admit(&mut self, waiter: Waiter) {
         self.waiters.retain(|waiter| !waiter.tell.is_closed());
         if self.waiters.len() >= MAX_WAITERS {

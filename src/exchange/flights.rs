@@ -1,8 +1,6 @@
 //! The flights: who may start one, who joins one, and what is told of those that ended.
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::admission::{Admission, Known, TaskAnswer};
 use super::config::Config;
@@ -154,7 +152,7 @@ impl Flights {
             };
             waits
                 && !flight.is_at_rest()
-                && !task.is_some_and(|task| self.0.table().is_polled(&task))
+                && !task.is_some_and(|task| self.0.table().is_being_read(&task))
         })
     }
 

@@ -163,10 +163,10 @@ pub(super) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
     }
 }
 
-/// A poll brought a 200 that is no JSON, so that nobody here can say whether it is the result. Told once:
-/// every poll may bring it.
-pub(super) fn tell_illegible(flight: &Flight, answer: &StoredResponse) {
-    if flight.told_illegible.swap(true, Ordering::AcqRel) {
+/// A poll brought a 200 that tells nothing of the task: no JSON, as where it is compressed, or a word about
+/// another task. Told once: every poll may bring it.
+pub(super) fn tell_mute(flight: &Flight, answer: &StoredResponse) {
+    if flight.told_mute.swap(true, Ordering::AcqRel) {
         return;
     }
     let shown = |name| {
@@ -179,7 +179,7 @@ pub(super) fn tell_illegible(flight: &Flight, answer: &StoredResponse) {
         request_id = flight.ticket(),
         content_type = %shown(CONTENT_TYPE),
         content_encoding = %shown(CONTENT_ENCODING),
-        "a poll brought a 200 that cannot be read: if it is the result, nobody is given it"
+        "a poll brought a 200 that tells nothing of the task: if it is the result, nobody is given it"
     );
 }
 

@@ -254,9 +254,10 @@ impl Table {
         }
     }
 
-    /// True while a poll of the task is under way.
-    pub(super) fn is_polled(&self, task: &ResultKey) -> bool {
-        self.by_task.get(task).is_some_and(|task| task.polled)
+    /// True while a poll of the task is under way, or its result on the way to all who share it.
+    pub(super) fn is_being_read(&self, task: &ResultKey) -> bool {
+        let task = self.by_task.get(task);
+        task.is_some_and(|task| task.polled || task.answer.is_some())
     }
 
     /// Puts a flight on a task's list.

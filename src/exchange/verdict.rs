@@ -29,6 +29,9 @@ pub enum VerdictError {
     /// The operator has said that it was executed.
     #[error("the exchange is settled as executed already")]
     AlreadyExecuted,
+    /// It was let go by the process's stop.
+    #[error("the process stops: look whether the verdict holds when it runs again")]
+    Stopping,
     /// The journal did not take it.
     #[error(
         "the verdict holds in this process, but is not on disk: it is written when the journal is \
@@ -140,8 +143,14 @@ impl Flights {
         if flight.is_stopped() {
             flight.let_go();
         }
-        // An exchange that ended meanwhile drops what was posted to it.
-        told.await.unwrap_or(Err(VerdictError::NotInDoubt))?;
+        // An exchange that ended meanwhile, or was let go, drops what was posted to it.
+        told.await.unwrap_or_else(|_| {
+            Err(if flight.is_stopped() {
+                VerdictError::Stopping
+            } else {
+                VerdictError::NotInDoubt
+            })
+        })?;
         Ok(flight.id())
     }
 }

@@ -70,7 +70,7 @@ impl<A: Whole> Machine<A> {
                 machine.state = State::Doubtful;
                 machine.lost = true;
                 machine.doubt = Some(doubt);
-                // These two may be what no record tells.
+                // These two may be what no record tells, and lead to a search.
                 let is_found = matches!(doubt, Doubt::Restart | Doubt::SealBroken);
                 machine.recorded_doubt = (!is_found).then_some(doubt);
                 machine.settled = doubt.is_settled();

@@ -197,9 +197,8 @@ async fn why_a_payment_was_not_sent_or_its_answer_lost_is_told_once_and_in_words
     assert!(error.starts_with(cause), "{lost}");
     assert_eq!(error.matches("clos").count(), 1, "{lost}");
     pay(&holdline, "page").words("poll-html=2").send().await;
-    let illegible =
-        "a poll brought a 200 that cannot be read: if it is the result, nobody is given it";
-    let told = lines(&holdline, illegible);
+    let mute = "a poll brought a 200 that tells nothing of the task: if it is the result, nobody is given it";
+    let told = lines(&holdline, mute);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0]["content_type"], "text/html");
 }
