@@ -232,7 +232,7 @@ impl Context {
         let (waiter, told) = self.waiter();
         let number = waiter.number;
         self.metrics.joined();
-        flight.mailbox.post(Command::Join(Box::new(Join {
+        flight.ask(Command::Join(Box::new(Join {
             waiter,
             entrance: Entrance {
                 hold_until: order.hold_until,
@@ -241,9 +241,6 @@ impl Context {
                 credentials: order.credentials.clone(),
             },
         })));
-        if flight.is_stopped() {
-            flight.let_go();
-        }
         let again = Some(Box::new(order));
         Admission::Held(Held {
             flight,

@@ -318,6 +318,14 @@ impl Flight {
         self.stopped.load(Ordering::Acquire)
     }
 
+    /// Posts what somebody waits for an answer to: who comes after the stop must not wait for ever.
+    pub(super) fn ask(&self, command: Command) {
+        self.mailbox.post(command);
+        if self.is_stopped() {
+            self.let_go();
+        }
+    }
+
     /// Tells whoever waits, or came to join, how it stands.
     pub(super) fn let_go(&self) {
         self.core().tell(&Told::AsItStands);

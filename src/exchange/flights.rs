@@ -150,9 +150,7 @@ impl Flights {
                 let core = flight.core();
                 (core.machine.waits_in_vain(now), core.result_key)
             };
-            waits
-                && !flight.is_at_rest()
-                && !task.is_some_and(|task| self.0.table().is_being_read(&task))
+            waits && !task.is_some_and(|task| self.0.table().is_being_read(&task))
         })
     }
 

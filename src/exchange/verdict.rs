@@ -139,10 +139,7 @@ impl Flights {
             reason,
             done,
         };
-        flight.mailbox.post(Command::Rule(Box::new(ruling)));
-        if flight.is_stopped() {
-            flight.let_go();
-        }
+        flight.ask(Command::Rule(Box::new(ruling)));
         // An exchange that ended meanwhile, or was let go, drops what was posted to it.
         told.await.unwrap_or_else(|_| {
             Err(if flight.is_stopped() {

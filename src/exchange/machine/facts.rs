@@ -204,9 +204,9 @@ impl<A: Whole> Machine<A> {
         self.state
     }
 
-    /// True if its next poll would not end before the process does.
+    /// True if it runs, and its next poll would not end before the process does.
     pub fn waits_in_vain(&self, now: Moment) -> bool {
-        self.state == State::Waiting && !self.poll_fits(now)
+        self.state == State::Waiting && self.credentials && !self.poll_fits(now)
     }
 
     /// True while nothing but a client, the operator or the retention leads on.

@@ -30,6 +30,15 @@ fn pay(holdline: &Holdline, number: usize) -> Asking {
         .words("hold")
 }
 
+/// Waits until the gateway has taken so many tasks.
+async fn accepted(holdline: &Holdline, count: usize) {
+    let is_accepted = |line: &&Value| line["message"] == "accepted";
+    until("all are accepted", || {
+        holdline.log().iter().filter(is_accepted).count() == count
+    })
+    .await;
+}
+
 /// The one line of the log with this message.
 fn line(holdline: &Holdline, message: &str) -> Value {
     let log = holdline.log();
@@ -50,11 +59,7 @@ async fn five_hundred_that_are_held_at_sigterm_lose_nothing_and_the_successor_gi
     holdline.start().await;
     let mut held = join_all((0..HELD).map(|number| pay(&holdline, number).open())).await;
     submitted(&upstream, HELD).await;
-    until("all are accepted", || {
-        let log = holdline.log();
-        log.iter().filter(|it| it["message"] == "accepted").count() == HELD
-    })
-    .await;
+    accepted(&holdline, HELD).await;
     assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
     for answer in answers(&mut held).await {
         assert_eq!(answer.status, 504);
@@ -141,10 +146,7 @@ async fn where_no_poll_ends_in_time_the_stop_waits_for_nothing() {
     holdline.start().await;
     let mut held = pay(&holdline, 1).open().await;
     let gone = pay(&holdline, 2).open().await;
-    until("both are accepted", || {
-        holdline.said().matches("\"accepted\"").count() == 2
-    })
-    .await;
+    accepted(&holdline, 2).await;
     drop(gone);
     assert_eq!(holdline.stop().await, Some(0), "{}", holdline.said());
     let answer = held.answer().await;
@@ -166,10 +168,7 @@ async fn a_second_signal_ends_the_drain_and_the_journal_is_whole() {
     holdline.write("[drain]\ntimeout = \"10m\"\n");
     holdline.start().await;
     let mut held = pay(&holdline, 1).open().await;
-    until("it is accepted", || {
-        holdline.said().contains("\"accepted\"")
-    })
-    .await;
+    accepted(&holdline, 1).await;
     for unheeded in ["-USR1", "-USR2"] {
         holdline.signal(unheeded);
     }
