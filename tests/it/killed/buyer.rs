@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::kernel::since_last_bytes;
 use super::pace::Pace;
 use super::plan::Intent;
 use crate::app::asking::{Answer, Asking};
@@ -27,6 +28,9 @@ const CALM_SILENCES: u32 = 400;
 /// Longer than an answer must lie without a reset to count as delivered. Who asks for the same thing
 /// sooner may be given the same answer.
 pub(super) const UNTIL_DELIVERED: Duration = ms(400);
+/// `coalesce.quiet`, less a tick of the kernel's clock: an answer that lay in the kernel for so long
+/// may count as delivered, though its buyer then resets the connection.
+const LAIN: Duration = ms(190);
 
 /// How the world around holdline breaks a rule, to see that the judges find it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,6 +81,16 @@ pub(super) struct Told {
     pub(super) said: Option<Said>,
     /// It was the last word of this round.
     pub(super) is_last: bool,
+    /// It was slow to lose what it heard, as on a machine that stands still: holdline may call that
+    /// delivered.
+    pub(super) may_count: bool,
+}
+
+/// What an attempt heard.
+#[derive(Default)]
+struct Heard {
+    answer: Option<Answer>,
+    may_count: bool,
 }
 
 /// What every buyer of a run knows of the world.
@@ -144,9 +158,11 @@ impl Buyer {
             let is_calm = self.world.is_calm.get();
             let manner = self.manner(is_calm);
             let began = self.world.clock.now();
-            let answer = self.attempt(manner, &mut deaf).await;
+            let heard = self.attempt(manner, &mut deaf).await.unwrap_or_default();
+            let answer = heard.answer.as_ref();
             calm_silences += u32::from(is_calm && answer.is_none());
-            let mut told = self.told(round, began, answer.as_ref());
+            let mut told = self.told(round, began, answer);
+            told.may_count = heard.may_count;
             let is_doubt = told.said == Some(Said::InDoubt);
             calm_attempts += u32::from(is_calm && answer.is_some() && !is_doubt);
             if is_calm && is_doubt {
@@ -218,8 +234,8 @@ impl Buyer {
         asking.bytes()
     }
 
-    /// Asks once; `None` if it heard nothing.
-    async fn attempt(&mut self, manner: Manner, deaf: &mut Vec<TcpStream>) -> Option<Answer> {
+    /// Asks once; `None` if the connection failed, or was left.
+    async fn attempt(&mut self, manner: Manner, deaf: &mut Vec<TcpStream>) -> Option<Heard> {
         let request = self.request();
         let mut line = TcpStream::connect(self.world.address).await.ok()?;
         line.set_nodelay(true).ok()?;
@@ -229,25 +245,25 @@ impl Buyer {
             return None;
         }
         line.write_all(&request).await.ok()?;
-        match manner {
-            Manner::Patient => answer(&mut line, PATIENCE).await,
+        let patience = match manner {
+            Manner::Torn(_) => return None,
+            Manner::Patient => PATIENCE,
             Manner::HalfClosed => {
                 line.shutdown().await.ok()?;
-                answer(&mut line, PATIENCE).await
+                PATIENCE
             }
-            Manner::Impatient(patience) => answer(&mut line, patience).await,
+            Manner::Impatient(patience) => patience,
             Manner::Deaf(patience) => {
                 tokio::time::sleep(patience).await;
                 deaf.push(line);
-                None
+                return None;
             }
-            Manner::Loses => {
-                let _something_is_there = timeout(PATIENCE, line.readable()).await;
-                line.set_zero_linger().ok()?;
-                None
-            }
-            Manner::Torn(_) => None,
-        }
+            Manner::Loses => return loses(line).await,
+        };
+        Some(Heard {
+            answer: answer(&mut line, patience).await,
+            may_count: false,
+        })
     }
 
     /// A box in between has the answer, and its buyer has not.
@@ -275,8 +291,20 @@ impl Buyer {
             key,
             said: answer.map(|answer| self.world.harness.told(said(answer), answer)),
             is_last: false,
+            may_count: false,
         }
     }
+}
+
+/// Waits until something is there, and resets the connection over it.
+async fn loses(line: TcpStream) -> Option<Heard> {
+    let something = timeout(PATIENCE, line.readable()).await;
+    let may_count = something.is_ok() && since_last_bytes(&line) >= LAIN;
+    line.set_zero_linger().ok()?;
+    Some(Heard {
+        answer: None,
+        may_count,
+    })
 }
 
 /// Reads an answer; `None` if none comes whole in time.

@@ -180,15 +180,22 @@ impl Evidence {
         began.unwrap_or(told.began)
     }
 
+    /// How often an intent was bought, and how often its answer may have counted as delivered though its
+    /// buyer went on: the next request was a new purchase then.
+    fn wanted(&self, intent: usize) -> (usize, usize) {
+        let told = self.told.iter().filter(|told| told.intent == intent);
+        let rounds: BTreeSet<u32> = told.clone().map(|told| told.round).collect();
+        (rounds.len(), told.filter(|told| told.may_count).count())
+    }
+
     /// I1: no purchase is charged twice.
     fn charges(&self) -> Vec<String> {
         let mut found = Vec::new();
         for (number, intent) in self.intents.iter().enumerate() {
-            let begun = self.told.iter().filter(|told| told.intent == number);
-            let rounds: BTreeSet<u32> = begun.map(|told| told.round).collect();
+            let (rounds, counted) = self.wanted(number);
             let charges = self.ledger.charges_of(&intent.tracking_id).count();
-            if charges > rounds.len() {
-                let (id, rounds) = (&intent.tracking_id, rounds.len());
+            if charges > rounds + counted {
+                let id = &intent.tracking_id;
                 found.push(format!("{id}: {charges} charges, {rounds} wanted"));
             }
         }
@@ -200,19 +207,18 @@ impl Evidence {
     fn submits(&self) -> Vec<String> {
         let mut found = Vec::new();
         for (number, intent) in self.intents.iter().enumerate() {
-            let begun = self.told.iter().filter(|told| told.intent == number);
-            let rounds: BTreeSet<u32> = begun.map(|told| told.round).collect();
-            let mut keys: BTreeMap<&str, u32> = BTreeMap::new();
+            let (rounds, counted) = self.wanted(number);
+            let mut keys: BTreeMap<&str, usize> = BTreeMap::new();
             for submit in self.submits_of(&intent.tracking_id) {
-                *keys.entry(&submit.key).or_default() += u32::from(!submit.is_refused());
+                *keys.entry(&submit.key).or_default() += usize::from(!submit.is_refused());
             }
             for (key, submits) in &keys {
-                if *submits > 1 + self.resubmits {
+                if *submits > 1 + self.resubmits as usize + counted {
                     found.push(format!("{key}: {submits} submits without a refusal"));
                 }
             }
             let unsettled = keys.values().filter(|submits| **submits > 0).count();
-            if unsettled > rounds.len() {
+            if unsettled > rounds + counted {
                 let id = &intent.tracking_id;
                 found.push(format!("{id}: {unsettled} exchanges left"));
             }

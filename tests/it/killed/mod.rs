@@ -8,6 +8,7 @@ mod disk;
 mod figures;
 pub(crate) mod holdline;
 mod judge;
+mod kernel;
 mod learned;
 mod pace;
 mod plan;
