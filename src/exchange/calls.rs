@@ -14,6 +14,7 @@ use super::journey;
 use super::machine::{Event, Loss, Polled, Submitted};
 use super::order::Credentials;
 use super::recorder::Appending;
+use super::rivals::CLOCK_SKEW;
 use super::stored::Unread;
 use super::trail::Heard;
 use crate::message::{Body, StoredResponse};
@@ -24,9 +25,6 @@ use crate::protocol::{
 use crate::results::ResultKey;
 use crate::timing::{Moment, wall_clock};
 use crate::upstream::{self, Cause, Sent, Submission};
-
-/// By so much the gateway's clock may be behind ours and its transaction is found all the same.
-const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
 
 /// A call under way.
 pub(super) struct Call {
@@ -472,8 +470,6 @@ async fn find(
 fn submitted_at(flight: &Flight, answer: &StoredResponse, asked_at: Moment) -> Option<SystemTime> {
     let first_sent = flight.core().machine.first_sent()?;
     let by_age = gateway_time(&answer.fields)?.checked_sub(asked_at.since(first_sent))?;
-    let told_then = flight
-        .stamped
-        .map(|stamp| stamp.time_of_day() - CLOCKS_DIFFER);
+    let told_then = flight.stamped.map(|stamp| stamp.time_of_day() - CLOCK_SKEW);
     Some(told_then.map_or(by_age, |then| then.max(by_age)))
 }

@@ -9,7 +9,7 @@ use super::identity::HashKey;
 use super::recover::subject;
 use super::rivals::Rivals;
 use crate::journal::{Remembered, Standing};
-use crate::timing::Ages;
+use crate::timing::{Ages, Stamp};
 
 /// The exchanges of earlier processes: those that have not ended, and of each that was delivered a
 /// fact. A journal may hold a million of these.
@@ -24,6 +24,8 @@ pub struct Past {
     pub(super) fact_count: usize,
     pub(super) reads: Reads,
     pub(super) rivals: Rivals,
+    /// The latest time of day at which any of those began that were taken in.
+    latest: u64,
     pub(super) unsettled: Vec<Remembered>,
 }
 
@@ -45,6 +47,7 @@ impl Past {
             fact_count: 0,
             reads: Reads::default(),
             rivals: Rivals::default(),
+            latest: 0,
             unsettled: Vec::new(),
         }
     }
@@ -52,6 +55,7 @@ impl Past {
     /// Takes an exchange in; they come in the order in which they began.
     pub fn take(&mut self, exchange: Remembered) {
         let subject = subject(&self.hash_key, &self.ages, &exchange, gone());
+        self.latest = self.latest.max(exchange.submitted.wall);
         match exchange.standing {
             Standing::Submitted
             | Standing::Accepted
@@ -68,10 +72,16 @@ impl Past {
         }
     }
 
-    /// Which transaction was its own is not known any more: what tells it is sealed.
+    /// Which transaction was its own is not known any more: what tells it is sealed. It ended no earlier
+    /// than others had begun, whatever the time of day was when it did.
     fn note_rival(&mut self, exchange: &Remembered, subject: &Subject) {
         if let Some(purchase) = subject.kin.purchase {
-            let ended_at = self.ages.stamps().moment(exchange.changed);
+            let wall = exchange.changed.wall.max(self.latest);
+            let changed = Stamp {
+                wall,
+                ..exchange.changed
+            };
+            let ended_at = self.ages.stamps().moment(changed);
             self.rivals.ended(purchase, ended_at, subject.read_at);
         }
     }

@@ -14,6 +14,10 @@ const ALLOWANCE: Duration = Duration::from_mins(1);
 /// much older than the submit whose it seems to be.
 const GRAINS: Duration = Duration::from_secs(3);
 
+/// By so much the gateway's clock may be behind ours, and what it made for us before a reboot is found
+/// all the same: as much as Kerberos allows two clocks (RFC 4120 §8.2).
+pub(super) const CLOCK_SKEW: Duration = Duration::from_mins(5);
+
 /// Fewer than these are not worth looking through.
 const LEAST: usize = 4096;
 

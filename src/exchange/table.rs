@@ -1,13 +1,14 @@
 //! The one map of flights, and the small facts that outlive them.
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::facts::{Facts, Reads};
 use super::flight::{Answer, Flight};
 use super::identity::{Common, Fingerprint, Owner};
 use super::index::Index;
 use super::order::Identity;
-use super::rivals::Rivals;
+use super::rivals::{CLOCK_SKEW, Rivals};
 use super::story::Ended;
 use crate::results::{KeyedMap, KeyedSet, ResultKey};
 use crate::timing::Moment;
@@ -127,7 +128,9 @@ impl Table {
             Some(_) | None => Vec::new(),
         };
         let overlaps = flight.kin.purchase.is_some_and(|purchase| {
-            if self.rivals.has_after(&purchase, flight.read_at) {
+            // A search for what an earlier boot sent begins so much earlier.
+            let skew = flight.stamped.map_or(Duration::ZERO, |_| CLOCK_SKEW);
+            if self.rivals.has_after(&purchase, flight.read_at - skew) {
                 flight.core().transactions.are_contested = true;
             }
             self.by_purchase.insert(purchase, flight)

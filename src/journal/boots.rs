@@ -12,18 +12,17 @@ impl Store {
         while let Some((number, first)) = next {
             // The exchanges of a boot stand together: up to `inside` they are of it, from `outside` on
             // they are not.
-            let (mut inside, mut last, mut outside) = (number, first, end);
-            next = None;
-            while inside + 1 < outside {
-                let middle = u64::midpoint(inside, outside);
+            let (mut inside, mut outside) = ((number, first), (end, None));
+            while inside.0 + 1 < outside.0 {
+                let middle = u64::midpoint(inside.0, outside.0);
                 match self.begun(middle)? {
-                    Some((number, stamp)) if stamp.boot == first.boot => {
-                        (inside, last) = (number, stamp);
-                    }
-                    other => (outside, next) = (middle, other),
+                    Some(found) if found.1.boot == first.boot => inside = found,
+                    other => outside = (middle, other),
                 }
             }
+            let last = inside.1;
             boots.push(Boot { first, last });
+            next = outside.1;
         }
         Ok(boots)
     }

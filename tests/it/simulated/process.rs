@@ -93,10 +93,19 @@ impl World {
 
     /// The same after a reboot, with a time of day that is ahead of the one before.
     pub(crate) fn rebooted(&self, ahead: Duration) -> (Self, Recovered) {
+        self.rebooted_at(self.time_of_day() + ahead)
+    }
+
+    /// The time of day that it has, since 1970.
+    pub(crate) fn time_of_day(&self) -> Duration {
+        Duration::from_millis(self.start.stamps.now().wall)
+    }
+
+    /// The same with this time of day.
+    pub(crate) fn rebooted_at(&self, time_of_day: Duration) -> (Self, Recovered) {
         let passed = self.start.stamps.now();
-        let millis = u64::try_from(ahead.as_millis()).unwrap();
         let booted = Stamp {
-            wall: passed.wall + millis,
+            wall: u64::try_from(time_of_day.as_millis()).unwrap(),
             boot: passed.boot + 1,
             ..passed
         };

@@ -54,11 +54,37 @@ async fn an_older_transaction_is_not_taken_for_the_one_that_was_lost() {
         let world = World::calm();
         let older = Ask::payment("older");
         world.pay(&older).await.answer().settle(true);
-        world.pass(Duration::from_mins(2)).await;
+        world.pass(Duration::from_mins(9)).await;
         let ask = Ask::payment("lost bad-gateway").held_for(Duration::from_secs(70));
         let held = world.begin(&ask);
         until(&held.flight, State::Asking).await;
         let (next, _) = world.rebooted(ahead);
         assert!(matches!(next.pay(&ask).await, Reply::InDoubt(_)));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_is_found_though_the_clock_is_ahead_of_the_gateways() {
+    let world = World::calm();
+    let (ahead, _) = world.rebooted(Duration::from_mins(3));
+    let ask = Ask::payment("late=20000");
+    let held = ahead.begin(&ask);
+    until(&held.flight, State::Submitting).await;
+    let (next, _) = ahead.rebooted(Duration::ZERO);
+    next.pay(&ask).await.answer();
+    assert_eq!(world.ledger().submits.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_transaction_is_not_taken_where_the_clock_was_behind_when_it_was_made() {
+    let world = World::calm();
+    let lost = Ask::payment("lost bad-gateway").held_for(Duration::from_secs(70));
+    assert!(matches!(world.pay(&lost).await, Reply::InDoubt(_)));
+    let right = world.time_of_day();
+    let (behind, _) = world.rebooted_at(Duration::from_secs(1));
+    let other = Ask::payment("other");
+    behind.pay(&other).await.answer().settle(true);
+    behind.pass(Duration::from_secs(1)).await;
+    let (next, _) = behind.rebooted_at(right + Duration::from_mins(1));
+    assert!(matches!(next.pay(&lost).await, Reply::InDoubt(_)));
 }
