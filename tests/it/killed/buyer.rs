@@ -27,7 +27,7 @@ const CALM_ATTEMPTS: u32 = 6;
 const CALM_SILENCES: u32 = 400;
 /// Longer than an answer must lie without a reset to count as delivered. Who asks for the same thing
 /// sooner may be given the same answer.
-pub(super) const UNTIL_DELIVERED: Duration = ms(400);
+pub(super) const UNTIL_DELIVERED: Duration = ms(600);
 /// `coalesce.quiet`, less a tick of the kernel's clock: an answer that lay in the kernel for so long
 /// may count as delivered, though its buyer then resets the connection.
 const LAIN: Duration = ms(190);
