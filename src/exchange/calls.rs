@@ -101,7 +101,7 @@ pub(super) fn submit(
     let client = flight.home.gateway()?.client.clone();
     let latch = Arc::clone(&flight.handed_over);
     Some(Call::new(CallKind::Connect, async move {
-        let connection = match client.connect().await {
+        let connection = match client.connect(not_after).await {
             Ok(connection) => connection,
             Err(error) => return Report::ConnectFailed(Box::new(error)),
         };

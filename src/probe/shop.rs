@@ -136,7 +136,11 @@ impl Shop {
     /// Sends a trial to the asynchronous interface under `key`.
     pub(super) async fn submit(&self, trial: &Trial, key: &str) -> Result<Submitted, Why> {
         let request = self.post(trial, key).ok_or("the request cannot be made")?;
-        let connection = self.client.connect().await.map_err(|it| it.to_string())?;
+        let connection = self
+            .client
+            .connect(None)
+            .await
+            .map_err(|it| it.to_string())?;
         let mut submission = connection.submit(request, Arc::new(AtomicBool::new(false)));
         let answered = async {
             submission.handed_over().await?;

@@ -123,12 +123,15 @@ impl Client {
         self.0.outage.may_try()
     }
 
-    /// Makes a connection for one submit. Nothing of a request is sent; every error says
-    /// [`Sent::Never`].
-    pub fn connect(&self) -> BoxFuture<'static, Result<Connection, Error>> {
+    /// Makes a connection for one submit, until `deadline` if there is one. Nothing of a request is
+    /// sent; every error says [`Sent::Never`].
+    pub fn connect(
+        &self,
+        deadline: Option<Moment>,
+    ) -> BoxFuture<'static, Result<Connection, Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let connection = inner.submit_connection().await;
+            let connection = inner.submit_connection(deadline).await;
             connection.inspect_err(|error| inner.metrics.failed(error))
         })
     }
@@ -181,8 +184,8 @@ impl Client {
 }
 
 impl Inner {
-    async fn submit_connection(&self) -> Result<Connection, Error> {
-        let connected = self.connected(Purpose::Submit).await?;
+    async fn submit_connection(&self, deadline: Option<Moment>) -> Result<Connection, Error> {
+        let connected = self.connected(Purpose::Submit, deadline).await?;
         let lean = Lean::open(connected, self.metrics.connected()).await?;
         Ok(Connection::new(
             lean,

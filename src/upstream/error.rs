@@ -22,7 +22,7 @@ pub enum Cause {
     Dns,
     /// The address refused the connection, or no route leads to it.
     Refused,
-    /// The connection took longer than `upstream.connect_timeout`.
+    /// The connection took longer than `upstream.connect_timeout`, or than what it was for had time.
     ConnectTimeout,
     /// The certificate is not acceptable: expired, for another host, or of an unknown issuer.
     Certificate,

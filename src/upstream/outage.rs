@@ -17,6 +17,10 @@ const FAILURES: u32 = 3;
 /// After a failure, and after one payment was let through, before the next one is.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// An attempt that was given less than this says nothing of the gateway when it is cut off: a new
+/// connection may take so long where nothing is wrong.
+const A_FAIR_TIME: Duration = Duration::from_millis(500);
+
 /// What is known of one origin's readiness.
 pub(super) struct Outage {
     /// The origin, for the log.
@@ -108,10 +112,11 @@ impl Outage {
 }
 
 impl Attempt<'_> {
-    /// Notes how the attempt ended.
-    pub(super) fn ended<T>(self, result: &Result<T, Error>) {
+    /// Notes how the attempt ended, which had until `deadline` if there was one.
+    pub(super) fn ended<T>(self, result: &Result<T, Error>, deadline: Option<Moment>) {
         let outage = self.outage;
         let now = outage.clock.now();
+        let is_cut_off = deadline.is_some_and(|deadline| deadline <= now);
         match result {
             Ok(_) if outage.record().succeeded() => {
                 outage.metrics.outage_ended();
@@ -122,6 +127,7 @@ impl Attempt<'_> {
             }
             Ok(_) => {}
             Err(error) if !is_the_gateways(error.cause) => {}
+            Err(_) if is_cut_off && now.since(self.begun) < A_FAIR_TIME => {}
             Err(error) => {
                 let mut record = outage.record();
                 record.failed(self.begun, now, error.cause, outage.fail_fast());

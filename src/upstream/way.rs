@@ -98,12 +98,7 @@ impl Inner {
 
     async fn open<C: Pooled>(&self, place: Place, deadline: Moment) -> Result<Way<C>, Error> {
         self.pool.make_room();
-        let connected = timeout_at(
-            self.clock.instant(deadline),
-            self.connected(Purpose::Pooled),
-        )
-        .await
-        .map_err(|_| Error::new(Cause::ConnectTimeout, Sent::Never))??;
+        let connected = self.connected(Purpose::Pooled, Some(deadline)).await?;
         let open = self.metrics.connected();
         if connected.is_http2 {
             let http2 = Http2::open(connected, open, &self.drain).await?;
@@ -117,13 +112,26 @@ impl Inner {
         Way::Leased(Lease::new(connection, Arc::clone(&self.pool), place))
     }
 
-    pub(super) async fn connected(&self, purpose: Purpose) -> Result<Connected, Error> {
+    /// Makes a connection until `deadline`, if there is one, and no longer than it may take by itself.
+    pub(super) async fn connected(
+        &self,
+        purpose: Purpose,
+        deadline: Option<Moment>,
+    ) -> Result<Connected, Error> {
         let (connector, config) = (self.connector.now(), self.config.now());
         let attempt = self.outage.attempt();
-        let connected = connector
-            .connect(&self.origin, purpose, &config, &self.clock)
-            .await;
-        attempt.ended(&connected);
+        let connecting = connector.connect(&self.origin, purpose, &config, &self.clock);
+        let connected = match deadline {
+            None => connecting.await,
+            Some(deadline) => {
+                let in_time = timeout_at(self.clock.instant(deadline), connecting).await;
+                in_time.unwrap_or_else(|_| {
+                    let late = Error::new(Cause::ConnectTimeout, Sent::Never);
+                    Err(late.because("the time of what it was made for was over"))
+                })
+            }
+        };
+        attempt.ended(&connected, deadline);
         connected
     }
 

@@ -41,7 +41,7 @@ async fn submitted(bytes: &[u8]) -> Result<StoredResponse, Error> {
         drop(peer.0.write_all(bytes).await);
     };
     let submit = async {
-        let mut submission = client.connect().await?.submit(post("{}"), latch());
+        let mut submission = client.connect(None).await?.submit(post("{}"), latch());
         submission.handed_over().await?;
         submission.answer().await
     };

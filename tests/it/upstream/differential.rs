@@ -108,7 +108,7 @@ async fn relayed(client: &Client, request: Request<Body>) -> Option<StoredRespon
 }
 
 async fn submitted(client: &Client) -> Option<StoredResponse> {
-    let connection = client.connect().await.unwrap();
+    let connection = client.connect(None).await.unwrap();
     let mut submission = connection.submit(post("{}"), latch());
     submission.handed_over().await.unwrap();
     submission.answer().await.ok()

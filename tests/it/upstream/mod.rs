@@ -2,6 +2,7 @@
 mod bytes;
 mod differential;
 mod http2;
+mod outage;
 mod peer;
 mod pool;
 mod reach;

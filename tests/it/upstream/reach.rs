@@ -17,7 +17,7 @@ async fn a_refused_connection_is_told_as_such() {
         Connector::network_without_tls(),
         Config::default(),
     );
-    let submit = client.connect().await.err().unwrap();
+    let submit = client.connect(None).await.err().unwrap();
     assert_eq!((submit.cause, submit.sent), (Cause::Refused, Sent::Never));
     let fetch = client.fetch(get("/")).await.unwrap_err();
     assert_eq!((fetch.cause, fetch.sent), (Cause::Refused, Sent::Never));
@@ -30,7 +30,7 @@ async fn a_name_without_address_is_told_as_such() {
         Connector::network_without_tls(),
         Config::default(),
     );
-    let error = client.connect().await.err().unwrap();
+    let error = client.connect(None).await.err().unwrap();
     assert_eq!((error.cause, error.sent), (Cause::Dns, Sent::Never));
 }
 
@@ -39,7 +39,7 @@ async fn a_connection_that_does_not_come_is_given_up_in_time() {
     let connector = Connector::memory(std::future::pending);
     let client = client("http://gateway.example", connector, Config::default());
     let start = Instant::now();
-    let error = client.connect().await.err().unwrap();
+    let error = client.connect(None).await.err().unwrap();
     assert_eq!(
         (error.cause, error.sent),
         (Cause::ConnectTimeout, Sent::Never)

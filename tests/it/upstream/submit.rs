@@ -18,7 +18,7 @@ fn submit(
 ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
     let client = client.clone();
     Box::pin(async move {
-        let mut submission = client.connect().await?.submit(request, latch());
+        let mut submission = client.connect(None).await?.submit(request, latch());
         submission.handed_over().await?;
         submission.answer().await
     })
@@ -35,7 +35,7 @@ async fn listening() -> (Client, TcpListener) {
 #[tokio::test(start_paused = true)]
 async fn a_submit_leaves_once_and_its_answer_comes_back_whole() {
     let (client, mut gateway) = gateway(Config::default());
-    let connection = client.connect().await.unwrap();
+    let connection = client.connect(None).await.unwrap();
     let mut peer = gateway.accept().await;
     let latch = latch();
     let mut submission = connection.submit(post("{}"), latch.clone());
@@ -64,7 +64,7 @@ async fn a_submit_leaves_once_and_its_answer_comes_back_whole() {
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_ended_before_the_first_byte_was_never_sent_on() {
     let (client, mut gateway) = gateway(Config::default());
-    let connection = client.connect().await.unwrap();
+    let connection = client.connect(None).await.unwrap();
     drop(gateway.accept().await);
     let latch = latch();
     let mut submission = connection.submit(post("{}"), latch.clone());
@@ -77,7 +77,7 @@ async fn a_connection_that_ended_before_the_first_byte_was_never_sent_on() {
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_speaks_first_gets_no_submit() {
     let (client, mut gateway) = gateway(Config::default());
-    let connection = client.connect().await.unwrap();
+    let connection = client.connect(None).await.unwrap();
     let mut peer = gateway.accept().await;
     peer.send(ok("smuggled")).await;
     let mut submission = connection.submit(post("{}"), latch());
@@ -100,7 +100,10 @@ async fn a_reset_after_any_part_of_the_request_may_have_been_acted_on() {
             stream.set_zero_linger().unwrap();
         };
         let submission = async {
-            let mut submission = client.connect().await?.submit(post(body.clone()), latch());
+            let mut submission = client
+                .connect(None)
+                .await?
+                .submit(post(body.clone()), latch());
             submission.handed_over().await.unwrap();
             submission.answer().await
         };

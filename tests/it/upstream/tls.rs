@@ -145,7 +145,8 @@ async fn a_certificate_that_is_not_acceptable_is_told_with_its_reason() {
     ];
     let (client, mut gateway) = calls(ours.trusted());
     for (acceptor, reason) in cases {
-        let (connection, shaken) = tokio::join!(client.connect(), accept(&mut gateway, &acceptor));
+        let (connection, shaken) =
+            tokio::join!(client.connect(None), accept(&mut gateway, &acceptor));
         assert!(shaken.is_err());
         let error = connection.err().unwrap();
         assert_eq!(
@@ -166,11 +167,11 @@ async fn a_pinned_name_is_asked_for_and_no_other_is_accepted() {
     };
     let (client, mut gateway) = calls(tls());
     let acceptor = authority.serves(pinned, 2100, &[]);
-    let (connection, peer) = tokio::join!(client.connect(), accept(&mut gateway, &acceptor));
+    let (connection, peer) = tokio::join!(client.connect(None), accept(&mut gateway, &acceptor));
     assert!(connection.is_ok());
     assert_eq!(peer.unwrap().0.get_ref().1.server_name(), Some(pinned));
     let acceptor = authority.serves(HOST, 2100, &[]);
-    let (connection, _) = tokio::join!(client.connect(), accept(&mut gateway, &acceptor));
+    let (connection, _) = tokio::join!(client.connect(None), accept(&mut gateway, &acceptor));
     let error = connection.err().unwrap();
     assert_eq!(error.detail.as_deref(), Some("it is for another host"));
 }
@@ -202,7 +203,7 @@ async fn a_gateway_that_demands_a_certificate_is_shown_ours_or_told_apart() {
     let (ours, clients) = (Authority::new(), Authority::called("of clients"));
     let acceptor = ours.certified(HOST, 2000..2100, &[], Some(&clients));
     let (client, mut gateway) = calls(ours.trusted().with_identity(&clients.identity()));
-    let (connection, peer) = tokio::join!(client.connect(), accept(&mut gateway, &acceptor));
+    let (connection, peer) = tokio::join!(client.connect(None), accept(&mut gateway, &acceptor));
     assert!(connection.is_ok());
     assert!(peer.unwrap().0.get_ref().1.peer_certificates().is_some());
 
@@ -236,7 +237,7 @@ async fn a_gateway_that_demands_a_certificate_is_shown_ours_or_told_apart() {
 async fn a_peer_that_speaks_no_tls_fails_the_handshake() {
     let authority = Authority::new();
     let (client, mut gateway) = calls(authority.trusted());
-    let (connection, ()) = tokio::join!(client.connect(), async {
+    let (connection, ()) = tokio::join!(client.connect(None), async {
         gateway.accept().await.send(ok("no TLS here")).await;
     });
     let error = connection.err().unwrap();
@@ -247,7 +248,7 @@ async fn a_peer_that_speaks_no_tls_fails_the_handshake() {
 async fn a_handshake_that_does_not_end_is_given_up() {
     let authority = Authority::new();
     let (client, mut gateway) = calls(authority.trusted());
-    let (connection, _peer) = tokio::join!(client.connect(), gateway.accept());
+    let (connection, _peer) = tokio::join!(client.connect(None), gateway.accept());
     let error = connection.err().unwrap();
     assert_eq!((error.cause, error.sent), (Cause::Handshake, Sent::Never));
 }
@@ -256,7 +257,7 @@ async fn a_handshake_that_does_not_end_is_given_up() {
 async fn an_origin_with_tls_is_never_called_without() {
     let (connector, gateway) = Gateway::in_memory();
     let client = client(&format!("https://{HOST}"), connector, Config::default());
-    let error = client.connect().await.err().unwrap();
+    let error = client.connect(None).await.err().unwrap();
     assert_eq!((error.cause, error.sent), (Cause::Handshake, Sent::Never));
     drop(gateway);
 }
@@ -266,7 +267,7 @@ async fn a_submit_speaks_http_1_and_the_handshake_does_not_count_as_sent() {
     let authority = Authority::new();
     let acceptor = authority.serves(HOST, 2100, &[HTTP_2, HTTP_1]);
     let (client, mut gateway) = calls(authority.trusted());
-    let (connection, peer) = tokio::join!(client.connect(), accept(&mut gateway, &acceptor));
+    let (connection, peer) = tokio::join!(client.connect(None), accept(&mut gateway, &acceptor));
     let mut peer = peer.unwrap();
     assert_eq!(peer.0.get_ref().1.alpn_protocol(), Some(HTTP_1));
     let latch = latch();
@@ -293,7 +294,7 @@ async fn a_tls_connection_that_ended_before_the_first_byte_was_never_sent_on() {
     let authority = Authority::new();
     let acceptor = authority.serves(HOST, 2100, &[]);
     let (client, mut gateway) = calls(authority.trusted());
-    let (connection, peer) = tokio::join!(client.connect(), accept(&mut gateway, &acceptor));
+    let (connection, peer) = tokio::join!(client.connect(None), accept(&mut gateway, &acceptor));
     drop(peer.unwrap());
     let mut submission = connection.unwrap().submit(post("{}"), latch());
     let error = submission.handed_over().await.unwrap_err();
