@@ -430,8 +430,10 @@ fn collisions(reader: &mut Reader, earlier: &Draft, later: &Draft) {
         let hint = "use the same address for both, or another port";
         at(reader, later, "listen", Problem::new(text, hint));
     }
-    if one == other {
-        share_tls(reader, earlier, later);
+    if one == other
+        && let Some((key, problem)) = unlike(earlier.tls.as_ref(), later.tls.as_ref())
+    {
+        at(reader, later, key, problem);
     }
     let mut both = earlier.hosts.iter().zip(&later.hosts);
     let shared = both.find_map(|(hosts, others)| others.iter().find(|host| hosts.contains(host)));
@@ -446,20 +448,24 @@ fn collisions(reader: &mut Reader, earlier: &Draft, later: &Draft) {
     }
 }
 
-/// Hands are shaken before a request says whose it is, so gateways of one listener ask alike.
-fn share_tls(reader: &mut Reader, earlier: &Draft, later: &Draft) {
-    match (&earlier.tls, &later.tls) {
-        (None, None) => {}
-        (Some(one), Some(other)) if one.clients == other.clients => {}
+/// What keeps two gateways from sharing a listener, and the key to tell it of: hands are shaken before
+/// a request says whose it is, so they ask alike.
+pub(super) fn unlike(
+    earlier: Option<&Tls>,
+    later: Option<&Tls>,
+) -> Option<(&'static str, Problem)> {
+    match (earlier, later) {
+        (None, None) => None,
+        (Some(one), Some(other)) if one.clients == other.clients => None,
         (Some(_), Some(_)) => {
             let text = "is not that of another gateway on the same listener";
             let hint = "write the same for both, or give each a listener of its own";
-            at(reader, later, "tls_client_ca", Problem::new(text, hint));
+            Some(("tls_client_ca", Problem::new(text, hint)))
         }
         (Some(_), None) | (None, Some(_)) => {
             let text = "is written for one gateway of this listener and not for the other";
             let hint = "write it for both; the file may be the same";
-            at(reader, later, "tls_certificate", Problem::new(text, hint));
+            Some(("tls_certificate", Problem::new(text, hint)))
         }
     }
 }

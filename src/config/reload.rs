@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::checks;
-use super::fault::Faults;
+use super::fault::{Faults, Place};
 use super::gateway::{self, Gateway};
 use super::keys::{self, Visitor};
 use super::kind::{Kind, quoted};
@@ -81,6 +81,7 @@ pub fn reload(in_force: &Config, read: Resolved) -> Result<Reloaded, Faults> {
     let mut reader = Reader::new(Table::new(), Faults::default());
     reader.places = read.places;
     checks::faults(&config, &mut reader);
+    alike(&config, &read.config, &mut reader);
     let Reader {
         mut places, faults, ..
     } = reader;
@@ -127,15 +128,16 @@ fn taken_over(in_force: &Config, read: &Config) -> Config {
     }
 }
 
-/// A gateway, with the certificates of now. Those for its origin wait where that does, and those that
-/// its clients see where the listener does; whether it speaks TLS at all is decided when it is bound.
+/// A gateway, with the certificates of now. Those for its origin wait where that or the way there does,
+/// and those that its clients see where the listener does; whether it speaks TLS at all is decided when
+/// it is bound.
 fn of_gateway(gateway: &Gateway, read: &Config) -> Gateway {
     let mut same = gateway.clone();
     let mut named = read.gateways.iter();
     let Some(now) = named.find(|it| it.name == gateway.name) else {
         return same;
     };
-    if now.origin == gateway.origin {
+    if now.origin == gateway.origin && now.address == gateway.address {
         same.ca_file.clone_from(&now.ca_file);
         same.server_name.clone_from(&now.server_name);
         same.client.clone_from(&now.client);
@@ -144,6 +146,26 @@ fn of_gateway(gateway: &Gateway, read: &Config) -> Gateway {
         same.tls.clone_from(&now.tls);
     }
     same
+}
+
+/// Adds a fault where gateways still share a listener that the file parts, and ask its clients for
+/// other certificates from now on. It is told of the one that the file has.
+fn alike(config: &Config, read: &Config, reader: &mut Reader) {
+    let written = |gateway: &Gateway| read.gateways.iter().position(|it| it.name == gateway.name);
+    for (number, later) in config.gateways.iter().enumerate() {
+        let before = config.gateways.iter().take(number);
+        for earlier in before.filter(|it| it.listen == later.listen) {
+            let unlike = gateway::unlike(earlier.tls.as_ref(), later.tls.as_ref());
+            let index = written(later).or_else(|| written(earlier));
+            let Some(((key, problem), index)) = unlike.zip(index) else {
+                continue;
+            };
+            let path = |key| gateway::path(index, read.gateways.len(), key);
+            let mut places = [path(key), path("listen")].into_iter();
+            let place = places.find_map(|it| reader.places.get(&it)).cloned();
+            reader.fault(&place.unwrap_or(Place::Nowhere), &path(key), problem);
+        }
+    }
 }
 
 /// The keys in which two configurations differ.
@@ -314,6 +336,8 @@ timeout = "31s"
         "gateway.client_key",
     ];
 
+    const LEAST: &str = "[[gateway]]\nname = \"begateway\"\nlisten = \"127.0.0.1:8080\"\n";
+
     const EXAMPLE: &str = include_str!("../../config.toml.example");
 
     fn read(text: &str) -> Resolved {
@@ -395,10 +419,53 @@ timeout = "31s"
     }
 
     #[test]
+    fn certificates_for_the_gateway_wait_where_the_way_to_it_does() {
+        let at = |more: &str| read(&format!("{LEAST}{more}"));
+        let trusting = "ca_file = \"/etc/ca.pem\"\nserver_name = \"a.example\"\n\
+             client_certificate = \"/etc/us.pem\"\nclient_key = \"/etc/us.key\"\n";
+        let moved = format!("upstream_address = \"192.0.2.1\"\n{trusting}");
+        let in_force = at("").config;
+        let reloaded = reload(&in_force, at(&moved)).unwrap();
+        assert_eq!(reloaded.resolved.config, in_force);
+        assert_eq!(reloaded.waiting.len(), 5, "{:?}", reloaded.waiting);
+        assert_eq!(reload(&in_force, at(trusting)).unwrap().changed.len(), 4);
+    }
+
+    #[test]
+    fn gateways_that_still_share_a_listener_ask_its_clients_alike() {
+        let gateway = |name: &str, port: u16, more: &str| {
+            format!(
+                "[[gateway]]\nname = \"{name}\"\nlisten = \"127.0.0.1:{port}\"\n\
+                 host = [\"{name}.example\"]\ntls_certificate = \"/a.pem\"\ntls_key = \"/a.key\"\n{more}"
+            )
+        };
+        let asks = "tls_client_ca = \"/clients.pem\"\n";
+        let shared = gateway("bepaid", 8443, "") + &gateway("paycross", 8443, "");
+        let in_force = read(&shared).config;
+        let told = |text: &str| reload(&in_force, read(text)).unwrap_err().to_string();
+        let both = gateway("bepaid", 8443, asks) + &gateway("paycross", 8443, asks);
+        assert_eq!(reload(&in_force, read(&both)).unwrap().waiting, Vec::new());
+        // What moves away waits, and is on the listener meanwhile.
+        let first = gateway("bepaid", 8444, "") + &gateway("paycross", 8443, asks);
+        let last = gateway("bepaid", 8443, asks) + &gateway("paycross", 8444, "");
+        let turned = gateway("paycross", 8443, asks) + &gateway("bepaid", 8444, "");
+        let alone = gateway("bepaid", 8443, asks);
+        for (text, place) in [
+            (first, "line 13: gateway[1].tls_client_ca"),
+            (last, "line 10: gateway[1].tls_client_ca"),
+            (turned, "line 7: gateway[0].tls_client_ca"),
+            (alone, "line 7: gateway.tls_client_ca"),
+        ] {
+            let told = told(&text);
+            let why = "is not that of another gateway on the same listener";
+            assert!(told.contains(&format!("{place} {why}")), "{told}");
+        }
+    }
+
+    #[test]
     fn what_does_not_go_with_what_waits_is_refused_as_a_whole() {
         let in_force = read(EXAMPLE).config;
-        let least = "[[gateway]]\nname = \"begateway\"\nlisten = \"127.0.0.1:8080\"\n";
-        let text = format!("{least}[cache]\nretention = \"72h\"\n[coalesce]\nreclaim = \"48h\"\n");
+        let text = format!("{LEAST}[cache]\nretention = \"72h\"\n[coalesce]\nreclaim = \"48h\"\n");
         let refused = reload(&in_force, read(&text)).unwrap_err().to_string();
         assert!(
             refused.contains("holdline.toml line 5: cache.retention is below coalesce.reclaim"),
