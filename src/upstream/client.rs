@@ -98,13 +98,14 @@ impl Client {
         }))
     }
 
-    /// Puts other bounds and another way of connecting in force. Calls under way keep theirs, and
-    /// connections that wait for their next request are used on.
+    /// Puts other bounds and another way of connecting in force. Calls under way keep theirs; no
+    /// connection of before carries another one, since whom it trusts may be trusted no more.
     pub fn reconfigure(&self, config: Config, connector: Connector) {
         self.0.pool.places().resize(config.connections);
         self.0.turns.resize(turns(&config));
         self.0.config.replace(config);
         self.0.connector.replace(connector);
+        self.0.pool.renew();
     }
 
     /// The origin that is called, and no other.

@@ -1,4 +1,5 @@
 //! The connections that wait for their next request, and the bound on how many are in use.
+use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ struct State {
     speaks_http1: bool,
     /// A task ends what waits too long.
     is_reaping: bool,
+    /// Raised when connections are made in another way; those of before carry no further request.
+    generation: u32,
 }
 
 struct Idle {
@@ -73,6 +76,7 @@ pub(super) trait Pooled: Sized + Send {
 /// A pooled connection in use. Dropped without [`Lease::give_back`], the connection ends.
 pub(super) struct Lease<C> {
     connection: Box<C>,
+    generation: u32,
     pool: Arc<Pool>,
     _place: Place,
 }
@@ -135,12 +139,12 @@ impl Pool {
         (!least.is_busy() || state.shared.len() >= MAX_SHARED).then(|| least.stream())
     }
 
-    /// Shares a fresh connection.
-    pub(super) fn share(&self, http2: Http2) -> Stream {
+    /// Shares a fresh connection whose making began in `generation`.
+    pub(super) fn share(&self, http2: Http2, generation: u32) -> Stream {
         let stream = http2.stream();
         let mut state = self.state();
         state.speaks_http1 = false;
-        if state.shared.len() < MAX_SHARED {
+        if state.shared.len() < MAX_SHARED && state.generation == generation {
             state.shared.push(http2);
         }
         stream
@@ -149,6 +153,20 @@ impl Pool {
     /// Gives no further request to a shared connection; what is on it goes on.
     pub(super) fn retire(&self, dead: &Http2) {
         self.state().shared.retain(|http2| !http2.is_same(dead));
+    }
+
+    /// Gives no further request to any connection of now; what is on them goes on.
+    pub(super) fn renew(&self) {
+        let mut state = self.state();
+        state.generation = state.generation.wrapping_add(1);
+        let ended = (take(&mut state.idle), take(&mut state.shared));
+        drop(state);
+        drop(ended);
+    }
+
+    /// The generation of what is made from now on.
+    pub(super) fn generation(&self) -> u32 {
+        self.state().generation
     }
 
     /// Notes that a handshake chose HTTP/1.1.
@@ -161,9 +179,12 @@ impl Pool {
         self.state().speaks_http1
     }
 
-    fn put(self: &Arc<Self>, connection: Waiting) {
+    fn put(self: &Arc<Self>, connection: Waiting, generation: u32) {
         let since = self.clock.now();
         let mut state = self.state();
+        if state.generation != generation {
+            return;
+        }
         state.idle.push(Idle { connection, since });
         if !state.is_reaping && !self.drain.is_draining() {
             state.is_reaping = true;
@@ -206,9 +227,11 @@ async fn reap(pool: Weak<Pool>) {
 }
 
 impl<C: Pooled> Lease<C> {
-    pub(super) fn new(connection: Box<C>, pool: Arc<Pool>, place: Place) -> Self {
+    /// A connection whose making began in `generation`.
+    pub(super) fn new(connection: Box<C>, generation: u32, pool: Arc<Pool>, place: Place) -> Self {
         Self {
             connection,
+            generation,
             pool,
             _place: place,
         }
@@ -222,7 +245,8 @@ impl<C: Pooled> Lease<C> {
     /// goodbye, sent more than its answer, or answered before it had read the whole request.
     pub(super) fn give_back(mut self) {
         if self.connection.is_fit() {
-            self.pool.put(self.connection.into_waiting());
+            let waiting = self.connection.into_waiting();
+            self.pool.put(waiting, self.generation);
         }
     }
 }

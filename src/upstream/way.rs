@@ -41,7 +41,7 @@ impl Inner {
         }
         let place = self.free(self.pool.places(), deadline).await?;
         if let Some(connection) = self.waiting(choice) {
-            return Ok(self.leased(connection, place));
+            return Ok(self.leased(connection, self.pool.generation(), place));
         }
         if !self.origin.is_tls() || self.pool.speaks_http1() {
             return Box::pin(self.open(place, deadline)).await;
@@ -67,7 +67,7 @@ impl Inner {
             return Ok(Way::Shared(stream));
         }
         if let Some(connection) = self.waiting(choice) {
-            return Ok(self.leased(connection, place));
+            return Ok(self.leased(connection, self.pool.generation(), place));
         }
         self.open(place, deadline).await
     }
@@ -98,18 +98,21 @@ impl Inner {
 
     async fn open<C: Pooled>(&self, place: Place, deadline: Moment) -> Result<Way<C>, Error> {
         self.pool.make_room();
+        let generation = self.pool.generation();
         let connected = self.connected(Purpose::Pooled, Some(deadline)).await?;
         let open = self.metrics.connected();
         if connected.is_http2 {
             let http2 = Http2::open(connected, open, &self.drain).await?;
-            return Ok(Way::Shared(self.pool.share(http2)));
+            return Ok(Way::Shared(self.pool.share(http2, generation)));
         }
         self.pool.note_http1();
-        Ok(self.leased(C::open(connected, open).await?, place))
+        let connection = C::open(connected, open).await?;
+        Ok(self.leased(connection, generation, place))
     }
 
-    fn leased<C: Pooled>(&self, connection: Box<C>, place: Place) -> Way<C> {
-        Way::Leased(Lease::new(connection, Arc::clone(&self.pool), place))
+    fn leased<C: Pooled>(&self, connection: Box<C>, generation: u32, place: Place) -> Way<C> {
+        let pool = Arc::clone(&self.pool);
+        Way::Leased(Lease::new(connection, generation, pool, place))
     }
 
     /// Makes a connection until `deadline`, if there is one, and no longer than it may take by itself.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use holdline::certificates::provider;
 use holdline::drain::Drain;
 use holdline::message::{Body, BodyError};
-use holdline::upstream::{Cause, Error, Sent};
+use holdline::upstream::{Cause, Config, Error, Sent};
 use http::Request;
 use http_body_util::BodyExt;
 use rustls::ServerConfig;
@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::peer::{Peer, get, post};
+use super::peer::{Gateway, Peer, client, get, post};
 use super::tls::{Authority, HOST, HTTP_2, Tls, accept, calls};
 use crate::app::bench::holdline;
 use crate::secure;
@@ -29,7 +29,10 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
+/// `:status 200` (RFC 7541, appendix A).
+const STATUS_200: u8 = 0x88;
 const NO_ERROR: u32 = 0;
 const INTERNAL_ERROR: u32 = 2;
 const REFUSED_STREAM: u32 = 7;
@@ -220,4 +223,31 @@ async fn a_client_is_told_that_a_refused_request_was_not_executed() {
     assert_eq!(refused.field("retry-after"), Some("1"));
     bench.post("/credit_cards").send().await.is_in_doubt();
     served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_shared_connection_of_before_a_reload_carries_no_further_request() {
+    let authority = Authority::new();
+    let acceptor = authority.serves(HOST, 2100, &[HTTP_2]);
+    let (connector, mut gateway) = Gateway::in_memory();
+    let connector = connector.with_tls(authority.trusted());
+    let url = format!("https://{HOST}");
+    let client = client(&url, connector.clone(), Config::default());
+    for _ in 0..2 {
+        let (answer, mut frames) = tokio::join!(client.fetch(get("/")), async {
+            let Peer(stream) = accept(&mut gateway, &acceptor).await.unwrap();
+            let mut frames = Frames::begin(stream).await;
+            let stream = frames.request().await;
+            let answer = [STATUS_200];
+            frames
+                .send(HEADERS, END_HEADERS | END_STREAM, stream, &answer)
+                .await;
+            frames
+        });
+        assert_eq!(answer.unwrap().status, http::StatusCode::OK);
+        client.reconfigure(Config::default(), connector.clone());
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(LONG, frames.0.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "it is closed");
+    }
 }

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use holdline::upstream::{Cause, Config, Sent};
 use tokio::io::AsyncReadExt;
 
-use super::peer::{gateway, get, ok};
+use super::peer::{Gateway, client, gateway, get, ok};
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_used_again_after_each_framing() {
@@ -179,6 +179,32 @@ async fn a_connection_that_waits_too_long_is_closed() {
     );
     let end = tokio::time::timeout(Duration::from_secs(1), peer.closed()).await;
     assert!(end.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_of_before_a_reload_carries_no_further_request() {
+    let (connector, mut gateway) = Gateway::in_memory();
+    let config = Config::default();
+    let soon = config.idle_timeout / 2;
+    let client = client("http://gateway.example", connector.clone(), config);
+    let reload = || client.reconfigure(Config::default(), connector.clone());
+    for is_used in [false, true, false] {
+        let (answer, mut peer) = tokio::join!(client.fetch(get("/")), async {
+            let mut peer = gateway.accept().await;
+            peer.head().await;
+            if is_used {
+                reload();
+            }
+            peer.send(ok("one")).await;
+            peer
+        });
+        assert_eq!(answer.unwrap().body, "one");
+        if !is_used {
+            reload();
+        }
+        let end = tokio::time::timeout(soon, peer.closed()).await;
+        assert!(end.is_ok(), "{is_used}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
