@@ -10,8 +10,8 @@ use hyper::body::Incoming;
 use super::http1::Http1;
 use super::http2::Stream;
 use super::pool::Lease;
+use super::way::Passage;
 use super::{Cause, Error, Sent, diagnosis, framing};
-use crate::live::Place;
 use crate::message::{BodyError, StoredResponse, collect};
 
 /// What an answer comes on.
@@ -30,8 +30,8 @@ pub(super) struct AnswerBody {
     incoming: Incoming,
     /// `None` after the body's end.
     channel: Option<Channel>,
-    /// A relayed answer's turn, over when the body goes.
-    _turn: Option<Place>,
+    /// What a relayed answer has until the body goes.
+    passage: Option<Passage>,
 }
 
 /// Joins an answer with its channel; an answer whose framing cannot be believed is an error.
@@ -44,7 +44,7 @@ pub(super) fn join(
         let mut body = AnswerBody {
             incoming,
             channel: Some(channel),
-            _turn: None,
+            passage: None,
         };
         if body.incoming.is_end_stream() {
             body.finish();
@@ -87,10 +87,10 @@ impl AnswerBody {
         }
     }
 
-    /// The same body, which keeps a turn for as long as it lives.
-    pub(super) fn taking(self, turn: Place) -> Self {
+    /// The same body, of a relayed answer.
+    pub(super) fn taking(self, passage: Passage) -> Self {
         Self {
-            _turn: Some(turn),
+            passage: Some(passage),
             ..self
         }
     }
@@ -112,7 +112,12 @@ impl AnswerBody {
             Some(Ok(frame)) if frame.is_trailers() => self.finish(),
             Some(Ok(_)) if self.incoming.is_end_stream() => self.finish(),
             Some(Ok(_)) => {}
-            Some(Err(_)) => self.channel = None,
+            Some(Err(error)) => {
+                self.channel = None;
+                if let Some(passage) = &self.passage {
+                    passage.broke(&diagnosis::of_hyper(error, Sent::Maybe));
+                }
+            }
             None => self.finish(),
         }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::cut)))

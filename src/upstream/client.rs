@@ -15,7 +15,7 @@ use super::lean::{self, Asked, Lean};
 use super::outage::Outage;
 use super::pool::{Lease, Pool, Pooled};
 use super::tls::Purpose;
-use super::way::{Choice, Way};
+use super::way::{Choice, Passage, Way};
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
 use crate::drain::Drain;
 use crate::live::{Live, Places};
@@ -222,7 +222,8 @@ impl Inner {
             return Box::pin(self.fetch_by(way, take(request), deadline)).await;
         }
         let limit = self.config.now().max_answer;
-        let carried = self.by_lean::<Lean>(request, limit, deadline).await?;
+        let carried = self.by_lean::<Lean>(request, Choice::Any, limit, deadline);
+        let carried = carried.await?;
         let (mut lease, asked) = match carried {
             Carried::Lean(lease, asked) => (lease, asked),
             Carried::Shared(stream) => {
@@ -249,10 +250,10 @@ impl Inner {
     async fn by_lean<C: Pooled + AsMut<Lean>>(
         &self,
         request: &mut Request<Body>,
+        mut choice: Choice,
         limit: usize,
         deadline: Moment,
     ) -> Result<Carried<C>, Error> {
-        let mut choice = Choice::Any;
         loop {
             let mut lease = match self.way::<C>(choice, deadline).await? {
                 Way::Leased(lease) => lease,
@@ -291,23 +292,34 @@ impl Inner {
         answer.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
     }
 
-    /// Takes `request` where no lean connection carries it.
+    /// Takes `request` where no lean connection carries it. One that may change something at the gateway
+    /// (RFC 9110 §9.2.1) goes on a fresh connection, as a submit does: where the gateway closes one that
+    /// waits just as it is used, nobody can say whether the request was read.
     async fn relay(
-        &self,
+        self: &Arc<Self>,
         request: &mut Request<Body>,
         deadline: Moment,
     ) -> Result<Response<Body>, Error> {
-        let turn = self.free(&self.turns, deadline).await?;
+        let passage = Passage {
+            _turn: self.free(&self.turns, deadline).await?,
+            inner: Arc::clone(self),
+        };
+        let choice = if request.method().is_safe() {
+            Choice::Any
+        } else {
+            Choice::Fresh
+        };
         let way = if lean::carries(request) {
-            match self.by_lean(request, usize::MAX, deadline).await? {
-                Carried::Lean(lease, asked) => return Ok(lean::answer(lease, asked, turn)),
+            let carried = self.by_lean(request, choice, usize::MAX, deadline);
+            match carried.await? {
+                Carried::Lean(lease, asked) => return Ok(lean::answer(lease, asked, passage)),
                 Carried::Shared(stream) => Way::Shared(stream),
             }
         } else {
-            self.way(Choice::Any, deadline).await?
+            self.way(choice, deadline).await?
         };
         let answer = Box::pin(self.call(way, take(request), deadline)).await?;
-        Ok(answer.map(|body| Body::streamed(body.taking(turn))))
+        Ok(answer.map(|body| Body::streamed(body.taking(passage))))
     }
 
     /// Sends a request by `way` and returns its answer's fields. A request that hyper

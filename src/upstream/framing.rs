@@ -25,14 +25,28 @@ pub(super) fn for_http1(request: &mut Request<Body>, host: &HeaderValue) {
     remove_hop_by_hop(request.headers_mut());
     request.headers_mut().remove(header::CONTENT_LENGTH);
     request.headers_mut().insert(header::HOST, host.clone());
+    if !request.method().is_safe() {
+        // It has a connection of its own, on which no other request follows (RFC 9112 §9.6).
+        let close = HeaderValue::from_static("close");
+        request.headers_mut().insert(header::CONNECTION, close);
+    }
     // hyper leaves the length of an empty body out, and a gateway may ask for it (RFC 9110 §8.6).
     let has_content = matches!(
         *request.method(),
         Method::POST | Method::PUT | Method::PATCH
     );
-    if has_content && request.body().size_hint().exact() == Some(0) {
-        let none = HeaderValue::from_static("0");
-        request.headers_mut().insert(header::CONTENT_LENGTH, none);
+    match request.body().size_hint().exact() {
+        Some(0) if has_content => {
+            let none = HeaderValue::from_static("0");
+            request.headers_mut().insert(header::CONTENT_LENGTH, none);
+        }
+        Some(_) => {}
+        // hyper takes a GET without a length for one without a body.
+        None => {
+            let chunked = HeaderValue::from_static("chunked");
+            let fields = request.headers_mut();
+            fields.insert(header::TRANSFER_ENCODING, chunked);
+        }
     }
 }
 
@@ -53,6 +67,8 @@ pub(super) fn write_head(request: &Request<Body>, bytes: &mut Vec<u8>) {
         .uri()
         .path_and_query()
         .map_or("/", PathAndQuery::as_str);
+    // A URL may have a query and no path, and then the path is `/` (RFC 9112 §3.2.1).
+    let root = if path.starts_with('?') { "/" } else { "" };
     let lines = request.headers().iter();
     let fields: usize = lines
         .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
@@ -66,6 +82,7 @@ pub(super) fn write_head(request: &Request<Body>, bytes: &mut Vec<u8>) {
     write(&[
         request.method().as_str().as_bytes(),
         b" ",
+        root.as_bytes(),
         path.as_bytes(),
         b" HTTP/1.1\r\n",
     ]);
@@ -143,6 +160,21 @@ mod tests {
         assert_eq!(request.uri(), "/a?b");
         let hosts: Vec<_> = request.headers().get_all("host").iter().collect();
         assert_eq!(hosts, ["gateway.example"]);
+    }
+
+    #[test]
+    fn a_url_without_a_path_has_the_root() {
+        for (url, line) in [
+            ("http://elsewhere.example?a=1", "GET /?a=1 HTTP/1.1\r\n"),
+            ("http://elsewhere.example", "GET / HTTP/1.1\r\n"),
+            ("/?a=1", "GET /?a=1 HTTP/1.1\r\n"),
+        ] {
+            let mut request = Request::get(url).body(Body::empty()).unwrap();
+            for_http1(&mut request, &HeaderValue::from_static("gateway.example"));
+            let mut head = Vec::new();
+            write_head(&request, &mut head);
+            assert!(head.starts_with(line.as_bytes()), "{url}");
+        }
     }
 
     #[test]

@@ -22,8 +22,8 @@ use super::metered::Meter;
 use super::metrics::Open;
 use super::pool::{Lease, Pooled, Waiting};
 use super::reply::Reply;
+use super::way::Passage;
 use super::{Cause, Error, Sent, diagnosis, framing};
-use crate::live::Place;
 use crate::message::{Body, BodyError, StoredResponse, erase};
 
 /// What is read at once, on the stack: most answers whole.
@@ -335,7 +335,7 @@ impl Outgoing {
 }
 
 /// The answer to a relayed request, which keeps its turn for as long as it comes.
-pub(super) fn answer(lease: Lease<Passing>, asked: Asked, turn: Place) -> Response<Body> {
+pub(super) fn answer(lease: Lease<Passing>, asked: Asked, passage: Passage) -> Response<Body> {
     match asked {
         Asked::Whole(StoredResponse {
             status,
@@ -350,7 +350,7 @@ pub(super) fn answer(lease: Lease<Passing>, asked: Asked, turn: Place) -> Respon
             let body = Streaming {
                 lease: Some(lease),
                 reply,
-                _turn: turn,
+                passage,
             };
             response(status, fields, Body::streamed(body))
         }
@@ -369,7 +369,7 @@ struct Streaming {
     /// `None` once all was read.
     lease: Option<Lease<Passing>>,
     reply: Reply,
-    _turn: Place,
+    passage: Passage,
 }
 
 impl Streaming {
@@ -390,6 +390,7 @@ impl Streaming {
             }
             Err(error) => {
                 self.lease = None;
+                self.passage.broke(&error);
                 Poll::Ready(Err(error))
             }
         }

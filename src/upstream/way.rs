@@ -29,6 +29,20 @@ pub(super) enum Way<C> {
     Shared(Stream),
 }
 
+/// What a relayed answer has for as long as it comes: its turn, and where its failure is counted.
+pub(super) struct Passage {
+    pub(super) inner: Arc<Inner>,
+    pub(super) _turn: Place,
+}
+
+impl Passage {
+    /// The answer broke after its fields.
+    pub(super) fn broke(&self, error: &Error) {
+        self.inner.metrics.failed(error);
+        tracing::debug!(%error, "a relayed answer broke before its end");
+    }
+}
+
 impl Inner {
     /// What a pooled request is sent on: a shared connection, one that waits, or a new one.
     pub(super) async fn way<C: Pooled>(

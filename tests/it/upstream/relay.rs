@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdline::message::{Body, BodyError, collect};
 use holdline::upstream::{Cause, Config, Sent};
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
 use tokio::sync::mpsc;
@@ -15,6 +15,8 @@ use super::peer::{gateway, get, ok};
 
 /// Longer than any of these tests takes.
 const LONG: Duration = Duration::from_secs(60);
+
+type Upload = mpsc::UnboundedSender<Result<Bytes, BodyError>>;
 
 /// A body whose chunks a test sends when it wants.
 struct Chunks(mpsc::UnboundedReceiver<Result<Bytes, BodyError>>);
@@ -32,19 +34,18 @@ impl HttpBody for Chunks {
     }
 }
 
-fn upload() -> (
-    mpsc::UnboundedSender<Result<Bytes, BodyError>>,
-    Request<Body>,
-) {
+/// A request with a body that streams, and where its chunks come from.
+fn upload(method: Method) -> (Upload, Request<Body>) {
     let (chunks, received) = mpsc::unbounded_channel();
     let body = Body::streamed(Chunks(received));
-    (chunks, Request::post("/upload").body(body).unwrap())
+    let request = Request::builder().method(method).uri("/upload");
+    (chunks, request.body(body).unwrap())
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_streams_while_the_request_still_does() {
     let (client, mut gateway) = gateway(Config::default());
-    let (chunks, request) = upload();
+    let (chunks, request) = upload(Method::GET);
     let echo = async {
         let mut peer = gateway.accept().await;
         let head = peer.head().await;
@@ -70,7 +71,7 @@ async fn the_answer_streams_while_the_request_still_does() {
         drop(chunks);
         assert!(body.frame().await.is_none());
         // A body that streams goes by the same kind of connection.
-        let (nothing, request) = upload();
+        let (nothing, request) = upload(Method::GET);
         drop(nothing);
         let again = client.relay(request, LONG).await.unwrap();
         collect(again.into_body(), 10_000).await.unwrap()
@@ -83,7 +84,7 @@ async fn the_answer_streams_while_the_request_still_does() {
 #[tokio::test(start_paused = true)]
 async fn a_small_request_leaves_whole_and_its_answer_streams() {
     let (client, mut gateway) = gateway(Config::default());
-    let request = Request::post("/small").body(Body::from(Bytes::from_static(b"hello")));
+    let request = Request::get("/small").body(Body::from(Bytes::from_static(b"hello")));
     let (go, gone) = tokio::sync::oneshot::channel();
     let serve = async {
         let mut peer = gateway.accept().await;
@@ -116,6 +117,33 @@ async fn a_small_request_leaves_whole_and_its_answer_streams() {
     assert_eq!(gateway.waiting(), 0);
 }
 
+/// A gateway that closes what waits just as it is used leaves nobody in doubt of a POST.
+#[tokio::test(start_paused = true)]
+async fn what_may_change_something_goes_on_a_fresh_connection() {
+    let (client, mut gateway) = gateway(Config::default());
+    let small = Request::post("/small").body(Body::from(Bytes::from_static(b"hello")));
+    let (nothing, streamed) = upload(Method::POST);
+    drop(nothing);
+    let serve = async {
+        let mut peers = Vec::new();
+        for is_last in [false, true, true] {
+            let mut peer = gateway.accept().await;
+            let head = peer.head().await;
+            assert_eq!(head.contains("connection: close\r\n"), is_last, "{head}");
+            peer.send(ok("one")).await;
+            peers.push(peer);
+        }
+        peers
+    };
+    let calls = async {
+        for request in [get("/"), small.unwrap(), streamed] {
+            let answer = client.relay(request, LONG).await.unwrap();
+            assert_eq!(collect(answer.into_body(), 10).await.unwrap(), "one");
+        }
+    };
+    tokio::join!(serve, calls);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_let_go_midway_ends_its_connection() {
     let (client, mut gateway) = gateway(Config::default());
@@ -140,21 +168,44 @@ async fn an_answer_let_go_midway_ends_its_connection() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_cut_is_an_error_of_its_body() {
     let (client, mut gateway) = gateway(Config::default());
+    let (_chunks, streamed) = upload(Method::POST);
+    for (times, request) in [(1, get("/")), (2, streamed)] {
+        let serve = async {
+            let mut peer = gateway.accept().await;
+            peer.head().await;
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
+                .await;
+        };
+        let (answer, ()) = tokio::join!(client.relay(request, LONG), serve);
+        let body = collect(answer.unwrap().into_body(), 10_000).await;
+        assert!(matches!(body, Err(BodyError::Cut(_))));
+        let told = format!("upstream_errors_total{{cause=\"terminated\"}} {times}\n");
+        assert!(gateway.scraped().contains(&told), "{}", gateway.scraped());
+    }
+}
+
+/// A read may have a body too, if nobody says what for (RFC 9110 §9.3.1).
+#[tokio::test(start_paused = true)]
+async fn the_body_of_a_get_whose_length_is_not_known_goes_on() {
+    let (client, mut gateway) = gateway(Config::default());
+    let (chunks, request) = upload(Method::GET);
+    chunks.send(Ok(Bytes::from_static(b"hello"))).unwrap();
+    drop(chunks);
     let serve = async {
         let mut peer = gateway.accept().await;
-        peer.head().await;
-        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
-            .await;
+        let head = peer.head().await;
+        assert!(head.contains("transfer-encoding: chunked\r\n"), "{head}");
+        assert_eq!(peer.read(15).await, b"5\r\nhello\r\n0\r\n\r\n");
+        peer.send(ok("done")).await;
     };
-    let (answer, ()) = tokio::join!(client.relay(get("/"), LONG), serve);
-    let body = collect(answer.unwrap().into_body(), 10_000).await;
-    assert!(matches!(body, Err(BodyError::Cut(_))));
+    let (answer, ()) = tokio::join!(client.relay(request, LONG), serve);
+    assert_eq!(answer.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_answered_before_its_request_was_read_is_not_used_again() {
     let (client, mut gateway) = gateway(Config::default());
-    let (chunks, request) = upload();
+    let (chunks, request) = upload(Method::POST);
     chunks.send(Ok(Bytes::from_static(b"hello"))).unwrap();
     let serve = async {
         let mut first = gateway.accept().await;
@@ -181,7 +232,7 @@ async fn a_connection_answered_before_its_request_was_read_is_not_used_again() {
 #[tokio::test(start_paused = true)]
 async fn a_request_body_that_breaks_is_told_as_such() {
     let (client, mut gateway) = gateway(Config::default());
-    let (chunks, request) = upload();
+    let (chunks, request) = upload(Method::POST);
     let serve = async {
         let mut peer = gateway.accept().await;
         peer.head().await;
@@ -196,15 +247,18 @@ async fn a_request_body_that_breaks_is_told_as_such() {
 #[tokio::test(start_paused = true)]
 async fn a_request_whose_body_is_untouched_goes_to_a_fresh_connection() {
     let (client, mut gateway) = gateway(Config::default());
-    let (answer, first) = tokio::join!(client.relay(get("/"), LONG), async {
+    let (nothing, request) = upload(Method::GET);
+    drop(nothing);
+    let (answer, first) = tokio::join!(client.relay(request, LONG), async {
         let mut peer = gateway.accept().await;
         peer.answer("first").await;
+        peer.read(b"0\r\n\r\n".len()).await;
         peer
     });
     let body = collect(answer.unwrap().into_body(), 10_000).await;
     assert_eq!(body.unwrap(), "first");
     drop(first);
-    let (chunks, request) = upload();
+    let (chunks, request) = upload(Method::GET);
     chunks.send(Ok(Bytes::from_static(b"hello"))).unwrap();
     drop(chunks);
     let serve = async {
