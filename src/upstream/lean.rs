@@ -40,6 +40,8 @@ pub(super) struct Lean {
     outgoing: Outgoing,
     /// The last answer was whole and the connection can take another request.
     is_fit: bool,
+    /// The pool has just found it ready: it need not be asked again.
+    is_checked: bool,
     _open: Open,
 }
 
@@ -73,6 +75,7 @@ impl Pooled for Lean {
             meter: connected.meter,
             outgoing: Outgoing::default(),
             is_fit: true,
+            is_checked: false,
             _open: open,
         }))
     }
@@ -87,7 +90,8 @@ impl Pooled for Lean {
         let read = poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut buffer));
         let mut read = pin!(unconstrained(read));
         let mut context = Context::from_waker(Waker::noop());
-        self.is_fit && read.as_mut().poll(&mut context).is_pending()
+        self.is_checked = self.is_fit && read.as_mut().poll(&mut context).is_pending();
+        self.is_checked
     }
 
     fn is_fit(&mut self) -> bool {
@@ -187,10 +191,10 @@ impl Lean {
     /// Begins the prepared request; nothing of it leaves yet. An error where the peer has ended the
     /// connection, or spoken unasked.
     pub(super) fn begin(&mut self) -> Result<(), Error> {
-        if !self.is_ready() {
+        if !self.is_checked && !self.is_ready() {
             return Err(Error::new(Cause::Terminated, Sent::Never).because("it was not kept"));
         }
-        self.is_fit = false;
+        (self.is_fit, self.is_checked) = (false, false);
         self.meter.begin();
         Ok(())
     }
