@@ -15,6 +15,9 @@ use crate::timing::{Moment, on_grid};
 /// The least time between two questions to the gateway that repeats of a request bring about.
 const BETWEEN_REPEATS: Duration = Duration::from_millis(100);
 
+/// As many attempts to connect that fail at once find room in `submit.start`, however long polls wait.
+const ATTEMPTS: u32 = 4;
+
 impl<A: Whole> Machine<A> {
     /// Takes one event and says what is to be done about it, in order.
     pub fn on(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
@@ -155,7 +158,8 @@ impl<A: Whole> Machine<A> {
                 Actions::new()
             }
             Event::ConnectFailed { passing: true } if self.may_start(now) => {
-                self.wake = Some(now + self.backoff(None));
+                let longest = self.terms.policy.submit_start / ATTEMPTS;
+                self.wake = Some(now + self.backoff(None).min(longest));
                 Actions::new()
             }
             Event::ConnectFailed { .. } => self.give_up_connecting(Withdrawal::Connect, now),

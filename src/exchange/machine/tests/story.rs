@@ -106,7 +106,7 @@ pub(super) fn restored_as(stood: Stood, change: impl FnOnce(&mut Restored)) -> S
     }
 }
 
-fn begin(terms: Terms, explicit_key: bool, has_tracking_id: bool) -> Story {
+pub(super) fn begin(terms: Terms, explicit_key: bool, has_tracking_id: bool) -> Story {
     let now = Moment::START;
     let (machine, _) = Machine::start(terms, explicit_key, has_tracking_id, now, joining(now), 1);
     Story { machine, now }

@@ -1,10 +1,13 @@
 //! The table that the code really has, printed: every state against every event.
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::super::{Event, Standing};
+use super::super::{Event, Standing, Timer};
 use super::every_event::every_event;
 use super::every_state::every_state;
-use super::story::Story;
+use super::story::{Story, begin, terms};
+use crate::polling::{Backoff, Config};
 use crate::timing::Moment;
 
 /// The table as text: under each state its facts, its timer and what a waiter would be told; then
@@ -152,6 +155,22 @@ fn facts(story: &Story) -> Vec<String> {
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{name} {count}"));
     flags.chain(counted).chain(named).collect()
+}
+
+#[test]
+fn a_connection_is_tried_again_in_time_however_long_polls_wait() {
+    let mut terms = terms(0);
+    let polling = Config {
+        interval: Duration::from_secs(6),
+        ..Config::default()
+    };
+    Arc::make_mut(&mut terms.policy).backoff = Backoff::new(&polling);
+    let mut story = begin(terms, false, true).recorded();
+    for _ in 0..3 {
+        story = story.then(Event::ConnectFailed { passing: true }).woken();
+        assert_eq!(story.machine.timer().unwrap().1, Timer::Start);
+    }
+    assert_eq!(story.now.since_start(), Duration::from_millis(3_750));
 }
 
 /// Debug text without the wrapping of an id.
