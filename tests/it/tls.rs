@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::app::bench::until;
 use crate::clients::is_here;
 use crate::downstream::{Downstream, Setup, arrived, listener, tls_listener};
 use crate::secure::{Authority, HOST, shake};
@@ -277,27 +278,23 @@ async fn a_request_has_its_whole_time_after_the_handshake() {
 }
 
 #[tokio::test]
-async fn a_drain_does_not_wait_for_a_handshake() {
-    let downstream = tls_listener().start();
-    let mut stream = TcpStream::connect(downstream.address).await.unwrap();
-    stream.write_all(b"\x16\x03\x01").await.unwrap();
-    let accepted = async {
-        while !downstream.metrics().contains("connections 1\n") {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), accepted)
-        .await
-        .unwrap();
+async fn who_shakes_hands_when_the_drain_begins_is_answered_and_nobody_waits_for_the_silent() {
+    let authority = Authority::new();
+    let (downstream, _) = shows(authority.tls(&[HOST], Clients::Unasked));
+    let early = TcpStream::connect(downstream.address).await.unwrap();
+    let mut silent = TcpStream::connect(downstream.address).await.unwrap();
+    silent.write_all(b"\x16\x03\x01").await.unwrap();
+    until("both are there", || downstream.metrics.open_before() == 2).await;
     downstream.drain.begin();
-    let gone = async {
-        while !downstream.metrics().contains("connections 0\n") {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), gone)
-        .await
-        .unwrap();
+    let nobody_waits = || downstream.metrics.open_before() == 0;
+    until("nobody waits for them", nobody_waits).await;
+    let (config, _) = authority.client(&[&TLS13], None);
+    let mut early = shake(config, HOST, early).await.unwrap();
+    assert_eq!(asks(&mut early).await.unwrap(), "HTTP/1.1 200 OK");
+    downstream.drain.end();
+    assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
+    drop((early, silent));
+    downstream.drain.finished().await;
 }
 
 /// Writes another pair over the files of `old`.

@@ -14,6 +14,7 @@ use crate::listener::connection::{self, Served};
 use crate::listener::line::Line;
 use crate::listener::parking::Reply;
 use crate::listener::parting::dismiss;
+use crate::listener::server::Terms;
 
 /// The first byte of every TLS connection: a record with a handshake (RFC 8446 §5.1).
 pub(in crate::listener) const HANDSHAKE: u8 = 0x16;
@@ -34,7 +35,8 @@ where
     let shaken = tokio::select! {
         biased;
         // Of whoever has not shaken hands no request was read.
-        () = terms.parting() => return,
+        () = terms.drain.ended() => return,
+        never = becomes_late(terms) => match never {},
         () = line.broken() => Err((Failure::Closed, None)),
         shaken = shake(&keyring, &line) => shaken,
         () = terms.clock.sleep_until(deadline) => Err((Failure::Timeout, None)),
@@ -62,6 +64,15 @@ where
             }
         }
     }
+}
+
+/// Counts a client among the late ones once a drain begins: it has its answer first, as on a plain
+/// connection, and the stop does not wait for its hands.
+async fn becomes_late(terms: &Terms) -> Infallible {
+    terms.drain.begun().await;
+    // Who came later is counted already.
+    let _late = (!terms.is_late).then(|| terms.metrics.late());
+    std::future::pending().await
 }
 
 async fn shake(keyring: &Keyring, line: &Arc<Line>) -> Result<Session, (Failure, Option<String>)> {
