@@ -12,6 +12,7 @@ use super::metrics::Reloads;
 use super::rules::{about, policy, read_policy};
 use super::tls;
 use crate::config::{self, Change, Config, Faults, Reloaded, Resolved};
+use crate::drain::Drain;
 use crate::exchange::Flights;
 use crate::listener::{Certificates, Keyring};
 use crate::live::Live;
@@ -90,6 +91,9 @@ impl Reloadable {
                 keyring.replace(certificates);
             }
         }
+        for (_, keyring) in &self.keyrings {
+            keyring.expose();
+        }
         let changed = self
             .levels
             .as_ref()
@@ -118,13 +122,16 @@ enum Refused {
     /// The reading did not end.
     #[error("it could not be read to its end")]
     Unread,
+    /// What the stop goes by was reckoned with the old one.
+    #[error("holdline stops")]
+    Stopping,
 }
 
 impl Refused {
     const fn faults(&self) -> Option<&Faults> {
         match self {
             Self::Faults(faults) | Self::Mixture(faults) => Some(faults),
-            Self::Room(_) | Self::Level(_) | Self::Unread => None,
+            Self::Room(_) | Self::Level(_) | Self::Unread | Self::Stopping => None,
         }
     }
 }
@@ -173,23 +180,25 @@ pub struct Reloader(Arc<Inner>);
 
 struct Inner {
     rooms: Reloadable,
+    stop: Drain,
     metrics: Reloads,
     /// What is in force; held during a reload, so that there is one at a time.
     in_force: Mutex<Config>,
 }
 
 impl Reloader {
-    pub(super) fn new(rooms: Reloadable, metrics: Reloads, in_force: Config) -> Self {
+    pub(super) fn new(rooms: Reloadable, stop: Drain, metrics: Reloads, in_force: Config) -> Self {
         metrics.begin(wall_clock());
         Self(Arc::new(Inner {
             rooms,
+            stop,
             metrics,
             in_force: Mutex::new(in_force),
         }))
     }
 
     /// Reads the configuration again, which may block, and puts it in force unless anything in it is
-    /// wrong. What came of it is told in the log, key by key.
+    /// wrong or the process is stopping by then. What came of it is told in the log, key by key.
     pub async fn reload(
         &self,
         read: impl FnOnce() -> Result<Resolved, Faults> + Send + 'static,
@@ -199,6 +208,7 @@ impl Reloader {
         let before = in_force.clone();
         let reading = tokio::task::spawn_blocking(move || prepare(&before, read));
         let reload = match reading.await {
+            Ok(Ok(_)) if self.0.stop.is_draining() => refuse(&Refused::Stopping),
             Ok(Ok((reloaded, prepared))) => {
                 self.0.rooms.take_over(&reloaded.resolved.config, prepared);
                 tell(&reloaded);

@@ -162,7 +162,7 @@ impl App {
         let reloads = metrics.reloads.clone();
         Ok(Self {
             clock,
-            drain: ground.drain,
+            drain: ground.drain.clone(),
             flights,
             admin,
             accepting,
@@ -171,7 +171,7 @@ impl App {
             learning,
             control,
             listener_metrics: ground.metrics.listener,
-            reloader: Reloader::new(rooms.clone(), reloads, config),
+            reloader: Reloader::new(rooms.clone(), ground.drain, reloads, config),
             rooms,
         })
     }

@@ -1,5 +1,5 @@
 //! A listener with TLS: what it shows, whom it serves, and what it says to everybody else.
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -329,6 +329,17 @@ async fn a_reload_shows_the_new_certificate_and_keeps_the_old_one_if_it_is_broke
     drop(other);
 }
 
+/// Until when a certificate is valid, as it is scraped.
+fn expiry(metrics: &Metrics, path: &Path) -> Option<String> {
+    let mut registry = prometheus_client::registry::Registry::default();
+    metrics.register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let name = format!("{{file=\"{}\"}} ", path.display());
+    let mut lines = text.lines();
+    lines.find_map(|line| line.split_once(&name).map(|(_, it)| it.to_owned()))
+}
+
 #[tokio::test(start_paused = true)]
 async fn files_that_change_are_taken_by_themselves_once_they_stay_as_they_are() {
     let authority = Authority::new();
@@ -338,17 +349,7 @@ async fn files_that_change_are_taken_by_themselves_once_they_stay_as_they_are() 
     let drain = holdline::drain::Drain::new();
     let clock = holdline::timing::Clock::start();
     drop(drain.spawn(keyring.follow(clock, drain.clone())));
-    let expiry = |path: &Path| {
-        let mut registry = prometheus_client::registry::Registry::default();
-        metrics.register(&mut registry);
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-        let name = format!("{{file=\"{}\"}} ", path.display());
-        let line = text
-            .lines()
-            .find_map(|line| line.split_once(&name).map(|(_, it)| it.to_owned()));
-        line.unwrap()
-    };
+    let expiry = |path: &Path| expiry(&metrics, path).unwrap();
     let path = &tls.pairs[0].certificate;
     assert_eq!(expiry(path), "4102444800");
     // The certificate comes first, and its key a while later.
@@ -367,4 +368,46 @@ async fn files_that_change_are_taken_by_themselves_once_they_stay_as_they_are() 
         .unwrap();
     drain.begin();
     drain.finished().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_is_not_undone_by_files_that_were_read_meanwhile() {
+    let authority = Authority::new();
+    let metrics = Metrics::default();
+    let tls = authority.tls(&[HOST], Clients::Unasked);
+    let keyring = Keyring::load(tls.clone(), &metrics).unwrap();
+    let drain = holdline::drain::Drain::new();
+    let clock = holdline::timing::Clock::start();
+    drop(drain.spawn(keyring.clone().follow(clock, drain.clone())));
+    // What is read from a pipe is there when its writer wants it to be.
+    let path = tls.pairs[0].certificate.clone();
+    let words = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(
+        Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let (begins, begun) = tokio::sync::oneshot::channel();
+    let (go, gone) = std::sync::mpsc::channel();
+    let writer = std::thread::spawn(move || {
+        let mut pipe = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        begins.send(()).unwrap();
+        gone.recv().unwrap();
+        pipe.write_all(&words).unwrap();
+    });
+    begun.await.unwrap();
+    let other = Tls {
+        pairs: vec![authority.pair("other.example")],
+        clients: Clients::Unasked,
+    };
+    let shown = other.pairs[0].certificate.clone();
+    keyring.replace(Certificates::read(other).unwrap());
+    go.send(()).unwrap();
+    drain.begin();
+    drain.finished().await;
+    writer.join().unwrap();
+    assert!(expiry(&metrics, &shown).is_some(), "it is still shown");
 }

@@ -117,7 +117,8 @@ impl Keyring {
     async fn retry(&self) {
         let files = self.state().files.clone();
         match off_the_thread(move || Certificates::read(files)).await {
-            Some(Ok(certificates)) => {
+            // A reload that named other files meanwhile knows better.
+            Some(Ok(certificates)) if certificates.files == self.state().files => {
                 self.replace(certificates);
                 self.remind(wall_clock());
             }
@@ -125,7 +126,7 @@ impl Keyring {
                 error = with_causes(&error),
                 "failed to take certificates that changed: those of before stay in force"
             ),
-            None => {}
+            Some(Ok(_)) | None => {}
         }
     }
 
@@ -138,7 +139,8 @@ impl Keyring {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn expose(&self) {
+    /// Tells until when its certificates are valid: also what another listener shows no more.
+    pub fn expose(&self) {
         for (file, validity) in &self.state().expiries {
             self.0.metrics.certificate(file, validity.until_seconds());
         }

@@ -19,6 +19,7 @@ mod process;
 mod reads;
 mod records;
 mod relay;
+mod reloads;
 mod repeats;
 mod submit_faults;
 mod verbatim;

@@ -1,0 +1,66 @@
+//! Reloads of a whole holdline in the test's own process.
+use std::path::PathBuf;
+
+use holdline::app::{App, Reload};
+use holdline::certificates::PairFiles;
+use holdline::config::{File, Flags, Resolved, resolve};
+use holdline::drain::Drain;
+
+use crate::secure::Authority;
+use crate::sidecar::get;
+
+fn read(text: &str) -> Resolved {
+    let file = File {
+        path: PathBuf::from("holdline.toml"),
+        text: format!(
+            "[admin]\nlisten = \"127.0.0.1:0\"\n[journal]\nin_memory = true\n\
+             [[gateway]]\nname = \"one\"\nlisten = \"127.0.0.1:0\"\nupstream = \"http://127.0.0.1:9\"\n{text}"
+        ),
+    };
+    resolve(Some(&file), [], &Flags::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_certificate_that_another_listener_still_shows_keeps_its_metric() {
+    let authority = Authority::new();
+    let both = [
+        authority.pair("one.example"),
+        authority.pair("other.example"),
+    ];
+    let shows = |pair: &PairFiles| {
+        format!(
+            "tls_certificate = {:?}\ntls_key = {:?}\n",
+            pair.certificate, pair.key
+        )
+    };
+    let with = |other: &PairFiles| {
+        read(&format!(
+            "{}[[gateway]]\nname = \"other\"\nlisten = \"127.0.0.2:0\"\n\
+             upstream = \"http://127.0.0.1:9\"\n{}",
+            shows(&both[0]),
+            shows(other)
+        ))
+    };
+    let app = App::build(with(&both[0]).config).unwrap();
+    let (admin, changed) = (app.admin_address().unwrap(), with(&both[1]));
+    let reload = app.reloader().reload(move || Ok(changed)).await;
+    assert_eq!(reload, Reload::Applied { changed: 2 });
+    let drain = Drain::new();
+    drop(drain.spawn(app.run(std::future::pending(), std::future::pending())));
+    let (_, metrics) = get(admin, "/metrics", &[]).await;
+    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    for PairFiles { certificate, .. } in &both {
+        let shown = format!("{{file=\"{}\"}}", certificate.display());
+        assert!(metrics.contains(&shown), "{shown}: {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_reload_that_is_read_to_its_end_during_a_stop_changes_nothing() {
+    let app = App::build(read("").config).unwrap();
+    let reloader = app.reloader();
+    app.run(std::future::ready(()), std::future::pending())
+        .await;
+    let longer = || Ok(read("[upstream]\nanswer_timeout = \"1m\"\n"));
+    assert_eq!(reloader.reload(longer).await, Reload::Refused);
+}
