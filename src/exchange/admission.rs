@@ -229,7 +229,7 @@ impl Context {
     }
 
     fn join(&self, flight: Arc<Flight>, order: Order) -> Admission {
-        let (waiter, told) = self.waiter();
+        let (waiter, told) = self.waiter(order.client.clone());
         let number = waiter.number;
         self.metrics.joined();
         flight.ask(Command::Join(Box::new(Join {
@@ -279,7 +279,7 @@ impl Context {
     }
 
     fn start(self: &Arc<Self>, table: &mut Table, order: Order, kin: Kin) -> Admission {
-        let (waiter, told) = self.waiter();
+        let (waiter, told) = self.waiter(order.client);
         let number = waiter.number;
         let (machine, first) = Machine::start(
             self.terms(&order.gateway.name, order.conversion.operation),

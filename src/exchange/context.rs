@@ -14,6 +14,7 @@ use super::recorder::Recorder;
 use super::story::Ended;
 use super::table::Table;
 use crate::drain::Drain;
+use crate::listener::Presence;
 use crate::live::Live;
 use crate::polling::Schedules;
 use crate::protocol::{Operation, RequestId};
@@ -57,10 +58,15 @@ impl Context {
     }
 
     /// A place for one more request to wait, and where it hears.
-    pub(super) fn waiter(&self) -> (Waiter, oneshot::Receiver<Told>) {
+    pub(super) fn waiter(&self, client: Presence) -> (Waiter, oneshot::Receiver<Told>) {
         let (tell, told) = oneshot::channel();
         let number = self.next_waiter.fetch_add(1, Ordering::Relaxed);
-        (Waiter { number, tell }, told)
+        let waiter = Waiter {
+            number,
+            tell,
+            client,
+        };
+        (waiter, told)
     }
 
     /// Takes an ended flight out, if nobody has posted to it since. What its repeat needs stays.

@@ -14,6 +14,7 @@ use super::rivals::Transactions;
 use super::trail::{Heard, Trail};
 use super::verdict::Ruling;
 use crate::journal::{Number, Place};
+use crate::listener::Presence;
 use crate::message::{StoredResponse, TraceParent};
 use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Profile};
 use crate::results::ResultKey;
@@ -102,6 +103,14 @@ pub(super) struct Core {
 pub(super) struct Waiter {
     pub(super) number: u64,
     pub(super) tell: oneshot::Sender<Told>,
+    pub(super) client: Presence,
+}
+
+impl Waiter {
+    /// True while its client is there, as far as can be told.
+    fn is_live(&self) -> bool {
+        !self.tell.is_closed() && !self.client.has_ended()
+    }
 }
 
 /// What is posted to a flight's driver.
@@ -404,11 +413,10 @@ impl Flight {
 
     /// True while a client that waits for the answer, or is about to join, has not hung up.
     pub(super) fn has_live_waiter(&self) -> bool {
-        let is_live = |waiter: &Waiter| !waiter.tell.is_closed();
-        self.core().waiters.iter().any(is_live)
+        self.core().waiters.iter().any(Waiter::is_live)
             || self
                 .mailbox
-                .has(|command| matches!(command, Command::Join(join) if is_live(&join.waiter)))
+                .has(|command| matches!(command, Command::Join(join) if join.waiter.is_live()))
     }
 }
 

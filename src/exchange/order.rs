@@ -9,6 +9,7 @@ use super::admission::Refusal;
 use super::gateway::Gateway;
 use super::identity::{Credential, Fingerprint, HashKey, Owner};
 use crate::journal::AnswerKey;
+use crate::listener::Presence;
 use crate::message::fields::with_room;
 use crate::message::{Body, TraceParent, copied_value, erasable_value};
 use crate::protocol::{Conversion, MatchFacts};
@@ -38,6 +39,8 @@ pub struct Order {
     pub read_at: Moment,
     /// Until when its connection is held.
     pub hold_until: Moment,
+    /// Who asks, as far as the connection tells.
+    pub client: Presence,
     /// Why it may not start an exchange, where that is so; it may join one all the same.
     pub barred: Option<Refusal>,
 }

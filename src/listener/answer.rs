@@ -14,6 +14,7 @@ use hyper::service::Service;
 
 use super::line::Line;
 use super::parking::{Answer, Manner, Place, Reply};
+use super::presence::Presence;
 use super::receipt::Receipt;
 use super::scrutiny::Scrutiny;
 use crate::message::{Body, BodyError};
@@ -53,6 +54,8 @@ where
             if let Err(malformed) = self.scrutiny.next_head() {
                 request.extensions_mut().insert(malformed);
             }
+            let presence = Presence::of(&self.line);
+            request.extensions_mut().insert(presence);
             let manner = Manner::of(&request);
             Serving {
                 future: Box::pin(self.service.call(request)),

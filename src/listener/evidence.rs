@@ -71,6 +71,7 @@ mod kernel {
     use std::time::Duration;
 
     use nix::libc;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use nix::sys::socket::sockopt::{self, GetStruct};
     use nix::sys::socket::{getsockopt, setsockopt};
 
@@ -105,6 +106,16 @@ mod kernel {
         })
     }
 
+    /// True once the peer has ended its side or the connection broke, whatever waits unread.
+    pub(in crate::listener) fn has_ended(socket: &impl AsFd) -> Option<bool> {
+        // nix has no name for it.
+        let asked = PollFlags::from_bits_retain(libc::POLLRDHUP);
+        let mut asked = [PollFd::new(socket.as_fd(), asked)];
+        poll(&mut asked, PollTimeout::ZERO)
+            .ok()
+            .map(|ended| ended > 0)
+    }
+
     pub(in crate::listener) fn bound_silence(
         socket: &impl AsFd,
         keepalive: Duration,
@@ -129,6 +140,11 @@ mod kernel {
         None
     }
 
+    /// Only what waits tells.
+    pub(in crate::listener) fn has_ended(_socket: &impl AsFd) -> Option<bool> {
+        None
+    }
+
     /// The system's own spans stand.
     pub(in crate::listener) fn bound_silence(
         _socket: &impl AsFd,
@@ -139,7 +155,7 @@ mod kernel {
     }
 }
 
-pub(super) use kernel::{bound_silence, progress};
+pub(super) use kernel::{bound_silence, has_ended, progress};
 
 /// How long the self-test waits for its own bytes to come back over loopback.
 const PATIENCE: Duration = Duration::from_secs(1);

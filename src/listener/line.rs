@@ -92,6 +92,11 @@ impl Line {
         self.breaks();
     }
 
+    /// True once the client has ended its side, or the connection broke.
+    pub(super) fn has_ended(&self) -> bool {
+        evidence::has_ended(&self.stream).unwrap_or_else(|| self.waiting() == Waiting::End)
+    }
+
     /// A request's fields are whole; settles the answers that it proves.
     pub(super) fn request_came(&self) {
         let asked = self.watch().awaits_acknowledgement();

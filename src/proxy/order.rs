@@ -164,6 +164,7 @@ impl Proxy {
             gateway: Arc::clone(asked.gateway),
             read_at: self.shared.clock.now(),
             hold_until: holding.until,
+            client: asked.head.extensions.get().cloned().unwrap_or_default(),
             barred: None,
         };
         (order, holding)

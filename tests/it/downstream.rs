@@ -3,14 +3,14 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use holdline::drain::Drain;
 use holdline::listener::{
-    Answer, Config, Evidence, Keyring, Metrics, Receipt, Reply, Server, bind,
+    Answer, Config, Evidence, Keyring, Metrics, Presence, Receipt, Reply, Server, bind,
 };
 use holdline::live::Live;
 use holdline::message::{self, Body, BodyError};
@@ -58,6 +58,7 @@ pub(crate) struct Downstream {
     pub(crate) metrics: Metrics,
     pub(crate) gate: Arc<Semaphore>,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
+    client: Arc<Mutex<Presence>>,
     promises: bool,
     authority: Option<Authority>,
 }
@@ -162,6 +163,7 @@ impl Setup {
         let (clock, drain, metrics) = (Clock::start(), Drain::new(), Metrics::default());
         let gate = Arc::new(Semaphore::new(if self.open { 1 << 20 } else { 0 }));
         let (tell, events) = mpsc::unbounded_channel();
+        let client = Arc::default();
         let server = Server {
             config: Live::new(self.config),
             clock,
@@ -172,6 +174,7 @@ impl Setup {
         };
         let answers = Answers {
             tell,
+            client: Arc::clone(&client),
             gate: Arc::clone(&gate),
             delay: self.delay,
             promise: self.promise,
@@ -183,6 +186,7 @@ impl Setup {
             metrics,
             gate,
             events,
+            client,
             promises: self.promise != Promise::Never,
             authority: self.authority,
         }
@@ -203,6 +207,7 @@ impl Drop for Held {
 #[derive(Clone)]
 struct Answers {
     tell: mpsc::UnboundedSender<Event>,
+    client: Arc<Mutex<Presence>>,
     gate: Arc<Semaphore>,
     delay: Duration,
     promise: Promise,
@@ -222,6 +227,8 @@ impl Service<Request<Incoming>> for Answers {
 impl Answers {
     async fn serve(self, request: Request<Incoming>) -> Reply {
         let path = request.uri().path().to_owned();
+        let client = request.extensions().get().cloned();
+        *self.client.lock().unwrap() = client.unwrap();
         let _ = self.tell.send(Event::Arrived(path.clone()));
         let mut body = request.into_body();
         match self.promise {
@@ -490,6 +497,11 @@ impl Client {
 impl Downstream {
     pub(crate) async fn event(&mut self) -> Event {
         self.events.recv().await.unwrap()
+    }
+
+    /// Who made the last request.
+    pub(crate) fn client(&self) -> Presence {
+        self.client.lock().unwrap().clone()
     }
 
     /// The next verdict and its path, with other events passed over.

@@ -45,6 +45,26 @@ async fn a_client_that_half_closes_and_waits_gets_its_answer() {
 }
 
 #[tokio::test]
+async fn a_client_that_closes_is_known_to_have_ended_whatever_it_sent_before() {
+    for more in [false, true] {
+        for setup in all_ways() {
+            let mut downstream = setup.holding().start();
+            let mut client = Client::connect(&downstream).await;
+            client.ask(LENGTH, "/whole/9/left").await;
+            assert_eq!(downstream.event().await, arrived("/whole/9/left"));
+            downstream.parks(1).await;
+            if more {
+                client.ask(LENGTH, "/whole/9/more").await;
+            }
+            let presence = downstream.client();
+            assert!(!presence.has_ended());
+            client.close().await;
+            assert!(presence.has_ended());
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_never_reads_meets_the_write_deadline() {
     for path in ["/whole/60000000/stuck", "/streamed/60000000/stuck"] {
         for setup in all_ways() {

@@ -141,6 +141,35 @@ async fn a_merchant_that_wants_duplicates_has_them_side_by_side() {
 
 #[tokio::test]
 async fn a_merchant_that_wants_duplicates_joins_where_the_earlier_requester_has_gone() {
+    // As who aborts, as who gives up in order, and as who has pipelined another request before.
+    for (resets, more) in [(true, false), (false, false), (false, true)] {
+        let bench = holdline().start().await;
+        let ask = || {
+            bench
+                .pay("a")
+                .members("\"duplicate_check\":false,")
+                .words("hold")
+        };
+        let mut first = ask().open().await;
+        bench.accepted(1).await;
+        if more {
+            first.send(&bench.pay("b").bytes()).await;
+        }
+        if resets {
+            first.reset();
+        } else {
+            drop(first);
+        }
+        let mut second = ask().open().await;
+        bench.metric("holdline_joined_total 1\n").await;
+        bench.simulated().finish_held();
+        second.answer().await.is_gateway(200);
+        bench.charges_of("a").is(1);
+    }
+}
+
+#[tokio::test]
+async fn who_only_ended_its_side_has_the_answer_that_a_wanted_duplicate_joined() {
     let bench = holdline().start().await;
     let ask = || {
         bench
@@ -148,22 +177,23 @@ async fn a_merchant_that_wants_duplicates_joins_where_the_earlier_requester_has_
             .members("\"duplicate_check\":false,")
             .words("hold")
     };
-    let first = ask().open().await;
+    let mut first = ask().open().await;
     bench.accepted(1).await;
-    first.reset();
-    until("the client is seen to be gone", || {
-        let polls = bench.ledger().tasks[0].polls.len();
-        polls > 10
-    })
-    .await;
+    first.half_close().await;
     let mut second = ask().open().await;
-    until("it is polled on", || {
-        bench.ledger().tasks[0].polls.len() > 14
-    })
-    .await;
+    bench.metric("holdline_joined_total 1\n").await;
+    // With the second there a third is wanted beside it.
+    let mut third = ask().open().await;
+    bench.accepted(2).await;
     bench.simulated().finish_held();
-    second.answer().await.is_gateway(200);
-    bench.charges_of("a").is(1);
+    let (one, two, three) = (
+        first.answer().await,
+        second.answer().await,
+        third.answer().await,
+    );
+    one.is_gateway(200).is_same_as(&two);
+    assert_ne!(three.is_gateway(200).uid(), one.uid());
+    bench.charges_of("a").is(2);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use holdline::exchange::{
     self, Admission, Census, Credentials, FingerprintParts, Flight, Flights, HashKey, Held,
     Identity, Key, Order, Refusal, Submission, Told,
 };
+use holdline::listener::Presence;
 use holdline::message::StoredResponse;
 use holdline::polling::{self, Schedules};
 use holdline::protocol::{BEGATEWAY, MatchFacts, Route};
@@ -289,6 +290,7 @@ impl World {
             credentials: Box::new(credentials),
             read_at,
             hold_until: read_at + ask.hold,
+            client: Presence::default(),
             barred: ask.barred,
         }
     }
