@@ -281,11 +281,7 @@ pub(super) fn poll(
 /// or kept. What it gets later is passed on, so the kept ones are searched once. A kept one that tells of
 /// a payer who has yet to finish is why the submit was repeated: by now the gateway may have more to say.
 fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Answer> {
-    let read = context
-        .table()
-        .by_task
-        .get(&key)
-        .and_then(|task| task.answer.clone());
+    let read = context.table().answer_of(&key);
     match read {
         None if is_first => {
             let kept = context.results.find(&key, context.clock.now());

@@ -263,6 +263,11 @@ impl Table {
         task.is_some_and(|task| task.polled || task.answer.is_some())
     }
 
+    /// The task's result, where one of its flights has read it.
+    pub(super) fn answer_of(&self, task: &ResultKey) -> Option<Answer> {
+        self.by_task.get(task)?.answer.clone()
+    }
+
     /// Puts a flight on a task's list.
     pub(super) fn enter_task(&mut self, task: ResultKey, flight: &Arc<Flight>) {
         let entry = self.by_task.entry(task).or_default();

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use holdline::exchange::machine::State;
 
-use super::world::{Ask, World, reply, until};
+use super::world::{Ask, Setting, World, reply, until};
 
 fn asks(words: &str) -> [Ask; 2] {
     ["one", "two"].map(|name| Ask::payment(&format!("{words} {name}")).with_key("shared"))
@@ -84,6 +84,28 @@ async fn what_one_reads_while_it_drains_goes_to_the_other_that_may_not_poll_any_
     }
     assert_eq!(world.ledger().tasks[0].result_reads, 1);
     world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_too_late_for_a_poll_is_given_what_another_of_the_task_read() {
+    let world = World::calm();
+    let [one, two] = asks("fail=422 delay=2000");
+    for ask in [&one, &two] {
+        let held = world.begin(ask);
+        until(&held.flight, State::Waiting).await;
+    }
+    let (next, _) = world.restarted(&Setting::default());
+    let first = next.pay(&one).await.answer();
+    first.settle(false);
+    next.drain.begin();
+    next.flights
+        .begin_drain(next.clock.now() + Duration::from_secs(1));
+    let mut second = next.begin(&two);
+    let told = tokio::time::timeout(Duration::from_secs(1), &mut second.told).await;
+    let answered = reply(&second, told.expect("it is at hand").unwrap()).answer();
+    assert_eq!(answered.answer, first.answer);
+    answered.settle(true);
+    assert_eq!(next.ledger().tasks[0].result_reads, 1);
 }
 
 #[tokio::test(start_paused = true)]
