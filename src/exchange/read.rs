@@ -174,31 +174,32 @@ impl Chain {
 
     /// Takes in what a poll brought that was sent then; how the read has ended, if it has.
     fn heard(&mut self, answer: StoredResponse, sent: Moment) -> Option<ReadOutcome> {
+        let asked = || retry_after(&answer.fields, wall_clock());
         match self.class(&answer) {
             PollAnswer::Firm => {
                 self.learn(sent);
                 return Some(ReadOutcome::Answer(answer));
             }
-            PollAnswer::Pending => self.runs(sent),
+            PollAnswer::Pending => self.runs(sent, asked()),
             PollAnswer::Odd if self.is_kept(&answer) => return Some(ReadOutcome::Answer(answer)),
             PollAnswer::Odd | PollAnswer::Soft => {
                 (self.kept, self.unknown_since) = (Some(answer), None);
             }
             PollAnswer::Unknown => return self.unknown(),
             PollAnswer::Transient => {
-                let asked = retry_after(&answer.fields, wall_clock());
-                self.wait = self.policy.backoff.delay(self.failures, asked).into();
+                self.wait = self.policy.backoff.delay(self.failures, asked()).into();
             }
         }
         None
     }
 
     /// The task was running when this poll was sent: what was told before is not its answer.
-    fn runs(&mut self, sent: Moment) {
+    fn runs(&mut self, sent: Moment, asked: Option<Duration>) {
         (self.kept, self.unknown_since, self.failures) = (None, None, 0);
         self.pending += 1;
         self.ran = sent.since(self.task.accepted_at);
-        self.wait = self.scheduled();
+        let asked = self.policy.backoff.clamped(asked);
+        self.wait = self.scheduled().at_least(asked);
     }
 
     /// The gateway does not know the task: it is believed when it has said so for long enough.

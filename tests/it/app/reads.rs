@@ -1,4 +1,6 @@
 //! Safe operations: converted, polled, and where that fails relayed or told to be a read.
+use holdline::timing::Clock;
+
 use super::bench::{holdline, ms, simulator};
 use super::scripted::{accepted, json, processing, raw, script, unknown};
 
@@ -127,6 +129,35 @@ async fn a_read_meets_the_passing_faults_of_polls_and_still_has_its_answer() {
         answer.is_gateway(200).text(),
         r#"{"result":{"amount":9007199254740993}}"#
     );
+}
+
+#[tokio::test]
+async fn a_read_leaves_a_task_alone_for_as_long_as_the_gateway_asks() {
+    let running = r#"{"status":"processing","request_id":"t-1"}"#;
+    let gateway = script(move |heard| match (heard.method.as_str(), heard.before) {
+        ("POST", _) => accepted(),
+        (_, 0) => raw(format!(
+            "HTTP/1.1 425 Said\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
+             Content-Length: {}\r\n\r\n{running}",
+            running.len()
+        )),
+        _ => json(200, r#"{"result":{"amount":1}}"#),
+    });
+    let bench = holdline()
+        .configure(|config| config.polling.max_interval = ms(2_000))
+        .gateway(gateway)
+        .start()
+        .await;
+    let clock = Clock::start();
+    let asked = clock.now();
+    bench
+        .post("/balance")
+        .body(BALANCE)
+        .send()
+        .await
+        .is_gateway(200);
+    let took = clock.now().since(asked);
+    assert!(took >= ms(1_000), "{took:?}");
 }
 
 #[tokio::test]
