@@ -378,6 +378,10 @@ impl Driver {
             // A repeat of the submit may have made another task; answers to the first are not ours.
             if let Some(before) = before {
                 table.leave_task(&before, &self.flight);
+                // Who ended before left its answer pinned for those that were still there.
+                if !table.by_task.contains_key(&before) {
+                    self.context.results.release(&before, self.now());
+                }
             }
             table.enter_task(key, &self.flight);
         }

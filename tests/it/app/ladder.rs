@@ -1,4 +1,6 @@
 //! When no clear answer came: the lookup, the doubt, and resubmits where the operator allows them.
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use holdline::simulator::{RefusalBody, Running, TaskRepeat};
 
 use super::bench::{holdline, ms, simulator, until};
@@ -383,4 +385,43 @@ async fn a_task_that_is_lost_after_its_body_was_dropped_is_not_submitted_again()
         .await
         .is_in_doubt();
     bench.submits_heard().is(1);
+}
+
+#[tokio::test]
+async fn an_answer_that_one_left_to_another_of_its_task_does_not_stay_for_ever() {
+    // The gateway gives both requests one task. To the first it is unknown, and its resubmit makes
+    // another; the second has its answer meanwhile.
+    let submits = AtomicUsize::new(0);
+    let gateway = script(move |heard| match heard.method.as_str() {
+        "POST" => match submits.fetch_add(1, Ordering::Relaxed) {
+            0 | 1 => accepted(),
+            later => json(
+                200,
+                &format!(
+                    r#"{{"status":"processing","request_id":"t-{later}","response_url":"/async/result/t-{later}"}}"#
+                ),
+            ),
+        },
+        _ if heard.path.ends_with("/t-1") && submits.load(Ordering::Relaxed) == 1 => unknown(),
+        _ if heard.is_poll() => json(200, r#"{"transaction":{"status":"successful"}}"#),
+        _ => json(200, r#"{"transactions":[]}"#),
+    });
+    let bench = holdline()
+        .resubmits(1)
+        .configure(|config| config.exchange.answers = 1)
+        .gateway(gateway)
+        .start()
+        .await;
+    let mut first = bench.pay("a").open().await;
+    until("it is searched for", || {
+        let heard = bench.heard();
+        heard.iter().any(|it| it.path.contains("tracking_id"))
+    })
+    .await;
+    bench.pay("b").send().await.is_gateway(200);
+    until("the second is over", || bench.exchanges() == (1, 0)).await;
+    bench.pay("a").send().await.is_gateway(200);
+    first.answer().await.is_gateway(200);
+    bench.settled().await;
+    bench.pay("c").send().await.is_gateway(200);
 }
