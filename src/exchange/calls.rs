@@ -254,25 +254,25 @@ pub(super) fn poll(
         let answered = std::future::ready(Report::Event(event));
         return Ok(Some(Call::new(CallKind::Poll, answered)));
     }
-    let Some(turn) = Turn::take(context, flight, key) else {
+    let Some(mut turn) = Turn::take(context, flight, key) else {
         return Ok(None);
     };
     let fetch = gateway.client.fetch(credentials.get(path));
-    let (context, flight) = (Arc::clone(context), Arc::clone(flight));
     let now = context.clock.now();
     flight.core().polls += 1;
     context.schedules.polled(flight.gateway_name(), now);
     Ok(Some(Call::new(CallKind::Poll, async move {
         let answer = match fetch.await {
-            Ok(answer) => Some(read_poll_answer(&context, &flight, &id, answer)),
+            Ok(answer) => Some(read_poll_answer(&turn.context, &turn.flight, &id, answer)),
             Err(error) => {
-                context.metrics.poll_lost();
-                flight.hear(Heard::Failed(error.cause));
-                journey::tell_poll_lost(&flight, &error);
+                turn.context.metrics.poll_lost();
+                turn.flight.hear(Heard::Failed(error.cause));
+                journey::tell_poll_lost(&turn.flight, &error);
                 None
             }
         };
-        turn.end(answer.as_ref());
+        turn.answer.clone_from(&answer);
+        drop(turn);
         Report::Event(answer.map_or(Event::PollLost, Event::PollAnswered))
     })))
 }
@@ -336,13 +336,13 @@ pub(super) fn pushes_back(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
-/// The right to ask for a task's result. It ends with the answer, which goes to every other flight
-/// of the task; dropped on the way, it tells them that the poll is lost.
+/// The right to ask for a task's result. When it ends its answer goes to every other flight of the
+/// task; without one it tells them that the poll is lost.
 struct Turn {
     context: Arc<Context>,
     flight: Arc<Flight>,
     key: ResultKey,
-    told: bool,
+    answer: Option<Polled<Answer>>,
 }
 
 impl Turn {
@@ -357,22 +357,20 @@ impl Turn {
             context: Arc::clone(context),
             flight: Arc::clone(flight),
             key,
-            told: false,
+            answer: None,
         })
     }
+}
 
-    fn end(mut self, answer: Option<&Polled<Answer>>) {
-        self.told = true;
-        self.pass_on(answer);
-    }
-
-    fn pass_on(&self, answer: Option<&Polled<Answer>>) {
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let answer = self.answer.take();
         let mut table = self.context.table();
         let Some(task) = table.by_task.get_mut(&self.key) else {
             return;
         };
         task.polled = false;
-        if let Some(Polled::Firm(answer)) = answer {
+        if let Some(Polled::Firm(answer)) = &answer {
             task.answer = Some(Arc::clone(answer));
         }
         for other in task
@@ -382,18 +380,10 @@ impl Turn {
         {
             other
                 .mailbox
-                .post(Command::TaskAnswered(answer.cloned().map(Box::new)));
+                .post(Command::TaskAnswered(answer.clone().map(Box::new)));
         }
         if task.flights.is_empty() {
             table.by_task.remove(&self.key);
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if !self.told {
-            self.pass_on(None);
         }
     }
 }
