@@ -53,8 +53,6 @@ pub struct Flight {
     pub(super) mailbox: Mailbox<Command>,
     /// Set before the first byte of a submit is handed over, so that it outlives a panic.
     pub(super) handed_over: Arc<AtomicBool>,
-    /// Set when the process's stop tells it to end: it is told once.
-    pub(super) told_to_stop: AtomicBool,
     /// Set once the process's stop has let it go.
     pub(super) stopped: AtomicBool,
     /// Set once it was told in the log that a poll brought a 200 that tells nothing.
@@ -229,7 +227,6 @@ impl Flight {
             stamped: subject.stamped,
             mailbox: Mailbox::default(),
             handed_over: Arc::new(AtomicBool::new(false)),
-            told_to_stop: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             told_mute: AtomicBool::new(false),
             core: Mutex::new(core),
@@ -325,6 +322,11 @@ impl Flight {
     /// so that a request which comes last is not told that nothing was sent.
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+
+    /// True once the process's stop has told it to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopped() || self.mailbox.has(|command| matches!(command, Command::Stop))
     }
 
     /// Posts what somebody waits for an answer to: who comes after the stop must not wait for ever.

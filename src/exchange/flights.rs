@@ -1,5 +1,5 @@
 //! The flights: who may start one, who joins one, and what is told of those that ended.
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use super::admission::{Admission, Known, TaskAnswer};
@@ -133,8 +133,7 @@ impl Flights {
     /// Ends the flights that `which` names and lets their waiters go, each once. Returns them.
     pub fn stop(&self, which: impl Fn(&Flight) -> bool) -> Vec<Arc<Flight>> {
         let mut flights = self.all();
-        let is_first = |flight: &Flight| !flight.told_to_stop.swap(true, Ordering::AcqRel);
-        flights.retain(|flight| which(flight) && is_first(flight));
+        flights.retain(|flight| which(flight) && !flight.is_stopping());
         for flight in &flights {
             flight.mailbox.post(Command::Stop);
         }
@@ -156,9 +155,7 @@ impl Flights {
 
     /// True while a flight runs that was not told to stop.
     pub fn any_runs(&self) -> bool {
-        let goes_on = |flight: &Arc<Flight>| {
-            !flight.told_to_stop.load(Ordering::Acquire) && !flight.is_at_rest()
-        };
+        let goes_on = |flight: &Arc<Flight>| !flight.is_stopping() && !flight.is_at_rest();
         self.count().0 > 0 && self.all().iter().any(goes_on)
     }
 
