@@ -207,7 +207,6 @@ pub(super) fn subject(
 ) -> Subject {
     let head = &exchange.head;
     let stamps = ages.stamps();
-    let is_of_boot = stamps.now().is_of_boot(exchange.submitted);
     let conversion = conversion(head);
     let facts = facts(head, conversion);
     let identity = Identity {
@@ -234,7 +233,7 @@ pub(super) fn subject(
         facts,
         read_at: stamps.moment(exchange.submitted),
         remembered_since: ages.remembered_since(exchange.submitted),
-        stamped: (!is_of_boot).then_some(exchange.submitted),
+        stamped: (!stamps.now().is_of_boot(exchange.submitted)).then_some(exchange.submitted),
     }
 }
 
