@@ -259,6 +259,16 @@ impl Driver {
         }
     }
 
+    /// In a stop the polls may be over before us. What another exchange of our task has read needs none:
+    /// it came before we were accepted, or before anybody brought the credentials that keep it.
+    fn take_what_was_read(&mut self) {
+        let task = self.flight.core().result_key;
+        let read = task.and_then(|task| self.context.table().answer_of(&task));
+        if let Some(answer) = read {
+            self.apply(Event::AnsweredElsewhere(Polled::Firm(answer)));
+        }
+    }
+
     fn stop(&mut self) {
         self.flight.stopped.store(true, Ordering::Release);
         self.flight.let_go();
@@ -303,6 +313,9 @@ impl Driver {
         }
         if self.waiting.is_some() && self.state() != State::Waiting {
             self.waiting = None;
+        }
+        if self.flight.core().machine.waits_in_vain(self.now()) {
+            self.take_what_was_read();
         }
         journey::note_rest(&self.context, &self.flight);
     }

@@ -3,7 +3,7 @@
 use super::calls;
 use super::driver::Driver;
 use super::flight::{Answer, Entrance, Join, Told};
-use super::machine::{Event, Joining, Polled, State};
+use super::machine::{Event, Joining, State};
 use super::order::{Credentials, Submission};
 use super::stored::Unread;
 
@@ -91,19 +91,6 @@ impl Driver {
             | State::Ended => {}
         }
         self.apply(Event::Joined(Joining { hold_until }));
-        self.take_what_was_read();
-    }
-
-    /// Another exchange may have read our task's result while nobody was here to bring the credentials
-    /// that keep it. No poll is needed for it, and in a stop none might begin.
-    fn take_what_was_read(&mut self) {
-        let task = self.flight.core().result_key;
-        let read = task.and_then(|task| self.context.table().answer_of(&task));
-        if let Some(answer) = read
-            && self.state() == State::Waiting
-        {
-            self.apply(Event::AnsweredElsewhere(Polled::Firm(answer)));
-        }
     }
 
     fn go_on_with(&mut self, credentials: Box<Credentials>) {

@@ -109,6 +109,28 @@ async fn who_comes_too_late_for_a_poll_is_given_what_another_of_the_task_read() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_accepted_too_late_for_a_poll_has_what_another_of_the_task_read() {
+    let world = World::calm();
+    let [one, _] = asks("fail=422");
+    let two = Ask::payment("fail=422 late=3000").with_key("shared");
+    let first = world.pay(&one).await.answer();
+    let mut second = world.begin(&two);
+    until(&second.flight, State::Submitting).await;
+    world.drain.begin();
+    world
+        .flights
+        .begin_drain(world.clock.now() + Duration::from_secs(1));
+    let told = tokio::time::timeout(Duration::from_secs(9), &mut second.told).await;
+    let answered = reply(&second, told.expect("it is at hand").unwrap()).answer();
+    assert_eq!(answered.answer, first.answer);
+    for answer in [first, answered] {
+        answer.settle(true);
+    }
+    assert_eq!(world.ledger().tasks[0].result_reads, 1);
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_one_leaves_undelivered_or_delivers_stays_pinned_for_the_other() {
     for delivered in [false, true] {
         let world = World::calm();
