@@ -1,5 +1,6 @@
 //! Requests without a key: when an equal one joins, and when it is a new charge.
-use super::bench::{OTHER_KEY, OTHER_SHOP, holdline, ms, simulator, until};
+use super::asking::Asking;
+use super::bench::{Bench, OTHER_KEY, OTHER_SHOP, holdline, ms, simulator, until};
 
 #[tokio::test]
 async fn an_equal_purchase_after_an_acknowledged_answer_is_a_new_charge() {
@@ -120,15 +121,16 @@ async fn any_byte_apart_is_another_purchase() {
     bench.charges_of("a").is(4);
 }
 
+/// A payment that its merchant may want twice.
+fn wanted_twice(bench: &Bench) -> Asking {
+    let payment = bench.pay("a").members("\"duplicate_check\":false,");
+    payment.words("hold")
+}
+
 #[tokio::test]
 async fn a_merchant_that_wants_duplicates_has_them_side_by_side() {
     let bench = holdline().start().await;
-    let ask = || {
-        bench
-            .pay("a")
-            .members("\"duplicate_check\":false,")
-            .words("hold")
-    };
+    let ask = || wanted_twice(&bench);
     let mut first = ask().open().await;
     bench.accepted(1).await;
     let mut second = ask().open().await;
@@ -144,12 +146,7 @@ async fn a_merchant_that_wants_duplicates_joins_where_the_earlier_requester_has_
     // As who aborts, as who gives up in order, and as who has pipelined another request before.
     for (resets, more) in [(true, false), (false, false), (false, true)] {
         let bench = holdline().start().await;
-        let ask = || {
-            bench
-                .pay("a")
-                .members("\"duplicate_check\":false,")
-                .words("hold")
-        };
+        let ask = || wanted_twice(&bench);
         let mut first = ask().open().await;
         bench.accepted(1).await;
         if more {
@@ -171,12 +168,7 @@ async fn a_merchant_that_wants_duplicates_joins_where_the_earlier_requester_has_
 #[tokio::test]
 async fn who_only_ended_its_side_has_the_answer_that_a_wanted_duplicate_joined() {
     let bench = holdline().start().await;
-    let ask = || {
-        bench
-            .pay("a")
-            .members("\"duplicate_check\":false,")
-            .words("hold")
-    };
+    let ask = || wanted_twice(&bench);
     let mut first = ask().open().await;
     bench.accepted(1).await;
     first.half_close().await;
