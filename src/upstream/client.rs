@@ -222,8 +222,7 @@ impl Inner {
             return Box::pin(self.fetch_by(way, take(request), deadline)).await;
         }
         let limit = self.config.now().max_answer;
-        let carried = self.by_lean::<Lean>(request, Choice::Any, limit, deadline);
-        let carried = carried.await?;
+        let carried = self.by_lean::<Lean>(request, limit, deadline).await?;
         let (mut lease, asked) = match carried {
             Carried::Lean(lease, asked) => (lease, asked),
             Carried::Shared(stream) => {
@@ -250,10 +249,10 @@ impl Inner {
     async fn by_lean<C: Pooled + AsMut<Lean>>(
         &self,
         request: &mut Request<Body>,
-        mut choice: Choice,
         limit: usize,
         deadline: Moment,
     ) -> Result<Carried<C>, Error> {
+        let mut choice = Choice::Any;
         loop {
             let mut lease = match self.way::<C>(choice, deadline).await? {
                 Way::Leased(lease) => lease,
@@ -292,9 +291,7 @@ impl Inner {
         answer.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
     }
 
-    /// Takes `request` where no lean connection carries it. One that may change something at the gateway
-    /// (RFC 9110 §9.2.1) goes on a fresh connection, as a submit does: where the gateway closes one that
-    /// waits just as it is used, nobody can say whether the request was read.
+    /// Takes `request` where no lean connection carries it.
     async fn relay(
         self: &Arc<Self>,
         request: &mut Request<Body>,
@@ -304,19 +301,14 @@ impl Inner {
             _turn: self.free(&self.turns, deadline).await?,
             inner: Arc::clone(self),
         };
-        let choice = if request.method().is_safe() {
-            Choice::Any
-        } else {
-            Choice::Fresh
-        };
         let way = if lean::carries(request) {
-            let carried = self.by_lean(request, choice, usize::MAX, deadline);
+            let carried = self.by_lean(request, usize::MAX, deadline);
             match carried.await? {
                 Carried::Lean(lease, asked) => return Ok(lean::answer(lease, asked, passage)),
                 Carried::Shared(stream) => Way::Shared(stream),
             }
         } else {
-            self.way(choice, deadline).await?
+            self.way(Choice::Any, deadline).await?
         };
         let answer = Box::pin(self.call(way, take(request), deadline)).await?;
         Ok(answer.map(|body| Body::streamed(body.taking(passage))))

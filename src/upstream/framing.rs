@@ -25,11 +25,6 @@ pub(super) fn for_http1(request: &mut Request<Body>, host: &HeaderValue) {
     remove_hop_by_hop(request.headers_mut());
     request.headers_mut().remove(header::CONTENT_LENGTH);
     request.headers_mut().insert(header::HOST, host.clone());
-    if !request.method().is_safe() {
-        // It has a connection of its own, on which no other request follows (RFC 9112 §9.6).
-        let close = HeaderValue::from_static("close");
-        request.headers_mut().insert(header::CONNECTION, close);
-    }
     // hyper leaves the length of an empty body out, and a gateway may ask for it (RFC 9110 §8.6).
     let has_content = matches!(
         *request.method(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
-use http::{Request, header};
+use http::Request;
+use http::header::{self, HeaderValue};
 
 use super::lean::Lean;
 use super::reply::Reply;
@@ -49,6 +50,10 @@ impl Connection {
     /// lost knows whether a byte may have left.
     pub fn submit(mut self, mut request: Request<Body>, latch: Arc<AtomicBool>) -> Submission {
         framing::for_http1(&mut request, self.origin.host_field());
+        // No other request follows on this connection (RFC 9112 §9.6).
+        request
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
         self.lean.prepare(&request);
         self.lean.latch(latch);
         let begun = self.lean.begin();

@@ -117,33 +117,6 @@ async fn a_small_request_leaves_whole_and_its_answer_streams() {
     assert_eq!(gateway.waiting(), 0);
 }
 
-/// A gateway that closes what waits just as it is used leaves nobody in doubt of a POST.
-#[tokio::test(start_paused = true)]
-async fn what_may_change_something_goes_on_a_fresh_connection() {
-    let (client, mut gateway) = gateway(Config::default());
-    let small = Request::post("/small").body(Body::from(Bytes::from_static(b"hello")));
-    let (nothing, streamed) = upload(Method::POST);
-    drop(nothing);
-    let serve = async {
-        let mut peers = Vec::new();
-        for is_last in [false, true, true] {
-            let mut peer = gateway.accept().await;
-            let head = peer.head().await;
-            assert_eq!(head.contains("connection: close\r\n"), is_last, "{head}");
-            peer.send(ok("one")).await;
-            peers.push(peer);
-        }
-        peers
-    };
-    let calls = async {
-        for request in [get("/"), small.unwrap(), streamed] {
-            let answer = client.relay(request, LONG).await.unwrap();
-            assert_eq!(collect(answer.into_body(), 10).await.unwrap(), "one");
-        }
-    };
-    tokio::join!(serve, calls);
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_answer_let_go_midway_ends_its_connection() {
     let (client, mut gateway) = gateway(Config::default());
