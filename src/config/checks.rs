@@ -1,6 +1,6 @@
 //! What no key can know alone: faults and warnings that two or more of them make together.
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::byte_size::ByteSize;
 use super::fault::{Places, Warning};
@@ -59,6 +59,7 @@ pub(super) fn faults(config: &Config, reader: &mut Reader) {
         "the largest body would never find room",
     );
     admin_apart(config, reader);
+    upstreams_elsewhere(config, reader);
     paths::faults(config, reader);
 }
 
@@ -105,6 +106,45 @@ fn admin_apart(config: &Config, reader: &mut Reader) {
         let hint = "the operator's listener needs a port of its own";
         place.inspect(|place| reader.fault(place, told, Problem::new(text, hint)));
     }
+}
+
+/// Adds a fault where a gateway is one of our own listeners: what is relayed to it would come back for ever.
+fn upstreams_elsewhere(config: &Config, reader: &mut Reader) {
+    let count = config.gateways.len();
+    let mut listeners = vec![("admin.listen".to_owned(), config.admin.listen)];
+    listeners.extend(config.gateways.iter().enumerate().map(|(index, gateway)| {
+        let key = gateway::path(index, count, "listen");
+        (key, gateway.listen)
+    }));
+    for (index, gateway) in config.gateways.iter().enumerate() {
+        let port = gateway.origin.port();
+        let (key, (host, port)) = match &gateway.address {
+            Some(address) => ("upstream_address", address.target(port)),
+            None => ("upstream", (gateway.origin.host(), port)),
+        };
+        let mut ours = listeners.iter();
+        let Some((listen, _)) = ours.find(|(_, listen)| leads_to(host, port, *listen)) else {
+            continue;
+        };
+        let key = gateway::path(index, count, key);
+        if let Some(place) = reader.places.get(&key).cloned() {
+            let text = format!("is our own {listen}: every request would come back");
+            let hint = "write where the gateway is";
+            reader.fault(&place, &key, Problem::new(text, hint));
+        }
+    }
+}
+
+/// True if who connects to this host and port surely reaches this listener of the same machine.
+fn leads_to(host: &str, port: u16, listen: SocketAddr) -> bool {
+    let address = match host {
+        "localhost" => Ok(IpAddr::from(Ipv4Addr::LOCALHOST)),
+        host => host.parse(),
+    };
+    let same = address.is_ok_and(|address: IpAddr| {
+        address == listen.ip() || listen.ip().is_unspecified() && address.is_loopback()
+    });
+    same && port == listen.port()
 }
 
 /// What is allowed and should be known.
@@ -260,6 +300,61 @@ impl Found<'_> {
             let text = "One shop may take every place of limits.running, and the others are \
                         refused meanwhile.";
             self.tell("limits.per_owner", text.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::faults;
+
+    #[test]
+    fn a_gateway_that_is_one_of_our_own_listeners_is_a_fault() {
+        let told = |listen: &str, upstream: &str| {
+            let text = format!(
+                "[[gateway]]\nname = \"a\"\nlisten = \"{listen}\"\nupstream = {upstream}\n\
+                 [admin]\nlisten = \"127.0.0.1:9090\"\n"
+            );
+            faults(&text, &[]).concat()
+        };
+        for (listen, upstream, key, ours) in [
+            (
+                "127.0.0.1:8080",
+                "\"http://127.0.0.1:8080\"",
+                "upstream",
+                "gateway.listen",
+            ),
+            (
+                "0.0.0.0:8080",
+                "\"http://localhost:8080\"",
+                "upstream",
+                "gateway.listen",
+            ),
+            ("[::1]:80", "\"http://[::1]\"", "upstream", "gateway.listen"),
+            (
+                "127.0.0.1:8080",
+                "\"http://localhost:9090\"",
+                "upstream",
+                "admin.listen",
+            ),
+            (
+                "127.0.0.1:8080",
+                "\"https://pay.example\"\nupstream_address = \"127.0.0.1:8080\"",
+                "upstream_address",
+                "gateway.listen",
+            ),
+        ] {
+            let told = told(listen, upstream);
+            let expected =
+                format!("gateway.{key} is our own {ours}: every request would come back");
+            assert!(told.contains(&expected), "{told}");
+        }
+        for (listen, upstream) in [
+            ("127.0.0.1:8080", "\"http://127.0.0.1:8081\""),
+            ("0.0.0.0:443", "\"https://192.0.2.1\""),
+            ("127.0.0.1:443", "\"https://pay.example\""),
+        ] {
+            assert_eq!(told(listen, upstream), "");
         }
     }
 }

@@ -31,10 +31,11 @@ fn resolved(text: &str, variables: &[(&str, &str)]) -> Resolved {
     resolve(Some(&file(text)), environment(variables), &Flags::default()).unwrap()
 }
 
-fn faults(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn faults(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
     resolve(Some(&file(text)), environment(variables), &Flags::default())
-        .unwrap_err()
+        .err()
         .iter()
+        .flat_map(Faults::iter)
         .map(ToString::to_string)
         .collect()
 }

@@ -19,7 +19,7 @@ pub struct ReachError;
 
 impl Reach {
     /// The host or address to look up, and the port; `origin` is that of the origin.
-    pub(super) fn target(&self, origin: u16) -> (&str, u16) {
+    pub fn target(&self, origin: u16) -> (&str, u16) {
         (&self.host, self.port.unwrap_or(origin))
     }
 }
