@@ -1,0 +1,175 @@
+//! Asking for a task's result: one question at a time for each task, and its answer for everybody.
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::{Call, CallKind, Report};
+use crate::exchange::context::Context;
+use crate::exchange::flight::{Answer, Command, Flight};
+use crate::exchange::journey;
+use crate::exchange::machine::{Event, Polled};
+use crate::exchange::order::Credentials;
+use crate::exchange::trail::Heard;
+use crate::message::StoredResponse;
+use crate::protocol::{PollAnswer, RequestId, classify_poll, retry_after};
+use crate::results::ResultKey;
+use crate::timing::wall_clock;
+
+/// Asks for the result of the flight's task, or takes it where it is kept already. `None` when
+/// another exchange is asking: there is one `GET` at a time for a task. An error says what is not at hand.
+pub(in crate::exchange) fn poll(
+    context: &Arc<Context>,
+    flight: &Arc<Flight>,
+    credentials: &Credentials,
+) -> Result<Option<Call>, &'static str> {
+    let (id, key, is_first) = {
+        let core = flight.core();
+        (
+            core.machine.ticket().ok_or("no task to poll")?.clone(),
+            core.result_key.ok_or("no name of a result")?,
+            core.machine.polls() == 0,
+        )
+    };
+    let path = flight
+        .profile()
+        .result_of(&id)
+        .ok_or("no path of a result")?;
+    let gateway = flight.home.gateway().ok_or("no gateway to poll")?;
+    if let Some(kept) = kept_answer(context, key, is_first) {
+        let event = Event::PollAnswered(Polled::Firm(kept));
+        let answered = std::future::ready(Report::Event(event));
+        return Ok(Some(Call::new(CallKind::Poll, answered)));
+    }
+    let Some(mut turn) = Turn::take(context, flight, key) else {
+        return Ok(None);
+    };
+    let fetch = gateway.client.fetch(credentials.get(path));
+    let now = context.clock.now();
+    flight.core().polls += 1;
+    context.schedules.polled(flight.gateway_name(), now);
+    Ok(Some(Call::new(CallKind::Poll, async move {
+        let answer = match fetch.await {
+            Ok(answer) => Some(read_poll_answer(&turn.context, &turn.flight, &id, answer)),
+            Err(error) => {
+                turn.context.metrics.poll_lost();
+                turn.flight.hear(Heard::Failed(error.cause));
+                journey::tell_poll_lost(&turn.flight, &error);
+                None
+            }
+        };
+        turn.answer.clone_from(&answer);
+        drop(turn);
+        Report::Event(answer.map_or(Event::PollLost, Event::PollAnswered))
+    })))
+}
+
+/// The task's answer, where another exchange has it: read a moment ago, and perhaps not durable yet,
+/// or kept. What it gets later is passed on, so the kept ones are searched once. A kept one that tells of
+/// a payer who has yet to finish is why the submit was repeated: by now the gateway may have more to say.
+fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Answer> {
+    let read = context.table().answer_of(&key);
+    match read {
+        None if is_first => {
+            let kept = context.results.find(&key, context.clock.now());
+            kept.filter(|answer| !journey::awaits_payer(answer))
+        }
+        read => read,
+    }
+}
+
+fn read_poll_answer(
+    context: &Context,
+    flight: &Flight,
+    id: &RequestId,
+    answer: StoredResponse,
+) -> Polled<Answer> {
+    let operation = flight.conversion.operation;
+    let profile = flight.profile();
+    let class = classify_poll(profile, operation, id, answer.status, &answer.body);
+    let status = answer.status.as_u16();
+    tracing::debug!(exchange = %flight.id, request_id = %id, status, ?class, "a poll was answered");
+    context.metrics.polled(class);
+    if pushes_back(answer.status) {
+        let now = context.clock.now();
+        context.schedules.pushed_back(flight.gateway_name(), now);
+    }
+    flight.hear(Heard::Status(status));
+    let wait = || retry_after(&answer.fields, wall_clock());
+    match class {
+        PollAnswer::Pending => Polled::Pending {
+            retry_after: wait(),
+        },
+        PollAnswer::Unknown => Polled::Unknown,
+        PollAnswer::Transient => {
+            if answer.status == StatusCode::OK {
+                journey::tell_mute(flight, &answer);
+            }
+            Polled::Transient {
+                retry_after: wait(),
+            }
+        }
+        PollAnswer::Firm => Polled::Firm(Arc::new(answer)),
+        PollAnswer::Soft => Polled::Soft(Arc::new(answer)),
+        PollAnswer::Odd => {
+            tracing::warn!(exchange = %flight.id, "a poll brought a 200 of no known shape");
+            Polled::Odd(Arc::new(answer))
+        }
+    }
+}
+
+/// True if a poll's answer asks for fewer polls: too many, or a fault of the gateway.
+pub(in crate::exchange) fn pushes_back(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+}
+
+/// The right to ask for a task's result. When it ends its answer goes to every other flight of the
+/// task; without one it tells them that the poll is lost.
+struct Turn {
+    context: Arc<Context>,
+    flight: Arc<Flight>,
+    key: ResultKey,
+    answer: Option<Polled<Answer>>,
+}
+
+impl Turn {
+    fn take(context: &Arc<Context>, flight: &Arc<Flight>, key: ResultKey) -> Option<Self> {
+        let mut table = context.table();
+        let task = table.by_task.entry(key).or_default();
+        if std::mem::replace(&mut task.polled, true) {
+            return None;
+        }
+        drop(table);
+        Some(Self {
+            context: Arc::clone(context),
+            flight: Arc::clone(flight),
+            key,
+            answer: None,
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let answer = self.answer.take();
+        let mut table = self.context.table();
+        let Some(task) = table.by_task.get_mut(&self.key) else {
+            return;
+        };
+        task.polled = false;
+        if let Some(Polled::Firm(answer)) = &answer {
+            task.answer = Some(Arc::clone(answer));
+        }
+        for other in task
+            .flights
+            .iter()
+            .filter(|other| !Arc::ptr_eq(other, &self.flight))
+        {
+            other
+                .mailbox
+                .post(Command::TaskAnswered(answer.clone().map(Box::new)));
+        }
+        if task.flights.is_empty() {
+            table.by_task.remove(&self.key);
+        }
+    }
+}
