@@ -259,8 +259,9 @@ impl Driver {
         }
     }
 
-    /// In a stop the polls may be over before us. What another exchange of our task has read needs none:
-    /// it came before we were accepted, or before anybody brought the credentials that keep it.
+    /// In a stop the polls may be over before our next one is due. What another exchange of our task has
+    /// read needs none: it came before we were accepted, or before anybody brought the credentials that
+    /// keep it.
     fn take_what_was_read(&mut self) {
         let task = self.flight.core().result_key;
         let read = task.and_then(|task| self.context.table().answer_of(&task));
@@ -314,7 +315,7 @@ impl Driver {
         if self.waiting.is_some() && self.state() != State::Waiting {
             self.waiting = None;
         }
-        if self.flight.core().machine.waits_in_vain(self.now()) {
+        if self.flight.core().machine.waits_in_a_stop() {
             self.take_what_was_read();
         }
         journey::note_rest(&self.context, &self.flight);

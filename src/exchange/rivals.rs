@@ -72,15 +72,16 @@ impl Rivals {
         self.sought.extend(purchase);
     }
 
-    /// An exchange ended. None that is asked about later began before `began`, but for the sought.
+    /// An exchange ended. None that is asked about later began before `began`, but for the sought, and it
+    /// is asked from the clocks' skew before that on.
     pub(super) fn ended(&mut self, purchase: Common, ended_at: Moment, began: Moment) {
         let last = self.last.entry(purchase).or_insert(ended_at);
         *last = ended_at.max(*last);
         if self.last.len() > self.limit.max(LEAST) {
             // What ended before this one began is no rival of any that began later still.
-            let sought = &self.sought;
+            let (sought, allowed) = (&self.sought, CLOCK_SKEW + ALLOWANCE);
             self.last
-                .retain(|purchase, at| *at + ALLOWANCE >= began || sought.contains(purchase));
+                .retain(|purchase, at| *at + allowed >= began || sought.contains(purchase));
             self.limit = self.last.len() * 2;
         }
     }
@@ -136,5 +137,7 @@ mod tests {
         assert!(!rivals.has_after(&purchase(5), at(12)));
         assert!(!rivals.has_after(&purchase(6), at(0)), "it is forgotten");
         assert!(rivals.has_after(&purchase(99_999), at(100_000)));
+        let skewed = at(100_000) - CLOCK_SKEW;
+        assert!(rivals.has_after(&purchase(99_697), skewed), "by the skew");
     }
 }

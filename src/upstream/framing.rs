@@ -17,7 +17,7 @@ const BESIDE_FIELDS: usize = 64;
 /// Gives `request` the form of HTTP/1.1: origin-form, and `Host` once (RFC 9112 §3.2). Its framing
 /// is made anew from the body.
 pub(super) fn for_http1(request: &mut Request<Body>, host: &HeaderValue) {
-    if request.uri().authority().is_some() {
+    if request.uri().authority().is_some() || !has_root(request.uri()) {
         let path = path_of(request.uri());
         *request.uri_mut() = Uri::from(path);
     }
@@ -62,8 +62,6 @@ pub(super) fn write_head(request: &Request<Body>, bytes: &mut Vec<u8>) {
         .uri()
         .path_and_query()
         .map_or("/", PathAndQuery::as_str);
-    // A URL may have a query and no path, and then the path is `/` (RFC 9112 §3.2.1).
-    let root = if path.starts_with('?') { "/" } else { "" };
     let lines = request.headers().iter();
     let fields: usize = lines
         .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
@@ -77,7 +75,6 @@ pub(super) fn write_head(request: &Request<Body>, bytes: &mut Vec<u8>) {
     write(&[
         request.method().as_str().as_bytes(),
         b" ",
-        root.as_bytes(),
         path.as_bytes(),
         b" HTTP/1.1\r\n",
     ]);
@@ -93,10 +90,20 @@ pub(super) fn write_head(request: &Request<Body>, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"\r\n");
 }
 
+/// Path and query. A URL may have a query and no path, and then the path is `/` (RFC 9112 §3.2.1).
 fn path_of(url: &Uri) -> PathAndQuery {
-    url.path_and_query()
-        .cloned()
-        .unwrap_or_else(|| PathAndQuery::from_static("/"))
+    let root = || PathAndQuery::from_static("/");
+    match url.path_and_query() {
+        Some(path) if has_root(url) => path.clone(),
+        // As text it has it.
+        Some(query) => query.to_string().parse().unwrap_or_else(|_| root()),
+        None => root(),
+    }
+}
+
+fn has_root(url: &Uri) -> bool {
+    let path = url.path_and_query().map(PathAndQuery::as_str);
+    path.is_none_or(|path| !path.starts_with('?'))
 }
 
 /// Checks the framing of an answer and removes what concerned this connection only. Afterwards a
@@ -169,6 +176,11 @@ mod tests {
             let mut head = Vec::new();
             write_head(&request, &mut head);
             assert!(head.starts_with(line.as_bytes()), "{url}");
+            let mut request = Request::get(url).body(Body::empty()).unwrap();
+            for_http2(&mut request, &"https://gateway.example".parse().unwrap());
+            assert!(request.uri().path().starts_with('/'), "{url}");
+            let query = request.uri().query();
+            assert_eq!(query, line.contains('?').then_some("a=1"), "{url}");
         }
     }
 

@@ -54,8 +54,8 @@ impl Inner {
             return Ok(Way::Shared(stream));
         }
         let place = self.free(self.pool.places(), deadline).await?;
-        if let Some(connection) = self.waiting(choice) {
-            return Ok(self.leased(connection, self.pool.generation(), place));
+        if let Some((connection, generation)) = self.waiting(choice) {
+            return Ok(self.leased(connection, generation, place));
         }
         if !self.origin.is_tls() || self.pool.speaks_http1() {
             return Box::pin(self.open(place, deadline)).await;
@@ -80,15 +80,17 @@ impl Inner {
         if let Some(stream) = self.pool.stream() {
             return Ok(Way::Shared(stream));
         }
-        if let Some(connection) = self.waiting(choice) {
-            return Ok(self.leased(connection, self.pool.generation(), place));
+        if let Some((connection, generation)) = self.waiting(choice) {
+            return Ok(self.leased(connection, generation, place));
         }
         self.open(place, deadline).await
     }
 
-    fn waiting<C: Pooled>(&self, choice: Choice) -> Option<Box<C>> {
+    /// A connection that waits, and the generation that it is of at least.
+    fn waiting<C: Pooled>(&self, choice: Choice) -> Option<(Box<C>, u32)> {
+        let generation = self.pool.generation();
         match choice {
-            Choice::Any => self.pool.take(),
+            Choice::Any => Some((self.pool.take()?, generation)),
             Choice::Fresh => None,
         }
     }

@@ -204,9 +204,14 @@ impl<A: Whole> Machine<A> {
         self.state
     }
 
-    /// True if it runs, and its next poll would not end before the process does.
+    /// True if it runs while the process stops, and no poll is under way.
+    pub fn waits_in_a_stop(&self) -> bool {
+        self.state == State::Waiting && self.credentials && self.is_draining()
+    }
+
+    /// True if its next poll would not end before the process does, too.
     pub fn waits_in_vain(&self, now: Moment) -> bool {
-        self.state == State::Waiting && self.credentials && !self.poll_fits(now)
+        self.waits_in_a_stop() && !self.poll_fits(now)
     }
 
     /// True while nothing but a client, the operator or the retention leads on.

@@ -181,11 +181,15 @@ impl Evidence {
     }
 
     /// How often an intent was bought, and how often its answer may have counted as delivered though its
-    /// buyer went on: the next request was a new purchase then.
-    fn wanted(&self, intent: usize) -> (usize, usize) {
-        let told = self.told.iter().filter(|told| told.intent == intent);
+    /// buyer went on: what it asked for next was a new purchase then, or under a key the same unfinished
+    /// one at the gateway.
+    fn wanted(&self, number: usize) -> (usize, usize) {
+        let told = self.told.iter().filter(|told| told.intent == number);
         let rounds: BTreeSet<u32> = told.clone().map(|told| told.round).collect();
-        (rounds.len(), told.filter(|told| told.may_count).count())
+        let intent = &self.intents[number];
+        let begins_anew = intent.key.is_none() || intent.words == "incomplete";
+        let counted = told.filter(|told| told.may_count && begins_anew).count();
+        (rounds.len(), counted)
     }
 
     /// I1: no purchase is charged twice.
@@ -208,12 +212,13 @@ impl Evidence {
         let mut found = Vec::new();
         for (number, intent) in self.intents.iter().enumerate() {
             let (rounds, counted) = self.wanted(number);
+            let under_its_key = if intent.key.is_some() { counted } else { 0 };
             let mut keys: BTreeMap<&str, usize> = BTreeMap::new();
             for submit in self.submits_of(&intent.tracking_id) {
                 *keys.entry(&submit.key).or_default() += usize::from(!submit.is_refused());
             }
             for (key, submits) in &keys {
-                if *submits > 1 + self.resubmits as usize + counted {
+                if *submits > 1 + self.resubmits as usize + under_its_key {
                     found.push(format!("{key}: {submits} submits without a refusal"));
                 }
             }

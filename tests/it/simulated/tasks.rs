@@ -131,6 +131,26 @@ async fn what_is_accepted_too_late_for_a_poll_has_what_another_of_the_task_read(
 }
 
 #[tokio::test(start_paused = true)]
+async fn in_a_stop_nobody_waits_for_what_another_of_the_task_read() {
+    let world = World::calm();
+    let [one, two] = asks("fail=422");
+    let first = world.pay(&one).await.answer();
+    let mut second = world.begin(&two);
+    until(&second.flight, State::Waiting).await;
+    world.drain.begin();
+    world
+        .flights
+        .begin_drain(world.clock.now() + Duration::from_mins(1));
+    let told = tokio::time::timeout(Duration::from_millis(1), &mut second.told).await;
+    let answered = reply(&second, told.expect("it is at hand").unwrap()).answer();
+    assert_eq!(answered.answer, first.answer);
+    for answer in [first, answered] {
+        answer.settle(true);
+    }
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_one_leaves_undelivered_or_delivers_stays_pinned_for_the_other() {
     for delivered in [false, true] {
         let world = World::calm();
