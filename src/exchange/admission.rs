@@ -17,6 +17,7 @@ use super::order::{Identity, Order};
 use super::stored::{OnDisk, Stored};
 use super::table::Table;
 use super::trail::What;
+use crate::listener::Presence;
 use crate::timing::Moment;
 use crate::upstream::Cause;
 
@@ -138,7 +139,7 @@ impl Context {
         let kin = Kin::of(&self.hash_key, order.identity, &order.key, &order.facts);
         let now = self.clock.now();
         let mut table = self.table();
-        let fingerprint = self.place_of(&table, order.identity.fingerprint, &kin);
+        let fingerprint = self.place_of(&table, order.identity.fingerprint, &kin, &order.client);
         let identity = Identity {
             fingerprint,
             ..order.identity
@@ -201,13 +202,24 @@ impl Context {
     /// The fingerprint under which the request is found or starts. A merchant that wants equal
     /// transactions side by side (`duplicate_check: false`) joins only where the earlier requester
     /// has gone; otherwise its request stands beside. The gone ones come before a free place: theirs
-    /// may be the request that is repeated.
-    fn place_of(&self, table: &Table, first: Fingerprint, kin: &Kin) -> Fingerprint {
+    /// may be the request that is repeated. One that has itself gone may be the request that was repeated,
+    /// and is only read after its repeat.
+    fn place_of(
+        &self,
+        table: &Table,
+        first: Fingerprint,
+        kin: &Kin,
+        client: &Presence,
+    ) -> Fingerprint {
         if kin.beside.is_none() {
             return first;
         }
-        if let Some(left) = table.left_beside(&first) {
-            return left.identity.fingerprint;
+        let equal = table.left_beside(&first).or_else(|| {
+            let runs = table.beside(&first).first();
+            runs.filter(|_| client.has_ended())
+        });
+        if let Some(equal) = equal {
+            return equal.identity.fingerprint;
         }
         let beside = (1..=u32::MAX).map(|number| self.hash_key.beside(first, number));
         let mut places = std::iter::once(first).chain(beside);

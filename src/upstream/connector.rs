@@ -19,7 +19,7 @@ use super::metered::{Meter, Metered, Plain};
 use super::resolver::Resolver;
 use super::tls::{self, Purpose, TlsConfig};
 use super::{Cause, Config, Error, Origin, Reach, Sent};
-use crate::timing::Clock;
+use crate::timing::{Clock, Moment};
 
 /// Keepalive of a socket: a submit's answer is waited for without a deadline, so a peer that
 /// vanished must be found otherwise. Interval and count stay the kernel's: to set them would cost
@@ -97,15 +97,22 @@ impl Connector {
         Self { reach, ..self }
     }
 
-    /// Makes a stream to `origin`; every error says [`Sent::Never`].
+    /// Makes a stream to `origin`, until `deadline` if there is one, and no longer than each step may take
+    /// by itself; every error says [`Sent::Never`].
     pub(super) async fn connect(
         &self,
         origin: &Origin,
         purpose: Purpose,
         config: &Config,
         clock: &Clock,
+        deadline: Option<Moment>,
     ) -> Result<Connected, Error> {
-        let plain = Metered::new(self.reach(origin, config, clock).await?);
+        let within = |span: Duration| {
+            let own = clock.now() + span;
+            deadline.map_or(own, |deadline| deadline.min(own))
+        };
+        let reached = self.reach(origin, within(config.connect_timeout), clock);
+        let plain = Metered::new(reached.await?);
         let meter = plain.meter();
         if !origin.is_tls() {
             return Ok(Connected {
@@ -120,9 +127,16 @@ impl Connector {
         };
         // Boxed, so that connecting without it takes no more memory.
         let shaken = Box::pin(tls.handshake(purpose, origin.host(), plain));
-        let stream = timeout(config.handshake_timeout, shaken)
+        let until = within(config.handshake_timeout);
+        let stream = timeout_at(clock.instant(until), shaken)
             .await
-            .map_err(|_| handshake().because("it took longer than upstream.handshake_timeout"))??;
+            .map_err(|_| {
+                handshake().because(if deadline == Some(until) {
+                    "it was not done when the time of what it was for was over"
+                } else {
+                    "it took longer than upstream.handshake_timeout"
+                })
+            })??;
         Ok(Connected {
             is_http2: tls::is_http2(&stream),
             stream: Stream::Tls(Box::new(stream)),
@@ -130,16 +144,21 @@ impl Connector {
         })
     }
 
-    async fn reach(&self, origin: &Origin, config: &Config, clock: &Clock) -> Result<Plain, Error> {
+    async fn reach(
+        &self,
+        origin: &Origin,
+        deadline: Moment,
+        clock: &Clock,
+    ) -> Result<Plain, Error> {
         match &self.way {
             Way::Network(resolver) => {
                 let target = match &self.reach {
                     Some(reach) => reach.target(origin.port()),
                     None => (origin.host(), origin.port()),
                 };
-                reach_network(resolver, target, config.connect_timeout, clock).await
+                reach_network(resolver, target, deadline, clock).await
             }
-            Way::Memory(factory) => timeout(config.connect_timeout, factory())
+            Way::Memory(factory) => timeout_at(clock.instant(deadline), factory())
                 .await
                 .map_err(|_| late("while connecting"))?
                 .map(Plain::Memory)
@@ -153,10 +172,9 @@ impl Connector {
 async fn reach_network(
     resolver: &Resolver,
     (host, port): (&str, u16),
-    limit: Duration,
+    deadline: Moment,
     clock: &Clock,
 ) -> Result<Plain, Error> {
-    let deadline = clock.now() + limit;
     let dns = || Error::new(Cause::Dns, Sent::Never);
     let lookup = resolver.resolve(host, port);
     let addresses = timeout_at(clock.instant(deadline), lookup)

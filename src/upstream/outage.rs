@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// An attempt that was given less than this says nothing of the gateway when it is cut off: a new
 /// connection may take so long where nothing is wrong.
-const A_FAIR_TIME: Duration = Duration::from_millis(500);
+const A_FAIR_TIME: Duration = Duration::from_millis(100);
 
 /// What is known of one origin's readiness.
 pub(super) struct Outage {

@@ -139,17 +139,9 @@ impl Inner {
     ) -> Result<Connected, Error> {
         let (connector, config) = (self.connector.now(), self.config.now());
         let attempt = self.outage.attempt();
-        let connecting = connector.connect(&self.origin, purpose, &config, &self.clock);
-        let connected = match deadline {
-            None => connecting.await,
-            Some(deadline) => {
-                let in_time = timeout_at(self.clock.instant(deadline), connecting).await;
-                in_time.unwrap_or_else(|_| {
-                    let late = Error::new(Cause::ConnectTimeout, Sent::Never);
-                    Err(late.because("the time of what it was made for was over"))
-                })
-            }
-        };
+        let connected = connector
+            .connect(&self.origin, purpose, &config, &self.clock, deadline)
+            .await;
         attempt.ended(&connected, deadline);
         connected
     }

@@ -1,4 +1,7 @@
 //! Requests without a key: when an equal one joins, and when it is a new charge.
+use std::io::Write as _;
+use std::net::{Shutdown, TcpStream};
+
 use super::asking::Asking;
 use super::bench::{Bench, OTHER_KEY, OTHER_SHOP, holdline, ms, simulator, until};
 
@@ -186,6 +189,22 @@ async fn who_only_ended_its_side_has_the_answer_that_a_wanted_duplicate_joined()
     one.is_gateway(200).is_same_as(&two);
     assert_ne!(three.is_gateway(200).uid(), one.uid());
     bench.charges_of("a").is(2);
+}
+
+#[tokio::test]
+async fn who_has_gone_before_its_request_is_read_joins_what_may_be_its_repeat() {
+    let bench = holdline().start().await;
+    let ask = || wanted_twice(&bench);
+    let mut repeat = ask().open().await;
+    bench.accepted(1).await;
+    // Nothing is read meanwhile: it is the same thread that serves.
+    let mut gone = TcpStream::connect(bench.address).unwrap();
+    gone.write_all(&ask().bytes()).unwrap();
+    gone.shutdown(Shutdown::Write).unwrap();
+    bench.metric("holdline_joined_total 1\n").await;
+    bench.simulated().finish_held();
+    repeat.answer().await.is_gateway(200);
+    bench.charges_of("a").is(1);
 }
 
 #[tokio::test]
