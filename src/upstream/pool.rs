@@ -101,23 +101,24 @@ impl Pool {
         self.config.now().idle_timeout
     }
 
-    /// A waiting connection of a kind that is alive.
-    pub(super) fn take<C: Pooled>(&self) -> Option<Box<C>> {
+    /// A waiting connection of a kind that is alive, and its generation.
+    pub(super) fn take<C: Pooled>(&self) -> Option<(Box<C>, u32)> {
         let (now, idle_timeout) = (self.clock.now(), self.idle_timeout());
         loop {
-            let idle = self.pop::<C>()?;
+            let (idle, generation) = self.pop::<C>()?;
             let mut connection = C::from_waiting(idle.connection)?;
             if now.since(idle.since) < idle_timeout && connection.is_ready() {
-                return Some(connection);
+                return Some((connection, generation));
             }
         }
     }
 
-    fn pop<C: Pooled>(&self) -> Option<Idle> {
+    /// What waits is of the present generation.
+    fn pop<C: Pooled>(&self) -> Option<(Idle, u32)> {
         let mut state = self.state();
         let is_wanted = |idle: &Idle| C::is_kind_of(&idle.connection);
         let last = state.idle.iter().rposition(is_wanted)?;
-        Some(state.idle.remove(last))
+        Some((state.idle.remove(last), state.generation))
     }
 
     /// Ends the connections that waited longest until those that wait and those in use, the one

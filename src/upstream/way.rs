@@ -86,11 +86,9 @@ impl Inner {
         self.open(place, deadline).await
     }
 
-    /// A connection that waits, and the generation that it is of at least.
     fn waiting<C: Pooled>(&self, choice: Choice) -> Option<(Box<C>, u32)> {
-        let generation = self.pool.generation();
         match choice {
-            Choice::Any => Some((self.pool.take()?, generation)),
+            Choice::Any => self.pool.take(),
             Choice::Fresh => None,
         }
     }

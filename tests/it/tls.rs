@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use holdline::certificates::PairFiles;
+use holdline::drain::Drain;
 use holdline::listener::{Certificates, Clients, Keyring, Metrics, Tls};
+use holdline::timing::Clock;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -340,15 +342,20 @@ fn expiry(metrics: &Metrics, path: &Path) -> Option<String> {
     lines.find_map(|line| line.split_once(&name).map(|(_, it)| it.to_owned()))
 }
 
+/// A keyring whose files are followed until the drain begins.
+fn followed(authority: &Authority, metrics: &Metrics) -> (Tls, Keyring, Drain) {
+    let tls = authority.tls(&[HOST], Clients::Unasked);
+    let keyring = Keyring::load(tls.clone(), metrics).unwrap();
+    let drain = Drain::new();
+    drop(drain.spawn(keyring.clone().follow(Clock::start(), drain.clone())));
+    (tls, keyring, drain)
+}
+
 #[tokio::test(start_paused = true)]
 async fn files_that_change_are_taken_by_themselves_once_they_stay_as_they_are() {
     let authority = Authority::new();
     let metrics = Metrics::default();
-    let tls = authority.tls(&[HOST], Clients::Unasked);
-    let keyring = Keyring::load(tls.clone(), &metrics).unwrap();
-    let drain = holdline::drain::Drain::new();
-    let clock = holdline::timing::Clock::start();
-    drop(drain.spawn(keyring.follow(clock, drain.clone())));
+    let (tls, _keyring, drain) = followed(&authority, &metrics);
     let expiry = |path: &Path| expiry(&metrics, path).unwrap();
     let path = &tls.pairs[0].certificate;
     assert_eq!(expiry(path), "4102444800");
@@ -374,11 +381,7 @@ async fn files_that_change_are_taken_by_themselves_once_they_stay_as_they_are() 
 async fn a_reload_is_not_undone_by_files_that_were_read_meanwhile() {
     let authority = Authority::new();
     let metrics = Metrics::default();
-    let tls = authority.tls(&[HOST], Clients::Unasked);
-    let keyring = Keyring::load(tls.clone(), &metrics).unwrap();
-    let drain = holdline::drain::Drain::new();
-    let clock = holdline::timing::Clock::start();
-    drop(drain.spawn(keyring.clone().follow(clock, drain.clone())));
+    let (tls, keyring, drain) = followed(&authority, &metrics);
     // What is read from a pipe is there when its writer wants it to be.
     let path = tls.pairs[0].certificate.clone();
     let words = std::fs::read(&path).unwrap();

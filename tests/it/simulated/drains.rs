@@ -19,9 +19,7 @@ async fn drained(world: &World, ask: &Ask, state: State) -> Reply {
 }
 
 fn drain(world: &World) {
-    let until = world.clock.now() + DRAIN;
-    world.drain.begin();
-    world.flights.begin_drain(until);
+    world.stops_within(DRAIN);
 }
 
 /// What is told by the end of the drain, when everything is let go.

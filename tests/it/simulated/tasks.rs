@@ -69,10 +69,7 @@ async fn what_one_reads_while_it_drains_goes_to_the_other_that_may_not_poll_any_
     {
         world.pass(Duration::from_millis(1)).await;
     }
-    world.drain.begin();
-    world
-        .flights
-        .begin_drain(world.clock.now() + Duration::from_secs(9));
+    world.stops_within(Duration::from_secs(9));
     world.pass(Duration::from_millis(1)).await;
     let stopped = world.flights.stop_what_waits_in_vain();
     assert!(stopped.is_empty(), "what the first reads is the second's");
@@ -97,9 +94,7 @@ async fn who_comes_too_late_for_a_poll_is_given_what_another_of_the_task_read() 
     let (next, _) = world.restarted(&Setting::default());
     let first = next.pay(&one).await.answer();
     first.settle(false);
-    next.drain.begin();
-    next.flights
-        .begin_drain(next.clock.now() + Duration::from_secs(1));
+    next.stops_within(Duration::from_secs(1));
     let mut second = next.begin(&two);
     let told = tokio::time::timeout(Duration::from_secs(1), &mut second.told).await;
     let answered = reply(&second, told.expect("it is at hand").unwrap()).answer();
@@ -116,10 +111,7 @@ async fn what_is_accepted_too_late_for_a_poll_has_what_another_of_the_task_read(
     let first = world.pay(&one).await.answer();
     let mut second = world.begin(&two);
     until(&second.flight, State::Submitting).await;
-    world.drain.begin();
-    world
-        .flights
-        .begin_drain(world.clock.now() + Duration::from_secs(1));
+    world.stops_within(Duration::from_secs(1));
     let told = tokio::time::timeout(Duration::from_secs(9), &mut second.told).await;
     let answered = reply(&second, told.expect("it is at hand").unwrap()).answer();
     assert_eq!(answered.answer, first.answer);
@@ -137,10 +129,7 @@ async fn in_a_stop_nobody_waits_for_what_another_of_the_task_read() {
     let first = world.pay(&one).await.answer();
     let mut second = world.begin(&two);
     until(&second.flight, State::Waiting).await;
-    world.drain.begin();
-    world
-        .flights
-        .begin_drain(world.clock.now() + Duration::from_mins(1));
+    world.stops_within(Duration::from_mins(1));
     let told = tokio::time::timeout(Duration::from_millis(1), &mut second.told).await;
     let answered = reply(&second, told.expect("it is at hand").unwrap()).answer();
     assert_eq!(answered.answer, first.answer);

@@ -339,6 +339,12 @@ impl World {
         tokio::time::sleep(span).await;
     }
 
+    /// The process begins to stop, and has so long for it.
+    pub(crate) fn stops_within(&self, span: Duration) {
+        self.drain.begin();
+        self.flights.begin_drain(self.clock.now() + span);
+    }
+
     pub(crate) fn ledger(&self) -> Ledger {
         self.gateway.ledger()
     }
