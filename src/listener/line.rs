@@ -1,6 +1,7 @@
 //! The socket below hyper: a thin type that counts what passes, remembers what broke, and stays
 //! alive for as long as an answer is watched.
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
@@ -310,10 +311,11 @@ impl Line {
     /// Reads and throws away what the client still sends, until its end: a socket that is closed
     /// over unread bytes is reset, and the reset takes the answer with it (RFC 9112 §9.6).
     pub(super) fn poll_discard(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut rest = [0; 4096];
+        const AT_ONCE: usize = 4096;
+        let mut rest = [MaybeUninit::uninit(); AT_ONCE];
+        let mut discard = |stream: &TcpStream| stream.try_read_buf(&mut rest.as_mut_slice());
         while self.watch().is_open() {
-            let room = rest.len();
-            let read = ready!(self.poll_read(context, room, |stream| stream.try_read(&mut rest)));
+            let read = ready!(self.poll_read(context, AT_ONCE, &mut discard));
             if read.is_err() {
                 break;
             }

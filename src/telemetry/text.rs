@@ -6,16 +6,14 @@ pub(super) struct Escaping<W>(pub(super) W);
 
 impl<W: fmt::Write> fmt::Write for Escaping<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars()
-            .try_for_each(|character| self.write_char(character))
-    }
-
-    fn write_char(&mut self, character: char) -> fmt::Result {
-        if is_unsafe(character) {
-            write!(self.0, "{}", character.escape_default())
-        } else {
-            self.0.write_char(character)
-        }
+        text.split_inclusive(is_unsafe).try_for_each(|part| {
+            let plain = part.trim_end_matches(is_unsafe);
+            self.0.write_str(plain)?;
+            match part.strip_prefix(plain) {
+                None | Some("") => Ok(()),
+                Some(control) => write!(self.0, "{}", control.escape_default()),
+            }
+        })
     }
 }
 
@@ -58,13 +56,10 @@ impl Capped<'_> {
 
 impl fmt::Display for Capped<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut characters = self.0.chars();
-        let mut escaping = Escaping(&mut *formatter);
-        characters
-            .by_ref()
-            .take(Self::LONGEST)
-            .try_for_each(|character| escaping.write_char(character))?;
-        if characters.next().is_some() {
+        let cut = self.0.char_indices().nth(Self::LONGEST);
+        let shown = cut.and_then(|(end, _)| self.0.get(..end));
+        Escaping(&mut *formatter).write_str(shown.unwrap_or(self.0))?;
+        if cut.is_some() {
             formatter.write_char('…')?;
         }
         Ok(())
