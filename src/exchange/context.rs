@@ -5,14 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::config::Config;
-use super::facts::Fact;
-use super::flight::{Flight, Told, Waiter};
+use super::flights::{Fact, Flight, Table, Told, Waiter};
 use super::identity::{Common, HashKey, Owner};
 use super::machine::{Policy, State, Terms};
 use super::metrics::Metrics;
 use super::recorder::Recorder;
-use super::story::Ended;
-use super::table::Table;
+use super::telling::Ended;
 use crate::drain::Drain;
 use crate::listener::Presence;
 use crate::live::Live;

@@ -11,15 +11,15 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 
+use super::calls;
 use super::calls::{Call, CallKind, Report};
 use super::context::Context;
-use super::flight::{Answer, Command, Entrance, Flight, Told};
+use super::flights::{Answer, Command, Entrance, Flight, Told};
 use super::machine::{Action, Actions, Event, Outcome, Polled, Record, RecordKind, State, Timer};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
-use super::trail::{Heard, What};
+use super::telling::{Heard, What, journey, noting};
 use super::verdict::VerdictError;
-use super::{calls, journey, noting};
 use crate::polling::{DuePoll, Waiting};
 use crate::protocol::RequestId;
 use crate::timing::Moment;

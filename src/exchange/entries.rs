@@ -2,7 +2,7 @@
 use bytes::Bytes;
 
 use super::context::Context;
-use super::flight::{Answer, Flight};
+use super::flights::{Answer, Flight};
 use super::machine::{Closing, Record};
 use super::order::Credentials;
 use super::recorder::Appending;

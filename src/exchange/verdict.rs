@@ -3,11 +3,10 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::driver::Driver;
-use super::flight::{Command, Flight};
-use super::flights::Flights;
+use super::flights::{Command, Flight, Flights};
 use super::machine::{Doubt, Event, State, Timer, Verdict};
 use super::recorder::RecordError;
-use super::trail::{Trail, What};
+use super::telling::{Trail, What};
 use crate::journal::{Change, Entry};
 use crate::timing::{Moment, Stamp, Stamps};
 

@@ -275,14 +275,14 @@ fn a_higher_floor_is_found_however_it_is_imported() {
         "pub(crate) use crate::timing::Moment; use crate::proxy as other;",
     ] {
         assert_eq!(
-            faults_of("src/exchange/flight.rs", import),
-            ["src/exchange/flight.rs: exchange imports proxy, which is not below it"],
+            faults_of("src/exchange/driver.rs", import),
+            ["src/exchange/driver.rs: exchange imports proxy, which is not below it"],
             "{import}"
         );
     }
-    let sound = "use crate::timing::Moment;\nuse super::flight::Flight; // crate::proxy\n\
+    let sound = "use crate::timing::Moment;\nuse super::flights::Flight; // crate::proxy\n\
                  const TEXT: &str = \"use crate::proxy\";";
-    assert!(faults_of("src/exchange/flights.rs", sound).is_empty());
+    assert!(faults_of("src/exchange/context.rs", sound).is_empty());
 }
 
 #[test]

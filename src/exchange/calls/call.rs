@@ -6,12 +6,12 @@ use std::task::{Context as TaskContext, Poll};
 
 use uuid::Uuid;
 
+use crate::exchange::admission::Unread;
 use crate::exchange::context::Context;
-use crate::exchange::flight::{Answer, Flight};
+use crate::exchange::flights::{Answer, Flight};
 use crate::exchange::machine::Event;
 use crate::exchange::order::Credentials;
 use crate::exchange::recorder::Appending;
-use crate::exchange::stored::Unread;
 use crate::upstream::{self, Submission};
 
 /// A call under way.

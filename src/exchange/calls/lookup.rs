@@ -4,10 +4,9 @@ use std::time::SystemTime;
 
 use super::{Call, CallKind, Report};
 use crate::exchange::context::Context;
-use crate::exchange::flight::Flight;
+use crate::exchange::flights::{CLOCK_SKEW, Flight};
 use crate::exchange::machine::Event;
 use crate::exchange::order::Credentials;
-use crate::exchange::rivals::CLOCK_SKEW;
 use crate::message::StoredResponse;
 use crate::protocol::{Search, gateway_time, transaction_by_uid};
 use crate::timing::Moment;

@@ -5,11 +5,10 @@ use http::StatusCode;
 
 use super::{Call, CallKind, Report};
 use crate::exchange::context::Context;
-use crate::exchange::flight::{Answer, Command, Flight};
-use crate::exchange::journey;
+use crate::exchange::flights::{Answer, Command, Flight};
 use crate::exchange::machine::{Event, Polled};
 use crate::exchange::order::Credentials;
-use crate::exchange::trail::Heard;
+use crate::exchange::telling::{Heard, journey};
 use crate::message::StoredResponse;
 use crate::protocol::{PollAnswer, RequestId, classify_poll, retry_after};
 use crate::results::ResultKey;

@@ -6,10 +6,9 @@ use http::Request;
 
 use super::{Call, CallKind, Report};
 use crate::exchange::context::Context;
-use crate::exchange::flight::{Answer, Flight};
-use crate::exchange::journey;
+use crate::exchange::flights::{Answer, Flight};
 use crate::exchange::machine::{Event, Loss, Submitted};
-use crate::exchange::trail::Heard;
+use crate::exchange::telling::{Heard, journey};
 use crate::message::{Body, StoredResponse};
 use crate::protocol::{SubmitAnswer, Transaction, classify_submit, gateway_time, retry_after};
 use crate::timing::wall_clock;

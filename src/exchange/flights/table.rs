@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::facts::{Facts, Reads};
 use super::flight::{Answer, Flight};
-use super::identity::{Common, Fingerprint, Owner};
 use super::index::Index;
-use super::order::Identity;
 use super::rivals::{CLOCK_SKEW, Rivals};
-use super::story::Ended;
+use crate::exchange::identity::{Common, Fingerprint, Owner};
+use crate::exchange::order::Identity;
+use crate::exchange::telling::Ended;
 use crate::results::{KeyedMap, KeyedSet, ResultKey};
 use crate::timing::Moment;
 
@@ -23,61 +23,61 @@ const MOST_ENDED: usize = 256;
 
 /// Every flight of the process, and the facts of those that ended.
 #[derive(Default)]
-pub(super) struct Table {
+pub(in crate::exchange) struct Table {
     flights: KeyedMap<Fingerprint, Arc<Flight>>,
-    pub(super) by_task: KeyedMap<ResultKey, Task>,
+    pub(in crate::exchange) by_task: KeyedMap<ResultKey, Task>,
     by_key: Index<Common>,
     by_purchase: Index<Common>,
     by_request: Index<Fingerprint>,
     owners: KeyedMap<Owner, Owned>,
-    pub(super) facts: Facts,
+    pub(in crate::exchange) facts: Facts,
     /// Answers on disk, by their task.
-    pub(super) reads: Reads,
-    pub(super) recent: Recent,
+    pub(in crate::exchange) reads: Reads,
+    pub(in crate::exchange) recent: Recent,
     /// Those that ended and told no transaction.
-    pub(super) rivals: Rivals,
+    pub(in crate::exchange) rivals: Rivals,
     /// What happened to the last that ended, the oldest first.
-    pub(super) ended: VecDeque<Ended>,
+    pub(in crate::exchange) ended: VecDeque<Ended>,
     /// Flights that wait for a client or an operator only.
-    pub(super) at_rest: usize,
+    pub(in crate::exchange) at_rest: usize,
 }
 
 /// How many flights of a shop there are.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Owned {
+pub(in crate::exchange) struct Owned {
     /// Those that run.
-    pub(super) running: usize,
+    pub(in crate::exchange) running: usize,
     /// Those that wait for a client or an operator only.
-    pub(super) at_rest: usize,
+    pub(in crate::exchange) at_rest: usize,
 }
 
 /// Whom a flight has something in common with when it enters.
-pub(super) struct Kindred {
+pub(in crate::exchange) struct Kindred {
     /// Every flight with its key, itself included; empty while it is alone.
-    pub(super) key: Vec<Arc<Flight>>,
+    pub(in crate::exchange) key: Vec<Arc<Flight>>,
     /// True if another may be the same purchase.
-    pub(super) overlaps: bool,
+    pub(in crate::exchange) overlaps: bool,
 }
 
 /// A task of the gateway, and the flights whose submit it answered.
 #[derive(Default)]
-pub(super) struct Task {
-    pub(super) flights: Vec<Arc<Flight>>,
+pub(in crate::exchange) struct Task {
+    pub(in crate::exchange) flights: Vec<Arc<Flight>>,
     /// True while one of them has a `GET` of it in flight: there is never a second.
-    pub(super) polled: bool,
+    pub(in crate::exchange) polled: bool,
     /// The result that one of them read: it may be the only reading that there is.
-    pub(super) answer: Option<Answer>,
+    pub(in crate::exchange) answer: Option<Answer>,
 }
 
 /// A bounded set of the last transactions.
 #[derive(Default)]
-pub(super) struct Recent {
+pub(in crate::exchange) struct Recent {
     known: KeyedSet<Common>,
     order: VecDeque<Common>,
 }
 
 impl Recent {
-    pub(super) fn insert(&mut self, transaction: Common) {
+    pub(in crate::exchange) fn insert(&mut self, transaction: Common) {
         if self.known.insert(transaction) {
             self.order.push_back(transaction);
         }
@@ -88,7 +88,7 @@ impl Recent {
         }
     }
 
-    pub(super) fn contains(&self, transaction: &Common) -> bool {
+    pub(in crate::exchange) fn contains(&self, transaction: &Common) -> bool {
         self.known.contains(transaction)
     }
 }
@@ -114,7 +114,7 @@ pub struct Census {
 
 impl Table {
     /// Puts a flight into the map and the indices.
-    pub(super) fn enter(&mut self, flight: &Arc<Flight>) -> Kindred {
+    pub(in crate::exchange) fn enter(&mut self, flight: &Arc<Flight>) -> Kindred {
         let Identity {
             owner, fingerprint, ..
         } = flight.identity;
@@ -139,12 +139,12 @@ impl Table {
     }
 
     /// True while there is a flight, or a fact of one that ended.
-    pub(super) fn remembers(&self) -> bool {
+    pub(in crate::exchange) fn remembers(&self) -> bool {
         !self.flights.is_empty() || !self.facts.is_empty()
     }
 
     /// Takes a flight out of the map and the indices.
-    pub(super) fn leave(&mut self, flight: &Arc<Flight>) {
+    pub(in crate::exchange) fn leave(&mut self, flight: &Arc<Flight>) {
         self.flights.remove(&flight.identity.fingerprint);
         self.set_rest(flight, false);
         self.recount(flight.identity.owner, |owned| owned.running -= 1);
@@ -165,7 +165,7 @@ impl Table {
 
     /// An exchange ends that may have made a transaction, and nobody knows which: no search of another
     /// that may be the same purchase takes anything.
-    pub(super) fn leave_untold(&mut self, flight: &Arc<Flight>, now: Moment) {
+    pub(in crate::exchange) fn leave_untold(&mut self, flight: &Arc<Flight>, now: Moment) {
         if let Some(purchase) = flight.kin.purchase {
             self.rivals.ended(purchase, now, now);
         }
@@ -175,7 +175,7 @@ impl Table {
     }
 
     /// Remembers for a while what happened to one that ended.
-    pub(super) fn remember(&mut self, ended: Ended) {
+    pub(in crate::exchange) fn remember(&mut self, ended: Ended) {
         if self.ended.len() >= MOST_ENDED {
             self.ended.pop_front();
         }
@@ -183,35 +183,38 @@ impl Table {
     }
 
     /// The flight of a request.
-    pub(super) fn find(&self, fingerprint: &Fingerprint) -> Option<&Arc<Flight>> {
+    pub(in crate::exchange) fn find(&self, fingerprint: &Fingerprint) -> Option<&Arc<Flight>> {
         self.flights.get(fingerprint)
     }
 
     /// Every flight.
-    pub(super) fn flights(&self) -> Vec<Arc<Flight>> {
+    pub(in crate::exchange) fn flights(&self) -> Vec<Arc<Flight>> {
         self.flights.values().cloned().collect()
     }
 
     /// The flights of equal requests that are wanted side by side.
-    pub(super) fn beside(&self, asked: &Fingerprint) -> &[Arc<Flight>] {
+    pub(in crate::exchange) fn beside(&self, asked: &Fingerprint) -> &[Arc<Flight>] {
         self.by_request.of(asked)
     }
 
     /// One of these whose requesters have all gone: theirs may be the request that is repeated.
-    pub(super) fn left_beside(&self, asked: &Fingerprint) -> Option<&Arc<Flight>> {
+    pub(in crate::exchange) fn left_beside(&self, asked: &Fingerprint) -> Option<&Arc<Flight>> {
         let mut beside = self.beside(asked).iter();
         beside.find(|flight| !flight.has_live_waiter())
     }
 
     /// The other flights that may be the same purchase.
-    pub(super) fn same_purchase(&self, flight: &Arc<Flight>) -> impl Iterator<Item = &Arc<Flight>> {
+    pub(in crate::exchange) fn same_purchase(
+        &self,
+        flight: &Arc<Flight>,
+    ) -> impl Iterator<Item = &Arc<Flight>> {
         let purchase = flight.kin.purchase.as_ref();
         purchase
             .into_iter()
             .flat_map(|purchase| self.by_purchase.others(purchase, flight))
     }
 
-    pub(super) fn census(&self) -> Census {
+    pub(in crate::exchange) fn census(&self) -> Census {
         Census {
             flights: self.flights.len(),
             at_rest: self.at_rest,
@@ -224,16 +227,16 @@ impl Table {
     }
 
     /// The flights that are not at rest.
-    pub(super) fn running(&self) -> usize {
+    pub(in crate::exchange) fn running(&self) -> usize {
         self.flights.len().saturating_sub(self.at_rest)
     }
 
-    pub(super) fn owned_by(&self, owner: Owner) -> Owned {
+    pub(in crate::exchange) fn owned_by(&self, owner: Owner) -> Owned {
         self.owners.get(&owner).copied().unwrap_or_default()
     }
 
     /// Counts a flight as at rest, or as running.
-    pub(super) fn set_rest(&mut self, flight: &Flight, rests: bool) {
+    pub(in crate::exchange) fn set_rest(&mut self, flight: &Flight, rests: bool) {
         let rested = std::mem::replace(&mut flight.core().rests, rests);
         if rests && !rested {
             self.at_rest += 1;
@@ -258,24 +261,24 @@ impl Table {
     }
 
     /// True while a poll of the task is under way, or its result on the way to all who share it.
-    pub(super) fn is_being_read(&self, task: &ResultKey) -> bool {
+    pub(in crate::exchange) fn is_being_read(&self, task: &ResultKey) -> bool {
         let task = self.by_task.get(task);
         task.is_some_and(|task| task.polled || task.answer.is_some())
     }
 
     /// The task's result, where one of its flights has read it.
-    pub(super) fn answer_of(&self, task: &ResultKey) -> Option<Answer> {
+    pub(in crate::exchange) fn answer_of(&self, task: &ResultKey) -> Option<Answer> {
         self.by_task.get(task)?.answer.clone()
     }
 
     /// Puts a flight on a task's list.
-    pub(super) fn enter_task(&mut self, task: ResultKey, flight: &Arc<Flight>) {
+    pub(in crate::exchange) fn enter_task(&mut self, task: ResultKey, flight: &Arc<Flight>) {
         let entry = self.by_task.entry(task).or_default();
         entry.flights.push(Arc::clone(flight));
     }
 
     /// Takes a flight off a task's list.
-    pub(super) fn leave_task(&mut self, task: &ResultKey, flight: &Arc<Flight>) {
+    pub(in crate::exchange) fn leave_task(&mut self, task: &ResultKey, flight: &Arc<Flight>) {
         if let Some(entry) = self.by_task.get_mut(task) {
             entry.flights.retain(|other| !Arc::ptr_eq(other, flight));
             if entry.flights.is_empty() && !entry.polled {

@@ -2,7 +2,7 @@
 //! text and nothing of a request; who prints it has the words.
 use std::time::Duration;
 
-use super::machine::{Doubt, RecordKind, Verdict, Withdrawal};
+use crate::exchange::machine::{Doubt, RecordKind, Verdict, Withdrawal};
 use crate::protocol::PollAnswer;
 use crate::upstream::Cause;
 
@@ -124,7 +124,7 @@ pub struct Step {
     /// What happened.
     pub what: What,
     /// Milliseconds from the reading of the request to the first of them.
-    pub(super) first: u32,
+    pub(in crate::exchange) first: u32,
     /// And to the last of them.
     last: u32,
     /// How many there are.
@@ -152,7 +152,7 @@ pub struct Trail {
 
 impl Trail {
     /// Notes a step that happened `after` the request was read.
-    pub(super) fn note(&mut self, what: What, after: Duration) {
+    pub(in crate::exchange) fn note(&mut self, what: What, after: Duration) {
         // 49 days; what is older than a day is seldom remembered at all.
         let at = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
         if let Some(step) = self.steps.last_mut().filter(|step| step.what == what) {

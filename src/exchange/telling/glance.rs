@@ -1,7 +1,6 @@
 //! What an exchange is at one moment, for the operator: read at once, so that its parts agree.
-use super::flight::Flight;
-use super::flights::Flights;
-use super::machine::{Doubt, Standing, State, Timer};
+use crate::exchange::flights::{Flight, Flights};
+use crate::exchange::machine::{Doubt, Standing, State, Timer};
 use crate::journal;
 use crate::timing::Moment;
 

@@ -5,18 +5,17 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use uuid::{Builder, Uuid};
 
-use super::context::Context;
-use super::driver::supervise;
-use super::facts::Fact;
-use super::flight::{Answer, Command, Entrance, Flight, Join, Subject, Told};
-use super::gateway::Home;
-use super::identity::{Credential, Fingerprint};
-use super::kin::Kin;
-use super::machine::{Event, Joining, Machine};
-use super::order::{Identity, Order};
 use super::stored::{OnDisk, Stored};
-use super::table::Table;
-use super::trail::What;
+use crate::exchange::context::Context;
+use crate::exchange::driver::supervise;
+use crate::exchange::flights::{
+    Answer, Command, Entrance, Fact, Flight, Join, Kin, Subject, Table, Told,
+};
+use crate::exchange::gateway::Home;
+use crate::exchange::identity::{Credential, Fingerprint};
+use crate::exchange::machine::{Event, Joining, Machine};
+use crate::exchange::order::{Identity, Order};
+use crate::exchange::telling::What;
 use crate::listener::Presence;
 use crate::timing::Moment;
 use crate::upstream::Cause;
@@ -135,7 +134,7 @@ pub enum Known {
 impl Context {
     /// Takes a request in. What runs already is looked up before any limit is, so that the repeat
     /// of a running payment is never told that nothing was sent.
-    pub(super) fn admit(self: &Arc<Self>, order: Order) -> Admission {
+    pub(in crate::exchange) fn admit(self: &Arc<Self>, order: Order) -> Admission {
         let kin = Kin::of(&self.hash_key, order.identity, &order.key, &order.facts);
         let now = self.clock.now();
         let mut table = self.table();
@@ -157,7 +156,11 @@ impl Context {
 
     /// What is known of a request of which there is no more than this. Whether it is wanted beside its
     /// equals cannot be told, so where they stand beside each other it may be the repeat of any.
-    pub(super) fn known(&self, fingerprint: &Fingerprint, credential: Credential) -> Option<Known> {
+    pub(in crate::exchange) fn known(
+        &self,
+        fingerprint: &Fingerprint,
+        credential: Credential,
+    ) -> Option<Known> {
         let table = self.table();
         let left = table.left_beside(fingerprint);
         let equal = left.or_else(|| table.find(fingerprint));

@@ -2,17 +2,17 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use super::admission::{Admission, Known, TaskAnswer};
-use super::config::Config;
-use super::context::{Context, Rules};
 use super::flight::{Command, Flight};
-use super::identity::{Credential, Fingerprint, HashKey};
-use super::machine::{Event, Policy};
-use super::metrics::Metrics;
-use super::order::Order;
-use super::recorder::Recorder;
 use super::table::Census;
 use crate::drain::Drain;
+use crate::exchange::admission::{Admission, Known, TaskAnswer};
+use crate::exchange::config::Config;
+use crate::exchange::context::{Context, Rules};
+use crate::exchange::identity::{Credential, Fingerprint, HashKey};
+use crate::exchange::machine::{Event, Policy};
+use crate::exchange::metrics::Metrics;
+use crate::exchange::order::Order;
+use crate::exchange::recorder::Recorder;
 use crate::live::Live;
 use crate::polling::{Schedules, Sketch};
 use crate::protocol::RequestId;
@@ -21,7 +21,7 @@ use crate::timing::{Clock, Moment, Stamps};
 
 /// Every exchange of the process.
 #[derive(Clone)]
-pub struct Flights(pub(super) Arc<Context>);
+pub struct Flights(pub(in crate::exchange) Arc<Context>);
 
 /// What the flights are built from.
 pub struct Parts {

@@ -1,6 +1,6 @@
 //! The steps of an exchange in words: what happened, and why or how it is known.
-use super::machine::{Doubt, RecordKind, Verdict};
 use super::trail::{Answered, Ending, Heard, Step, What};
+use crate::exchange::machine::{Doubt, RecordKind, Verdict};
 use crate::journal::Change;
 use crate::protocol::PollAnswer;
 
@@ -13,7 +13,10 @@ const NOT_DELIVERED: &str =
     "the connection ended before it was acknowledged; it is kept for a repeat";
 
 /// What happened, and why or how it is known.
-pub(super) struct Words(pub(super) String, pub(super) Option<String>);
+pub(in crate::exchange) struct Words(
+    pub(in crate::exchange) String,
+    pub(in crate::exchange) Option<String>,
+);
 
 /// What happened, of which no more is to be said.
 fn say(what: &str) -> Words {
@@ -25,7 +28,7 @@ fn because(what: &str, why: &str) -> Words {
 }
 
 /// A step of the trail.
-pub(super) fn of_step(step: &Step) -> Words {
+pub(in crate::exchange) fn of_step(step: &Step) -> Words {
     match step.what {
         What::Began => because(
             "read the request",
@@ -132,7 +135,7 @@ fn told_to(clients: u8) -> String {
 }
 
 /// A record of the journal.
-pub(super) fn of_change(change: &Change) -> Words {
+pub(in crate::exchange) fn of_change(change: &Change) -> Words {
     match change {
         Change::Submitted(_) => recorded(RecordKind::Submitted),
         Change::Resubmitted(_) => recorded(RecordKind::Resubmitted),

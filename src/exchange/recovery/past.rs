@@ -2,12 +2,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::facts::{Fact, Facts, Reads};
-use super::flight::Subject;
-use super::gateway::Home;
-use super::identity::HashKey;
 use super::recover::subject;
-use super::rivals::Rivals;
+use crate::exchange::flights::{Fact, Facts, Reads, Rivals, Subject};
+use crate::exchange::gateway::Home;
+use crate::exchange::identity::HashKey;
 use crate::journal::{Remembered, Standing};
 use crate::timing::{Ages, Stamp};
 
@@ -15,18 +13,18 @@ use crate::timing::{Ages, Stamp};
 /// fact. A journal may hold a million of these.
 pub struct Past {
     hash_key: HashKey,
-    pub(super) ages: Ages,
+    pub(in crate::exchange) ages: Ages,
     retention: Duration,
     /// The origin of each gateway that is configured, by its name.
     origins: HashMap<Box<str>, Box<str>>,
-    pub(super) facts: Facts,
+    pub(in crate::exchange) facts: Facts,
     /// How many of the facts are of exchanges with a key.
-    pub(super) fact_count: usize,
-    pub(super) reads: Reads,
-    pub(super) rivals: Rivals,
+    pub(in crate::exchange) fact_count: usize,
+    pub(in crate::exchange) reads: Reads,
+    pub(in crate::exchange) rivals: Rivals,
     /// The latest time of day at which any of those began that were taken in.
     latest: u64,
-    pub(super) unsettled: Vec<Remembered>,
+    pub(in crate::exchange) unsettled: Vec<Remembered>,
 }
 
 impl Past {

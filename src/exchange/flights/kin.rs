@@ -1,22 +1,22 @@
 //! What an exchange has in common with others, and by which they are told of each other.
-use super::identity::{Common, Fingerprint, HashKey};
-use super::order::{Identity, Key};
+use crate::exchange::identity::{Common, Fingerprint, HashKey};
+use crate::exchange::order::{Identity, Key};
 use crate::protocol::MatchFacts;
 
 /// What an exchange may have in common with others of its shop.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Kin {
+pub(in crate::exchange) struct Kin {
     /// The key, where the client gave one: no other can stand on two exchanges.
-    pub(super) key: Option<Common>,
+    pub(in crate::exchange) key: Option<Common>,
     /// Type, tracking id and amount: what may be the same purchase, or be taken for it.
-    pub(super) purchase: Option<Common>,
+    pub(in crate::exchange) purchase: Option<Common>,
     /// What was asked for, where equal requests are wanted side by side (`duplicate_check: false`).
-    pub(super) beside: Option<Fingerprint>,
+    pub(in crate::exchange) beside: Option<Fingerprint>,
 }
 
 impl Kin {
     /// What the exchange of a request has in common with others.
-    pub(super) fn of(
+    pub(in crate::exchange) fn of(
         hash_key: &HashKey,
         identity: Identity,
         key: &Key,

@@ -7,7 +7,7 @@ use super::flight::Flight;
 use crate::results::KeyedMap;
 
 /// Flights by a common property: their task, their key, the facts of their transaction.
-pub(super) struct Index<K>(KeyedMap<K, Vec<Arc<Flight>>>);
+pub(in crate::exchange) struct Index<K>(KeyedMap<K, Vec<Arc<Flight>>>);
 
 impl<K> Default for Index<K> {
     fn default() -> Self {
@@ -17,24 +17,24 @@ impl<K> Default for Index<K> {
 
 impl<K: Eq + Hash> Index<K> {
     /// Adds a flight; true if others are there already.
-    pub(super) fn insert(&mut self, key: K, flight: &Arc<Flight>) -> bool {
+    pub(in crate::exchange) fn insert(&mut self, key: K, flight: &Arc<Flight>) -> bool {
         let flights = self.0.entry(key).or_insert_with(|| Vec::with_capacity(1));
         flights.push(Arc::clone(flight));
         flights.len() > 1
     }
 
     /// How many properties some flight has.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::exchange) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// The flights with a property.
-    pub(super) fn of(&self, key: &K) -> &[Arc<Flight>] {
+    pub(in crate::exchange) fn of(&self, key: &K) -> &[Arc<Flight>] {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
 
     /// The flights with a property, but for `flight` itself.
-    pub(super) fn others(
+    pub(in crate::exchange) fn others(
         &self,
         key: &K,
         flight: &Arc<Flight>,
@@ -44,7 +44,7 @@ impl<K: Eq + Hash> Index<K> {
     }
 
     /// Removes a flight.
-    pub(super) fn remove(&mut self, key: K, flight: &Arc<Flight>) {
+    pub(in crate::exchange) fn remove(&mut self, key: K, flight: &Arc<Flight>) {
         if let Entry::Occupied(mut entry) = self.0.entry(key) {
             entry.get_mut().retain(|other| !Arc::ptr_eq(other, flight));
             if entry.get().is_empty() {

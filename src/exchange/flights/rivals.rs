@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::identity::Common;
+use crate::exchange::identity::Common;
 use crate::timing::Moment;
 
 /// From reading a request to its exchange's number little time passes, and stamps count
@@ -16,7 +16,7 @@ const GRAINS: Duration = Duration::from_secs(3);
 
 /// By so much the gateway's clock may be behind ours, and what it made for us before a reboot is found
 /// all the same: as much as Kerberos allows two clocks (RFC 4120 §8.2).
-pub(super) const CLOCK_SKEW: Duration = Duration::from_mins(5);
+pub(in crate::exchange) const CLOCK_SKEW: Duration = Duration::from_mins(5);
 
 /// Fewer than these are not worth looking through.
 const LEAST: usize = 4096;
@@ -26,19 +26,19 @@ const MOST_TAKEN: usize = 32;
 
 /// What is known of the transactions that a search for an exchange's own may find.
 #[derive(Default)]
-pub(super) struct Transactions {
+pub(in crate::exchange) struct Transactions {
     /// True once an answer told which one is its own.
-    pub(super) own_is_known: bool,
+    pub(in crate::exchange) own_is_known: bool,
     /// Those that are known to be another exchange's.
     taken: Vec<Box<str>>,
     /// True if a search takes none: an exchange that ended, and told of none, may have made one that
     /// looks the same, or more are known to be others' than are remembered.
-    pub(super) are_contested: bool,
+    pub(in crate::exchange) are_contested: bool,
 }
 
 impl Transactions {
     /// A transaction that looks the same is another exchange's.
-    pub(super) fn take(&mut self, uid: &str) {
+    pub(in crate::exchange) fn take(&mut self, uid: &str) {
         if self.are_contested || self.is_taken(uid) {
             return;
         }
@@ -50,14 +50,14 @@ impl Transactions {
     }
 
     /// True if a transaction is known to be another exchange's.
-    pub(super) fn is_taken(&self, uid: &str) -> bool {
+    pub(in crate::exchange) fn is_taken(&self, uid: &str) -> bool {
         self.taken.iter().any(|taken| **taken == *uid)
     }
 }
 
 /// Exchanges that ended, by what may be the same purchase as another's.
 #[derive(Default)]
-pub(super) struct Rivals {
+pub(in crate::exchange) struct Rivals {
     /// When the last exchange of a purchase ended.
     last: HashMap<Common, Moment>,
     /// The purchases of those that an earlier process left unsettled.
@@ -68,13 +68,13 @@ pub(super) struct Rivals {
 
 impl Rivals {
     /// An unsettled exchange of this purchase began at a time that is not known yet.
-    pub(super) fn seeks(&mut self, purchase: Option<Common>) {
+    pub(in crate::exchange) fn seeks(&mut self, purchase: Option<Common>) {
         self.sought.extend(purchase);
     }
 
     /// An exchange ended. None that is asked about later began before `began`, but for the sought, and it
     /// is asked from the clocks' skew before that on.
-    pub(super) fn ended(&mut self, purchase: Common, ended_at: Moment, began: Moment) {
+    pub(in crate::exchange) fn ended(&mut self, purchase: Common, ended_at: Moment, began: Moment) {
         let last = self.last.entry(purchase).or_insert(ended_at);
         *last = ended_at.max(*last);
         if self.last.len() > self.limit.max(LEAST) {
@@ -88,7 +88,7 @@ impl Rivals {
 
     /// True if one ended so late that a search for one that began at `began` could take its
     /// transaction.
-    pub(super) fn has_after(&self, purchase: &Common, began: Moment) -> bool {
+    pub(in crate::exchange) fn has_after(&self, purchase: &Common, began: Moment) -> bool {
         let last = self.last.get(purchase);
         last.is_some_and(|ended_at| *ended_at + GRAINS >= began)
     }
@@ -96,7 +96,7 @@ impl Rivals {
 
 #[cfg(test)]
 mod tests {
-    use super::super::identity::{HashKey, Owner};
+    use super::super::super::identity::{HashKey, Owner};
     use super::*;
 
     fn purchase(number: u32) -> Common {

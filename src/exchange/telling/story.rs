@@ -6,13 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::flight::Flight;
-use super::flights::Flights;
 use super::glance::Group;
-use super::machine::Doubt;
-use super::telling::{Words, of_change, of_step};
+use super::steps::{Words, of_change, of_step};
 use super::trail::{Step, Trail, What};
-use super::verdict::Word;
+use crate::exchange::flights::{Flight, Flights};
+use crate::exchange::machine::Doubt;
+use crate::exchange::verdict::Word;
 use crate::journal::{Entry, Journal, Number, Remembered};
 use crate::timing::{Moment, Stamp, Stamps};
 
@@ -71,7 +70,7 @@ pub struct ToldStep {
 }
 
 /// What is remembered for a while of an exchange that has ended.
-pub(super) struct Ended {
+pub(in crate::exchange) struct Ended {
     about: About,
     group: Group,
     trail: Trail,
@@ -142,7 +141,7 @@ impl About {
 }
 
 impl Ended {
-    pub(super) fn of(flight: &Flight) -> Self {
+    pub(in crate::exchange) fn of(flight: &Flight) -> Self {
         Self {
             about: About::of(flight),
             group: flight.glance().group,

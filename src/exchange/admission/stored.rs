@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::admission::Admission;
-use super::context::Context;
-use super::flight::Answer;
-use super::flights::Flights;
-use super::journey::awaits_payer;
-use super::order::Order;
-use super::recorder::ReadError;
+use super::Admission;
+use crate::exchange::context::Context;
+use crate::exchange::flights::{Answer, Flights};
+use crate::exchange::order::Order;
+use crate::exchange::recorder::ReadError;
+use crate::exchange::telling::journey::awaits_payer;
 use crate::journal::{AnswerKey, Place};
 use crate::message::StoredResponse;
 use crate::results::ResultKey;
@@ -19,15 +18,15 @@ use crate::timing::Moment;
 /// Where a delivered answer stands on disk.
 #[derive(Clone, Copy, Debug)]
 pub struct OnDisk {
-    pub(super) exchange: Uuid,
-    pub(super) result: ResultKey,
-    pub(super) place: Place,
-    pub(super) expires_at: Moment,
+    pub(in crate::exchange) exchange: Uuid,
+    pub(in crate::exchange) result: ResultKey,
+    pub(in crate::exchange) place: Place,
+    pub(in crate::exchange) expires_at: Moment,
 }
 
 /// Why an answer on disk is not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(in crate::exchange) enum Unread {
     /// The disk cannot be read now.
     Down,
     /// It was dropped.
@@ -44,7 +43,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    pub(super) fn new(context: Arc<Context>, on_disk: OnDisk, order: Order) -> Self {
+    pub(in crate::exchange) fn new(context: Arc<Context>, on_disk: OnDisk, order: Order) -> Self {
         Self {
             context,
             on_disk,
@@ -117,7 +116,7 @@ impl Flights {
 
 impl Context {
     /// The answer at a place of an exchange.
-    pub(super) async fn read(
+    pub(in crate::exchange) async fn read(
         &self,
         exchange: Uuid,
         place: Place,

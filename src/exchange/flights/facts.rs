@@ -3,13 +3,13 @@ use std::collections::VecDeque;
 
 use uuid::Uuid;
 
-use super::stored::OnDisk;
+use crate::exchange::admission::OnDisk;
 use crate::journal::{Number, Place};
 use crate::results::{KeyedMap, ResultKey};
 use crate::timing::Moment;
 
 /// Under which name a fact is found: a keyed hash of the request and its full credentials.
-pub(super) type FactName = [u8; 16];
+pub(in crate::exchange) type FactName = [u8; 16];
 
 /// Answers on disk that are remembered by their task, for whoever asks for one by hand.
 const MOST_READS: usize = 65_536;
@@ -17,19 +17,19 @@ const MOST_READS: usize = 65_536;
 /// What is remembered of a delivered exchange that had a key. A million of them are kept, so each
 /// byte is one too many.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Fact {
-    pub(super) exchange: Uuid,
-    pub(super) result: ResultKey,
+pub(in crate::exchange) struct Fact {
+    pub(in crate::exchange) exchange: Uuid,
+    pub(in crate::exchange) result: ResultKey,
     number: Number,
     /// The step of its answer's entry in the journal; the highest number where there is none.
     step: u32,
-    pub(super) expires_at: Moment,
+    pub(in crate::exchange) expires_at: Moment,
 }
 
 const NO_STEP: u32 = u32::MAX;
 
 impl Fact {
-    pub(super) fn new(
+    pub(in crate::exchange) fn new(
         exchange: Uuid,
         result: ResultKey,
         place: Option<Place>,
@@ -45,7 +45,7 @@ impl Fact {
     }
 
     /// Its answer on disk, if there is one.
-    pub(super) fn on_disk(&self) -> Option<OnDisk> {
+    pub(in crate::exchange) fn on_disk(&self) -> Option<OnDisk> {
         (self.step != NO_STEP).then_some(OnDisk {
             exchange: self.exchange,
             result: self.result,
@@ -61,7 +61,7 @@ impl Fact {
 /// The facts, oldest first to expire: all are kept equally long. One map finds them by a number
 /// that counts them, so that each stands in memory once.
 #[derive(Default)]
-pub(super) struct Facts {
+pub(in crate::exchange) struct Facts {
     numbers: KeyedMap<FactName, u32>,
     order: VecDeque<(FactName, Fact)>,
     /// The number of the oldest one.
@@ -69,30 +69,30 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn insert(&mut self, name: FactName, fact: Fact) {
+    pub(in crate::exchange) fn insert(&mut self, name: FactName, fact: Fact) {
         // They are bounded far below what a number can count, and it may begin anew.
         let count = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
         self.numbers.insert(name, self.first.wrapping_add(count));
         self.order.push_back((name, fact));
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::exchange) fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    pub(super) fn find(&self, name: &FactName, now: Moment) -> Option<Fact> {
+    pub(in crate::exchange) fn find(&self, name: &FactName, now: Moment) -> Option<Fact> {
         let number = self.numbers.get(name)?.wrapping_sub(self.first);
         let (_, fact) = self.order.get(usize::try_from(number).ok()?)?;
         (now < fact.expires_at).then_some(*fact)
     }
 
     /// Forgets one before its time.
-    pub(super) fn remove(&mut self, name: &FactName) {
+    pub(in crate::exchange) fn remove(&mut self, name: &FactName) {
         self.numbers.remove(name);
     }
 
     /// Forgets what has expired, and says how many are left.
-    pub(super) fn purge(&mut self, now: Moment) -> usize {
+    pub(in crate::exchange) fn purge(&mut self, now: Moment) -> usize {
         while let Some((name, _)) = self.order.pop_front_if(|(_, fact)| fact.expires_at <= now) {
             // A later one of the same request has another number.
             if self.numbers.get(&name) == Some(&self.first) {
@@ -106,13 +106,13 @@ impl Facts {
 
 /// A bounded map of the last answers on disk by their task.
 #[derive(Default)]
-pub(super) struct Reads {
+pub(in crate::exchange) struct Reads {
     known: KeyedMap<ResultKey, OnDisk>,
     order: VecDeque<ResultKey>,
 }
 
 impl Reads {
-    pub(super) fn insert(&mut self, on_disk: OnDisk) {
+    pub(in crate::exchange) fn insert(&mut self, on_disk: OnDisk) {
         if self.known.insert(on_disk.result, on_disk).is_none() {
             self.order.push_back(on_disk.result);
         }
@@ -123,7 +123,7 @@ impl Reads {
         }
     }
 
-    pub(super) fn find(&self, result: &ResultKey, now: Moment) -> Option<OnDisk> {
+    pub(in crate::exchange) fn find(&self, result: &ResultKey, now: Moment) -> Option<OnDisk> {
         let found = self.known.get(result);
         found.filter(|found| now < found.expires_at).copied()
     }

@@ -1,6 +1,6 @@
 //! What an exchange awaits, and why it is in doubt, in words for the operator.
 use super::glance::Glance;
-use super::machine::{Doubt, RecordKind, State, Timer, Withdrawal};
+use crate::exchange::machine::{Doubt, RecordKind, State, Timer, Withdrawal};
 
 impl Doubt {
     /// The cause as a sentence.

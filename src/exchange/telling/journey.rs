@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use super::context::Context;
-use super::flight::{Answer, Flight, Told};
-use super::machine::{Outcome, Standing};
+use crate::exchange::context::Context;
+use crate::exchange::flights::{Answer, Flight, Told};
+use crate::exchange::machine::{Outcome, Standing};
 use crate::message::StoredResponse;
 use crate::polling::Took;
 use crate::protocol::{RequestId, Transaction};
@@ -29,19 +29,19 @@ impl Flight {
     }
 
     /// True if the answer tells of a transaction that the payer has yet to finish.
-    pub(super) fn is_unfinished(&self) -> bool {
+    pub(in crate::exchange) fn is_unfinished(&self) -> bool {
         let core = self.core();
         matches!(&core.told, Some(Told::Answer { answer, .. }) if awaits_payer(answer))
     }
 }
 
 /// True if an answer tells of a transaction that the payer has yet to finish.
-pub(super) fn awaits_payer(answer: &Answer) -> bool {
+pub(in crate::exchange) fn awaits_payer(answer: &Answer) -> bool {
     Transaction::of(&answer.body).is_some_and(|transaction| transaction.awaits_payer())
 }
 
 /// Keeps the counts of the flights that run and of those that are at rest.
-pub(super) fn note_rest(context: &Context, flight: &Flight) {
+pub(in crate::exchange) fn note_rest(context: &Context, flight: &Flight) {
     let rests = flight.is_at_rest();
     if flight.core().rests != rests {
         context.table().set_rest(flight, rests);
@@ -49,7 +49,7 @@ pub(super) fn note_rest(context: &Context, flight: &Flight) {
 }
 
 /// The gateway took the task.
-pub(super) fn tell_accepted(flight: &Flight, id: &RequestId) {
+pub(in crate::exchange) fn tell_accepted(flight: &Flight, id: &RequestId) {
     tracing::info!(
         target: "holdline::exchange",
         exchange = %flight.id,
@@ -63,7 +63,11 @@ pub(super) fn tell_accepted(flight: &Flight, id: &RequestId) {
 }
 
 /// Counts an exchange by its first outcome; a doubt may have others later.
-pub(super) fn count_outcome(context: &Context, flight: &Flight, outcome: &Outcome<Answer>) {
+pub(in crate::exchange) fn count_outcome(
+    context: &Context,
+    flight: &Flight,
+    outcome: &Outcome<Answer>,
+) {
     let seconds = context.clock.now().since(flight.read_at);
     context.metrics.ended(name_of(outcome), seconds);
 }
@@ -79,7 +83,11 @@ const fn name_of(outcome: &Outcome<Answer>) -> &'static str {
 }
 
 /// Tells how long the gateway took, where the exchange's polls know.
-pub(super) fn tell_duration(context: &Context, flight: &Flight, outcome: &Outcome<Answer>) {
+pub(in crate::exchange) fn tell_duration(
+    context: &Context,
+    flight: &Flight,
+    outcome: &Outcome<Answer>,
+) {
     match outcome {
         Outcome::Completed(_) | Outcome::Expired => {}
         Outcome::Refused(_) | Outcome::NotSubmitted(_) | Outcome::InDoubt(_) => return,
@@ -118,7 +126,7 @@ macro_rules! line {
 }
 
 /// A client's hold is over, and the exchange goes on.
-pub(super) fn tell_hold_over(flight: &Flight, standing: Standing) {
+pub(in crate::exchange) fn tell_hold_over(flight: &Flight, standing: Standing) {
     match standing {
         Standing::InProgress => line!(info, flight, "hold over", outcome = "in-progress",),
         Standing::InDoubt => line!(warn, flight, "hold over", outcome = "in-doubt",),
@@ -126,12 +134,12 @@ pub(super) fn tell_hold_over(flight: &Flight, standing: Standing) {
 }
 
 /// The submit was sent, and no whole answer to it came: from here on nobody knows what became of it.
-pub(super) fn tell_submit_lost(flight: &Flight, error: &upstream::Error) {
+pub(in crate::exchange) fn tell_submit_lost(flight: &Flight, error: &upstream::Error) {
     line!(warn, flight, "lost the answer to the submit", %error,);
 }
 
 /// A poll brought no whole answer. One that is too large will be so again.
-pub(super) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
+pub(in crate::exchange) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
     macro_rules! too_large {
         ($message:literal) => {
             tracing::warn!(
@@ -165,7 +173,7 @@ pub(super) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
 
 /// A poll brought a 200 that tells nothing of the task: no JSON, as where it is compressed, or a word about
 /// another task. Told once: every poll may bring it.
-pub(super) fn tell_mute(flight: &Flight, answer: &StoredResponse) {
+pub(in crate::exchange) fn tell_mute(flight: &Flight, answer: &StoredResponse) {
     if flight.told_mute.swap(true, Ordering::AcqRel) {
         return;
     }
@@ -184,7 +192,11 @@ pub(super) fn tell_mute(flight: &Flight, answer: &StoredResponse) {
 }
 
 /// The exchange has an outcome.
-pub(super) fn tell_outcome(context: &Context, flight: &Flight, outcome: &Outcome<Answer>) {
+pub(in crate::exchange) fn tell_outcome(
+    context: &Context,
+    flight: &Flight,
+    outcome: &Outcome<Answer>,
+) {
     let name = name_of(outcome);
     let status = match outcome {
         Outcome::Completed(answer) | Outcome::Refused(answer) => Some(answer.status.as_u16()),
@@ -228,7 +240,7 @@ const fn cause(outcome: &Outcome<Answer>) -> Option<&'static str> {
 }
 
 /// An answer or a doubt that nobody came for is no longer remembered.
-pub(super) fn warn_expired(context: &Context, flight: &Flight) {
+pub(in crate::exchange) fn warn_expired(context: &Context, flight: &Flight) {
     if flight.has_answer() {
         context.metrics.undelivered_expired();
     }
@@ -243,7 +255,11 @@ pub(super) fn warn_expired(context: &Context, flight: &Flight) {
 }
 
 /// Remembers whose transaction an answer tells of.
-pub(super) fn claim_transaction(context: &Context, flight: &Arc<Flight>, answer: &Answer) {
+pub(in crate::exchange) fn claim_transaction(
+    context: &Context,
+    flight: &Arc<Flight>,
+    answer: &Answer,
+) {
     let uid = Transaction::of(&answer.body).and_then(|transaction| transaction.uid());
     if let Some(uid) = uid.filter(|uid| uid.len() <= 128) {
         context.claim_transaction(flight, &uid);

@@ -8,7 +8,7 @@ use futures_util::task::AtomicWaker;
 
 /// Messages for one reader.
 #[derive(Debug)]
-pub(super) struct Mailbox<T> {
+pub(in crate::exchange) struct Mailbox<T> {
     queue: Mutex<VecDeque<T>>,
     reader: AtomicWaker,
 }
@@ -24,18 +24,18 @@ impl<T> Default for Mailbox<T> {
 
 impl<T> Mailbox<T> {
     /// Leaves a message and wakes the reader.
-    pub(super) fn post(&self, message: T) {
+    pub(in crate::exchange) fn post(&self, message: T) {
         self.queue().push_back(message);
         self.reader.wake();
     }
 
     /// The next message, if one is there.
-    pub(super) fn take(&self) -> Option<T> {
+    pub(in crate::exchange) fn take(&self) -> Option<T> {
         self.queue().pop_front()
     }
 
     /// The next message, when there is one.
-    pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<T> {
+    pub(in crate::exchange) fn poll_next(&self, context: &mut Context<'_>) -> Poll<T> {
         if let Some(message) = self.take() {
             return Poll::Ready(message);
         }
@@ -47,12 +47,12 @@ impl<T> Mailbox<T> {
     }
 
     /// True if a message like this waits.
-    pub(super) fn has(&self, is_sought: impl FnMut(&T) -> bool) -> bool {
+    pub(in crate::exchange) fn has(&self, is_sought: impl FnMut(&T) -> bool) -> bool {
         self.queue().iter().any(is_sought)
     }
 
     /// True if no message waits.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::exchange) fn is_empty(&self) -> bool {
         self.queue().is_empty()
     }
 

@@ -1,17 +1,21 @@
 //! Feeds a flight's machine, and notes what happened: in its trail, and in what is counted of it.
 use std::time::Duration;
 
-use super::context::Context;
-use super::flight::{Answer, Core, Flight};
 use super::journey;
-use super::machine::{Actions, Event, Outcome, Polled, Standing, Submitted, Timer};
 use super::trail::{Answered, Ending, Heard, Trail, What};
+use crate::exchange::context::Context;
+use crate::exchange::flights::{Answer, Core, Flight};
+use crate::exchange::machine::{Actions, Event, Outcome, Polled, Standing, Submitted, Timer};
 use crate::protocol::PollAnswer;
 use crate::timing::Moment;
 
 impl Context {
     /// Gives the machine an event and says what is to be done.
-    pub(super) fn feed(&self, flight: &Flight, event: Event<Answer>) -> Actions<Answer> {
+    pub(in crate::exchange) fn feed(
+        &self,
+        flight: &Flight,
+        event: Event<Answer>,
+    ) -> Actions<Answer> {
         let now = self.clock.now();
         let mut core = flight.core();
         let heard = std::mem::take(&mut core.heard);
@@ -70,18 +74,18 @@ impl Core {
 
 impl Flight {
     /// Notes a step that is no event of the machine.
-    pub(super) fn note(&self, what: What, now: Moment) {
+    pub(in crate::exchange) fn note(&self, what: What, now: Moment) {
         self.core().trail.note(what, now.since(self.read_at));
     }
 
     /// Notes that whoever waits is told how it ended.
-    pub(super) fn note_told(&self, ending: Ending, now: Moment) {
+    pub(in crate::exchange) fn note_told(&self, ending: Ending, now: Moment) {
         let waiters = self.core().live_waiters();
         self.note(What::Told(ending, waiters), now);
     }
 
     /// Notes that whoever waits is told what is kept.
-    pub(super) fn note_given(&self, now: Moment) {
+    pub(in crate::exchange) fn note_given(&self, now: Moment) {
         let waiters = self.core().live_waiters();
         self.note(What::Given(waiters), now);
     }
@@ -104,7 +108,7 @@ impl Flight {
     }
 
     /// What the next event was known by.
-    pub(super) fn hear(&self, heard: Heard) {
+    pub(in crate::exchange) fn hear(&self, heard: Heard) {
         self.core().heard = heard;
     }
 
@@ -166,7 +170,7 @@ const fn polled(answer: &Polled<Answer>) -> PollAnswer {
 }
 
 /// An outcome without its answer.
-pub(super) fn ending(outcome: &Outcome<Answer>) -> Ending {
+pub(in crate::exchange) fn ending(outcome: &Outcome<Answer>) -> Ending {
     match outcome {
         Outcome::Completed(answer) => Ending::Completed(answer.status.as_u16()),
         Outcome::Refused(answer) => Ending::Refused(answer.status.as_u16()),

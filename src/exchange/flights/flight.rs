@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::gateway::Home;
 use super::kin::Kin;
-use super::machine::{Doubt, Event, Machine, Polled, Standing, State, Whole, Withdrawal};
 use super::mailbox::Mailbox;
-use super::order::{Credentials, Identity, Key, Submission};
 use super::rivals::Transactions;
-use super::trail::{Heard, Trail};
-use super::verdict::Ruling;
+use crate::exchange::gateway::Home;
+use crate::exchange::machine::{Doubt, Event, Machine, Polled, Standing, State, Whole, Withdrawal};
+use crate::exchange::order::{Credentials, Identity, Key, Submission};
+use crate::exchange::telling::{Heard, Trail};
+use crate::exchange::verdict::Ruling;
 use crate::journal::{Number, Place};
 use crate::listener::Presence;
 use crate::message::{StoredResponse, TraceParent};
@@ -36,72 +36,72 @@ const MAX_WAITERS: usize = 4;
 
 /// One running exchange. Its entry in the map belongs to its supervisor, never to a connection.
 pub struct Flight {
-    pub(super) id: Uuid,
+    pub(in crate::exchange) id: Uuid,
     /// Its number in the journal.
-    pub(super) number: Number,
-    pub(super) home: Home,
-    pub(super) conversion: &'static Conversion,
-    pub(super) identity: Identity,
-    pub(super) kin: Kin,
-    pub(super) key: Key,
+    pub(in crate::exchange) number: Number,
+    pub(in crate::exchange) home: Home,
+    pub(in crate::exchange) conversion: &'static Conversion,
+    pub(in crate::exchange) identity: Identity,
+    pub(in crate::exchange) kin: Kin,
+    pub(in crate::exchange) key: Key,
     facts: MatchFacts,
     /// The same with what the journal does not hold, once a repeat has brought it.
     brought: OnceLock<Box<MatchFacts>>,
-    pub(super) read_at: Moment,
-    pub(super) remembered_since: Moment,
-    pub(super) stamped: Option<Stamp>,
-    pub(super) mailbox: Mailbox<Command>,
+    pub(in crate::exchange) read_at: Moment,
+    pub(in crate::exchange) remembered_since: Moment,
+    pub(in crate::exchange) stamped: Option<Stamp>,
+    pub(in crate::exchange) mailbox: Mailbox<Command>,
     /// Set before the first byte of a submit is handed over, so that it outlives a panic.
-    pub(super) handed_over: Arc<AtomicBool>,
+    pub(in crate::exchange) handed_over: Arc<AtomicBool>,
     /// Set once the process's stop has let it go.
-    pub(super) stopped: AtomicBool,
+    pub(in crate::exchange) stopped: AtomicBool,
     /// Set once it was told in the log that a poll brought a 200 that tells nothing.
-    pub(super) told_mute: AtomicBool,
+    pub(in crate::exchange) told_mute: AtomicBool,
     core: Mutex<Core>,
 }
 
 /// What the driver changes and others may read.
-pub(super) struct Core {
-    pub(super) machine: Machine<Answer>,
-    pub(super) waiters: Vec<Waiter>,
-    pub(super) last_joined: u64,
-    pub(super) told: Option<Told>,
-    pub(super) result_key: Option<ResultKey>,
+pub(in crate::exchange) struct Core {
+    pub(in crate::exchange) machine: Machine<Answer>,
+    pub(in crate::exchange) waiters: Vec<Waiter>,
+    pub(in crate::exchange) last_joined: u64,
+    pub(in crate::exchange) told: Option<Told>,
+    pub(in crate::exchange) result_key: Option<ResultKey>,
     /// The step of its next entry in the journal, and of the one that holds its answer.
-    pub(super) next_step: u32,
-    pub(super) answer_step: Option<u32>,
+    pub(in crate::exchange) next_step: u32,
+    pub(in crate::exchange) answer_step: Option<u32>,
     /// The step of the entry that holds what an earlier process kept, until a repeat opens it.
-    pub(super) sealed_step: Option<u32>,
+    pub(in crate::exchange) sealed_step: Option<u32>,
     /// The last reason why no connection was there.
-    pub(super) connect_failure: Option<Cause>,
-    pub(super) transactions: Transactions,
+    pub(in crate::exchange) connect_failure: Option<Cause>,
+    pub(in crate::exchange) transactions: Transactions,
     /// How the operator knows what became of it.
-    pub(super) reason: Option<Box<str>>,
+    pub(in crate::exchange) reason: Option<Box<str>>,
     /// True if a client's hold ended in doubt, though it was searched on.
-    pub(super) was_left_in_doubt: bool,
+    pub(in crate::exchange) was_left_in_doubt: bool,
     /// True if the answer came from a lookup.
-    pub(super) looked_up: bool,
+    pub(in crate::exchange) looked_up: bool,
     /// True while it is counted as at rest.
-    pub(super) rests: bool,
+    pub(in crate::exchange) rests: bool,
     /// The trace of the request whose credentials it goes on with.
-    pub(super) trace: Option<TraceParent>,
+    pub(in crate::exchange) trace: Option<TraceParent>,
     /// How many polls were sent.
-    pub(super) polls: u32,
+    pub(in crate::exchange) polls: u32,
     /// When the submit was answered, and when the outcome came.
-    pub(super) submitted_at: Option<Moment>,
+    pub(in crate::exchange) submitted_at: Option<Moment>,
     /// When the last poll was sent that found the task running.
-    pub(super) running_at: Option<Moment>,
+    pub(in crate::exchange) running_at: Option<Moment>,
     /// What the next event was known by; its call says so just before.
-    pub(super) heard: Heard,
+    pub(in crate::exchange) heard: Heard,
     /// What has happened.
-    pub(super) trail: Trail,
+    pub(in crate::exchange) trail: Trail,
 }
 
 /// A downstream request that waits.
-pub(super) struct Waiter {
-    pub(super) number: u64,
-    pub(super) tell: oneshot::Sender<Told>,
-    pub(super) client: Presence,
+pub(in crate::exchange) struct Waiter {
+    pub(in crate::exchange) number: u64,
+    pub(in crate::exchange) tell: oneshot::Sender<Told>,
+    pub(in crate::exchange) client: Presence,
 }
 
 impl Waiter {
@@ -112,7 +112,7 @@ impl Waiter {
 }
 
 /// What is posted to a flight's driver.
-pub(super) enum Command {
+pub(in crate::exchange) enum Command {
     /// A downstream request joins, with what it brings.
     Join(Box<Join>),
     /// A waiter's answer reached it, or did not.
@@ -128,34 +128,34 @@ pub(super) enum Command {
 }
 
 /// A request that joins a flight.
-pub(super) struct Join {
-    pub(super) waiter: Waiter,
-    pub(super) entrance: Entrance,
+pub(in crate::exchange) struct Join {
+    pub(in crate::exchange) waiter: Waiter,
+    pub(in crate::exchange) entrance: Entrance,
 }
 
 /// What a request brings to the flight that it joins.
-pub(super) struct Entrance {
-    pub(super) hold_until: Moment,
-    pub(super) facts: MatchFacts,
-    pub(super) submission: Box<Submission>,
-    pub(super) credentials: Box<Credentials>,
+pub(in crate::exchange) struct Entrance {
+    pub(in crate::exchange) hold_until: Moment,
+    pub(in crate::exchange) facts: MatchFacts,
+    pub(in crate::exchange) submission: Box<Submission>,
+    pub(in crate::exchange) credentials: Box<Credentials>,
 }
 
 /// What an exchange is, from its order or from the journal.
-pub(super) struct Subject {
-    pub(super) id: Uuid,
-    pub(super) number: Number,
-    pub(super) home: Home,
-    pub(super) conversion: &'static Conversion,
-    pub(super) identity: Identity,
-    pub(super) kin: Kin,
-    pub(super) key: Key,
-    pub(super) facts: MatchFacts,
-    pub(super) read_at: Moment,
+pub(in crate::exchange) struct Subject {
+    pub(in crate::exchange) id: Uuid,
+    pub(in crate::exchange) number: Number,
+    pub(in crate::exchange) home: Home,
+    pub(in crate::exchange) conversion: &'static Conversion,
+    pub(in crate::exchange) identity: Identity,
+    pub(in crate::exchange) kin: Kin,
+    pub(in crate::exchange) key: Key,
+    pub(in crate::exchange) facts: MatchFacts,
+    pub(in crate::exchange) read_at: Moment,
     /// From when its retention counts: later than that where only the time of day told how old it is.
-    pub(super) remembered_since: Moment,
+    pub(in crate::exchange) remembered_since: Moment,
     /// Its stamp, where an earlier boot made it: only the time of day tells how long ago that was.
-    pub(super) stamped: Option<Stamp>,
+    pub(in crate::exchange) stamped: Option<Stamp>,
 }
 
 /// What a waiter is told.
@@ -189,7 +189,11 @@ pub enum Told {
 }
 
 impl Flight {
-    pub(super) fn new(subject: Subject, machine: Machine<Answer>, first: Option<Waiter>) -> Self {
+    pub(in crate::exchange) fn new(
+        subject: Subject,
+        machine: Machine<Answer>,
+        first: Option<Waiter>,
+    ) -> Self {
         let core = Core {
             machine,
             last_joined: first.as_ref().map_or(0, |first| first.number),
@@ -254,7 +258,7 @@ impl Flight {
     }
 
     /// Takes the facts of a repeat, which is equal to the byte: the journal holds no card.
-    pub(super) fn bring(&self, facts: MatchFacts) {
+    pub(in crate::exchange) fn bring(&self, facts: MatchFacts) {
         if facts != *self.facts() {
             let _ = self.brought.set(Box::new(facts));
         }
@@ -266,7 +270,7 @@ impl Flight {
     }
 
     /// What its gateway speaks. One that is gone is never asked, and there is one family only.
-    pub(super) fn profile(&self) -> &'static Profile {
+    pub(in crate::exchange) fn profile(&self) -> &'static Profile {
         let gateway = self.home.gateway();
         gateway.map_or(&BEGATEWAY, |gateway| gateway.profile)
     }
@@ -320,17 +324,17 @@ impl Flight {
 
     /// True once the process's stop has let it go: nobody drives it any more, but it stays in the map,
     /// so that a request which comes last is not told that nothing was sent.
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(in crate::exchange) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
 
     /// True once the process's stop has told it to end.
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(in crate::exchange) fn is_stopping(&self) -> bool {
         self.is_stopped() || self.mailbox.has(|command| matches!(command, Command::Stop))
     }
 
     /// Posts what somebody waits for an answer to: who comes after the stop must not wait for ever.
-    pub(super) fn ask(&self, command: Command) {
+    pub(in crate::exchange) fn ask(&self, command: Command) {
         self.mailbox.post(command);
         if self.is_stopped() {
             self.let_go();
@@ -338,7 +342,7 @@ impl Flight {
     }
 
     /// Tells whoever waits, or came to join, how it stands.
-    pub(super) fn let_go(&self) {
+    pub(in crate::exchange) fn let_go(&self) {
         self.core().tell(&Told::AsItStands);
         while let Some(command) = self.mailbox.take() {
             if let Command::Join(join) = command {
@@ -355,7 +359,7 @@ impl Flight {
 
     /// True if a transaction of this exchange may be found that nobody would know for its own: it was
     /// sent, not refused, and no answer told of one. An error need not.
-    pub(super) fn may_have_untold_transaction(&self) -> bool {
+    pub(in crate::exchange) fn may_have_untold_transaction(&self) -> bool {
         let core = self.core();
         let has_none = match &core.told {
             Some(Told::Refused(_) | Told::NotSubmitted { .. }) => true,
@@ -372,7 +376,7 @@ impl Flight {
     }
 
     /// True while its task's result is being asked for.
-    pub(super) fn awaits_result(&self) -> bool {
+    pub(in crate::exchange) fn awaits_result(&self) -> bool {
         let core = self.core();
         let asks = match core.machine.state() {
             State::Recording(_) | State::Waiting | State::Polling => true,
@@ -388,7 +392,7 @@ impl Flight {
     }
 
     /// The place of one of its entries in the journal.
-    pub(super) const fn place(&self, step: u32) -> Place {
+    pub(in crate::exchange) const fn place(&self, step: u32) -> Place {
         Place {
             number: self.number,
             step,
@@ -397,7 +401,7 @@ impl Flight {
 
     /// The place of its next entry in the journal. One that could not be written leaves a gap: its
     /// place is never used again.
-    pub(super) fn next_place(&self) -> Place {
+    pub(in crate::exchange) fn next_place(&self) -> Place {
         let mut core = self.core();
         let step = core.next_step;
         core.next_step += 1;
@@ -409,12 +413,12 @@ impl Flight {
         self.mailbox.post(Command::Settled { waiter, delivered });
     }
 
-    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
+    pub(in crate::exchange) fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True while a client that waits for the answer, or is about to join, has not hung up.
-    pub(super) fn has_live_waiter(&self) -> bool {
+    pub(in crate::exchange) fn has_live_waiter(&self) -> bool {
         self.core().waiters.iter().any(Waiter::is_live)
             || self
                 .mailbox
@@ -424,13 +428,13 @@ impl Flight {
 
 impl Core {
     /// True if a client was told that it is in doubt.
-    pub(super) const fn was_told_in_doubt(&self) -> bool {
+    pub(in crate::exchange) const fn was_told_in_doubt(&self) -> bool {
         self.was_left_in_doubt || matches!(self.told, Some(Told::InDoubt(_)))
     }
 
     /// Takes a waiter in. Those that hung up are let go; if too many are left, the one that has
     /// waited longest is told how it stands.
-    pub(super) fn admit(&mut self, waiter: Waiter) {
+    pub(in crate::exchange) fn admit(&mut self, waiter: Waiter) {
         self.waiters.retain(|waiter| !waiter.tell.is_closed());
         if self.waiters.len() >= MAX_WAITERS {
             let oldest = self.waiters.remove(0);
@@ -443,7 +447,7 @@ impl Core {
 
     /// Tells every waiter, and lets them go. One that hung up meanwhile keeps the exchange
     /// undelivered, which is all that follows from it.
-    pub(super) fn tell(&mut self, told: &Told) {
+    pub(in crate::exchange) fn tell(&mut self, told: &Told) {
         for waiter in self.waiters.drain(..) {
             let _ = waiter.tell.send(told.clone());
         }

@@ -1,14 +1,14 @@
 //! How a request joins a flight: what it brings is taken, and what an earlier process kept is opened
 //! with it before the machine knows of it.
-use super::calls;
-use super::driver::Driver;
-use super::flight::{Answer, Entrance, Join, Told};
-use super::machine::{Event, Joining, State};
-use super::order::{Credentials, Submission};
 use super::stored::Unread;
+use crate::exchange::calls;
+use crate::exchange::driver::Driver;
+use crate::exchange::flights::{Answer, Entrance, Join, Told};
+use crate::exchange::machine::{Event, Joining, State};
+use crate::exchange::order::{Credentials, Submission};
 
 impl Driver {
-    pub(super) fn join(&mut self, join: Join) {
+    pub(in crate::exchange) fn join(&mut self, join: Join) {
         if self.state() == State::Ended {
             // The outcome was told before this request came; it asks for a new exchange.
             let _ = join.waiter.tell.send(Told::Renew);
@@ -38,7 +38,7 @@ impl Driver {
         self.at_the_door = Some(Box::new(entrance));
     }
 
-    pub(super) fn opened(&mut self, read: Result<Answer, Unread>) {
+    pub(in crate::exchange) fn opened(&mut self, read: Result<Answer, Unread>) {
         let event = match read {
             Ok(answer) => Event::Opened(answer),
             // Nobody can say what it was; the next repeat tries again.

@@ -4,18 +4,15 @@ use std::sync::atomic::Ordering;
 
 use http::{HeaderValue, Method};
 
-use super::context::Context;
-use super::driver::supervise;
-use super::facts::Fact;
-use super::flight::{Flight, Subject, Told};
-use super::flights::Flights;
-use super::gateway::{Gateway, Home};
-use super::identity::{Credential, Fingerprint, HashKey, Owner};
-use super::kin::Kin;
-use super::machine::{Actions, Doubt, Event, Machine, Restored, State, Stood};
-use super::order::{Identity, Key};
 use super::past::Past;
-use super::trail::What;
+use crate::exchange::context::Context;
+use crate::exchange::driver::supervise;
+use crate::exchange::flights::{Fact, Flight, Flights, Kin, Subject, Told};
+use crate::exchange::gateway::{Gateway, Home};
+use crate::exchange::identity::{Credential, Fingerprint, HashKey, Owner};
+use crate::exchange::machine::{Actions, Doubt, Event, Machine, Restored, State, Stood};
+use crate::exchange::order::{Identity, Key};
+use crate::exchange::telling::What;
 use crate::journal::{Head, Remembered, Standing};
 use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Operation, RequestId};
 use crate::timing::Ages;
@@ -153,7 +150,7 @@ impl Recovery<'_> {
             let event = Event::KeyShared;
             sharing
                 .mailbox
-                .post(super::flight::Command::Event(Box::new(event)));
+                .post(crate::exchange::flights::Command::Event(Box::new(event)));
         }
         table.set_rest(flight, true);
         if let Some(task) = task {
@@ -199,7 +196,7 @@ impl Recovery<'_> {
 }
 
 /// Which exchange it is, in this room's words.
-pub(super) fn subject(
+pub(in crate::exchange) fn subject(
     hash_key: &HashKey,
     ages: &Ages,
     exchange: &Remembered,

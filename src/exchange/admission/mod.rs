@@ -1,0 +1,8 @@
+//! Who comes in: which exchange a request joins or starts, and what it is given where that has ended.
+mod door;
+mod joining;
+mod stored;
+
+pub use door::{Admission, Held, Known, Refusal, TaskAnswer};
+pub(super) use stored::Unread;
+pub use stored::{OnDisk, Stored};

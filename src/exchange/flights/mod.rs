@@ -1,0 +1,18 @@
+//! The exchanges of the process: those that run, whose they are, and what is remembered of those that ended.
+mod facts;
+mod flight;
+mod handle;
+mod index;
+mod kin;
+mod mailbox;
+mod rivals;
+mod table;
+
+pub(super) use facts::{Fact, Facts, Reads};
+pub use flight::{Answer, Flight, Told};
+pub(super) use flight::{Command, Core, Entrance, Join, Subject, Waiter};
+pub use handle::{Flights, Parts};
+pub(super) use kin::Kin;
+pub(super) use rivals::{CLOCK_SKEW, Rivals};
+pub use table::Census;
+pub(super) use table::Table;
