@@ -12,7 +12,7 @@ use super::{Clock, Moment, wall_clock};
 pub struct Stamp {
     /// Milliseconds since 1970 by the time of day.
     pub wall: u64,
-    /// Milliseconds since the boot, time asleep included.
+    /// Milliseconds since the boot that the machine was awake, as the process's clock counts them.
     pub since_boot: u64,
     /// Which boot; 0 where the system does not tell.
     pub boot: u64,
@@ -36,12 +36,22 @@ impl Stamp {
         self.boot == other.boot && self.boot != 0
     }
 
+    /// True if both clocks tell the same span since `earlier`, nearly. They do not where the machine
+    /// slept meanwhile, was booted, or had its time of day set.
+    pub const fn is_sure_since(self, earlier: Self) -> bool {
+        /// What drifts, and what a time of day that is slewed makes up for, in milliseconds.
+        const NEARLY: u64 = 5 * 60 * 1000;
+        let by_boot = self.since_boot.saturating_sub(earlier.since_boot);
+        let by_day = self.wall.saturating_sub(earlier.wall);
+        self.is_of_boot(earlier) && by_boot.abs_diff(by_day) <= NEARLY
+    }
+
     /// The present, by the clocks of this system. Linux tells which boot it is (`random(4)`);
     /// elsewhere the time of day has to do.
     pub fn of_this_system() -> Self {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let digits = boot.chars().filter(char::is_ascii_hexdigit).take(16);
-        let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
+        let since_boot = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from);
         let wall = wall_clock().duration_since(UNIX_EPOCH);
         Self {
             wall: millis(wall.unwrap_or_default()),
@@ -139,6 +149,21 @@ mod tests {
             stamp(11_000, 9_999, 0).since(unknown),
             Duration::from_secs(1)
         );
+    }
+
+    #[test]
+    fn an_age_is_sure_where_both_clocks_tell_it() {
+        const HOUR: u64 = 3_600_000;
+        let earlier = stamp(10 * HOUR, HOUR, 7);
+        assert!(stamp(15 * HOUR, 6 * HOUR + 9, 7).is_sure_since(earlier));
+        for (why, now) in [
+            ("it slept", stamp(35 * HOUR, 2 * HOUR, 7)),
+            ("the time went back", stamp(9 * HOUR, 2 * HOUR, 7)),
+            ("another boot", stamp(15 * HOUR, 6 * HOUR, 8)),
+            ("no boot", stamp(15 * HOUR, 6 * HOUR, 0)),
+        ] {
+            assert!(!now.is_sure_since(earlier), "{why}");
+        }
     }
 
     #[test]

@@ -66,6 +66,10 @@ impl Past {
                 self.note_rival(&exchange, &subject);
                 self.remember(&exchange, &subject);
             }
+            // Nobody came for its answer, but its transaction is the gateway's all the same.
+            Standing::Ended if exchange.ticket.is_some() || exchange.answer.is_some() => {
+                self.note_rival(&exchange, &subject);
+            }
             Standing::Ended => {}
         }
     }

@@ -143,18 +143,29 @@ async fn a_payment_that_follows_a_restart_is_not_given_what_was_delivered_before
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_exchange_delivered_before_the_restart_is_not_taken_either() {
-    let world = World::calm();
-    let lost = Ask::payment("lost bad-gateway").with_key("lost");
-    let held = world.begin(&lost);
-    until(&held.flight, State::Asking).await;
-    // The same purchase under another key, while the first is under way.
-    let rival = Ask::payment("rival").with_key("rival");
-    world.pay(&rival).await.answer().settle(true);
-    world.pass(SECOND).await;
-    let (next, _) = world.restarted(&Setting::default());
-    let repeat = lost.held_for(Duration::from_secs(70));
-    assert!(matches!(next.pay(&repeat).await, Reply::InDoubt(_)));
+async fn what_another_exchange_brought_before_the_restart_is_not_taken_either() {
+    let mut setting = Setting::default();
+    setting.exchange.reclaim = SECOND;
+    for is_delivered in [true, false] {
+        let world = World::new(&setting);
+        let lost = Ask::payment("lost bad-gateway").with_key("lost");
+        let held = world.begin(&lost);
+        until(&held.flight, State::Asking).await;
+        // The same purchase, while the first is under way.
+        let rival = Ask::payment("rival");
+        world.pay(&rival).await.answer().settle(is_delivered);
+        world.pass(3 * SECOND).await;
+        let last = world.journal.kinds().pop();
+        let end = if is_delivered {
+            R::Delivered
+        } else {
+            R::Closed
+        };
+        assert_eq!(last, Some(end));
+        let (next, _) = world.restarted(&Setting::default());
+        let repeat = lost.held_for(Duration::from_secs(70));
+        assert!(matches!(next.pay(&repeat).await, Reply::InDoubt(_)));
+    }
 }
 
 #[tokio::test(start_paused = true)]
