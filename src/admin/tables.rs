@@ -139,7 +139,7 @@ const TABLES: [Table; 3] = [
         title: "In doubt",
         about: "Each may have been executed. Look it up at the gateway, by its tracking id or its key. \
                 Then say what you found: VERDICT is executed or not-executed. A repeat of its client \
-                searches for it too.",
+                searches for it too, where it has a tracking id.",
         most: MOST_IN_DOUBT,
         columns: &[SHORT, AGE, AMOUNT, TRACKING, KEY, CAUSE, RESOLVE],
     },

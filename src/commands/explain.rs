@@ -93,14 +93,21 @@ fn step(out: &mut impl Write, told: &ToldStep) -> io::Result<()> {
 
 /// What settles a doubt.
 fn next(out: &mut impl Write, story: &Story, place: &ask::Place) -> io::Result<()> {
-    let by = match &story.tracking_id {
-        Some(id) => format!("by its tracking id {}, ", Capped(id)),
-        None => String::new(),
+    let search = match &story.tracking_id {
+        Some(id) => format!(
+            "Its client's repeat searches for it again; it is not submitted again. Or look it up at the \
+             gateway,\nby its tracking id {},",
+            Capped(id)
+        ),
+        None => {
+            "It has no tracking id to search by: its client's repeat is told the same, and is not \
+                 submitted\nagain. Look it up at the gateway"
+                .to_owned()
+        }
     };
     writeln!(
         out,
-        "\nIts client's repeat searches for it again; it is not submitted again. Or look it up at the \
-         gateway,\n{by}and say what became of it, with executed or not-executed as VERDICT:\n  \
+        "\n{search} and say what became of it, with executed or not-executed as VERDICT:\n  \
          holdline resolve {} --as VERDICT --reason TEXT{}",
         story.exchange,
         place.flags()

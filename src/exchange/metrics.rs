@@ -235,8 +235,12 @@ impl Metrics {
         self.polls.get_or_create(&Answered { answer: "lost" }).inc();
     }
 
-    pub(super) fn looked_up(&self, found: bool) {
-        let verdict = if found { "found" } else { "not_found" };
+    pub(super) fn looked_up<A, E>(&self, found: &Result<Option<A>, E>) {
+        let verdict = match found {
+            Ok(Some(_)) => "found",
+            Ok(None) => "not_found",
+            Err(_) => "failed",
+        };
         self.recovered.get_or_create(&Verdict { verdict }).inc();
     }
 

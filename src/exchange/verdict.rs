@@ -6,7 +6,7 @@ use super::driver::Driver;
 use super::flights::{Command, Flight, Flights};
 use super::machine::{Doubt, Event, State, Timer, Verdict};
 use super::recorder::RecordError;
-use super::telling::{Trail, What};
+use super::telling::{Trail, What, journey};
 use crate::journal::{Change, Entry};
 use crate::timing::{Moment, Stamp, Stamps};
 
@@ -14,7 +14,10 @@ use crate::timing::{Moment, Stamp, Stamps};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerdictError {
     /// No exchange that has not ended has this id.
-    #[error("no exchange that is under way has this id")]
+    #[error(
+        "no exchange that is under way has this id; one that has ended, as by a verdict of \
+         not-executed, takes no other"
+    )]
     Unknown,
     /// Several have it: a key may stand on more than one.
     #[error("several exchanges have this id: give the exchange's own id")]
@@ -178,6 +181,7 @@ impl Driver {
             let _ = done.send(Err(error));
             return;
         }
+        journey::tell_settled(&self.flight, verdict);
         self.flight.core().reason = Some(reason);
         self.ruling = Some(done);
         self.apply(Event::Resolved(verdict));

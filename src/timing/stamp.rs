@@ -96,12 +96,14 @@ impl Stamps {
         self.clock.now()
     }
 
-    /// A moment of the process, for what outlives it.
+    /// A moment of the process, or one before it, for what outlives it.
     pub fn of(&self, moment: Moment) -> Stamp {
-        let span = millis(moment.since_start());
+        let after = millis(moment.since_start());
+        let before = millis(Moment::START.since(moment));
+        let at = |start: u64| start.saturating_add(after).saturating_sub(before);
         Stamp {
-            wall: self.start.wall.saturating_add(span),
-            since_boot: self.start.since_boot.saturating_add(span),
+            wall: at(self.start.wall),
+            since_boot: at(self.start.since_boot),
             boot: self.start.boot,
         }
     }
@@ -182,6 +184,15 @@ mod tests {
             age >= Duration::from_millis(hour) && age < Duration::from_millis(2 * hour),
             "{age:?}"
         );
+    }
+
+    #[test]
+    fn a_moment_before_the_process_has_a_stamp_before_its_start() {
+        let stamps = Stamps::new(Clock::start(), stamp(5_000, 900, 7));
+        let start = stamps.of(Moment::START);
+        let earlier = stamps.of(Moment::START - Duration::from_millis(300));
+        assert_eq!(start.since(earlier), Duration::from_millis(300));
+        assert_eq!(start.wall - earlier.wall, 300);
     }
 
     #[test]

@@ -2,16 +2,20 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::{Request, StatusCode};
+
 use super::{Call, CallKind, Report};
 use crate::exchange::context::Context;
 use crate::exchange::flights::{CLOCK_SKEW, Flight};
 use crate::exchange::machine::Event;
 use crate::exchange::order::Credentials;
-use crate::message::StoredResponse;
+use crate::exchange::telling::{Heard, journey};
+use crate::message::{Body, StoredResponse};
 use crate::protocol::{Search, gateway_time, transaction_by_uid};
 use crate::timing::Moment;
 
-/// Searches for the transaction by its tracking id, and reads it where exactly one is ours.
+/// Searches for the transaction by its tracking id, and reads it where exactly one is ours. A search without
+/// an answer leads on like one that finds nothing, and is told as what it is.
 pub(in crate::exchange) fn lookup(
     context: &Arc<Context>,
     flight: &Arc<Flight>,
@@ -20,41 +24,62 @@ pub(in crate::exchange) fn lookup(
     let (context, flight) = (Arc::clone(context), Arc::clone(flight));
     Call::new(CallKind::Lookup, async move {
         let found = find(&context, &flight, &credentials).await;
-        context.metrics.looked_up(found.is_some());
+        context.metrics.looked_up(&found);
+        let found = found.unwrap_or_else(|heard| {
+            journey::tell_lookup_lost(&flight, heard);
+            flight.hear(heard);
+            None
+        });
         flight.core().looked_up = found.is_some();
         Report::Event(Event::LookedUp(found.map(Arc::new)))
     })
 }
 
+/// The transaction, or `None` where none is surely ours; an error where the gateway did not say.
 async fn find(
     context: &Context,
     flight: &Arc<Flight>,
     credentials: &Credentials,
-) -> Option<StoredResponse> {
+) -> Result<Option<StoredResponse>, Heard> {
     let profile = flight.profile();
-    let client = &flight.home.gateway()?.client;
     let any_time = Search {
         facts: flight.facts(),
         submitted_at: SystemTime::UNIX_EPOCH,
     };
     let asked_at = context.clock.now();
-    let list = client
-        .fetch(credentials.get(any_time.path(profile)?))
-        .await
-        .ok()?;
+    let Some(path) = any_time.path(profile) else {
+        return Ok(None);
+    };
+    let list = ask(flight, credentials.get(path)).await?;
+    let Some(submitted_at) = submitted_at(flight, &list, asked_at) else {
+        return Ok(None);
+    };
     let search = Search {
-        submitted_at: submitted_at(flight, &list, asked_at)?,
+        submitted_at,
         ..any_time
     };
-    let found = search.choose(&list.body, |uid| context.is_taken(flight, uid))?;
-    if context.is_contested(flight) {
-        return None;
-    }
-    let path = transaction_by_uid(profile, &found)?;
-    let answer = client.fetch(credentials.get(path)).await.ok()?;
+    let found = search.choose(&list.body, |uid| context.is_taken(flight, uid));
+    let Some(found) = found.filter(|_| !context.is_contested(flight)) else {
+        return Ok(None);
+    };
+    let Some(path) = transaction_by_uid(profile, &found) else {
+        return Ok(None);
+    };
+    let answer = ask(flight, credentials.get(path)).await?;
     let is_answer =
-        answer.status == http::StatusCode::OK && search.accepts(profile, &found, &answer.body);
-    is_answer.then_some(answer)
+        answer.status == StatusCode::OK && search.accepts(profile, &found, &answer.body);
+    Ok(is_answer.then_some(answer))
+}
+
+/// The gateway's word on a question of the search: 404 is one.
+async fn ask(flight: &Flight, question: Request<Body>) -> Result<StoredResponse, Heard> {
+    let gateway = flight.home.gateway().ok_or(Heard::Elsewhere)?;
+    let asked = gateway.client.fetch(question).await;
+    let answer = asked.map_err(|error| Heard::Failed(error.cause))?;
+    match answer.status {
+        StatusCode::OK | StatusCode::NOT_FOUND => Ok(answer),
+        other => Err(Heard::Status(other.as_u16())),
+    }
 }
 
 /// When the first submit left, by the gateway's clock: by the `Date` of an answer that was asked for

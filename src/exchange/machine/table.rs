@@ -140,9 +140,9 @@ impl<A: Whole> Machine<A> {
             }
             RecordKind::Closed => {
                 self.await_in(State::Ended);
-                let renew = self.is_undone.then_some(Action::Renew);
-                let finish = Action::Finish(Outcome::Expired);
-                renew.into_iter().chain([finish]).collect()
+                let is_undone = self.is_undone;
+                let expired = Action::Finish(Outcome::Expired);
+                smallvec![if is_undone { Action::Renew } else { expired }]
             }
             RecordKind::Delivered => Actions::new(),
         }

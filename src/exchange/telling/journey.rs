@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
+use super::trail::Heard;
 use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Flight, Told};
-use crate::exchange::machine::{Outcome, Standing};
+use crate::exchange::machine::{Outcome, Standing, Verdict};
 use crate::message::StoredResponse;
 use crate::polling::Took;
 use crate::protocol::{RequestId, Transaction};
@@ -136,6 +137,27 @@ pub(in crate::exchange) fn tell_hold_over(flight: &Flight, standing: Standing) {
 /// The submit was sent, and no whole answer to it came: from here on nobody knows what became of it.
 pub(in crate::exchange) fn tell_submit_lost(flight: &Flight, error: &upstream::Error) {
     line!(warn, flight, "lost the answer to the submit", %error,);
+}
+
+/// The operator said what became of it.
+pub(in crate::exchange) fn tell_settled(flight: &Flight, verdict: Verdict) {
+    line!(
+        info,
+        flight,
+        "settled by the operator",
+        verdict = verdict.name(),
+    );
+}
+
+/// The gateway did not say what became of a submit without an answer.
+pub(in crate::exchange) fn tell_lookup_lost(flight: &Flight, heard: Heard) {
+    let why = heard.words();
+    line!(
+        warn,
+        flight,
+        "searched in vain: the gateway did not say",
+        why,
+    );
 }
 
 /// A poll brought no whole answer. One that is too large will be so again.

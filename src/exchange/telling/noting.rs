@@ -136,6 +136,9 @@ fn what(event: &Event<Answer>, heard: Heard, core: &Core) -> Option<What> {
             What::Answered(Answered::Poll(polled(answer)), heard)
         }
         Event::PollLost => What::Answered(Answered::PollLost, heard),
+        Event::LookedUp(None) if heard != Heard::Elsewhere => {
+            What::Answered(Answered::LookupLost, heard)
+        }
         Event::LookedUp(found) => What::LookedUp(found.is_some()),
         Event::Joined(_) => What::Joined,
         Event::Acknowledged => What::Delivered,

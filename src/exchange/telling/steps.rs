@@ -105,14 +105,22 @@ const fn answered(answer: Answered) -> &'static str {
         Answered::Poll(PollAnswer::Odd) => "polled: an answer of no known shape",
         Answered::Poll(PollAnswer::Transient) => "polled: nothing that speaks of the task",
         Answered::PollLost => "polled in vain",
+        Answered::LookupLost => "searched at the gateway in vain: it did not say",
     }
 }
 
 fn known(what: &str, heard: Heard) -> Words {
-    match heard {
-        Heard::Status(status) => because(what, &format!("status {status}")),
-        Heard::Failed(cause) => because(what, cause.text()),
-        Heard::Elsewhere => because(what, "another exchange of the same task was told so"),
+    Words(what.to_owned(), Some(heard.words()))
+}
+
+impl Heard {
+    /// How it is known.
+    pub(in crate::exchange) fn words(self) -> String {
+        match self {
+            Self::Status(status) => format!("status {status}"),
+            Self::Failed(cause) => cause.text().to_owned(),
+            Self::Elsewhere => "another exchange of the same task was told so".to_owned(),
+        }
     }
 }
 

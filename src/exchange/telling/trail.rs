@@ -46,6 +46,8 @@ pub enum Answered {
     Poll(PollAnswer),
     /// Nothing whole to a poll.
     PollLost,
+    /// No word to a search for its transaction.
+    LookupLost,
 }
 
 /// What happened.

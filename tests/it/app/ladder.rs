@@ -5,7 +5,7 @@ use holdline::simulator::{RefusalBody, Running, TaskRepeat};
 
 use super::bench::{holdline, ms, simulator, until};
 use super::front::on_both_wires;
-use super::scripted::{accepted, json, raw, script, unknown};
+use super::scripted::{Say, accepted, json, raw, script, unknown};
 
 #[tokio::test]
 async fn a_lost_submit_is_found_by_its_tracking_id_and_told_in_the_gateways_words() {
@@ -219,14 +219,19 @@ async fn a_hostile_tracking_id_does_not_leave_its_path() {
 
 #[tokio::test]
 async fn a_lookup_that_fails_proves_nothing() {
-    for answer in [
-        || json(500, "{}"),
-        || json(401, "{}"),
-        || raw("").closing(),
-        || json(200, "[]"),
-        || json(200, r#"{"transactions":[{"uid":"../../x"}]}"#),
-        || json(404, r#"{"response":{"message":"Record not found"}}"#),
-    ] {
+    let answers: [(_, fn() -> Say); 6] = [
+        ("failed", || json(500, "{}")),
+        ("failed", || json(401, "{}")),
+        ("failed", || raw("").closing()),
+        ("not_found", || json(200, "[]")),
+        ("not_found", || {
+            json(200, r#"{"transactions":[{"uid":"../../x"}]}"#)
+        }),
+        ("not_found", || {
+            json(404, r#"{"response":{"message":"Record not found"}}"#)
+        }),
+    ];
+    for (verdict, answer) in answers {
         let gateway = script(move |heard| match heard.method.as_str() {
             "POST" => raw("").resetting(),
             _ => answer(),
@@ -234,6 +239,8 @@ async fn a_lookup_that_fails_proves_nothing() {
         let bench = holdline().hold(ms(120)).gateway(gateway).start().await;
         bench.pay("a").send().await.is_in_doubt();
         bench.submits_heard().is(1);
+        let counted = format!("holdline_recovered_total{{verdict=\"{verdict}\"}}");
+        bench.metric(&counted).await;
     }
 }
 

@@ -1,4 +1,8 @@
 //! What happened to an exchange, told by the running holdline, after its end, and from the file.
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::desk::{Desk, exchange};
 use crate::app::bench::until;
 
@@ -67,6 +71,11 @@ async fn after_a_kill_the_records_tell_what_is_left_to_tell() {
     let said = desk.ask(&["explain", &id]);
     tells(said.fine(), &told);
     tells(said.fine(), &["found in the journal by a new process"]);
+    let rows = desk.ask(&["explain", "--json", &id]).rows();
+    let time = |told: &serde_json::Value| told.as_str().unwrap().parse::<Timestamp>().unwrap();
+    let (began, first) = (time(&rows[0]["began"]), time(&rows[0]["steps"][0]["at"]));
+    let apart = first.duration_since(began).unsigned_abs();
+    assert!(apart < Duration::from_millis(5), "{began}, {first}");
     desk.resolve(&id, "executed").fine();
     let settled = [
         "settled",
