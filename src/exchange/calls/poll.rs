@@ -53,6 +53,7 @@ pub(in crate::exchange) fn poll(
                 turn.context.metrics.poll_lost();
                 turn.flight.hear(Heard::Failed(error.cause));
                 journey::tell_poll_lost(&turn.flight, &error);
+                journey::tell_in_vain(&turn.flight);
                 None
             }
         };
@@ -103,6 +104,7 @@ fn read_poll_answer(
             if answer.status == StatusCode::OK {
                 journey::tell_mute(flight, &answer);
             }
+            journey::tell_in_vain(flight);
             Polled::Transient {
                 retry_after: wait(),
             }

@@ -55,7 +55,7 @@ pub struct Flight {
     pub(in crate::exchange) handed_over: Arc<AtomicBool>,
     /// Set once the process's stop has let it go.
     pub(in crate::exchange) stopped: AtomicBool,
-    /// Set once it was told in the log that a poll brought a 200 that tells nothing.
+    /// Set once it was told in the log that its polls bring nothing.
     pub(in crate::exchange) told_mute: AtomicBool,
     core: Mutex<Core>,
 }

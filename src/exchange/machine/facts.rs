@@ -262,6 +262,11 @@ impl<A: Whole> Machine<A> {
         self.first_sent
     }
 
+    /// How many polls or lookups in a row brought nothing.
+    pub const fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// When the gateway was last asked: by a poll or a lookup.
     pub const fn asked_at(&self) -> Option<Moment> {
         self.asked_at

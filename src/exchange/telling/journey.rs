@@ -213,6 +213,27 @@ pub(in crate::exchange) fn tell_mute(flight: &Flight, answer: &StoredResponse) {
     );
 }
 
+/// A poll brought nothing that speaks of the task. Told once, when it has been so for a while: the task may
+/// long be over, and its client is told no more than that it runs.
+pub(in crate::exchange) fn tell_in_vain(flight: &Flight) {
+    /// So many come to a quarter of a minute.
+    const MANY: u32 = 5;
+    let (failures, heard) = {
+        let core = flight.core();
+        (core.machine.failures(), core.heard)
+    };
+    if failures < MANY || flight.told_mute.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let why = heard.words();
+    line!(
+        warn,
+        flight,
+        "polls bring nothing that speaks of the task",
+        why,
+    );
+}
+
 /// The exchange has an outcome.
 pub(in crate::exchange) fn tell_outcome(
     context: &Context,

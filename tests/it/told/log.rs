@@ -189,6 +189,7 @@ async fn why_a_payment_was_not_sent_or_its_answer_lost_is_told_once_and_in_words
     let upstream = upstream(ms(1)).await;
     let mut holdline = Holdline::before(upstream.address);
     holdline.keys.push(("HOLD__TIMEOUT", "5s".to_owned()));
+    holdline.keys.push(("POLLING__INTERVAL", "20ms".to_owned()));
     holdline.start().await;
     pay(&holdline, "lost").words("swallow").send().await;
     let lost = &lines(&holdline, "lost the answer to the submit")[0];
@@ -201,4 +202,8 @@ async fn why_a_payment_was_not_sent_or_its_answer_lost_is_told_once_and_in_words
     let told = lines(&holdline, mute);
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0]["content_type"], "text/html");
+    pay(&holdline, "forbidden").words("poll-403=8").send().await;
+    let vain = lines(&holdline, "polls bring nothing that speaks of the task");
+    assert_eq!(vain.len(), 1, "{vain:?}");
+    assert_eq!(vain[0]["why"], "status 403");
 }
