@@ -103,6 +103,11 @@ impl<'a> Outline<'a> {
                 && self.has_any(profile.results.balance_members))
     }
 
+    /// True if it says where the result of a task will be.
+    const fn gives_task(&self) -> bool {
+        self.response_url.is_some() || self.status_url.is_some()
+    }
+
     fn ticket(&self, profile: &Profile) -> Option<Ticket> {
         let announced = self.response_url.and_then(text);
         let request_id = match self.request_id {
@@ -133,31 +138,27 @@ pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
         .map(Cow::Owned)
 }
 
-/// The class of a whole answer to a submit. An answer that was cut is never given here.
+/// The class of a whole answer to a submit. An answer that was cut is never given here. A 4xx is a refusal,
+/// unless its body gives a task: whoever is told of a refusal pays again.
 pub fn classify_submit(
     profile: &Profile,
     operation: Operation,
     status: StatusCode,
     body: &[u8],
 ) -> SubmitAnswer {
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        return SubmitAnswer::TooMany;
+    let is_refusal = status.is_client_error();
+    let may_tell = status.is_success() || is_refusal;
+    let outline = may_tell.then(|| Outline::of(body)).flatten();
+    let task = outline.as_ref().filter(|it| it.gives_task());
+    if let Some(ticket) = task.and_then(|it| it.ticket(profile)) {
+        return SubmitAnswer::Accepted(ticket);
     }
-    if status.is_client_error() {
-        return SubmitAnswer::Refused;
+    match outline {
+        _ if status == StatusCode::TOO_MANY_REQUESTS => SubmitAnswer::TooMany,
+        _ if is_refusal => SubmitAnswer::Refused,
+        Some(it) if !it.gives_task() && it.is_result(profile, operation) => SubmitAnswer::Standard,
+        Some(_) | None => SubmitAnswer::Unclear,
     }
-    let Some(outline) = status.is_success().then(|| Outline::of(body)).flatten() else {
-        return SubmitAnswer::Unclear;
-    };
-    if outline.response_url.is_some() || outline.status_url.is_some() {
-        return outline
-            .ticket(profile)
-            .map_or(SubmitAnswer::Unclear, SubmitAnswer::Accepted);
-    }
-    if outline.is_result(profile, operation) {
-        return SubmitAnswer::Standard;
-    }
-    SubmitAnswer::Unclear
 }
 
 /// The class of a whole answer to a poll of the task `id`.
@@ -245,9 +246,9 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_is_known_by_its_urls_whatever_the_2xx() {
+    fn a_receipt_is_known_by_its_urls_whatever_the_2xx_or_4xx() {
         let body = r#"{"status":"processing","request_id":"10203","status_url":"https://g/async/status/10203","response_url":"https://g/async/result/10203"}"#;
-        for status in [200, 201, 202] {
+        for status in [200, 201, 202, 400, 409, 425, 429] {
             let SubmitAnswer::Accepted(ticket) = submit(status, body) else {
                 panic!("{status}")
             };
