@@ -29,7 +29,7 @@ use crate::polling::Schedules;
 use crate::proxy::{self, Site};
 use crate::results::Results;
 use crate::telemetry::{Levels, Seldom};
-use crate::timing::{Clock, Stamp, Stamps};
+use crate::timing::{Clock, Stamps};
 use crate::{admin, control, journal};
 
 /// Why holdline did not start.
@@ -133,7 +133,7 @@ impl App {
             levels,
         };
         let (clock, metrics) = (ground.clock, &ground.metrics);
-        let stamps = Stamps::new(clock, Stamp::of_this_system());
+        let stamps = Stamps::of_this_system(clock);
         let keeping = Keeping::open(&config, clock, stamps, &metrics.journal)?;
         let rooms = ground.rooms(&keeping, stamps);
         let learning = ground.learning(&rooms);

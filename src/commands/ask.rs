@@ -224,7 +224,7 @@ async fn write(
     print: &mut Print<'_>,
 ) -> io::Result<Result<(), String>> {
     let clock = Clock::start();
-    let stamps = Stamps::new(clock, Stamp::of_this_system());
+    let stamps = Stamps::of_this_system(clock);
     let max_bytes = std::fs::metadata(&config.path).map_or(config.max_bytes, |file| file.len());
     let config = config.clone();
     let parts = journal::Parts {

@@ -19,6 +19,9 @@ pub enum ClientError {
     /// Nobody listens there.
     #[error("no holdline listens there")]
     Nobody,
+    /// Its socket is another user's.
+    #[error("{0} answers its own user and root only")]
+    Denied(Peer),
     /// The system's words.
     #[error("failed to talk to the running holdline")]
     System(#[from] io::Error),
@@ -78,6 +81,7 @@ impl Client {
                 io::ErrorKind::NotFound
                 | io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::InvalidInput => ClientError::Nobody,
+                io::ErrorKind::PermissionDenied => ClientError::Denied(peer.clone()),
                 // As many wait to be accepted as may.
                 io::ErrorKind::WouldBlock => ClientError::Still(peer.clone()),
                 _ => ClientError::System(error),

@@ -6,7 +6,7 @@ use super::driver::Driver;
 use super::flights::{Command, Flight, Flights};
 use super::machine::{Doubt, Event, State, Timer, Verdict};
 use super::recorder::RecordError;
-use super::telling::{Trail, What, journey};
+use super::telling::{Trail, What};
 use crate::journal::{Change, Entry};
 use crate::timing::{Moment, Stamp, Stamps};
 
@@ -181,7 +181,6 @@ impl Driver {
             let _ = done.send(Err(error));
             return;
         }
-        journey::tell_settled(&self.flight, verdict);
         self.flight.core().reason = Some(reason);
         self.ruling = Some(done);
         self.apply(Event::Resolved(verdict));

@@ -116,8 +116,8 @@ impl Prepared {
         &self.ages
     }
 
-    /// Reads all of it. Blocks. Every exchange that has not ended is given to `remember`, in the order in
-    /// which they began; none of them is kept here.
+    /// Reads all of it. Blocks. Every exchange is given to `remember`, in the order in which they began;
+    /// none of them is kept here.
     pub fn read(self, mut remember: impl FnMut(Remembered)) -> Result<Opened, OpenError> {
         let Self {
             parts,
@@ -188,9 +188,7 @@ fn looked_at(
         ) {
             site.room.runs(remembered.number.0);
         }
-        if remembered.standing != Standing::Ended {
-            remember(remembered);
-        }
+        remember(remembered);
         true
     });
     walked.map_err(failed)?;

@@ -110,7 +110,7 @@ impl Submitted {
             | SubmitAnswer::Refused
             | SubmitAnswer::TooMany
             | SubmitAnswer::Unclear => Err(format!(
-                "the submit was answered {} and made no task",
+                "the submit was answered {}, and the answer gives no task",
                 self.answer.status.as_u16()
             )),
         }

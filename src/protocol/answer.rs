@@ -154,9 +154,10 @@ pub fn classify_submit(
         return SubmitAnswer::Accepted(ticket);
     }
     match outline {
+        Some(it) if it.gives_task() => SubmitAnswer::Unclear,
         _ if status == StatusCode::TOO_MANY_REQUESTS => SubmitAnswer::TooMany,
         _ if is_refusal => SubmitAnswer::Refused,
-        Some(it) if !it.gives_task() && it.is_result(profile, operation) => SubmitAnswer::Standard,
+        Some(it) if it.is_result(profile, operation) => SubmitAnswer::Standard,
         Some(_) | None => SubmitAnswer::Unclear,
     }
 }
@@ -291,6 +292,14 @@ mod tests {
             "a".repeat(129)
         );
         assert_eq!(submit(200, &long), SubmitAnswer::Unclear);
+    }
+
+    #[test]
+    fn a_refusal_that_gives_a_task_of_no_usable_name_is_none() {
+        let body = r#"{"request_id":7,"response_url":"https://g/async/result/7"}"#;
+        for status in [200, 409, 429] {
+            assert_eq!(submit(status, body), SubmitAnswer::Unclear, "{status}");
+        }
     }
 
     #[test]

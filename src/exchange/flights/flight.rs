@@ -55,8 +55,10 @@ pub struct Flight {
     pub(in crate::exchange) handed_over: Arc<AtomicBool>,
     /// Set once the process's stop has let it go.
     pub(in crate::exchange) stopped: AtomicBool,
-    /// Set once it was told in the log that its polls bring nothing.
+    /// Set once it was told in the log that a poll brought a 200 that tells nothing.
     pub(in crate::exchange) told_mute: AtomicBool,
+    /// Set once it was told in the log that its polls bring nothing.
+    pub(in crate::exchange) told_in_vain: AtomicBool,
     core: Mutex<Core>,
 }
 
@@ -233,6 +235,7 @@ impl Flight {
             handed_over: Arc::new(AtomicBool::new(false)),
             stopped: AtomicBool::new(false),
             told_mute: AtomicBool::new(false),
+            told_in_vain: AtomicBool::new(false),
             core: Mutex::new(core),
         }
     }

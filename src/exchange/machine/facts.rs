@@ -262,7 +262,7 @@ impl<A: Whole> Machine<A> {
         self.first_sent
     }
 
-    /// How many polls or lookups in a row brought nothing.
+    /// How many tries in a row brought nothing to go on with.
     pub const fn failures(&self) -> u32 {
         self.failures
     }

@@ -66,7 +66,7 @@ impl Past {
                 self.note_rival(&exchange, &subject);
                 self.remember(&exchange, &subject);
             }
-            // Nobody came for its answer, but its transaction is the gateway's all the same.
+            // Forgotten, as where nobody came for its answer, but its transaction is the gateway's still.
             Standing::Ended if exchange.ticket.is_some() || exchange.answer.is_some() => {
                 self.note_rival(&exchange, &subject);
             }

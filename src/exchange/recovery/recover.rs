@@ -90,9 +90,8 @@ impl Recovery<'_> {
             submitted_at: subject.read_at,
             remembered_since: subject.remembered_since,
             changed_at: self.ages.remembered_since(exchange.changed),
-            // A clock that anybody can set does not tell how old a key is, nor one that stands while the
-            // machine sleeps.
-            age_is_sure: self.ages.stamps().now().is_sure_since(exchange.submitted),
+            // A clock that anybody can set does not tell how old a key is.
+            age_is_sure: subject.stamped.is_none(),
             resubmits: exchange.resubmits,
             ticket,
             stood,

@@ -7,7 +7,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use super::trail::Heard;
 use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Flight, Told};
-use crate::exchange::machine::{Outcome, Standing, Verdict};
+use crate::exchange::machine::{Outcome, Standing};
 use crate::message::StoredResponse;
 use crate::polling::Took;
 use crate::protocol::{RequestId, Transaction};
@@ -139,16 +139,6 @@ pub(in crate::exchange) fn tell_submit_lost(flight: &Flight, error: &upstream::E
     line!(warn, flight, "lost the answer to the submit", %error,);
 }
 
-/// The operator said what became of it.
-pub(in crate::exchange) fn tell_settled(flight: &Flight, verdict: Verdict) {
-    line!(
-        info,
-        flight,
-        "settled by the operator",
-        verdict = verdict.name(),
-    );
-}
-
 /// The gateway did not say what became of a submit without an answer.
 pub(in crate::exchange) fn tell_lookup_lost(flight: &Flight, heard: Heard) {
     let why = heard.words();
@@ -222,14 +212,14 @@ pub(in crate::exchange) fn tell_in_vain(flight: &Flight) {
         let core = flight.core();
         (core.machine.failures(), core.heard)
     };
-    if failures < MANY || flight.told_mute.swap(true, Ordering::AcqRel) {
+    if failures < MANY || flight.told_in_vain.swap(true, Ordering::AcqRel) {
         return;
     }
     let why = heard.words();
     line!(
         warn,
         flight,
-        "polls bring nothing that speaks of the task",
+        "polls bring no result, and the last nothing that speaks of the task",
         why,
     );
 }

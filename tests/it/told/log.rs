@@ -203,7 +203,10 @@ async fn why_a_payment_was_not_sent_or_its_answer_lost_is_told_once_and_in_words
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0]["content_type"], "text/html");
     pay(&holdline, "forbidden").words("poll-403=8").send().await;
-    let vain = lines(&holdline, "polls bring nothing that speaks of the task");
+    let vain = lines(
+        &holdline,
+        "polls bring no result, and the last nothing that speaks of the task",
+    );
     assert_eq!(vain.len(), 1, "{vain:?}");
     assert_eq!(vain[0]["why"], "status 403");
 }
