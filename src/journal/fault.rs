@@ -58,20 +58,17 @@ from_redb!(
 );
 
 impl StoreError {
-    /// True if a record is what is wrong, and the file can be used.
-    pub(super) const fn is_of_a_record(&self) -> bool {
+    /// The record that is what is wrong; the file can be used then.
+    pub(super) const fn record(&self) -> Option<Place> {
         match self {
-            Self::File(_) | Self::Log(_) | Self::NotTakenIn(_) | Self::Frame(_) => false,
-            Self::Seal { .. } | Self::Malformed(_) | Self::Broken(_) => true,
+            Self::File(_) | Self::Log(_) | Self::NotTakenIn(_) | Self::Frame(_) => None,
+            Self::Seal { place, .. } | Self::Malformed(place) => Some(*place),
+            Self::Broken(broken) => Some(broken.place()),
         }
     }
 
     /// The fault as one who reads is told.
     pub(super) fn read_error(&self) -> ReadError {
-        match self {
-            Self::File(_) | Self::Log(_) | Self::NotTakenIn(_) | Self::Frame(_) => ReadError::Down,
-            Self::Seal { place, .. } | Self::Malformed(place) => ReadError::Damaged(*place),
-            Self::Broken(broken) => ReadError::Damaged(broken.place()),
-        }
+        self.record().map_or(ReadError::Down, ReadError::Damaged)
     }
 }

@@ -58,8 +58,15 @@ pub(super) fn reopen(files: &mut Files, site: &Site, may_forget: bool) -> Result
 
 /// The file may not grow, so something has to go before anything is written.
 fn make_room(store: &Store) -> Result<(), StoreError> {
-    let found = look(store, &Goal::Room, Number(0))?;
-    store.forget(&found.removals)
+    let mut next = Some(Number(0));
+    while let Some(from) = next {
+        let found = look(store, &Goal::Room, from)?;
+        if !found.removals.is_empty() {
+            return store.forget(&found.removals);
+        }
+        next = found.next;
+    }
+    Ok(())
 }
 
 /// Brings the names back of files that are only open here.

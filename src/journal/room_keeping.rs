@@ -142,22 +142,21 @@ impl Writer {
             // What stands in the log once more, since the disk took it and said that it did not, is
             // passed over while its exchange is in the file. Forgotten before that, it would come back.
             store.checkpoint()?;
-            let found = match look(store, &goal, from) {
-                Ok(found) => found,
-                Err(error) if !error.is_of_a_record() => return Err(error),
-                // Nothing is forgotten, and nothing else is the worse for it.
-                Err(error) => {
-                    tracing::error!(%error, "the journal is damaged");
-                    Found::nothing(from)
-                }
-            };
+            let found = look(store, &goal, from)?;
             if !found.removals.is_empty() {
                 store.forget(&found.removals)?;
             }
             Ok(found)
         });
         match tidied.await {
-            Ok(found) => Some(found),
+            Ok(found) => {
+                if let Some((place, error)) = &found.damaged
+                    && self.damaged.insert(*place)
+                {
+                    tracing::error!(%error, "the journal is damaged: this exchange stays, and others are forgotten");
+                }
+                Some(found)
+            }
             Err(error) => {
                 self.fall(&error, &[]);
                 None

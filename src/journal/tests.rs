@@ -2,6 +2,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use redb::ReadableDatabase as _;
@@ -11,10 +12,10 @@ use super::key::KeyFile;
 use super::room::{Room, Way};
 use super::samples::{entry, head};
 use super::site::{Gone, Site};
-use super::store::{Removal, Store, taken};
+use super::store::{RECORDS, Removal, Store, taken};
 use super::{
-    Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Remembered, Report, Sealed,
-    SystemDisk, open,
+    Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, ReadError, Remembered, Report,
+    Sealed, SystemDisk, open,
 };
 use crate::drain::Drain;
 use crate::timing::{Clock, Stamp, Stamps};
@@ -192,6 +193,40 @@ async fn whoever_reads_keeps_no_stop_from_knowing_that_all_is_written() {
     assert!(futures_util::poll!(&mut closing).is_pending());
     drop(reading);
     assert_eq!(closing.await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_stands_behind_a_damaged_record_is_forgotten_all_the_same() {
+    const RETENTION: Duration = Duration::from_mins(5);
+    let room = directory();
+    let mut parts = parts(room.path(), Arc::new(SystemDisk));
+    parts.retention = Some(RETENTION);
+    parts.stamps = Stamps::new(parts.clock, entry(9, 0, Change::Withdrawn).stamp);
+    let opened = open(parts, drop).unwrap();
+    let _writing = Drain::new().spawn(opened.writer.run());
+    let journal = opened.journal;
+    for number in 1..=5 {
+        for (step, change) in (0..).zip([Change::Submitted(Box::new(head(1))), Change::Withdrawn]) {
+            journal.append(entry(number, step, change)).await.unwrap();
+        }
+    }
+    let entries = |number| journal.entries(Number(number));
+    let damaged = entries(3).await.unwrap()[1].place;
+    let spoil = |store: &Store| {
+        let write = store.database.begin_write().unwrap();
+        let mut records = write.open_table(RECORDS).unwrap();
+        let place = (damaged.number.0, damaged.step);
+        records.insert(place, [7; 40].as_slice()).unwrap();
+        drop(records);
+        write.commit().unwrap();
+    };
+    journal.0.with_store(spoil).unwrap();
+    tokio::time::sleep(RETENTION * 2).await;
+    assert_eq!(entries(3).await, Err(ReadError::Damaged(damaged)));
+    for number in [1, 2, 4, 5] {
+        assert_eq!(entries(number).await, Ok(vec![]), "{number}");
+    }
+    assert!(journal.is_up());
 }
 
 /// A disk that panics where the writer asks for it.

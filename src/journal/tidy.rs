@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::fault::StoreError;
 use super::store::{Removal, Store};
-use super::{Number, Remembered, Standing};
+use super::{Number, Place, Remembered, Standing};
 use crate::timing::Ages;
 
 /// How many exchanges are looked at in one go, so that commits do not wait for long.
@@ -27,32 +27,28 @@ pub(super) enum Goal {
 }
 
 /// What was found in one go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Found {
     pub(super) removals: Vec<Removal>,
     /// From where to go on; `None` where all was looked at.
     pub(super) next: Option<Number>,
     /// The first that may go later; the last one, where all that was looked at is done.
     pub(super) undone: Number,
+    /// A record whose exchange is passed over, and what is wrong with it.
+    pub(super) damaged: Option<(Place, StoreError)>,
 }
 
-impl Found {
-    /// Nothing, and nothing to go on with.
-    pub(super) const fn nothing(from: Number) -> Self {
-        Self {
-            removals: Vec::new(),
-            next: None,
-            undone: from,
-        }
-    }
-}
-
-/// Looks for what may go, from an exchange on.
+/// Looks for what may go, from an exchange on. One that is damaged stays, and ends the piece.
 pub(super) fn look(store: &Store, goal: &Goal, from: Number) -> Result<Found, StoreError> {
-    let mut found = Found::nothing(from);
+    let mut found = Found {
+        removals: Vec::new(),
+        next: None,
+        undone: from,
+        damaged: None,
+    };
     let mut is_done = true;
     let (mut looked_at, mut read, removable) = (0, 0, store.room().removable());
-    store.walk_records(from, |remembered, extent| {
+    let walked = store.walk_records(from, |remembered, extent| {
         if looked_at == LOOKED_AT || read >= READ || found.removals.len() == removable {
             found.next = Some(remembered.number);
             return false;
@@ -67,7 +63,14 @@ pub(super) fn look(store: &Store, goal: &Goal, from: Number) -> Result<Found, St
             .removals
             .extend(removal(&remembered, extent.records, goal));
         goal.goes_on(&remembered)
-    })?;
+    });
+    if let Err(error) = walked {
+        let Some(place) = error.record() else {
+            return Err(error);
+        };
+        found.next = place.number.0.checked_add(1).map(Number);
+        found.damaged = Some((place, error));
+    }
     Ok(found)
 }
 

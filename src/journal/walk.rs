@@ -16,7 +16,8 @@ pub(super) struct Extent {
 }
 
 impl Store {
-    /// Reads the exchanges from a number on, in their order, until `visit` returns false.
+    /// Reads the exchanges from a number on, in their order, until `visit` returns false. Where a record is
+    /// damaged every exchange before that one's was visited.
     pub(super) fn walk(
         &self,
         from: Number,
@@ -35,18 +36,18 @@ impl Store {
         let mut open: Option<(Book, Extent)> = None;
         for record in records.range((from.0, 0)..)? {
             let (key, value) = record?;
-            for entry in self.read(place_of(key.value()), value.value())? {
-                let number = entry.place.number;
+            let place = place_of(key.value());
+            // It is whole, whatever is wrong with the one behind it.
+            if let Some((full, extent)) =
+                open.take_if(|(book, _)| book.so_far().number != place.number)
+                && !visit(full.close(), extent)
+            {
+                return Ok(());
+            }
+            for entry in self.read(place, value.value())? {
                 match &mut open {
-                    Some((book, _)) if book.so_far().number == number => book.follow(entry)?,
-                    Some(_) | None => {
-                        let next = (Book::begin(entry)?, Extent::default());
-                        if let Some((full, extent)) = open.replace(next)
-                            && !visit(full.close(), extent)
-                        {
-                            return Ok(());
-                        }
-                    }
+                    Some((book, _)) => book.follow(entry)?,
+                    None => open = Some((Book::begin(entry)?, Extent::default())),
                 }
             }
             if let Some((_, extent)) = &mut open {

@@ -48,6 +48,8 @@ pub struct Writer {
     pub(super) evicted: Number,
     /// When one began at the first exchange.
     pub(super) round_at: Moment,
+    /// Records that were told to be damaged: every walk meets them again.
+    pub(super) damaged: HashSet<Place>,
 }
 
 /// A count of the pages that is under way.
@@ -78,6 +80,7 @@ impl Writer {
             eviction: None,
             evicted: Number(0),
             round_at: now,
+            damaged: HashSet::new(),
         }
     }
 
