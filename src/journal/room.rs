@@ -1,9 +1,11 @@
 //! How much of the file is taken, and how much may be.
 //!
 //! redb tells how much its pages take only after a look at all of them. So they are counted now and then,
-//! beside whatever is written meanwhile, and in between the records are weighed; what was written and
-//! removed since the last count may be a quarter more than it weighs, and is taken for that. What the exchanges that run will still
-//! write is kept free for them, and so is what a commit takes beside its records.
+//! beside whatever is written meanwhile, and in between the records are weighed, once they are durable;
+//! what was written and removed since the last count may be a quarter more than it weighs, and is taken
+//! for that. What the exchanges that run will still write is kept free for them, and so is what a commit
+//! takes beside its records. A commit that failed and was taken all the same is less than that, and once
+//! the file is opened anew its pages are counted.
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,6 +68,13 @@ pub(super) struct Estimate {
     pub(super) turned: u64,
 }
 
+/// What the records of a commit take, and what comes free with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Turnover {
+    pub(super) taken: u64,
+    pub(super) freed: u64,
+}
+
 /// The room of a journal; it outlives the file that is open.
 #[derive(Clone, Debug)]
 pub(super) struct Room(Arc<State>);
@@ -83,6 +92,8 @@ struct State {
     taken: AtomicU64,
     /// What was written and removed since.
     turned: AtomicU64,
+    /// Set where a commit may not be in what was taken.
+    unsure: AtomicBool,
     /// What the log holds, and will take.
     pending: AtomicU64,
     /// What an answer weighs, as the last ones tell.
@@ -101,6 +112,7 @@ impl Room {
             refused: AtomicBool::default(),
             taken: AtomicU64::default(),
             turned: AtomicU64::default(),
+            unsure: AtomicBool::default(),
             pending: AtomicU64::default(),
             answer: AtomicU64::default(),
             running: Mutex::default(),
@@ -173,16 +185,17 @@ impl Room {
         self.0.refused.swap(false, Ordering::Relaxed)
     }
 
-    pub(super) fn take(&self, bytes: u64) {
-        self.0.taken.fetch_add(bytes, Ordering::Relaxed);
-        self.0.turned.fetch_add(bytes, Ordering::Relaxed);
+    /// A commit is durable.
+    pub(super) fn turns(&self, Turnover { taken, freed }: Turnover) {
+        let turned = |now: u64| Some(now.saturating_add(taken).saturating_sub(freed));
+        let now = &self.0.taken;
+        let _ = now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, turned);
+        self.0.turned.fetch_add(taken + freed, Ordering::Relaxed);
     }
 
-    pub(super) fn free(&self, bytes: u64) {
-        let less = |taken: u64| Some(taken.saturating_sub(bytes));
-        let taken = &self.0.taken;
-        let _ = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        self.0.turned.fetch_add(bytes, Ordering::Relaxed);
+    /// The file is opened anew: whether it has a commit that failed is told by its pages only.
+    pub(super) fn is_unsure(&self) {
+        self.0.unsure.store(true, Ordering::Relaxed);
     }
 
     /// What is taken, as it is known now.
@@ -201,13 +214,15 @@ impl Room {
         let _ = taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, corrected);
         let since = |now: u64| Some(now.saturating_sub(before.turned));
         let _ = turned.fetch_update(Ordering::Relaxed, Ordering::Relaxed, since);
+        self.0.unsure.store(false, Ordering::Relaxed);
     }
 
-    /// True if so much was written and removed that counting the pages is worth its while. Far from
-    /// the limit it never is.
+    /// True if the file was opened anew, or so much was written and removed that counting the pages is
+    /// worth its while. Far from the limit that never is.
     pub(super) fn is_vague(&self) -> bool {
         let turned = self.0.turned.load(Ordering::Relaxed);
-        turned > self.0.max_bytes / 8 && self.sum() > self.usable() / 2
+        self.0.unsure.load(Ordering::Relaxed)
+            || turned > self.0.max_bytes / 8 && self.sum() > self.usable() / 2
     }
 
     /// So much will be taken by what the log holds.
@@ -375,14 +390,15 @@ mod tests {
     fn what_is_taken_is_freed_and_never_below_nothing() {
         let room = Room::new(16 * MEBIBYTE);
         let counted = |bytes| room.measured(room.estimate(), bytes);
+        let free = |freed| room.turns(Turnover { taken: 0, freed });
         counted(13 * MEBIBYTE + 1);
         assert!(room.is_spent() && room.is_pressed() && room.is_short());
         assert!(room.share() > 1.0);
         counted(11 * MEBIBYTE + MEBIBYTE / 2);
         assert!(!room.is_spent() && room.is_short() && room.has_room_again());
-        room.free(2 * MEBIBYTE);
+        free(2 * MEBIBYTE);
         assert!(!room.is_short() && !room.is_ample(), "between the two");
-        room.free(20 * MEBIBYTE);
+        free(20 * MEBIBYTE);
         assert_eq!(room.estimate().taken, 0);
         counted(9 * MEBIBYTE);
         assert!(room.is_ample());
@@ -391,15 +407,15 @@ mod tests {
     #[test]
     fn what_is_written_and_removed_during_a_count_is_added_to_it() {
         let room = Room::new(16 * MEBIBYTE);
-        room.take(5_000);
+        let turn = |taken, freed| room.turns(Turnover { taken, freed });
+        turn(5_000, 0);
         let before = room.estimate();
-        room.take(300);
-        room.free(100);
+        turn(300, 100);
         room.measured(before, 4_000);
         let (taken, turned) = (4_200, 400);
         assert_eq!(room.estimate(), Estimate { taken, turned });
         let before = room.estimate();
-        room.free(9_000);
+        turn(0, 9_000);
         room.measured(before, 4_000);
         assert_eq!(room.estimate().taken, 0, "never below nothing");
     }

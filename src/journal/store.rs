@@ -29,7 +29,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableDefinition,
+    TableDefinition, WriteTransaction,
 };
 
 use super::codec::{fold_entries, unfold};
@@ -39,7 +39,7 @@ use super::frame::clear;
 use super::guard::{Guard, Lost};
 use super::log::Log;
 use super::mark::Mark;
-use super::room::{Room, weight};
+use super::room::{Room, Turnover, weight};
 use super::seal::RecordKey;
 use super::site::Site;
 use super::{Change, Entry, Number, Place};
@@ -181,8 +181,12 @@ impl Store {
     pub(super) fn forget(&self, removals: &[Removal]) -> Result<(), StoreError> {
         let _alone = self.log();
         let write = self.database.begin_write()?;
-        self.remove(&mut write.open_table(RECORDS)?, removals)?;
-        Ok(write.commit()?)
+        let mut records = Records::open(&write)?;
+        self.remove(&mut records, removals)?;
+        let turned = records.close();
+        write.commit()?;
+        self.room.turns(turned);
+        Ok(())
     }
 
     pub(super) fn log(&self) -> MutexGuard<'_, Log> {
@@ -209,10 +213,11 @@ impl Store {
         else {
             return Ok(());
         };
-        records.retain_in((*first, 0)..=(*last, u32::MAX), |(number, step), sealed| {
+        let Records { table, turned } = records;
+        table.retain_in((*first, 0)..=(*last, u32::MAX), |(number, step), sealed| {
             let stays = gone.get(&number).is_none_or(|from| step < *from);
             if !stays {
-                self.room.free(weight(sealed.len()));
+                turned.freed += weight(sealed.len());
             }
             stays
         })?;
@@ -222,7 +227,7 @@ impl Store {
     /// Puts all that stays of a delivered exchange in the place of its first entry; false if there is
     /// nothing to fold.
     fn fold(&self, records: &mut Records<'_>, number: Number) -> Result<bool, StoreError> {
-        let mut entries = self.all_of(records, number)?;
+        let mut entries = self.all_of(&records.table, number)?;
         for entry in &mut entries {
             if let Change::Completed(answer) = &mut entry.change {
                 *answer = None;
@@ -258,10 +263,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         let sealed = self.key.seal(place, clear);
         let sealed = sealed.map_err(|cause| StoreError::Seal { place, cause })?;
-        let replaced = records.insert((place.number.0, place.step), sealed.as_slice())?;
-        self.room.take(weight(sealed.len()));
+        let Records { table, turned } = records;
+        let replaced = table.insert((place.number.0, place.step), sealed.as_slice())?;
+        turned.taken += weight(sealed.len());
         if let Some(replaced) = replaced {
-            self.room.free(weight(replaced.value().len()));
+            turned.freed += weight(replaced.value().len());
         }
         Ok(())
     }
@@ -300,7 +306,26 @@ impl Store {
     }
 }
 
-pub(super) type Records<'a> = redb::Table<'a, (u64, u32), &'static [u8]>;
+/// The table of the records while it is written, and what that takes and frees, which counts once it is
+/// durable.
+pub(super) struct Records<'a> {
+    pub(super) table: redb::Table<'a, (u64, u32), &'static [u8]>,
+    pub(super) turned: Turnover,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn open(write: &'a WriteTransaction) -> Result<Self, StoreError> {
+        Ok(Self {
+            table: write.open_table(RECORDS)?,
+            turned: Turnover::default(),
+        })
+    }
+
+    /// Lets go of the table, so that it can be committed.
+    pub(super) fn close(self) -> Turnover {
+        self.turned
+    }
+}
 
 pub(super) const fn place_of(key: (u64, u32)) -> Place {
     Place {

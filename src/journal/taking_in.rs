@@ -13,7 +13,7 @@ use super::fault::StoreError;
 use super::frame;
 use super::log::{Log, TakenIn};
 use super::room::weight;
-use super::store::{META, RECORDS, Records, Store, place_of};
+use super::store::{META, Records, Store, place_of};
 use super::{Change, Number, Place};
 use crate::telemetry::with_causes;
 
@@ -46,13 +46,13 @@ impl Store {
             taken_in,
             batch.last().map(|(place, _)| place.number),
         )?;
-        {
-            let mut records = write.open_table(RECORDS)?;
-            for exchange in batch.chunk_by(|(one, _), (next, _)| one.number == next.number) {
-                self.put(&mut records, exchange, free)?;
-            }
+        let mut records = Records::open(&write)?;
+        for exchange in batch.chunk_by(|(one, _), (next, _)| one.number == next.number) {
+            self.put(&mut records, exchange, free)?;
         }
+        let turned = records.close();
         write.commit()?;
+        self.room.turns(turned);
         log.begin_anew(taken_in.commits);
         self.room.pends(0);
         Ok(())
@@ -98,7 +98,7 @@ impl Store {
     /// Up to which step the file has an exchange.
     fn last_step(&self, records: &Records<'_>, number: Number) -> Result<Option<u32>, StoreError> {
         let all = (number.0, 0)..=(number.0, u32::MAX);
-        let Some((key, sealed)) = records.range(all)?.next_back().transpose()? else {
+        let Some((key, sealed)) = records.table.range(all)?.next_back().transpose()? else {
             return Ok(None);
         };
         let place = place_of(key.value());
@@ -113,7 +113,8 @@ impl Store {
     /// Removes the soft answer of an exchange: another takes its place.
     fn remove_soft(&self, records: &mut Records<'_>, number: Number) -> Result<(), StoreError> {
         let mut soft = Vec::new();
-        for record in records.range((number.0, 1)..=(number.0, u32::MAX))? {
+        let Records { table, turned } = records;
+        for record in table.range((number.0, 1)..=(number.0, u32::MAX))? {
             let (key, value) = record?;
             let read = self.read(place_of(key.value()), value.value())?;
             if read
@@ -124,8 +125,8 @@ impl Store {
             }
         }
         for key in soft {
-            if let Some(removed) = records.remove(key)? {
-                self.room.free(weight(removed.value().len()));
+            if let Some(removed) = table.remove(key)? {
+                turned.freed += weight(removed.value().len());
             }
         }
         Ok(())

@@ -9,13 +9,14 @@ use redb::ReadableDatabase as _;
 
 use super::disk::{DiskFile, Work, Working};
 use super::key::KeyFile;
+use super::reopen::reopen;
 use super::room::{Room, Way};
 use super::samples::{entry, head};
 use super::site::{Gone, Site};
 use super::store::{RECORDS, Removal, Store, taken};
 use super::{
-    Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, ReadError, Remembered, Report,
-    Sealed, SystemDisk, open,
+    Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Place, ReadError, Remembered,
+    Report, Sealed, SystemDisk, open,
 };
 use crate::drain::Drain;
 use crate::timing::{Clock, Stamp, Stamps};
@@ -195,6 +196,17 @@ async fn whoever_reads_keeps_no_stop_from_knowing_that_all_is_written() {
     assert_eq!(closing.await, 0);
 }
 
+/// Writes something into the file that carries no seal of ours.
+fn spoil(store: &Store, Place { number, step }: Place) {
+    let write = store.database.begin_write().unwrap();
+    let mut records = write.open_table(RECORDS).unwrap();
+    records
+        .insert((number.0, step), [7; 40].as_slice())
+        .unwrap();
+    drop(records);
+    write.commit().unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_stands_behind_a_damaged_record_is_forgotten_all_the_same() {
     const RETENTION: Duration = Duration::from_mins(5);
@@ -212,21 +224,54 @@ async fn what_stands_behind_a_damaged_record_is_forgotten_all_the_same() {
     }
     let entries = |number| journal.entries(Number(number));
     let damaged = entries(3).await.unwrap()[1].place;
-    let spoil = |store: &Store| {
-        let write = store.database.begin_write().unwrap();
-        let mut records = write.open_table(RECORDS).unwrap();
-        let place = (damaged.number.0, damaged.step);
-        records.insert(place, [7; 40].as_slice()).unwrap();
-        drop(records);
-        write.commit().unwrap();
-    };
-    journal.0.with_store(spoil).unwrap();
+    journal.0.with_store(|store| spoil(store, damaged)).unwrap();
     tokio::time::sleep(RETENTION * 2).await;
     assert_eq!(entries(3).await, Err(ReadError::Damaged(damaged)));
     for number in [1, 2, 4, 5] {
         assert_eq!(entries(number).await, Ok(vec![]), "{number}");
     }
     assert!(journal.is_up());
+}
+
+/// Enough to see what is counted of it.
+fn some_pages(store: &Store) {
+    for which in 0..4 {
+        store.append(&step(1..=600, which, 700)).unwrap();
+    }
+    store.checkpoint().unwrap();
+}
+
+#[test]
+fn a_file_that_is_opened_anew_is_counted_later_and_nobody_waits_for_it() {
+    let room = directory();
+    let opened = open(parts(room.path(), Arc::new(SystemDisk)), drop).unwrap();
+    let shared = opened.journal.0;
+    let room = &shared.site.room;
+    shared.with_store(some_pages).unwrap();
+    let weighed = room.estimate();
+    assert!(weighed.turned > 0 && !room.is_vague());
+    reopen(&mut shared.files.write().unwrap(), &shared.site, true).unwrap();
+    assert_eq!(room.estimate(), weighed);
+    assert!(room.is_vague());
+    shared.with_store(Store::measure).unwrap().unwrap();
+    assert_eq!(room.estimate().turned, 0);
+    assert!(!room.is_vague());
+}
+
+#[test]
+fn what_is_not_committed_neither_takes_room_nor_makes_it() {
+    let room = directory();
+    let (site, store) = store(room.path());
+    some_pages(&store);
+    let weighed = site.room.estimate();
+    // It is read before it is folded, behind the others.
+    let damaged = entry(600, 4, Change::Withdrawn).place;
+    spoil(&store, damaged);
+    let removals = [1, 2, 600].map(|number| Removal::Answer(Number(number)));
+    for _ in 0..3 {
+        store.forget(&removals).unwrap_err();
+    }
+    assert_eq!(site.room.estimate(), weighed);
 }
 
 /// A disk that panics where the writer asks for it.
