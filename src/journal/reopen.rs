@@ -45,14 +45,18 @@ pub(super) fn reopen(files: &mut Files, site: &Site, may_forget: bool) -> Result
     mend(files, site)?;
     // The old one goes first: it would write to the file that the new one has.
     files.store = None;
-    // Counting all its pages takes seconds on a large file. The writer does it beside the commits.
-    site.room.is_unsure();
+    // Counting all its pages takes seconds on a large file, so the writer does it beside the commits. Where
+    // that came to nothing the file is not up before they could be read.
+    let is_uncounted = site.room.is_unsure();
     let key = files.key.as_ref().ok_or("it is closed")?;
     let store = site.open(key, Gone::Fail).map_err(failed)?;
     if site.room.was_refused() && may_forget {
         make_room(&store).map_err(failed)?;
     }
     store.checkpoint().map_err(failed)?;
+    if is_uncounted {
+        store.measure().map_err(failed)?;
+    }
     files.store = Some(store);
     Ok(())
 }

@@ -193,9 +193,10 @@ impl Room {
         self.0.turned.fetch_add(taken + freed, Ordering::Relaxed);
     }
 
-    /// The file is opened anew: whether it has a commit that failed is told by its pages only.
-    pub(super) fn is_unsure(&self) {
-        self.0.unsure.store(true, Ordering::Relaxed);
+    /// The file is opened anew: whether it has a commit that failed is told by its pages only. True if
+    /// they were not counted since the last time.
+    pub(super) fn is_unsure(&self) -> bool {
+        self.0.unsure.swap(true, Ordering::Relaxed)
     }
 
     /// What is taken, as it is known now.
