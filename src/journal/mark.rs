@@ -17,12 +17,13 @@
 //! tells of everything that was acknowledged until then.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::Metrics;
 use super::disk::{Disk, DiskFile, beside, fresh};
 use super::error::OpenError;
 use super::key::{KeyFile, check_mode};
 use super::log;
+use super::site::Site;
 
 /// How many bytes of the checksum are kept.
 const CHECKSUM: usize = 16;
@@ -36,8 +37,8 @@ pub(super) struct Mark {
     file: Arc<dyn DiskFile>,
     key: [u8; 32],
     path: PathBuf,
-    /// So that a disk that refuses is told of once.
-    fails: AtomicBool,
+    /// Which know whether it could be written last, so that a disk that refuses is told of once.
+    metrics: Metrics,
 }
 
 /// Where the mark of a journal is.
@@ -72,33 +73,28 @@ impl std::fmt::Debug for Mark {
 
 impl Mark {
     /// Opens the mark of a journal that is there, and makes an empty one where there is none.
-    pub(super) fn open(disk: &dyn Disk, journal: &Path, key: &KeyFile) -> Result<Self, OpenError> {
-        if let Some(mark) = Self::open_existing(disk, journal, key)? {
+    pub(super) fn open(site: &Site, key: &KeyFile) -> Result<Self, OpenError> {
+        if let Some(mark) = Self::open_existing(site, key)? {
             return Ok(mark);
         }
-        let path = path_of(journal);
+        let path = path_of(&site.path);
         let failed = |step| OpenError::of(step, &path);
-        let file = disk.create(&path).map_err(failed("make"))?;
-        disk.sync_directory(&path).map_err(failed("sync"))?;
-        Ok(Self::of(file, path, key))
+        let file = site.disk.create(&path).map_err(failed("make"))?;
+        site.disk.sync_directory(&path).map_err(failed("sync"))?;
+        Ok(Self::of(file, site, key))
     }
 
     /// Has the mark of a journal tell of so many commits; where there is none it comes under its name
     /// when it tells.
-    pub(super) fn tell(
-        disk: &dyn Disk,
-        journal: &Path,
-        key: &KeyFile,
-        commits: u64,
-    ) -> Result<(), OpenError> {
-        if let Some(mark) = Self::open_existing(disk, journal, key)? {
+    pub(super) fn tell(site: &Site, key: &KeyFile, commits: u64) -> Result<(), OpenError> {
+        if let Some(mark) = Self::open_existing(site, key)? {
             mark.set(commits);
             return Ok(());
         }
-        let path = path_of(journal);
+        let (disk, path) = (&*site.disk, path_of(&site.path));
         let make = || {
             let (fresh, file) = fresh(disk, &path)?;
-            Self::of(Arc::clone(&file), path.clone(), key).write(commits)?;
+            Self::of(Arc::clone(&file), site, key).write(commits)?;
             file.sync()?;
             disk.rename(&fresh, &path)?;
             disk.sync_directory(&path)
@@ -107,25 +103,22 @@ impl Mark {
     }
 
     /// Opens the mark of a journal, if it has one.
-    pub(super) fn open_existing(
-        disk: &dyn Disk,
-        journal: &Path,
-        key: &KeyFile,
-    ) -> Result<Option<Self>, OpenError> {
-        let path = path_of(journal);
-        let Some(file) = disk.open(&path).map_err(OpenError::of("open", &path))? else {
+    pub(super) fn open_existing(site: &Site, key: &KeyFile) -> Result<Option<Self>, OpenError> {
+        let path = path_of(&site.path);
+        let opened = site.disk.open(&path);
+        let Some(file) = opened.map_err(OpenError::of("open", &path))? else {
             return Ok(None);
         };
         check_mode(&*file, &path)?;
-        Ok(Some(Self::of(file, path, key)))
+        Ok(Some(Self::of(file, site, key)))
     }
 
-    fn of(file: Arc<dyn DiskFile>, path: PathBuf, key: &KeyFile) -> Self {
+    fn of(file: Arc<dyn DiskFile>, site: &Site, key: &KeyFile) -> Self {
         Self {
             file,
             key: key.mark_key(),
-            path,
-            fails: AtomicBool::new(false),
+            path: path_of(&site.path),
+            metrics: site.metrics.clone(),
         }
     }
 
@@ -182,12 +175,17 @@ impl Mark {
     /// Tells of a commit that is durable. Where that fails the commit stands all the same, and a
     /// loss of it would not be noticed.
     pub(super) fn set(&self, commits: u64) {
+        let path = self.path.display();
         let written = self.write(commits);
-        let failed_before = self.fails.swap(written.is_err(), Ordering::Relaxed);
-        if let Err(error) = written
-            && !failed_before
-        {
-            tracing::error!(path = %self.path.display(), %error, "failed to write the journal's mark");
+        let failed_before = self.metrics.mark_fails(written.is_err());
+        match written {
+            Err(error) if !failed_before => tracing::error!(
+                %path,
+                %error,
+                "failed to write the journal's mark: a start would not see that newer records are gone"
+            ),
+            Ok(()) if failed_before => tracing::info!(%path, "the journal's mark is written again"),
+            Err(_) | Ok(()) => {}
         }
     }
 
@@ -216,45 +214,46 @@ impl Mark {
 #[cfg(test)]
 mod tests {
     use super::super::disk::SystemDisk;
+    use super::super::tests::site_of;
     use super::*;
 
-    fn room() -> (tempfile::TempDir, PathBuf, KeyFile) {
+    fn room() -> (tempfile::TempDir, Site, KeyFile) {
         let room = tempfile::tempdir().unwrap();
-        let journal = room.path().join("a.redb");
-        let key = KeyFile::open(&SystemDisk, &journal).unwrap();
-        (room, journal, key)
+        let site = site_of(room.path(), u64::MAX);
+        let key = KeyFile::open(&SystemDisk, &site.path).unwrap();
+        (room, site, key)
     }
 
     #[test]
     fn the_highest_count_is_read_and_a_torn_slot_leaves_the_other() {
-        let (_room, journal, key) = room();
-        let mark = Mark::open(&SystemDisk, &journal, &key).unwrap();
+        let (_room, site, key) = room();
+        let mark = Mark::open(&site, &key).unwrap();
         assert_eq!(mark.read().unwrap(), None);
         mark.set(1);
         assert_eq!(mark.read().unwrap(), Some(1), "the first slot is blank");
         mark.set(2);
         mark.set(3);
         drop(mark);
-        let mark = Mark::open(&SystemDisk, &journal, &key).unwrap();
+        let mark = Mark::open(&site, &key).unwrap();
         assert_eq!(mark.read().unwrap(), Some(3));
-        assert!(mark.check(&journal, 3).unwrap());
-        assert!(!mark.check(&journal, 4).unwrap(), "it was not told yet");
-        let behind = mark.check(&journal, 2);
+        assert!(mark.check(&site.path, 3).unwrap());
+        assert!(!mark.check(&site.path, 4).unwrap(), "it was not told yet");
+        let behind = mark.check(&site.path, 2);
         assert!(
             matches!(behind, Err(OpenError::Behind { .. })),
             "{behind:?}"
         );
         mark.file.write(SLOT as u64 + 4, &[1; 6]).unwrap();
         assert_eq!(mark.read().unwrap(), Some(2));
-        mark.check(&journal, 2).unwrap();
+        mark.check(&site.path, 2).unwrap();
     }
 
     #[test]
     fn no_byte_of_a_key_is_shown() {
-        let (_room, journal, key) = room();
-        let mark = Mark::open(&SystemDisk, &journal, &key).unwrap();
+        let (_room, site, key) = room();
+        let mark = Mark::open(&site, &key).unwrap();
         let told = |it: &dyn std::fmt::Debug| format!("{it:?} {it:#?}");
-        let path = journal.display();
+        let path = site.path.display();
         let shown = format!("KeyFile({path}.key, …)");
         assert_eq!(told(&key), format!("{shown} {shown}"));
         let shown = format!("Mark({path}.last, …)");
@@ -263,8 +262,8 @@ mod tests {
 
     #[test]
     fn any_bit_of_a_slot_counts() {
-        let (_room, journal, key) = room();
-        let mark = Mark::open(&SystemDisk, &journal, &key).unwrap();
+        let (_room, site, key) = room();
+        let mark = Mark::open(&site, &key).unwrap();
         let whole = mark.slot(77);
         assert_eq!(mark.parse(&whole), Some(77));
         for bit in 0..SLOT * 8 {
@@ -276,24 +275,24 @@ mod tests {
 
     #[test]
     fn the_mark_of_another_key_proves_nothing() {
-        let (_room, journal, key) = room();
-        Mark::open(&SystemDisk, &journal, &key).unwrap().set(9);
+        let (_room, site, key) = room();
+        Mark::open(&site, &key).unwrap().set(9);
         let (_other_room, _, other) = room();
-        let mark = Mark::open(&SystemDisk, &journal, &other).unwrap();
+        let mark = Mark::open(&site, &other).unwrap();
         assert_eq!(mark.read().unwrap(), None);
     }
 
     #[test]
     fn a_mark_without_its_journal_is_refused_with_or_without_the_key() {
-        let (_room, journal, key) = room();
-        check_journal(&SystemDisk, &journal).unwrap();
-        Mark::open(&SystemDisk, &journal, &key).unwrap();
-        let checked = check_journal(&SystemDisk, &journal);
+        let (_room, site, key) = room();
+        check_journal(&SystemDisk, &site.path).unwrap();
+        Mark::open(&site, &key).unwrap();
+        let checked = check_journal(&SystemDisk, &site.path);
         assert!(
             matches!(checked, Err(OpenError::JournalGone { .. })),
             "{checked:?}"
         );
-        std::fs::write(&journal, b"x").unwrap();
-        check_journal(&SystemDisk, &journal).unwrap();
+        std::fs::write(&site.path, b"x").unwrap();
+        check_journal(&SystemDisk, &site.path).unwrap();
     }
 }

@@ -12,6 +12,7 @@ use prometheus_client::registry::{Registry, Unit};
 pub struct Metrics {
     up: Gauge,
     owed: Gauge,
+    mark_fails: Gauge,
     bytes: Gauge<u64, AtomicU64>,
     used: Gauge<f64, AtomicU64>,
     records: Counter,
@@ -23,6 +24,7 @@ impl Default for Metrics {
         Self {
             up: Gauge::default(),
             owed: Gauge::default(),
+            mark_fails: Gauge::default(),
             bytes: Gauge::default(),
             used: Gauge::default(),
             records: Counter::default(),
@@ -41,6 +43,8 @@ impl Metrics {
         registry.register("journal_up", up, self.up.clone());
         let owed = "Entries that wait for the journal to come back";
         registry.register("journal_owed", owed, self.owed.clone());
+        let mark_fails = "1 if the journal's mark cannot be written, 0 if it can";
+        registry.register("journal_mark_fails", mark_fails, self.mark_fails.clone());
         let bytes = "Length of the journal's file";
         registry.register_with_unit("journal", bytes, Unit::Bytes, self.bytes.clone());
         let used = "Share of the room for records that is taken or kept free for what runs";
@@ -57,6 +61,11 @@ impl Metrics {
 
     pub(super) fn owed(&self, entries: usize) {
         self.owed.set(i64::try_from(entries).unwrap_or(i64::MAX));
+    }
+
+    /// Whether the mark could not be written, and whether it could not the last time.
+    pub(super) fn mark_fails(&self, fails: bool) -> bool {
+        self.mark_fails.set(i64::from(fails)) != 0
     }
 
     pub(super) fn length(&self, bytes: u64) {

@@ -32,18 +32,18 @@ impl Reader {
         let key = KeyFile::open_existing(&*disk, &path)?;
         let file = disk.open(&path).map_err(failed("open"))?;
         let file = file.ok_or_else(|| failed("open")(std::io::ErrorKind::NotFound.into()))?;
-        let beside = Beside {
-            mark: Mark::open_existing(&*disk, &path, &key)?,
-            log: log::open(&*disk, &path)?,
-            guard: None,
-        };
-        let storage = Overlay::new(file).map_err(failed("read"))?;
         let site = Site {
             disk,
             path: path.clone(),
             room: Room::new(u64::MAX),
             metrics: Metrics::default(),
         };
+        let beside = Beside {
+            mark: Mark::open_existing(&site, &key)?,
+            log: log::open(&*site.disk, &path)?,
+            guard: None,
+        };
+        let storage = Overlay::new(file).map_err(failed("read"))?;
         let store = contained(|| site.opened(storage, &key, beside));
         let store = store.unwrap_or_else(|| {
             Err(OpenError::Damaged {

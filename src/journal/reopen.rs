@@ -41,7 +41,7 @@ pub(super) fn reopen(files: &mut Files, site: &Site, may_forget: bool) -> Result
     }
     let key = files.key.as_ref().ok_or("it is closed")?;
     // First of all: what it tells holds for this process and, should it be killed, for the next one.
-    Mark::tell(&*site.disk, &site.path, key, files.commits).map_err(failed)?;
+    Mark::tell(site, key, files.commits).map_err(failed)?;
     mend(files, site)?;
     // The old one goes first: it would write to the file that the new one has.
     files.store = None;
@@ -50,6 +50,10 @@ pub(super) fn reopen(files: &mut Files, site: &Site, may_forget: bool) -> Result
     let is_uncounted = site.room.is_unsure();
     let key = files.key.as_ref().ok_or("it is closed")?;
     let store = site.open(key, Gone::Fail).map_err(failed)?;
+    // The mark told so too, unless it cannot be written.
+    if store.commits() < files.commits {
+        return Err("it lacks commits that this process made: bring its right files back".into());
+    }
     if site.room.was_refused() && may_forget {
         make_room(&store).map_err(failed)?;
     }

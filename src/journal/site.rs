@@ -79,7 +79,7 @@ impl Site {
         self.disk
             .sync_directory(&self.path)
             .map_err(failed("sync"))?;
-        let mark = Mark::open(&*self.disk, &self.path, key)?;
+        let mark = Mark::open(self, key)?;
         let log = log::make(&*self.disk, &self.path)?;
         log.forget_cache();
         let guard = Guard::new(

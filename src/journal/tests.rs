@@ -31,16 +31,19 @@ pub(super) fn store(room: &Path) -> (Site, Store) {
 }
 
 pub(super) fn store_of(room: &Path, max_bytes: u64) -> (Site, Store) {
-    let path = room.join("a.redb");
-    let key = KeyFile::open(&SystemDisk, &path).unwrap();
-    let site = Site {
-        disk: Arc::new(SystemDisk),
-        path,
-        room: Room::new(max_bytes),
-        metrics: Metrics::default(),
-    };
+    let site = site_of(room, max_bytes);
+    let key = KeyFile::open(&SystemDisk, &site.path).unwrap();
     let store = site.open(&key, Gone::Make).unwrap();
     (site, store)
+}
+
+pub(super) fn site_of(room: &Path, max_bytes: u64) -> Site {
+    Site {
+        disk: Arc::new(SystemDisk),
+        path: room.join("a.redb"),
+        room: Room::new(max_bytes),
+        metrics: Metrics::default(),
+    }
 }
 
 /// The entries of one step of some exchanges that run side by side.

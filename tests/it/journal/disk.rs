@@ -55,6 +55,7 @@ struct State {
     lies_about_files: bool,
     lies_about_names: bool,
     lies_about: Option<PathBuf>,
+    refuses_to_write: Option<PathBuf>,
     /// What a failed sync did not write is read from the system's cache for as long as nobody has it
     /// forgotten; else it is forgotten when the file is opened anew.
     keeps_cache: bool,
@@ -132,7 +133,10 @@ impl SimulatedDisk {
 
     /// The disk refuses nothing any more.
     pub(crate) fn heals(&self) {
-        self.state().refusals.clear();
+        let mut state = self.state();
+        state.refusals.clear();
+        state.refuses_to_write = None;
+        drop(state);
         self.hung.send_replace(false);
     }
 
@@ -144,6 +148,11 @@ impl SimulatedDisk {
     /// From now on the sync of this one file does nothing and says that it did.
     pub(crate) fn lies_about(&self, path: &Path) {
         self.state().lies_about = Some(path.to_owned());
+    }
+
+    /// From now on the disk takes nothing that is written to this one file.
+    pub(crate) fn refuses_to_write(&self, path: &Path) {
+        self.state().refuses_to_write = Some(path.to_owned());
     }
 
     /// What a failed sync did not write stays in the system's cache.
@@ -372,6 +381,12 @@ impl SimulatedFile {
     }
 
     fn change(&self, needs_room: bool, change: Change) -> io::Result<()> {
+        let state = self.disk.state();
+        let refused = state.refuses_to_write.as_ref();
+        if refused.is_some_and(|path| state.names.get(path) == Some(&self.file)) {
+            return Err(Errno::EIO.into());
+        }
+        drop(state);
         self.with(needs_room, |content, _| {
             change.apply(&mut content.seen);
             content.pending.push(change);

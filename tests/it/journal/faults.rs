@@ -66,12 +66,17 @@ async fn refused(
 
 /// What `/metrics` tells of entries that wait for the disk.
 fn owed(running: &Running) -> String {
+    told(running, "journal_owed ")
+}
+
+/// What `/metrics` tells under a name.
+pub(super) fn told(running: &Running, name: &str) -> String {
     let mut registry = Registry::default();
     running.metrics.register(&mut registry);
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
     let mut lines = text.lines();
-    let line = lines.find_map(|line| line.strip_prefix("journal_owed "));
+    let line = lines.find_map(|line| line.strip_prefix(name));
     line.unwrap().to_owned()
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use holdline::journal::{Change, Disk, OpenError, Reader};
 
 use super::damage::filled;
-use super::disk::{Crash, SimulatedDisk};
-use super::world::{all, config, entry, log, mark, path, start, start_with, submitted};
+use super::disk::{Crash, Refusal, SimulatedDisk};
+use super::faults::told;
+use super::world::{CHECKPOINT, all, config, entry, log, mark, path, start, start_with, submitted};
 
 /// A file in another's place: what a flip is undone with.
 pub(super) fn put(disk: &SimulatedDisk, path: &Path, bytes: &[u8]) {
@@ -158,6 +159,69 @@ async fn a_mark_that_is_torn_foreign_or_gone_refuses_nothing() {
     let running = start(&disk).unwrap();
     assert_eq!(all(&running.journal).await, whole);
     assert!(disk.read(&mark()).is_some(), "it is made anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_cannot_be_written_is_told_until_it_can() {
+    let disk = SimulatedDisk::default();
+    let running = start(&disk).unwrap();
+    let mut number = 0;
+    let mut fails_after_a_commit = async || {
+        number += 1;
+        let intent = entry(number, 0, submitted(number, true));
+        running.journal.append(intent).await.unwrap();
+        told(&running, "journal_mark_fails ")
+    };
+    assert_eq!(fails_after_a_commit().await, "0");
+    disk.refuses_to_write(&mark());
+    assert_eq!(fails_after_a_commit().await, "1");
+    // Opened anew the journal is up with a mark that fails.
+    remove_log(&disk);
+    tokio::time::sleep(CHECKPOINT).await;
+    assert_eq!(fails_after_a_commit().await, "1");
+    disk.heals();
+    assert_eq!(fails_after_a_commit().await, "0");
+}
+
+fn remove_log(disk: &SimulatedDisk) {
+    disk.remove(&log()).unwrap();
+    disk.sync_directory(path()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_file_that_has_less_than_was_made_durable_is_taken_where_the_mark_cannot_tell() {
+    let mut down = 0;
+    for step in 0..12 {
+        let disk = SimulatedDisk::default();
+        let running = start(&disk).unwrap();
+        disk.refuses_to_write(&mark());
+        let begins = |number| {
+            running
+                .journal
+                .append(entry(number, 0, submitted(number, true)))
+        };
+        begins(1).await.unwrap();
+        tokio::time::sleep(CHECKPOINT).await;
+        // It stands in the log alone.
+        begins(2).await.unwrap();
+        let refused = disk.steps();
+        disk.refuses(refused..refused + 1, Refusal::Broken);
+        begins(3).await.unwrap_err();
+        // The log goes while none of the files is open.
+        disk.refuses(refused + 1 + step..refused + 99, Refusal::Broken);
+        tokio::time::sleep(CHECKPOINT).await;
+        disk.heals();
+        disk.refuses_to_write(&mark());
+        remove_log(&disk);
+        tokio::time::sleep(CHECKPOINT * 2).await;
+        if running.journal.is_up() {
+            let known = all(&running.journal).await;
+            assert!(known.iter().any(|it| it.number.0 == 2), "step {step}");
+        } else {
+            down += 1;
+        }
+    }
+    assert!(down > 0);
 }
 
 /// Short, so that what is old enough is looked for a few times only.
