@@ -407,11 +407,15 @@ mod tests {
         #[test]
         fn what_is_cut_or_longer_is_refused_or_another_answer(
             stamp in a_stamp(), change in a_change(), cut: prop::sample::Index,
+            more in prop::collection::vec(any::<u8>(), 1..9),
         ) {
             let bytes = encode(stamp, &change);
-            let cut = cut.index(bytes.len());
-            if let Ok((_, read)) = decode(&bytes[..cut]) {
-                prop_assert!(matches!(read, Change::Candidate(_) | Change::Completed(Some(_))));
+            let cut = &bytes[..cut.index(bytes.len())];
+            let longer = [bytes.as_slice(), more.as_slice()].concat();
+            for spoilt in [cut, longer.as_slice()] {
+                if let Ok((_, read)) = decode(spoilt) {
+                    prop_assert!(matches!(read, Change::Candidate(_) | Change::Completed(Some(_))));
+                }
             }
         }
 

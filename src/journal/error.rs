@@ -155,7 +155,8 @@ fn holder(by: Option<u32>) -> String {
     )
 }
 
-/// An entry was not made durable; unless it was an intent, it is owed.
+/// An entry was not made durable. It is owed, unless it was an intent, or the journal is closed or its
+/// writer panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("failed to make an entry of the journal durable")]
 pub struct AppendError;

@@ -10,6 +10,9 @@
 //! | nothing has it, and the file has another | It was moved, and is awaited. A copy would make two of it, of which one is older. |
 //! | another file has it | That one is not touched, and is not taken for ours. |
 //!
+//! What fails is tried again, for as long as the files are open. Once they are closed, and the disk does not
+//! open them anew, a file that is removed is awaited like one that was moved.
+//!
 //! The key file is read as well, since whoever writes over it, or cuts it, leaves it its name. Where no
 //! key is in it any more it is written again, out of this process, which alone still has the key.
 //! Where another key is in it, the right one is awaited.

@@ -111,7 +111,8 @@ impl Journal {
     /// exchange are written in the order in which they are appended.
     ///
     /// Where this fails the entry is owed: it is written before the journal is up again. An intent
-    /// is not; for one that may have reached the disk its withdrawal is owed.
+    /// is not; for one that may have reached the disk its withdrawal is owed. Nothing is owed any more
+    /// once the journal is closed, or its writer has panicked.
     ///
     /// What follows upon a gateway's answer, or tells that nothing was sent, also fails where the disk has
     /// hung. It stays in the queue, and is written when the disk goes on. An intent is waited for: nothing

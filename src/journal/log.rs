@@ -54,7 +54,7 @@ pub(super) struct Log {
     is_older: bool,
     /// Set while the file takes in what stands here, and why it failed to: whether it has it is known when
     /// both are opened anew, and a frame that came meanwhile would follow nothing.
-    closed: Option<Arc<str>>,
+    suspended: Option<Arc<str>>,
 }
 
 /// What the file tells of its log.
@@ -133,7 +133,7 @@ impl Log {
             weight: 0,
             is_behind: false,
             is_older: false,
-            closed: None,
+            suspended: None,
         };
         let bytes = log.bytes().map_err(OpenError::of("read", &log.path))?;
         log.end = log.behind_taken_in(&bytes);
@@ -246,7 +246,7 @@ impl Log {
 
     /// Makes what a frame holds durable. Where there is no room for it, it is given back.
     pub(super) fn append(&mut self, clear: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
-        self.check_open()?;
+        self.check_taking()?;
         let Some(file) = &self.file else {
             return Ok(Some(clear));
         };
@@ -276,20 +276,20 @@ impl Log {
     }
 
     /// Nothing is written here until the file has what stands here; why, should it not come to that.
-    pub(super) fn close(&mut self, why: &str) {
-        self.closed = Some(why.into());
+    pub(super) fn suspend(&mut self, why: &str) {
+        self.suspended = Some(why.into());
     }
 
     /// An error once the file failed to take in what stands here.
-    pub(super) fn check_open(&self) -> Result<(), StoreError> {
-        let closed = self.closed.as_ref().map(Arc::clone);
-        closed.map_or(Ok(()), |why| Err(StoreError::NotTakenIn(why)))
+    pub(super) fn check_taking(&self) -> Result<(), StoreError> {
+        let suspended = self.suspended.as_ref().map(Arc::clone);
+        suspended.map_or(Ok(()), |why| Err(StoreError::NotTakenIn(why)))
     }
 
     /// All is in the file, which has so many commits: the next frame is the first.
     pub(super) fn begin_anew(&mut self, commits: u64) {
         (self.end, self.commits, self.weight) = (0, commits, 0);
-        self.closed = None;
+        self.suspended = None;
         self.pending.clear();
     }
 

@@ -164,13 +164,14 @@ impl Store {
 
     /// Which files do not stand where they stood; an error where nothing can be written any more.
     pub(super) fn look(&self) -> Result<Option<Lost>, StoreError> {
-        self.log().check_open()?;
+        self.log().check_taking()?;
         Ok(self.guard.as_ref().and_then(Guard::look))
     }
 
     /// Takes in what the log holds, which begins anew.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
         let mut log = self.log();
+        log.check_taking()?;
         if log.is_empty() {
             return Ok(());
         }

@@ -24,10 +24,11 @@ impl Store {
     /// Writes what the log holds, and the records of another frame, into the file; it is durable when
     /// this returns.
     pub(super) fn take_in(&self, log: &mut Log, more: &[u8]) -> Result<(), StoreError> {
-        log.close("redb panicked over it");
+        // Before it is done, since redb may unwind out of it.
+        log.suspend("redb panicked over it");
         let written = self.write_in(log, more);
         if let Err(error) = &written {
-            log.close(&with_causes(error));
+            log.suspend(&with_causes(error));
         }
         written
     }

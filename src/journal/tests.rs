@@ -8,6 +8,7 @@ use bytes::Bytes;
 use redb::ReadableDatabase as _;
 
 use super::disk::{DiskFile, Work, Working};
+use super::fault::StoreError;
 use super::key::KeyFile;
 use super::reopen::reopen;
 use super::room::{Room, Way};
@@ -208,6 +209,21 @@ fn spoil(store: &Store, Place { number, step }: Place) {
         .unwrap();
     drop(records);
     write.commit().unwrap();
+}
+
+#[test]
+fn what_the_file_failed_to_take_in_waits_until_both_are_opened_anew() {
+    let room = directory();
+    let (_site, store) = store(room.path());
+    store.append(&step(1..=1, 0, 0)).unwrap();
+    store.checkpoint().unwrap();
+    store.append(&step(1..=1, 1, 0)).unwrap();
+    spoil(&store, entry(1, 0, Change::Withdrawn).place);
+    let failed = store.checkpoint().unwrap_err();
+    assert!(matches!(failed, StoreError::Seal { .. }), "{failed}");
+    // Whoever reads asks for it too.
+    let failed = store.checkpoint().unwrap_err();
+    assert!(matches!(failed, StoreError::NotTakenIn(_)), "{failed}");
 }
 
 #[tokio::test(start_paused = true)]
