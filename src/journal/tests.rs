@@ -105,7 +105,7 @@ fn records_take_about_what_they_are_weighed_at() {
 }
 
 /// What the journal of a directory needs; nothing of it is forgotten.
-fn parts(room: &Path, disk: Arc<dyn Disk>) -> Parts {
+pub(super) fn parts(room: &Path, disk: Arc<dyn Disk>) -> Parts {
     let clock = Clock::start();
     Parts {
         config: Config {

@@ -44,6 +44,8 @@ pub struct Writer {
     pub(super) sweep: Pass,
     /// Under way while room is short.
     pub(super) eviction: Option<Pass>,
+    /// While its pages are counted nothing that comes free in the file can be used.
+    is_counting: bool,
     /// Where the next eviction goes on; what is before has gone.
     pub(super) evicted: Number,
     /// When one began at the first exchange.
@@ -78,6 +80,7 @@ impl Writer {
             checkpoint_at: None,
             sweep: Pass::begins(now),
             eviction: None,
+            is_counting: false,
             evicted: Number(0),
             round_at: now,
             damaged: HashSet::new(),
@@ -96,7 +99,7 @@ impl Writer {
             };
             match turn {
                 Turn::Counted(counted) => {
-                    counting = None;
+                    (counting, self.is_counting) = (None, false);
                     self.counted(counted);
                 }
                 Turn::Write => self.write().await,
@@ -108,7 +111,7 @@ impl Writer {
                 Turn::Close => return self.close().await,
             }
             if counting.is_none() && self.wants_count() {
-                counting = Some(self.count());
+                (counting, self.is_counting) = (Some(self.count()), true);
             }
         }
     }
@@ -148,7 +151,9 @@ impl Writer {
         if self.retention.is_some() {
             or(Turn::Sweep, self.sweep.at);
         }
-        if let Some(pass) = &self.eviction {
+        if let Some(pass) = &self.eviction
+            && (!self.is_counting || self.shared.site.room.is_pressed())
+        {
             or(Turn::Evict, pass.at);
         }
         if let Some(at) = queue.due() {
@@ -431,5 +436,27 @@ impl Drop for Watch {
         shared.metrics.is_up(false);
         shared.queue().close();
         shared.closed.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{directory, parts};
+    use super::super::{SystemDisk, open};
+    use super::*;
+
+    #[test]
+    fn nothing_is_evicted_while_the_pages_are_counted_unless_it_presses() {
+        let directory = directory();
+        let opened = open(parts(directory.path(), Arc::new(SystemDisk)), drop);
+        let mut writer = opened.unwrap().writer;
+        writer.eviction = Some(Pass::begins(Moment::START));
+        let evicts = |writer: &Writer| matches!(writer.due(), (Turn::Evict, _));
+        assert!(evicts(&writer));
+        writer.is_counting = true;
+        assert!(!evicts(&writer));
+        let room = &writer.shared.site.room;
+        room.measured(room.estimate(), room.max_bytes());
+        assert!(evicts(&writer));
     }
 }
