@@ -129,8 +129,8 @@ impl Book {
     }
 }
 
-/// Which record may come next: what the machine of `exchange` writes, and a panic of the driver at any record, after which
-/// the exchange goes on as one in doubt.
+/// Which record may come next: what the machine of `exchange` writes, and a panic of the driver at any
+/// record, after which the exchange goes on as one in doubt.
 fn may_follow(so_far: &Remembered, end: Option<End>, next: &Change) -> bool {
     if end == Some(End::Closed) {
         return false;
