@@ -11,7 +11,7 @@ fn brief() -> Setup {
 async fn a_running_task_is_polled_whatever_the_code_and_whatever_stands_in_the_way() {
     for (wire, words) in on_both_wires([
         "flap=3",
-        "flap=2@1",
+        "flap=2@1 delay=300",
         "lag=60",
         "poll-503=3",
         "poll-502=3",
