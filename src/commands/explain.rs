@@ -99,11 +99,10 @@ fn next(out: &mut impl Write, story: &Story, place: &ask::Place) -> io::Result<(
              gateway,\nby its tracking id {},",
             Capped(id)
         ),
-        None => {
+        None => String::from(
             "It has no tracking id to search by: its client's repeat is told the same, and is not \
-                 submitted\nagain. Look it up at the gateway"
-                .to_owned()
-        }
+             submitted\nagain. Look it up at the gateway",
+        ),
     };
     writeln!(
         out,

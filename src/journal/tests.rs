@@ -20,7 +20,7 @@ use super::{
     Report, Sealed, SystemDisk, open,
 };
 use crate::drain::Drain;
-use crate::timing::{Clock, Stamp, Stamps};
+use crate::timing::{Clock, Stamps};
 
 /// A directory in memory where there is one: nothing here is about its being durable.
 pub(super) fn directory() -> tempfile::TempDir {
@@ -115,7 +115,7 @@ pub(super) fn parts(room: &Path, disk: Arc<dyn Disk>) -> Parts {
         retention: None,
         disk,
         clock,
-        stamps: Stamps::new(clock, Stamp::of_this_system()),
+        stamps: Stamps::of_this_system(clock),
         metrics: Metrics::default(),
     }
 }

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method};
 use super::past::Past;
 use crate::exchange::context::Context;
 use crate::exchange::driver::supervise;
-use crate::exchange::flights::{Fact, Flight, Flights, Kin, Subject, Told};
+use crate::exchange::flights::{Command, Fact, Flight, Flights, Kin, Subject, Told};
 use crate::exchange::gateway::{Gateway, Home};
 use crate::exchange::identity::{Credential, Fingerprint, HashKey, Owner};
 use crate::exchange::machine::{Actions, Doubt, Event, Machine, Restored, State, Stood};
@@ -148,9 +148,7 @@ impl Recovery<'_> {
         let kindred = table.enter(flight);
         for sharing in &kindred.key {
             let event = Event::KeyShared;
-            sharing
-                .mailbox
-                .post(crate::exchange::flights::Command::Event(Box::new(event)));
+            sharing.mailbox.post(Command::Event(Box::new(event)));
         }
         table.set_rest(flight, true);
         if let Some(task) = task {
