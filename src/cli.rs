@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
 use crate::commands::{
-    Exit, Source, cert, check, demo, explain, healthcheck, journal, log, polling, probe, resolve,
-    run, simulate,
+    Exit, Source, Unheard, cert, check, demo, explain, healthcheck, journal, log, polling, probe,
+    resolve, run, simulate,
 };
 
 /// What `--help` says below the list of commands.
@@ -104,20 +104,20 @@ pub fn main() -> ExitCode {
 }
 
 fn obey(command: &Command) -> io::Result<Exit> {
-    let (mut out, mut complaints) = (io::stdout(), io::stderr());
+    let (mut out, mut complaints) = (io::stdout(), Unheard(io::stderr()));
     match command {
         Command::Run(source) => block_on(run::run(source, &mut complaints)),
         Command::Demo(args) => block_on(demo::run(args, &mut out, &mut complaints)),
         Command::Simulate(args) => block_on(simulate::run(args, &mut out)),
         Command::Probe(args) => block_on(probe::run(args, &mut out, &mut complaints)),
-        Command::Check(source) => check::run(source, &mut out, &mut complaints),
+        Command::Check(source) => check::run(source, &mut Unheard(out), &mut complaints),
         Command::Cert(args) => cert::run(args, &mut out, &mut complaints),
         Command::Journal(command) => block_on(journal::run(command, &mut out, &mut complaints)),
         Command::Explain(args) => block_on(explain::run(args, &mut out, &mut complaints)),
         Command::Log(args) => block_on(log::run(args, &mut out, &mut complaints)),
         Command::Polling(args) => block_on(polling::run(args, &mut out, &mut complaints)),
         Command::Resolve(args) => block_on(resolve::run(args, &mut out, &mut complaints)),
-        Command::Healthcheck(args) => block_on(healthcheck::run(args, &mut out)),
+        Command::Healthcheck(args) => block_on(healthcheck::run(args, &mut Unheard(out))),
     }
 }
 

@@ -41,7 +41,10 @@ pub(super) async fn ask(
 ) -> io::Result<Exit> {
     let (journal, socket) = match place.read() {
         Ok(places) => places,
-        Err(why) => return complain(complaints, &why),
+        Err(why) => {
+            complain(complaints, &why)?;
+            return Ok(Exit::Config);
+        }
     };
     let told = match Client::ask(&socket, &question).await {
         Ok(mut client) => hear(&mut client, &question, print).await,
@@ -53,7 +56,10 @@ pub(super) async fn ask(
     };
     match told {
         Ok(Ok(())) => Ok(Exit::Success),
-        Ok(Err(why)) => complain(complaints, &why),
+        Ok(Err(why)) => {
+            complain(complaints, &why)?;
+            Ok(Exit::Failure)
+        }
         // Whoever reads, like `head`, has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Success),
         Err(error) => Err(error),
@@ -66,9 +72,8 @@ pub(super) fn json_line(out: &mut impl Write, part: &impl Serialize) -> io::Resu
     writeln!(out)
 }
 
-fn complain(complaints: &mut impl Write, why: &str) -> io::Result<Exit> {
-    writeln!(complaints, "holdline: {why}")?;
-    Ok(Exit::Failure)
+fn complain(complaints: &mut impl Write, why: &str) -> io::Result<()> {
+    writeln!(complaints, "holdline: {why}")
 }
 
 impl Place {

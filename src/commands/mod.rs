@@ -15,6 +15,8 @@ pub mod resolve;
 pub mod run;
 pub mod simulate;
 mod source;
+mod unheard;
 
 pub use exit::Exit;
 pub use source::Source;
+pub use unheard::Unheard;

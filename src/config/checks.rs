@@ -192,6 +192,7 @@ impl Found<'_> {
             Some(Clients::Required(_)) => "only clients with a certificate are served",
         };
         self.listening(&path("listen"), gateway.listen, reach);
+        self.clients(gateway, &path("tls_clients"));
         let plain = !gateway.origin.is_tls();
         let crosses = plain && (!gateway.origin.is_loopback() || gateway.address.is_some());
         if crosses {
@@ -212,6 +213,15 @@ impl Found<'_> {
         for (key, _) in unused.iter().filter(|(_, is_written)| plain && *is_written) {
             let text = "No certificate is asked for over http, so this is not used.";
             self.tell(&path(key), text.to_owned());
+        }
+    }
+
+    /// Without issuers nobody is asked, whatever is written here: an empty variable is enough for that.
+    fn clients(&mut self, gateway: &Gateway, key: &str) {
+        let asked = gateway.tls.as_ref().map(|tls| &tls.clients);
+        if asked == Some(&Clients::Unasked) && self.places.contains_key(key) {
+            let text = "No client is asked for a certificate: tls_client_ca is empty.";
+            self.tell(key, text.to_owned());
         }
     }
 

@@ -220,6 +220,44 @@ fn each_fault_of_a_listeners_certificates_is_told_where_its_key_stands() {
 }
 
 #[test]
+fn who_listens_no_more_changes_no_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("holdline.toml");
+    for (text, code) in [(SOUND, 0), ("[holdd]\n", 78)] {
+        fs::write(&file, text).unwrap();
+        let deaf = || {
+            let (_, writer) = std::io::pipe().unwrap();
+            writer
+        };
+        let checked = Command::new(env!("CARGO_BIN_EXE_holdline"))
+            .args(["check", "--config", file.to_str().unwrap()])
+            .env_clear()
+            .stdout(deaf())
+            .stderr(deaf())
+            .status();
+        assert_eq!(checked.unwrap().code(), Some(code), "{text}");
+    }
+}
+
+#[test]
+fn that_nobody_is_asked_for_a_certificate_is_told_where_one_is_required() {
+    let authority = Authority::new();
+    authority.pair("one.example");
+    let file = authority.folder().join("holdline.toml");
+    let keys = "tls_certificate = \"one.example.pem\"\ntls_key = \"one.example.key\"\n\
+                tls_clients = \"required\"\n";
+    fs::write(&file, format!("{SOUND}{keys}")).unwrap();
+    let checked = holdline(&["check", "--config", file.to_str().unwrap()], &[]);
+    assert_eq!(checked.status.code(), Some(0), "{}", complaints(&checked));
+    let told = "line 6: gateway.tls_clients: No client is asked for a certificate";
+    assert!(
+        complaints(&checked).contains(told),
+        "{}",
+        complaints(&checked)
+    );
+}
+
+#[test]
 fn gateways_of_one_listener_speak_tls_alike() {
     let gateway = |name: &str, tls: &str| {
         format!(

@@ -215,8 +215,8 @@ fn is_path(last: Option<RecordKind>, path: &[(RecordKind, bool)]) -> bool {
     (follows && is_path(Some(*next), rest)) || (!is_sure && is_path(last, rest))
 }
 
-/// True if a record may follow another (MACHINE.md 3; a panic at any record puts an exchange in
-/// doubt, and so does a restart).
+/// True if a record may follow another. A panic at any record puts an exchange in doubt, and so does a
+/// restart.
 fn follows(last: RecordKind, next: RecordKind) -> bool {
     use RecordKind as R;
     match next {

@@ -1,6 +1,5 @@
-//! A process that ends at any step of one payment, by a kill or a loss of power, and the one after
-//! it: what FAULTS.md says of each place must be seen ("Process": nothing, ladder, ladder, ladder,
-//! polling resumes, read again or ladder, same bytes, same bytes; submits at most 1 always).
+//! A process that ends at any step of one payment, by a kill or a loss of power, and the one after it: what
+//! ARCHITECTURE.md says of each place ("What is sure, what is in doubt") must be seen, and one submit at most.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
