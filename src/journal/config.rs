@@ -1,7 +1,7 @@
 //! `[journal]`.
 use std::path::{Path, PathBuf};
 
-use super::disk::beside;
+use super::files::disk::beside;
 
 /// Where the journal is and how large it may become.
 #[derive(Clone, Debug, PartialEq, Eq)]

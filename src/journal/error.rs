@@ -3,7 +3,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Place, log, mark};
+use super::Place;
+use super::files::{log, mark};
 
 /// Why the journal was not opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]

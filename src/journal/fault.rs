@@ -2,9 +2,9 @@
 use std::sync::Arc;
 
 use super::Place;
-use super::book::Broken;
 use super::error::ReadError;
-use super::seal::SealError;
+use super::records::book::Broken;
+use super::records::seal::SealError;
 
 /// What went wrong with the file.
 #[derive(Debug, thiserror::Error)]

@@ -3,10 +3,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::codec::{encode, fold_entries, unfold};
-use super::frame::{clear, entries};
-use super::log::{Log, TakenIn};
-use super::seal::{FrameKey, RecordKey};
+use super::files::frame::{clear, entries};
+use super::files::log::{Log, TakenIn};
+use super::records::codec::{encode, fold_entries, unfold};
+use super::records::seal::{FrameKey, RecordKey};
 use super::{AnswerKey, Number, Place, Sealed};
 
 /// A record. True if it is one.

@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{AppendError, NoRoom, ReadError};
 use super::fault::StoreError;
-use super::key::KeyFile;
+use super::files::key::KeyFile;
+use super::files::site::Site;
+use super::keeping::store::Store;
 use super::metrics::Metrics;
-use super::queue::{Queue, Queued, State};
-use super::site::Site;
-use super::store::Store;
-use super::work::perform;
+use super::writing::queue::{Queue, Queued, State};
+use super::writing::work::perform;
 use super::{Change, Entry, Number, Page, Place, Report, Sealed};
 use crate::timing::{Clock, Moment};
 

@@ -6,19 +6,19 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::disk::Disk;
 use super::error::OpenError;
 use super::fault::StoreError;
+use super::files::disk::Disk;
+use super::files::key::KeyFile;
+use super::files::mark;
+use super::files::site::{Gone, Site};
 use super::handle::{Files, Journal, Shared};
-use super::key::KeyFile;
-use super::mark;
+use super::keeping::store::Store;
 use super::metrics::Metrics;
-use super::queue::Queue;
 use super::room::{Room, Way};
-use super::site::{Gone, Site};
-use super::store::Store;
-use super::work::contained;
-use super::writer::Writer;
+use super::writing::queue::Queue;
+use super::writing::work::contained;
+use super::writing::writer::Writer;
 use super::{Config, Number, Remembered, Standing};
 use crate::timing::{Ages, Clock, Stamps};
 

@@ -1,17 +1,17 @@
 //! A journal that nobody holds, looked at and not changed: for the operator's commands.
 use std::sync::Arc;
 
-use super::disk::Disk;
 use super::error::{OpenError, ReadError};
-use super::key::KeyFile;
-use super::listing::{Page, Report};
-use super::log;
-use super::mark::{self, Mark};
+use super::files::disk::Disk;
+use super::files::key::KeyFile;
+use super::files::log;
+use super::files::mark::{self, Mark};
+use super::files::site::{Beside, Site};
+use super::files::storage::Overlay;
+use super::keeping::listing::{Page, Report};
+use super::keeping::store::Store;
 use super::room::Room;
-use super::site::{Beside, Site};
-use super::storage::Overlay;
-use super::store::Store;
-use super::work::contained;
+use super::writing::work::contained;
 use super::{Config, Entry, Metrics, Number};
 use crate::telemetry::with_causes;
 

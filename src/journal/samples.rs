@@ -37,7 +37,7 @@ pub(super) fn entry(number: u64, step: u32, change: Change) -> Entry {
 
 pub(super) fn remembered(number: u64, standing: Standing) -> Remembered {
     let submitted = entry(number, 0, Change::Submitted(Box::new(head(1))));
-    let book = super::book::Book::begin(submitted).unwrap();
+    let book = super::records::book::Book::begin(submitted).unwrap();
     Remembered {
         standing,
         ..book.close()

@@ -7,14 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use redb::ReadableDatabase as _;
 
-use super::disk::{DiskFile, Work, Working};
 use super::fault::StoreError;
-use super::key::KeyFile;
-use super::reopen::reopen;
+use super::files::disk::{DiskFile, Work, Working};
+use super::files::key::KeyFile;
+use super::files::site::{Gone, Site};
+use super::keeping::store::{RECORDS, Removal, Store, taken};
 use super::room::{Room, Way};
 use super::samples::{entry, head};
-use super::site::{Gone, Site};
-use super::store::{RECORDS, Removal, Store, taken};
+use super::writing::reopen::reopen;
 use super::{
     Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Place, ReadError, Remembered,
     Report, Sealed, SystemDisk, open,

@@ -3,10 +3,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::oneshot;
 
-use super::disk::Disk;
+use crate::journal::files::disk::Disk;
 
 /// Does `work` where it may block; `None` if it panics, as redb may on a damaged page.
-pub(super) async fn perform<T: Send + 'static>(
+pub(in crate::journal) async fn perform<T: Send + 'static>(
     disk: &dyn Disk,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
@@ -20,6 +20,6 @@ pub(super) async fn perform<T: Send + 'static>(
 }
 
 /// Does `work`; `None` if it panics.
-pub(super) fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(in crate::journal) fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }

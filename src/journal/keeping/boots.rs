@@ -1,12 +1,12 @@
 //! In which boots of the machine a journal was written: found without reading all of it.
-use super::Number;
-use super::fault::StoreError;
 use super::store::Store;
+use crate::journal::Number;
+use crate::journal::fault::StoreError;
 use crate::timing::{Boot, Stamp};
 
 impl Store {
     /// The boots in which its exchanges began, in their order.
-    pub(super) fn boots(&self) -> Result<Vec<Boot>, StoreError> {
+    pub(in crate::journal) fn boots(&self) -> Result<Vec<Boot>, StoreError> {
         let (mut boots, end) = (Vec::new(), self.next_number()?);
         let mut next = self.begun(0)?;
         while let Some((number, first)) = next {
@@ -40,10 +40,10 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{entry, head};
-    use super::super::tests::{directory, store};
-    use super::super::{Change, Entry};
     use super::*;
+    use crate::journal::samples::{entry, head};
+    use crate::journal::tests::{directory, store};
+    use crate::journal::{Change, Entry};
 
     /// An exchange that began in a boot; with gaps between the numbers, as what was forgotten leaves.
     fn begun(number: u64, boot: u64) -> Entry {

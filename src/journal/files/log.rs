@@ -18,14 +18,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Place;
 use super::disk::{Disk, DiskFile, beside};
-use super::error::OpenError;
-use super::fault::StoreError;
 use super::frame::{HEADER, PAGE, entries, in_pages, pages, parts, records};
 use super::key::check_mode;
-use super::room::weight;
-use super::seal::{FrameKey, OVERHEAD};
+use crate::journal::Place;
+use crate::journal::error::OpenError;
+use crate::journal::fault::StoreError;
+use crate::journal::records::seal::{FrameKey, OVERHEAD};
+use crate::journal::room::weight;
 
 /// A few seconds of frames, or a few hundred answers.
 const SIZE: usize = 1024 * 1024;
@@ -35,7 +35,7 @@ const PIECE: usize = 64 * 1024;
 
 /// The log of an open journal.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(in crate::journal) struct Log {
     /// Where there is one; a journal that is looked at only may have none.
     file: Option<Arc<dyn DiskFile>>,
     key: FrameKey,
@@ -59,20 +59,23 @@ pub(super) struct Log {
 
 /// What the file tells of its log.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct TakenIn {
+pub(in crate::journal) struct TakenIn {
     /// How many commits the file has.
-    pub(super) commits: u64,
+    pub(in crate::journal) commits: u64,
     /// The last frame that it took in; 0 if there was none.
-    pub(super) frame: u64,
+    pub(in crate::journal) frame: u64,
 }
 
 /// Where the log of a journal is.
-pub(super) fn path_of(journal: &Path) -> PathBuf {
+pub(in crate::journal) fn path_of(journal: &Path) -> PathBuf {
     beside(journal, ".wal")
 }
 
 /// Opens the log of a journal that is there, and makes an empty one where there is none.
-pub(super) fn make(disk: &dyn Disk, journal: &Path) -> Result<Arc<dyn DiskFile>, OpenError> {
+pub(in crate::journal) fn make(
+    disk: &dyn Disk,
+    journal: &Path,
+) -> Result<Arc<dyn DiskFile>, OpenError> {
     let path = path_of(journal);
     let failed = |step| OpenError::of(step, &path);
     let file = match open(disk, journal)? {
@@ -103,7 +106,7 @@ fn fill(file: &dyn DiskFile, length: u64) -> io::Result<()> {
 }
 
 /// Opens the log of a journal, if it has one.
-pub(super) fn open(
+pub(in crate::journal) fn open(
     disk: &dyn Disk,
     journal: &Path,
 ) -> Result<Option<Arc<dyn DiskFile>>, OpenError> {
@@ -117,7 +120,7 @@ pub(super) fn open(
 
 impl Log {
     /// Reads what the log holds beyond what the file has.
-    pub(super) fn read(
+    pub(in crate::journal) fn read(
         file: Option<Arc<dyn DiskFile>>,
         journal: &Path,
         key: FrameKey,
@@ -172,7 +175,12 @@ impl Log {
     }
 
     /// The frame of this number, if it stands there: how long it is, and what is in it.
-    pub(super) fn frame(&self, bytes: &[u8], at: usize, number: u64) -> Option<(usize, Vec<u8>)> {
+    pub(in crate::journal) fn frame(
+        &self,
+        bytes: &[u8],
+        at: usize,
+        number: u64,
+    ) -> Option<(usize, Vec<u8>)> {
         let (found, sealed) = parts(bytes.get(at..)?)?;
         if found != number {
             return None;
@@ -232,7 +240,7 @@ impl Log {
 
     /// Refuses a journal that lacks commits of which its log tells, and one beside which an older log
     /// stands: what the right one holds is lost, unless the mark says that there was no more.
-    pub(super) fn check(&self, journal: &Path, is_all: bool) -> Result<(), OpenError> {
+    pub(in crate::journal) fn check(&self, journal: &Path, is_all: bool) -> Result<(), OpenError> {
         let (journal, log) = (journal.to_owned(), self.path.clone());
         if self.is_behind {
             let witness = log;
@@ -245,7 +253,10 @@ impl Log {
     }
 
     /// Makes what a frame holds durable. Where there is no room for it, it is given back.
-    pub(super) fn append(&mut self, clear: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(in crate::journal) fn append(
+        &mut self,
+        clear: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         self.check_taking()?;
         let Some(file) = &self.file else {
             return Ok(Some(clear));
@@ -276,40 +287,40 @@ impl Log {
     }
 
     /// Nothing is written here until the file has what stands here; why, should it not come to that.
-    pub(super) fn suspend(&mut self, why: &str) {
+    pub(in crate::journal) fn suspend(&mut self, why: &str) {
         self.suspended = Some(why.into());
     }
 
     /// An error once the file failed to take in what stands here.
-    pub(super) fn check_taking(&self) -> Result<(), StoreError> {
+    pub(in crate::journal) fn check_taking(&self) -> Result<(), StoreError> {
         let suspended = self.suspended.as_ref().map(Arc::clone);
         suspended.map_or(Ok(()), |why| Err(StoreError::NotTakenIn(why)))
     }
 
     /// All is in the file, which has so many commits: the next frame is the first.
-    pub(super) fn begin_anew(&mut self, commits: u64) {
+    pub(in crate::journal) fn begin_anew(&mut self, commits: u64) {
         (self.end, self.commits, self.weight) = (0, commits, 0);
         self.suspended = None;
         self.pending.clear();
     }
 
     /// How many commits there are, in the file and here.
-    pub(super) const fn commits(&self) -> u64 {
+    pub(in crate::journal) const fn commits(&self) -> u64 {
         self.commits
     }
 
     /// True if everything is in the file.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(in crate::journal) const fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
 
     /// What is not in the file yet, in order.
-    pub(super) fn records(&self) -> impl Iterator<Item = (Place, &[u8])> {
+    pub(in crate::journal) fn records(&self) -> impl Iterator<Item = (Place, &[u8])> {
         self.pending.iter().flat_map(|clear| records(clear))
     }
 
     /// What this takes in the file.
-    pub(super) const fn weight(&self) -> u64 {
+    pub(in crate::journal) const fn weight(&self) -> u64 {
         self.weight
     }
 }
@@ -320,9 +331,9 @@ mod tests {
 
     use super::super::disk::SystemDisk;
     use super::super::frame::clear;
-    use super::super::samples::{entry, head};
-    use super::super::{Change, Entry};
     use super::*;
+    use crate::journal::samples::{entry, head};
+    use crate::journal::{Change, Entry};
 
     /// A log over a file of its own, as it is read after so many commits.
     fn log(room: &Path, commits: u64) -> Log {

@@ -4,17 +4,17 @@ use std::sync::{Arc, Mutex};
 
 use redb::{Database, ReadableDatabase, StorageBackend};
 
-use super::Metrics;
 use super::disk::{Disk, DiskFile, fresh};
-use super::error::OpenError;
-use super::fault::StoreError;
 use super::guard::Guard;
 use super::key::{KeyFile, check_mode, lock};
 use super::log::{self, Log, TakenIn};
 use super::mark::{self, Mark};
-use super::room::Room;
 use super::storage::Bounded;
-use super::store::{FORMAT, META, RECORDS, Store};
+use crate::journal::Metrics;
+use crate::journal::error::OpenError;
+use crate::journal::fault::StoreError;
+use crate::journal::keeping::store::{FORMAT, META, RECORDS, Store};
+use crate::journal::room::Room;
 
 /// What redb may keep in memory. The part of the file in use is small, and Linux caches the rest.
 const CACHE_BYTES: usize = 2 * 1024 * 1024;
@@ -24,24 +24,24 @@ const OLDEST_FORMAT: u64 = 1;
 
 /// The file of a journal: where it is, and under which limits it is opened.
 #[derive(Clone, Debug)]
-pub(super) struct Site {
-    pub(super) disk: Arc<dyn Disk>,
-    pub(super) path: std::path::PathBuf,
-    pub(super) room: Room,
-    pub(super) metrics: Metrics,
+pub(in crate::journal) struct Site {
+    pub(in crate::journal) disk: Arc<dyn Disk>,
+    pub(in crate::journal) path: std::path::PathBuf,
+    pub(in crate::journal) room: Room,
+    pub(in crate::journal) metrics: Metrics,
 }
 
 /// What stands beside an open file. Beside one that is looked at only there may be nothing.
 #[derive(Debug)]
-pub(super) struct Beside {
-    pub(super) mark: Option<Mark>,
-    pub(super) log: Option<Arc<dyn DiskFile>>,
-    pub(super) guard: Option<Guard>,
+pub(in crate::journal) struct Beside {
+    pub(in crate::journal) mark: Option<Mark>,
+    pub(in crate::journal) log: Option<Arc<dyn DiskFile>>,
+    pub(in crate::journal) guard: Option<Guard>,
 }
 
 /// What is done where there is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gone {
+pub(in crate::journal) enum Gone {
     /// It is made: nothing was ever written.
     Make,
     /// It was there before.
@@ -50,7 +50,7 @@ pub(super) enum Gone {
 
 impl Site {
     /// Opens the file; `gone` says what is done where there is none.
-    pub(super) fn open(&self, key: &KeyFile, gone: Gone) -> Result<Store, OpenError> {
+    pub(in crate::journal) fn open(&self, key: &KeyFile, gone: Gone) -> Result<Store, OpenError> {
         let failed = |step| OpenError::of(step, &self.path);
         let file = match self.disk.open(&self.path).map_err(failed("open"))? {
             Some(file) => file,
@@ -138,7 +138,7 @@ impl Site {
     }
 
     /// The database in `storage`, if it is of this format and under this key.
-    pub(super) fn opened(
+    pub(in crate::journal) fn opened(
         &self,
         storage: impl StorageBackend,
         key: &KeyFile,
@@ -172,7 +172,7 @@ impl Site {
     }
 
     /// A fault of the file in the operator's words: what the disk refuses is not damage.
-    pub(super) fn open_error(&self, error: &StoreError) -> OpenError {
+    pub(in crate::journal) fn open_error(&self, error: &StoreError) -> OpenError {
         let path = self.path.clone();
         match error {
             StoreError::File(cause) => match &**cause {

@@ -8,13 +8,13 @@
 //! A soft answer has a record to itself, since it is removed when another answer comes.
 use redb::{ReadableTable, WriteTransaction};
 
-use super::codec::{Role, fold, role};
-use super::fault::StoreError;
-use super::frame;
-use super::log::{Log, TakenIn};
-use super::room::weight;
 use super::store::{META, Records, Store, place_of};
-use super::{Change, Number, Place};
+use crate::journal::fault::StoreError;
+use crate::journal::files::frame;
+use crate::journal::files::log::{Log, TakenIn};
+use crate::journal::records::codec::{Role, fold, role};
+use crate::journal::room::weight;
+use crate::journal::{Change, Number, Place};
 use crate::telemetry::with_causes;
 
 /// A record, not sealed, and its place.
@@ -23,7 +23,7 @@ type Placed<'a> = (Place, &'a [u8]);
 impl Store {
     /// Writes what the log holds, and the records of another frame, into the file; it is durable when
     /// this returns.
-    pub(super) fn take_in(&self, log: &mut Log, more: &[u8]) -> Result<(), StoreError> {
+    pub(in crate::journal) fn take_in(&self, log: &mut Log, more: &[u8]) -> Result<(), StoreError> {
         // Before it is done, since redb may unwind out of it.
         log.suspend("redb panicked over it");
         let written = self.write_in(log, more);

@@ -2,11 +2,11 @@
 //!
 //! The records of an exchange are a path of the machine. Which record may follow which is told here
 //! in the journal's own words, so that a record that is missing or foreign is found.
-use super::{Change, Entry, Place, Remembered, Standing};
+use crate::journal::{Change, Entry, Place, Remembered, Standing};
 
 /// Entries that no exchange can have written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Broken {
+pub(in crate::journal) enum Broken {
     /// The first entry is not the one that says which exchange it is.
     #[error("exchange {} does not begin with its submit", .0.number.0)]
     NoHead(Place),
@@ -16,7 +16,7 @@ pub(super) enum Broken {
 }
 
 impl Broken {
-    pub(super) const fn place(self) -> Place {
+    pub(in crate::journal) const fn place(self) -> Place {
         match self {
             Self::NoHead(place) | Self::NoPath(place) => place,
         }
@@ -25,7 +25,7 @@ impl Broken {
 
 /// One exchange, entry by entry.
 #[derive(Clone, Debug)]
-pub(super) struct Book {
+pub(in crate::journal) struct Book {
     remembered: Remembered,
     /// How it ended, if it has.
     end: Option<End>,
@@ -42,7 +42,7 @@ enum End {
 
 impl Book {
     /// Begins with an exchange's first entry.
-    pub(super) fn begin(entry: Entry) -> Result<Self, Broken> {
+    pub(in crate::journal) fn begin(entry: Entry) -> Result<Self, Broken> {
         let Change::Submitted(head) = entry.change else {
             return Err(Broken::NoHead(entry.place));
         };
@@ -69,18 +69,18 @@ impl Book {
     }
 
     /// What is remembered so far.
-    pub(super) const fn so_far(&self) -> &Remembered {
+    pub(in crate::journal) const fn so_far(&self) -> &Remembered {
         &self.remembered
     }
 
     /// What is remembered in the end.
-    pub(super) fn close(self) -> Remembered {
+    pub(in crate::journal) fn close(self) -> Remembered {
         self.remembered
     }
 
     /// Takes the next entry of the same exchange. Steps may be missing: a soft answer that another
     /// took the place of is removed.
-    pub(super) fn follow(&mut self, entry: Entry) -> Result<(), Broken> {
+    pub(in crate::journal) fn follow(&mut self, entry: Entry) -> Result<(), Broken> {
         let place = entry.place;
         let remembered = &mut self.remembered;
         let is_next = place.number == remembered.number && place.step >= remembered.next_step;
@@ -167,9 +167,9 @@ const fn is_open(standing: &Standing) -> bool {
 mod tests {
     use bytes::Bytes;
 
-    use super::super::samples::{entry, head};
-    use super::super::{Doubt, Number, Sealed};
     use super::*;
+    use crate::journal::samples::{entry, head};
+    use crate::journal::{Doubt, Number, Sealed};
 
     fn sealed() -> Sealed {
         Sealed(Bytes::from_static(b"sealed"))

@@ -32,45 +32,46 @@ use redb::{
     TableDefinition, WriteTransaction,
 };
 
-use super::codec::{fold_entries, unfold};
-use super::error::OpenError;
-use super::fault::StoreError;
-use super::frame::clear;
-use super::guard::{Guard, Lost};
-use super::log::Log;
-use super::mark::Mark;
-use super::room::{Room, Turnover, weight};
-use super::seal::RecordKey;
-use super::site::Site;
-use super::{Change, Entry, Number, Place};
+use crate::journal::error::OpenError;
+use crate::journal::fault::StoreError;
+use crate::journal::files::frame::clear;
+use crate::journal::files::guard::{Guard, Lost};
+use crate::journal::files::log::Log;
+use crate::journal::files::mark::Mark;
+use crate::journal::files::site::Site;
+use crate::journal::records::codec::{fold_entries, unfold};
+use crate::journal::records::seal::RecordKey;
+use crate::journal::room::{Room, Turnover, weight};
+use crate::journal::{Change, Entry, Number, Place};
 
 /// The format of the files; what a record is has its own version (`seal::VERSION`).
-pub(super) const FORMAT: u64 = 4;
+pub(in crate::journal) const FORMAT: u64 = 4;
 
-pub(super) const RECORDS: TableDefinition<'static, (u64, u32), &[u8]> =
+pub(in crate::journal) const RECORDS: TableDefinition<'static, (u64, u32), &[u8]> =
     TableDefinition::new("records");
-pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
+pub(in crate::journal) const META: TableDefinition<'static, &str, u64> =
+    TableDefinition::new("meta");
 
 /// A file that is no longer than this is not compacted, however empty it is.
 const WORTH_COMPACTING: u64 = 64 * 1024 * 1024;
 
 /// An open file.
 #[derive(Debug)]
-pub(super) struct Store {
-    pub(super) database: Database,
-    pub(super) key: RecordKey,
-    pub(super) room: Room,
+pub(in crate::journal) struct Store {
+    pub(in crate::journal) database: Database,
+    pub(in crate::journal) key: RecordKey,
+    pub(in crate::journal) room: Room,
     /// Where there is one; a file that is looked at only may have none.
-    pub(super) mark: Option<Mark>,
+    pub(in crate::journal) mark: Option<Mark>,
     /// Held by whoever writes.
-    pub(super) log: Mutex<Log>,
+    pub(in crate::journal) log: Mutex<Log>,
     /// Absent where the file is looked at only.
-    pub(super) guard: Option<Guard>,
+    pub(in crate::journal) guard: Option<Guard>,
 }
 
 /// What makes room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Removal {
+pub(in crate::journal) enum Removal {
     /// The exchange is forgotten.
     Exchange(Number),
     /// The answer is dropped; the fact stays, folded.
@@ -78,20 +79,20 @@ pub(super) enum Removal {
 }
 
 /// The bytes of the pages in which records stand. Every page is looked at.
-pub(super) fn taken(read: &ReadTransaction) -> Result<u64, StoreError> {
+pub(in crate::journal) fn taken(read: &ReadTransaction) -> Result<u64, StoreError> {
     let stats = read.open_table(RECORDS)?.stats()?;
     Ok(stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes())
 }
 
 impl Store {
     /// Looks at every page of the file. False if something was wrong and redb mended it.
-    pub(super) fn check(&mut self) -> Result<bool, StoreError> {
+    pub(in crate::journal) fn check(&mut self) -> Result<bool, StoreError> {
         Ok(self.database.check_integrity()?)
     }
 
     /// Makes the file smaller, if most of it is free, as was measured; true if it was done. It cannot be
     /// done while the file is in use.
-    pub(super) fn compact(&mut self) -> Result<bool, StoreError> {
+    pub(in crate::journal) fn compact(&mut self) -> Result<bool, StoreError> {
         let (length, taken) = (self.room.length(), self.room.estimate().taken);
         if length <= WORTH_COMPACTING || taken > length / 4 {
             return Ok(false);
@@ -101,7 +102,7 @@ impl Store {
     }
 
     /// Counts anew what is taken. Nobody waits for it who writes.
-    pub(super) fn measure(&self) -> Result<(), StoreError> {
+    pub(in crate::journal) fn measure(&self) -> Result<(), StoreError> {
         let (before, read) = {
             let _alone = self.log();
             (self.room.estimate(), self.database.begin_read()?)
@@ -111,14 +112,14 @@ impl Store {
     }
 
     /// The number that the next exchange has.
-    pub(super) fn next_number(&self) -> Result<u64, StoreError> {
+    pub(in crate::journal) fn next_number(&self) -> Result<u64, StoreError> {
         let meta = self.database.begin_read()?.open_table(META)?;
         Ok(meta.get("next")?.map_or(1, |next| next.value()))
     }
 
     /// Refuses a journal that lacks commits of which its mark or its log tells, or whose log is older than
     /// it.
-    pub(super) fn check_newest(&self, site: &Site) -> Result<(), OpenError> {
+    pub(in crate::journal) fn check_newest(&self, site: &Site) -> Result<(), OpenError> {
         let log = self.log();
         let is_all = match &self.mark {
             Some(mark) => mark.check(&site.path, log.commits())?,
@@ -128,13 +129,13 @@ impl Store {
     }
 
     /// How many commits there are, in the file and in the log.
-    pub(super) fn commits(&self) -> u64 {
+    pub(in crate::journal) fn commits(&self) -> u64 {
         self.log().commits()
     }
 
     /// Takes a file of an older format for one of this: a program that knows no log would pass over what
     /// is in it, and one that looks for each record at its own place would not find those that are folded.
-    pub(super) fn upgrade(&self) -> Result<(), StoreError> {
+    pub(in crate::journal) fn upgrade(&self) -> Result<(), StoreError> {
         let read = self.database.begin_read()?.open_table(META)?;
         if read
             .get("format")?
@@ -149,7 +150,7 @@ impl Store {
 
     /// Makes entries durable: in the log, or in the file itself where the log has no room for them.
     /// The mark tells of them when this returns.
-    pub(super) fn append(&self, entries: &[Entry]) -> Result<(), StoreError> {
+    pub(in crate::journal) fn append(&self, entries: &[Entry]) -> Result<(), StoreError> {
         self.room.follow(entries);
         let mut log = self.log();
         match log.append(clear(entries))? {
@@ -163,13 +164,13 @@ impl Store {
     }
 
     /// Which files do not stand where they stood; an error where nothing can be written any more.
-    pub(super) fn look(&self) -> Result<Option<Lost>, StoreError> {
+    pub(in crate::journal) fn look(&self) -> Result<Option<Lost>, StoreError> {
         self.log().check_taking()?;
         Ok(self.guard.as_ref().and_then(Guard::look))
     }
 
     /// Takes in what the log holds, which begins anew.
-    pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
+    pub(in crate::journal) fn checkpoint(&self) -> Result<(), StoreError> {
         let mut log = self.log();
         log.check_taking()?;
         if log.is_empty() {
@@ -179,7 +180,7 @@ impl Store {
     }
 
     /// Forgets. It is no commit that the mark counts: where it is lost, it is only done again.
-    pub(super) fn forget(&self, removals: &[Removal]) -> Result<(), StoreError> {
+    pub(in crate::journal) fn forget(&self, removals: &[Removal]) -> Result<(), StoreError> {
         let _alone = self.log();
         let write = self.database.begin_write()?;
         let mut records = Records::open(&write)?;
@@ -190,7 +191,7 @@ impl Store {
         Ok(())
     }
 
-    pub(super) fn log(&self) -> MutexGuard<'_, Log> {
+    pub(in crate::journal) fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -242,7 +243,7 @@ impl Store {
     }
 
     /// The entries of one exchange, in their order.
-    pub(super) fn all_of(
+    pub(in crate::journal) fn all_of(
         &self,
         records: &impl ReadableTable<(u64, u32), &'static [u8]>,
         number: Number,
@@ -256,7 +257,7 @@ impl Store {
     }
 
     /// Seals a record and writes it.
-    pub(super) fn write(
+    pub(in crate::journal) fn write(
         &self,
         records: &mut Records<'_>,
         place: Place,
@@ -274,12 +275,12 @@ impl Store {
     }
 
     /// How much of the file is taken.
-    pub(super) const fn room(&self) -> &Room {
+    pub(in crate::journal) const fn room(&self) -> &Room {
         &self.room
     }
 
     /// The entry at a place. What the log holds of its exchange is taken in before.
-    pub(super) fn find(&self, place: Place) -> Result<Option<Entry>, StoreError> {
+    pub(in crate::journal) fn find(&self, place: Place) -> Result<Option<Entry>, StoreError> {
         let is_pending = self
             .log()
             .records()
@@ -300,7 +301,11 @@ impl Store {
     }
 
     /// The entry of a record, or all that are folded into it, in their order.
-    pub(super) fn read(&self, place: Place, sealed: &[u8]) -> Result<Vec<Entry>, StoreError> {
+    pub(in crate::journal) fn read(
+        &self,
+        place: Place,
+        sealed: &[u8],
+    ) -> Result<Vec<Entry>, StoreError> {
         let clear = self.key.open(place, sealed);
         let clear = clear.map_err(|cause| StoreError::Seal { place, cause })?;
         unfold(place, &clear).map_err(|_| StoreError::Malformed(place))
@@ -309,13 +314,13 @@ impl Store {
 
 /// The table of the records while it is written, and what that takes and frees, which counts once it is
 /// durable.
-pub(super) struct Records<'a> {
-    pub(super) table: redb::Table<'a, (u64, u32), &'static [u8]>,
-    pub(super) turned: Turnover,
+pub(in crate::journal) struct Records<'a> {
+    pub(in crate::journal) table: redb::Table<'a, (u64, u32), &'static [u8]>,
+    pub(in crate::journal) turned: Turnover,
 }
 
 impl<'a> Records<'a> {
-    pub(super) fn open(write: &'a WriteTransaction) -> Result<Self, StoreError> {
+    pub(in crate::journal) fn open(write: &'a WriteTransaction) -> Result<Self, StoreError> {
         Ok(Self {
             table: write.open_table(RECORDS)?,
             turned: Turnover::default(),
@@ -323,12 +328,12 @@ impl<'a> Records<'a> {
     }
 
     /// Lets go of the table, so that it can be committed.
-    pub(super) fn close(self) -> Turnover {
+    pub(in crate::journal) fn close(self) -> Turnover {
         self.turned
     }
 }
 
-pub(super) const fn place_of(key: (u64, u32)) -> Place {
+pub(in crate::journal) const fn place_of(key: (u64, u32)) -> Place {
     Place {
         number: Number(key.0),
         step: key.1,

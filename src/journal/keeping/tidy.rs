@@ -1,9 +1,9 @@
 //! What the journal forgets: what is old enough, and, where room is short, what was delivered.
 use std::time::Duration;
 
-use super::fault::StoreError;
 use super::store::{Removal, Store};
-use super::{Number, Place, Remembered, Standing};
+use crate::journal::fault::StoreError;
+use crate::journal::{Number, Place, Remembered, Standing};
 use crate::timing::Ages;
 
 /// How many exchanges are looked at in one go, so that commits do not wait for long.
@@ -14,7 +14,7 @@ const READ: usize = 8 * 1024 * 1024;
 
 /// What is looked for.
 #[derive(Clone, Debug)]
-pub(super) enum Goal {
+pub(in crate::journal) enum Goal {
     /// What was delivered or ended longer ago than the retention.
     Expired {
         /// How old what is remembered is.
@@ -28,18 +28,22 @@ pub(super) enum Goal {
 
 /// What was found in one go.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) removals: Vec<Removal>,
+pub(in crate::journal) struct Found {
+    pub(in crate::journal) removals: Vec<Removal>,
     /// From where to go on; `None` where all was looked at.
-    pub(super) next: Option<Number>,
+    pub(in crate::journal) next: Option<Number>,
     /// The first that may go later; the last one, where all that was looked at is done.
-    pub(super) undone: Number,
+    pub(in crate::journal) undone: Number,
     /// A record whose exchange is passed over, and what is wrong with it.
-    pub(super) damaged: Option<(Place, StoreError)>,
+    pub(in crate::journal) damaged: Option<(Place, StoreError)>,
 }
 
 /// Looks for what may go, from an exchange on. One that is damaged stays, and ends the piece.
-pub(super) fn look(store: &Store, goal: &Goal, from: Number) -> Result<Found, StoreError> {
+pub(in crate::journal) fn look(
+    store: &Store,
+    goal: &Goal,
+    from: Number,
+) -> Result<Found, StoreError> {
     let mut found = Found {
         removals: Vec::new(),
         next: None,
@@ -108,9 +112,9 @@ fn removal(remembered: &Remembered, records: usize, goal: &Goal) -> Option<Remov
 
 #[cfg(test)]
 mod tests {
-    use super::super::Doubt;
-    use super::super::samples::remembered;
     use super::*;
+    use crate::journal::Doubt;
+    use crate::journal::samples::remembered;
     use crate::timing::{Boot, Clock, Stamp, Stamps};
 
     const DAY: Duration = Duration::from_hours(24);

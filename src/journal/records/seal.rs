@@ -16,13 +16,13 @@ use bytes::Bytes;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Place, Sealed};
+use crate::journal::{Place, Sealed};
 
 /// The version of what is sealed; its first byte.
-pub(super) const VERSION: u8 = 1;
+pub(in crate::journal) const VERSION: u8 = 1;
 
 /// What a seal is longer than what is sealed: its version, its nonce and its tag.
-pub(super) const OVERHEAD: usize = 1 + NONCE_LEN + 16;
+pub(in crate::journal) const OVERHEAD: usize = 1 + NONCE_LEN + 16;
 
 /// A place, in the order of the file's keys.
 const PLACE_LENGTH: usize = 12;
@@ -73,7 +73,7 @@ impl AnswerKey {
 }
 
 /// The key of every record of one file.
-pub(super) struct RecordKey {
+pub(in crate::journal) struct RecordKey {
     key: LessSafeKey,
     id: u64,
 }
@@ -85,16 +85,24 @@ impl std::fmt::Debug for RecordKey {
 }
 
 impl RecordKey {
-    pub(super) fn new(bytes: &[u8; 32], id: u64) -> Result<Self, SealError> {
+    pub(in crate::journal) fn new(bytes: &[u8; 32], id: u64) -> Result<Self, SealError> {
         let key = cipher(bytes)?;
         Ok(Self { key, id })
     }
 
-    pub(super) fn seal(&self, place: Place, clear: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub(in crate::journal) fn seal(
+        &self,
+        place: Place,
+        clear: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         seal(&self.key, &self.record_place(place), clear)
     }
 
-    pub(super) fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub(in crate::journal) fn open(
+        &self,
+        place: Place,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         open(&self.key, &self.record_place(place), sealed)
     }
 
@@ -104,7 +112,7 @@ impl RecordKey {
 }
 
 /// The key of the frames of one log.
-pub(super) struct FrameKey(RecordKey);
+pub(in crate::journal) struct FrameKey(RecordKey);
 
 impl std::fmt::Debug for FrameKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -113,15 +121,23 @@ impl std::fmt::Debug for FrameKey {
 }
 
 impl FrameKey {
-    pub(super) fn new(bytes: &[u8; 32], id: u64) -> Result<Self, SealError> {
+    pub(in crate::journal) fn new(bytes: &[u8; 32], id: u64) -> Result<Self, SealError> {
         RecordKey::new(bytes, id).map(Self)
     }
 
-    pub(super) fn seal(&self, sequence: u64, clear: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub(in crate::journal) fn seal(
+        &self,
+        sequence: u64,
+        clear: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         seal(&self.0.key, &self.frame_place(sequence), clear)
     }
 
-    pub(super) fn open(&self, sequence: u64, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+    pub(in crate::journal) fn open(
+        &self,
+        sequence: u64,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         open(&self.0.key, &self.frame_place(sequence), sealed)
     }
 
@@ -216,8 +232,8 @@ fn open(key: &LessSafeKey, bound: &[u8], sealed: &[u8]) -> Result<Vec<u8>, SealE
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Number;
     use super::*;
+    use crate::journal::Number;
 
     const fn place(number: u64, step: u32) -> Place {
         Place {

@@ -1,17 +1,17 @@
 //! How a journal that went down is opened anew while the process lives.
-use super::Number;
-use super::fault::StoreError;
-use super::guard::Lost;
-use super::handle::Files;
-use super::mark::Mark;
-use super::site::{Gone, Site};
-use super::store::Store;
-use super::tidy::{Goal, look};
+use crate::journal::Number;
+use crate::journal::fault::StoreError;
+use crate::journal::files::guard::Lost;
+use crate::journal::files::mark::Mark;
+use crate::journal::files::site::{Gone, Site};
+use crate::journal::handle::Files;
+use crate::journal::keeping::store::Store;
+use crate::journal::keeping::tidy::{Goal, look};
 use crate::telemetry::with_causes;
 
 /// Why a journal is still down.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Down {
+pub(in crate::journal) enum Down {
     /// Its files do not stand where they stood, and somebody else has to bring them back.
     #[error("{0}")]
     Lost(Lost),
@@ -35,7 +35,11 @@ fn failed(error: impl std::error::Error + 'static) -> Down {
 ///
 /// The open files are not let go before all of them stand where they stood: what has no name any more
 /// can be read out of them only. And no file is taken that has less than this process knows of.
-pub(super) fn reopen(files: &mut Files, site: &Site, may_forget: bool) -> Result<(), Down> {
+pub(in crate::journal) fn reopen(
+    files: &mut Files,
+    site: &Site,
+    may_forget: bool,
+) -> Result<(), Down> {
     if let Some(store) = &files.store {
         files.commits = store.commits();
     }

@@ -18,12 +18,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Metrics;
 use super::disk::{Disk, DiskFile, beside, fresh};
-use super::error::OpenError;
 use super::key::{KeyFile, check_mode};
 use super::log;
 use super::site::Site;
+use crate::journal::Metrics;
+use crate::journal::error::OpenError;
 
 /// How many bytes of the checksum are kept.
 const CHECKSUM: usize = 16;
@@ -33,7 +33,7 @@ const SLOT: usize = 8 + CHECKSUM;
 const SLOTS: u64 = 2;
 
 /// The open mark of a journal.
-pub(super) struct Mark {
+pub(in crate::journal) struct Mark {
     file: Arc<dyn DiskFile>,
     key: [u8; 32],
     path: PathBuf,
@@ -42,13 +42,13 @@ pub(super) struct Mark {
 }
 
 /// Where the mark of a journal is.
-pub(super) fn path_of(journal: &Path) -> PathBuf {
+pub(in crate::journal) fn path_of(journal: &Path) -> PathBuf {
     beside(journal, ".last")
 }
 
 /// Refuses a mark or a log whose journal is gone: a journal has its name, durably, before they are
 /// made.
-pub(super) fn check_journal(disk: &dyn Disk, journal: &Path) -> Result<(), OpenError> {
+pub(in crate::journal) fn check_journal(disk: &dyn Disk, journal: &Path) -> Result<(), OpenError> {
     let is_there = |path: &Path| {
         let file = disk.open(path).map_err(OpenError::of("open", path))?;
         Ok::<_, OpenError>(file.is_some())
@@ -73,7 +73,7 @@ impl std::fmt::Debug for Mark {
 
 impl Mark {
     /// Opens the mark of a journal that is there, and makes an empty one where there is none.
-    pub(super) fn open(site: &Site, key: &KeyFile) -> Result<Self, OpenError> {
+    pub(in crate::journal) fn open(site: &Site, key: &KeyFile) -> Result<Self, OpenError> {
         if let Some(mark) = Self::open_existing(site, key)? {
             return Ok(mark);
         }
@@ -86,7 +86,11 @@ impl Mark {
 
     /// Has the mark of a journal tell of so many commits; where there is none it comes under its name
     /// when it tells.
-    pub(super) fn tell(site: &Site, key: &KeyFile, commits: u64) -> Result<(), OpenError> {
+    pub(in crate::journal) fn tell(
+        site: &Site,
+        key: &KeyFile,
+        commits: u64,
+    ) -> Result<(), OpenError> {
         if let Some(mark) = Self::open_existing(site, key)? {
             mark.set(commits);
             return Ok(());
@@ -103,7 +107,10 @@ impl Mark {
     }
 
     /// Opens the mark of a journal, if it has one.
-    pub(super) fn open_existing(site: &Site, key: &KeyFile) -> Result<Option<Self>, OpenError> {
+    pub(in crate::journal) fn open_existing(
+        site: &Site,
+        key: &KeyFile,
+    ) -> Result<Option<Self>, OpenError> {
         let path = path_of(&site.path);
         let opened = site.disk.open(&path);
         let Some(file) = opened.map_err(OpenError::of("open", &path))? else {
@@ -123,13 +130,17 @@ impl Mark {
     }
 
     /// The file.
-    pub(super) fn file(&self) -> Arc<dyn DiskFile> {
+    pub(in crate::journal) fn file(&self) -> Arc<dyn DiskFile> {
         Arc::clone(&self.file)
     }
 
     /// Refuses a journal that counts fewer commits than its mark. True if the mark tells of all that
     /// there are.
-    pub(super) fn check(&self, journal: &Path, commits: u64) -> Result<bool, OpenError> {
+    pub(in crate::journal) fn check(
+        &self,
+        journal: &Path,
+        commits: u64,
+    ) -> Result<bool, OpenError> {
         let told = self.read().map_err(OpenError::of("read", &self.path))?;
         if told.is_none() && commits > 0 {
             tracing::warn!(
@@ -174,7 +185,7 @@ impl Mark {
 
     /// Tells of a commit that is durable. Where that fails the commit stands all the same, and a
     /// loss of it would not be noticed.
-    pub(super) fn set(&self, commits: u64) {
+    pub(in crate::journal) fn set(&self, commits: u64) {
         let path = self.path.display();
         let written = self.write(commits);
         let failed_before = self.metrics.mark_fails(written.is_err());
@@ -214,8 +225,8 @@ impl Mark {
 #[cfg(test)]
 mod tests {
     use super::super::disk::SystemDisk;
-    use super::super::tests::site_of;
     use super::*;
+    use crate::journal::tests::site_of;
 
     fn room() -> (tempfile::TempDir, Site, KeyFile) {
         let room = tempfile::tempdir().unwrap();

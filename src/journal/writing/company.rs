@@ -6,7 +6,7 @@
 //! come many share.
 use std::time::Duration;
 
-use super::Change;
+use crate::journal::Change;
 use crate::timing::Moment;
 
 /// What a commit costs, in seconds of one client's waiting. It takes some 150 µs of processor time.
@@ -29,7 +29,7 @@ const BEFORE: Duration = Duration::from_secs(1);
 
 /// Who waits for an entry to be durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waits {
+pub(in crate::journal) enum Waits {
     /// A client that is held, most often.
     Client,
     /// The exchange, before its next poll.
@@ -39,7 +39,7 @@ pub(super) enum Waits {
 }
 
 impl Waits {
-    pub(super) const fn of(change: &Change) -> Self {
+    pub(in crate::journal) const fn of(change: &Change) -> Self {
         match change {
             Change::Submitted(_)
             | Change::Resubmitted(_)
@@ -56,7 +56,7 @@ impl Waits {
 
 /// Those who wait for one commit together.
 #[derive(Debug, Default)]
-pub(super) struct Company {
+pub(in crate::journal) struct Company {
     /// When the first entry came.
     first: Option<Moment>,
     /// When the first one came that somebody waits for.
@@ -73,7 +73,7 @@ pub(super) struct Company {
 
 impl Company {
     /// Takes one more; true if the commit may be due sooner for that.
-    pub(super) fn join(&mut self, at: Moment, waits: Waits) -> bool {
+    pub(in crate::journal) fn join(&mut self, at: Moment, waits: Waits) -> bool {
         let mut is_news = self.first.is_none();
         self.first.get_or_insert(at);
         if waits != Waits::Nobody && self.awaited.is_none() {
@@ -89,7 +89,7 @@ impl Company {
     }
 
     /// When the commit begins; `None` where nothing waits for it.
-    pub(super) fn due(&self) -> Option<Moment> {
+    pub(in crate::journal) fn due(&self) -> Option<Moment> {
         let lazily = self.first? + LAZY;
         let Some(awaited) = self.awaited else {
             return Some(lazily);
@@ -105,7 +105,7 @@ impl Company {
     }
 
     /// The commit begins with all who wait.
-    pub(super) fn leave(&mut self, now: Moment) {
+    pub(in crate::journal) fn leave(&mut self, now: Moment) {
         let since_last = self.last.map_or(BEFORE, |last| now.since(last));
         self.came = REMEMBERED * self.came + count(self.clients);
         self.seconds = REMEMBERED * self.seconds + since_last.as_secs_f64();

@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::StorageBackend;
 
-use super::Metrics;
 use super::disk::DiskFile;
-use super::room::Room;
+use crate::journal::Metrics;
+use crate::journal::room::Room;
 
 /// The file, which does not grow beyond its limit. redb fails at the refused growth as at a full
 /// disk, and has to be opened again; the file is made as long as it may be then (`room.rs`).
 #[derive(Debug)]
-pub(super) struct Bounded {
-    pub(super) file: Arc<dyn DiskFile>,
-    pub(super) room: Room,
-    pub(super) metrics: Metrics,
+pub(in crate::journal) struct Bounded {
+    pub(in crate::journal) file: Arc<dyn DiskFile>,
+    pub(in crate::journal) room: Room,
+    pub(in crate::journal) metrics: Metrics,
 }
 
 impl StorageBackend for Bounded {
@@ -53,14 +53,14 @@ const PAGE: u64 = 4096;
 
 /// A file that is looked at and not changed: what redb writes while it opens stays in memory.
 #[derive(Debug)]
-pub(super) struct Overlay {
+pub(in crate::journal) struct Overlay {
     file: Arc<dyn DiskFile>,
     len: AtomicU64,
     pages: Mutex<BTreeMap<u64, Vec<u8>>>,
 }
 
 impl Overlay {
-    pub(super) fn new(file: Arc<dyn DiskFile>) -> io::Result<Self> {
+    pub(in crate::journal) fn new(file: Arc<dyn DiskFile>) -> io::Result<Self> {
         let len = AtomicU64::new(file.length()?);
         Ok(Self {
             file,

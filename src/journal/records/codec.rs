@@ -34,23 +34,23 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{Change, Doubt, Entry, Head, Place, Sealed};
+use crate::journal::{Change, Doubt, Entry, Head, Place, Sealed};
 use crate::timing::Stamp;
 
 /// Bytes that are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes are no record")]
-pub(super) struct Malformed;
+pub(in crate::journal) struct Malformed;
 
 /// A record's bytes. They are erased when dropped, since they tell of a payment.
-pub(super) fn encode(stamp: Stamp, change: &Change) -> Vec<u8> {
+pub(in crate::journal) fn encode(stamp: Stamp, change: &Change) -> Vec<u8> {
     let mut record = Vec::with_capacity(size(change));
     encode_onto(&mut record, stamp, change);
     record
 }
 
 /// Writes a record's bytes behind others.
-pub(super) fn encode_onto(record: &mut Vec<u8>, stamp: Stamp, change: &Change) {
+pub(in crate::journal) fn encode_onto(record: &mut Vec<u8>, stamp: Stamp, change: &Change) {
     let mut writer = Writer(record);
     writer.byte(kind(change));
     for part in [stamp.wall, stamp.since_boot, stamp.boot] {
@@ -93,7 +93,7 @@ const fn kind(change: &Change) -> u8 {
 }
 
 /// Enough for all but the longest, so that few records are moved while they are written.
-pub(super) fn size(change: &Change) -> usize {
+pub(in crate::journal) fn size(change: &Change) -> usize {
     match change {
         Change::Candidate(sealed) | Change::Completed(Some(sealed)) => 32 + sealed.0.len(),
         Change::Submitted(_) => 512,
@@ -109,7 +109,7 @@ pub(super) fn size(change: &Change) -> usize {
 }
 
 /// Reads a record; any other bytes are refused.
-pub(super) fn decode(bytes: &[u8]) -> Result<(Stamp, Change), Malformed> {
+pub(in crate::journal) fn decode(bytes: &[u8]) -> Result<(Stamp, Change), Malformed> {
     let mut reader = Reader(bytes);
     let kind = reader.byte()?;
     let stamp = Stamp {
@@ -143,7 +143,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Stamp, Change), Malformed> {
 
 /// What a record means for those beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in crate::journal) enum Role {
     /// It begins its exchange.
     Head,
     /// A soft answer: another takes its place.
@@ -155,7 +155,7 @@ pub(super) enum Role {
 }
 
 /// The role of a record, by its kind.
-pub(super) fn role(record: &[u8]) -> Role {
+pub(in crate::journal) fn role(record: &[u8]) -> Role {
     match record.first() {
         Some(&SUBMITTED) => Role::Head,
         Some(&CANDIDATE) => Role::Soft,
@@ -168,7 +168,7 @@ pub(super) fn role(record: &[u8]) -> Role {
 const FOLDED: u8 = 12;
 
 /// Some records of one exchange as one.
-pub(super) fn fold(records: &[(Place, &[u8])]) -> Vec<u8> {
+pub(in crate::journal) fn fold(records: &[(Place, &[u8])]) -> Vec<u8> {
     let length: usize = records.iter().map(|(_, record)| 8 + record.len()).sum();
     let mut folded = Vec::with_capacity(1 + length);
     folded.push(FOLDED);
@@ -182,7 +182,7 @@ pub(super) fn fold(records: &[(Place, &[u8])]) -> Vec<u8> {
 }
 
 /// The same of entries.
-pub(super) fn fold_entries(entries: &[Entry]) -> Vec<u8> {
+pub(in crate::journal) fn fold_entries(entries: &[Entry]) -> Vec<u8> {
     let encoded = |it: &Entry| (it.place, encode(it.stamp, &it.change));
     let records: Vec<_> = entries.iter().map(encoded).collect();
     let records: Vec<_> = records
@@ -193,7 +193,7 @@ pub(super) fn fold_entries(entries: &[Entry]) -> Vec<u8> {
 }
 
 /// The entries of the record at a place: one, or all that are folded into it.
-pub(super) fn unfold(place: Place, bytes: &[u8]) -> Result<Vec<Entry>, Malformed> {
+pub(in crate::journal) fn unfold(place: Place, bytes: &[u8]) -> Result<Vec<Entry>, Malformed> {
     let one = |step, bytes: &[u8]| {
         let (stamp, change) = decode(bytes)?;
         let place = Place { step, ..place };
@@ -344,8 +344,8 @@ impl Reader<'_> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Number;
     use super::*;
+    use crate::journal::Number;
 
     prop_compose! {
         fn a_stamp()(wall: u64, since_boot: u64, boot: u64) -> Stamp {

@@ -1,7 +1,7 @@
 //! What the journal remembers, told a page at a time, and what is wrong with it.
-use super::fault::StoreError;
 use super::store::Store;
-use super::{Number, Remembered};
+use crate::journal::fault::StoreError;
+use crate::journal::{Number, Remembered};
 
 /// Some exchanges, in the order in which they began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,11 @@ pub struct Page {
 }
 
 impl Page {
-    pub(super) fn read(store: &Store, from: Number, limit: usize) -> Result<Self, StoreError> {
+    pub(in crate::journal) fn read(
+        store: &Store,
+        from: Number,
+        limit: usize,
+    ) -> Result<Self, StoreError> {
         store.checkpoint()?;
         let mut page = Self::default();
         store.walk(from, |remembered| {
@@ -49,7 +53,7 @@ impl Report {
     pub const MOST_FAULTS: usize = 100;
 
     /// Reads every record; an error as from [`begin`](Self::begin).
-    pub(super) fn of(store: &Store) -> Result<Self, StoreError> {
+    pub(in crate::journal) fn of(store: &Store) -> Result<Self, StoreError> {
         let (mut report, mut from) = Self::begin(store)?;
         while let Some(number) = from {
             from = report.add(store, number);
@@ -59,14 +63,14 @@ impl Report {
 
     /// An empty report, and where its first piece begins. An error where the file cannot take in what its
     /// log holds: that says nothing of what is in them.
-    pub(super) fn begin(store: &Store) -> Result<(Self, Option<Number>), StoreError> {
+    pub(in crate::journal) fn begin(store: &Store) -> Result<(Self, Option<Number>), StoreError> {
         store.checkpoint()?;
         Ok((Self::default(), Some(Number(0))))
     }
 
     /// Reads a piece of the records, from an exchange on, and says where the next one begins. A bad record
     /// does not hide the next.
-    pub(super) fn add(&mut self, store: &Store, from: Number) -> Option<Number> {
+    pub(in crate::journal) fn add(&mut self, store: &Store, from: Number) -> Option<Number> {
         let read = store.each(from, PIECE, |entry| match entry {
             Ok(begins) => {
                 self.records += 1;
@@ -81,13 +85,13 @@ impl Report {
     }
 
     /// A report of nothing but that it could not be made.
-    pub(super) fn stopped(why: &str) -> Self {
+    pub(in crate::journal) fn stopped(why: &str) -> Self {
         let mut report = Self::default();
         report.fault(why);
         report
     }
 
-    pub(super) fn fault(&mut self, words: &str) {
+    pub(in crate::journal) fn fault(&mut self, words: &str) {
         if self.faults.len() < Self::MOST_FAULTS {
             self.faults.push(words.to_owned());
         } else {

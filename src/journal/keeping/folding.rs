@@ -8,13 +8,13 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use redb::ReadableDatabase as _;
 
-use super::book::Book;
-use super::fault::StoreError;
-use super::samples::{entry, head};
-use super::seal::SealError;
 use super::store::{FORMAT, META, RECORDS, Removal, Store};
-use super::tests::{directory, store, store_of};
-use super::{
+use crate::journal::fault::StoreError;
+use crate::journal::records::book::Book;
+use crate::journal::records::seal::SealError;
+use crate::journal::samples::{entry, head};
+use crate::journal::tests::{directory, store, store_of};
+use crate::journal::{
     Change, Config, Doubt, Entry, Number, Place, Reader, Remembered, Sealed, Standing, SystemDisk,
 };
 
@@ -155,7 +155,7 @@ proptest! {
         prop_assert_eq!(&remembered(&store), &folded);
         write(&store, paths.iter().map(|path| path[path.len() - 1].clone()));
         prop_assert_eq!(&remembered(&store), &folded);
-        prop_assert!(super::Report::of(&store).unwrap().is_sound());
+        prop_assert!(crate::journal::Report::of(&store).unwrap().is_sound());
         drop(store);
         let (_, store) = store_of(site.path.parent().unwrap(), u64::MAX);
         prop_assert_eq!(&remembered(&store), &folded);
@@ -236,7 +236,7 @@ fn reads_what_was_written(fixture: &str, records: u64) {
     assert_eq!(after[4].next_step, next.next_step + 1);
     assert_eq!(after.len(), 7);
     assert_eq!(fold(&store), [1, 2, 4, 5, 7].map(Number));
-    assert!(super::Report::of(&store).unwrap().is_sound());
+    assert!(crate::journal::Report::of(&store).unwrap().is_sound());
 }
 
 #[test]
@@ -345,6 +345,6 @@ fn a_folded_record_that_was_changed_moved_or_undone_does_not_open() {
         records.insert((1, 0), &folded[..folded.len() - 1]).unwrap();
     }
     write.commit().unwrap();
-    let report = super::Report::of(&store).unwrap();
+    let report = crate::journal::Report::of(&store).unwrap();
     assert_eq!((report.faults.len(), report.records), (1, 1), "{report:?}");
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::disk::{Disk, DiskFile, Lock, beside, fresh as fresh_file};
-use super::error::OpenError;
-use super::seal::{FrameKey, RecordKey};
+use crate::journal::error::OpenError;
+use crate::journal::records::seal::{FrameKey, RecordKey};
 
 const TITLE: &str = "holdline journal key 1\n";
 
@@ -26,7 +26,7 @@ const OTHERS: u32 = 0o077;
 const LENGTH: usize = TITLE.len() + 65;
 
 /// An open key file: it stays locked for as long as this lives.
-pub(super) struct KeyFile {
+pub(in crate::journal) struct KeyFile {
     bytes: Zeroizing<[u8; 32]>,
     path: PathBuf,
     /// True if nothing was ever written under it.
@@ -43,7 +43,7 @@ impl std::fmt::Debug for KeyFile {
 
 impl KeyFile {
     /// Opens and locks the key file of a journal, and makes it where there is neither.
-    pub(super) fn open(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
+    pub(in crate::journal) fn open(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
         let path = beside(journal, ".key");
         let failed = |step| OpenError::of(step, &path);
         let has_journal = || {
@@ -79,7 +79,10 @@ impl KeyFile {
     }
 
     /// Opens and locks a key file that must be there.
-    pub(super) fn open_existing(disk: &dyn Disk, journal: &Path) -> Result<Self, OpenError> {
+    pub(in crate::journal) fn open_existing(
+        disk: &dyn Disk,
+        journal: &Path,
+    ) -> Result<Self, OpenError> {
         let path = beside(journal, ".key");
         let failed = |step| OpenError::of(step, &path);
         let Some(file) = disk.open(&path).map_err(failed("open"))? else {
@@ -97,17 +100,17 @@ impl KeyFile {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::journal) fn path(&self) -> &Path {
         &self.path
     }
 
     /// True if nothing was ever written under it.
-    pub(super) const fn is_new(&self) -> bool {
+    pub(in crate::journal) const fn is_new(&self) -> bool {
         self.is_new
     }
 
     /// What the file has to hold for as long as it is open.
-    pub(super) fn content(&self) -> KeyContent {
+    pub(in crate::journal) fn content(&self) -> KeyContent {
         KeyContent {
             path: self.path.clone(),
             file: Arc::clone(&self.file),
@@ -117,7 +120,7 @@ impl KeyFile {
 
     /// Makes the file anew with the key that this process has, in the place of one that lost it. Its
     /// name is not durable yet.
-    pub(super) fn write_again(&self, disk: &dyn Disk) -> Result<Self, OpenError> {
+    pub(in crate::journal) fn write_again(&self, disk: &dyn Disk) -> Result<Self, OpenError> {
         let failed = |step| OpenError::of(step, &self.path);
         let (fresh, file) = fresh_file(disk, &self.path).map_err(failed("make"))?;
         lock(&*file, &fresh)?;
@@ -133,22 +136,22 @@ impl KeyFile {
     }
 
     /// The key of every hash of what a client sent.
-    pub(super) fn hash_key(&self) -> [u8; 32] {
+    pub(in crate::journal) fn hash_key(&self) -> [u8; 32] {
         blake3::derive_key("holdline 2026 journal: hash key", &*self.bytes)
     }
 
     /// The key's name in the journal. It tells nothing of the key.
-    pub(super) fn id(&self) -> u64 {
+    pub(in crate::journal) fn id(&self) -> u64 {
         id_of(&self.bytes)
     }
 
     /// The key of the mark's checksums.
-    pub(super) fn mark_key(&self) -> [u8; 32] {
+    pub(in crate::journal) fn mark_key(&self) -> [u8; 32] {
         blake3::derive_key("holdline 2026 journal: mark key", &*self.bytes)
     }
 
     /// The key of the records.
-    pub(super) fn record_key(&self) -> Result<RecordKey, OpenError> {
+    pub(in crate::journal) fn record_key(&self) -> Result<RecordKey, OpenError> {
         let key = Zeroizing::new(blake3::derive_key(
             "holdline 2026 journal: record key",
             &*self.bytes,
@@ -157,7 +160,7 @@ impl KeyFile {
     }
 
     /// The key of the frames in the log.
-    pub(super) fn log_key(&self) -> Result<FrameKey, OpenError> {
+    pub(in crate::journal) fn log_key(&self) -> Result<FrameKey, OpenError> {
         let key = Zeroizing::new(blake3::derive_key(
             "holdline 2026 journal: log key",
             &*self.bytes,
@@ -168,15 +171,15 @@ impl KeyFile {
 
 /// An open key file, and by which name its key is known.
 #[derive(Debug)]
-pub(super) struct KeyContent {
-    pub(super) path: PathBuf,
-    pub(super) file: Arc<dyn DiskFile>,
+pub(in crate::journal) struct KeyContent {
+    pub(in crate::journal) path: PathBuf,
+    pub(in crate::journal) file: Arc<dyn DiskFile>,
     id: u64,
 }
 
 /// What an open key file was found to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(in crate::journal) enum Holds {
     /// Its key.
     Key,
     /// No key: it was cut, or written over.
@@ -187,7 +190,7 @@ pub(super) enum Holds {
 
 impl KeyContent {
     /// Reads the file.
-    pub(super) fn look(&self) -> std::io::Result<Holds> {
+    pub(in crate::journal) fn look(&self) -> std::io::Result<Holds> {
         Ok(match read(&*self.file)? {
             Some(bytes) if id_of(&bytes) == self.id => Holds::Key,
             Some(_) => Holds::AnotherKey,
@@ -230,7 +233,7 @@ fn gone(journal: &Path, key: &Path) -> OpenError {
 }
 
 /// Locks a file that another process may hold.
-pub(super) fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
+pub(in crate::journal) fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
     match file.lock().map_err(OpenError::of("lock", path))? {
         Lock::Ours => Ok(()),
         Lock::Held(by) => Err(OpenError::Held {
@@ -241,7 +244,7 @@ pub(super) fn lock(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
 }
 
 /// Refuses a file that others than its owner may use.
-pub(super) fn check_mode(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
+pub(in crate::journal) fn check_mode(file: &dyn DiskFile, path: &Path) -> Result<(), OpenError> {
     let mode = file.mode().map_err(OpenError::of("read", path))?;
     if mode & OTHERS == 0 {
         return Ok(());

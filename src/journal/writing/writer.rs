@@ -7,16 +7,16 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
-use super::error::AppendError;
-use super::fault::StoreError;
-use super::handle::Shared;
 use super::queue::State;
 use super::reopen::{Down, reopen};
-use super::room::Way;
 use super::room_keeping::Pass;
-use super::store::Store;
 use super::work::perform;
-use super::{Entry, Number, Place};
+use crate::journal::error::AppendError;
+use crate::journal::fault::StoreError;
+use crate::journal::handle::Shared;
+use crate::journal::keeping::store::Store;
+use crate::journal::room::Way;
+use crate::journal::{Entry, Number, Place};
 use crate::telemetry::with_causes;
 use crate::timing::{Ages, Moment};
 
@@ -33,25 +33,25 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The writer of a journal.
 #[derive(Debug)]
 pub struct Writer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) ages: Ages,
+    pub(in crate::journal) shared: Arc<Shared>,
+    pub(in crate::journal) ages: Ages,
     /// Where there is none nothing is forgotten.
-    pub(super) retention: Option<Duration>,
+    pub(in crate::journal) retention: Option<Duration>,
     reopen_at: Moment,
     look_at: Moment,
     /// Set while the log may hold what the file does not.
     checkpoint_at: Option<Moment>,
-    pub(super) sweep: Pass,
+    pub(in crate::journal) sweep: Pass,
     /// Under way while room is short.
-    pub(super) eviction: Option<Pass>,
+    pub(in crate::journal) eviction: Option<Pass>,
     /// While its pages are counted nothing that comes free in the file can be used.
     is_counting: bool,
     /// Where the next eviction goes on; what is before has gone.
-    pub(super) evicted: Number,
+    pub(in crate::journal) evicted: Number,
     /// When one began at the first exchange.
-    pub(super) round_at: Moment,
+    pub(in crate::journal) round_at: Moment,
     /// Records that were told to be damaged: every walk meets them again.
-    pub(super) damaged: HashSet<Place>,
+    pub(in crate::journal) damaged: HashSet<Place>,
 }
 
 /// A count of the pages that is under way.
@@ -69,7 +69,11 @@ enum Turn {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, ages: Ages, retention: Option<Duration>) -> Self {
+    pub(in crate::journal) fn new(
+        shared: Arc<Shared>,
+        ages: Ages,
+        retention: Option<Duration>,
+    ) -> Self {
         let now = shared.clock.now();
         Self {
             shared,
@@ -232,7 +236,7 @@ impl Writer {
 
     /// Does something with the open file where that may block. Where the file would grow beyond its
     /// limit it is opened anew, with all the length that it may have, and the work is done again.
-    pub(super) async fn with_store<T: Send + 'static>(
+    pub(in crate::journal) async fn with_store<T: Send + 'static>(
         &self,
         work: impl Fn(&Store) -> Result<T, StoreError> + Send + Sync + 'static,
     ) -> Result<T, String> {
@@ -307,7 +311,7 @@ impl Writer {
     }
 
     /// The journal is down: what was on its way is owed.
-    pub(super) fn fall(&mut self, error: &str, under_way: &[Entry]) {
+    pub(in crate::journal) fn fall(&mut self, error: &str, under_way: &[Entry]) {
         let mut queue = self.shared.queue();
         self.shared.goes_down(error);
         queue.fail(under_way);
@@ -441,9 +445,9 @@ impl Drop for Watch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{directory, parts};
-    use super::super::{SystemDisk, open};
     use super::*;
+    use crate::journal::tests::{directory, parts};
+    use crate::journal::{SystemDisk, open};
 
     #[test]
     fn nothing_is_evicted_while_the_pages_are_counted_unless_it_presses() {

@@ -2,9 +2,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Number;
-use super::tidy::{Found, Goal, look};
 use super::writer::Writer;
+use crate::journal::Number;
+use crate::journal::keeping::tidy::{Found, Goal, look};
 use crate::timing::Moment;
 
 /// How often what is old enough is looked for.
@@ -24,15 +24,15 @@ const ROUND: Duration = Duration::from_secs(60);
 
 /// A walk through all exchanges, a piece at a time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pass {
+pub(in crate::journal) struct Pass {
     from: Number,
-    pub(super) at: Moment,
+    pub(in crate::journal) at: Moment,
     /// True if this walk has found something.
     found: bool,
 }
 
 impl Pass {
-    pub(super) const fn begins(at: Moment) -> Self {
+    pub(in crate::journal) const fn begins(at: Moment) -> Self {
         Self {
             from: Number(0),
             at,
@@ -43,7 +43,7 @@ impl Pass {
 
 impl Writer {
     /// Begins or ends an eviction, as the room is.
-    pub(super) fn weigh(&mut self) {
+    pub(in crate::journal) fn weigh(&mut self) {
         let room = &self.shared.site.room;
         self.shared.metrics.used(room.share());
         if room.is_spent() {
@@ -76,7 +76,7 @@ impl Writer {
     }
 
     /// Forgets what is old enough.
-    pub(super) async fn sweep(&mut self) {
+    pub(in crate::journal) async fn sweep(&mut self) {
         let Some(retention) = self.retention else {
             return;
         };
@@ -99,7 +99,7 @@ impl Writer {
     }
 
     /// Makes room: at once where it is nearly gone, with pauses before.
-    pub(super) async fn evict(&mut self) {
+    pub(in crate::journal) async fn evict(&mut self) {
         let Some(pass) = self.eviction else { return };
         let Some(found) = self.tidy(Goal::Room, pass.from).await else {
             return;

@@ -1,24 +1,24 @@
 //! Walks through the open file: exchange by exchange, or record by record.
 use redb::ReadableDatabase;
 
-use super::book::Book;
-use super::fault::StoreError;
 use super::store::{RECORDS, Store, place_of};
-use super::{Entry, Number, Remembered};
+use crate::journal::fault::StoreError;
+use crate::journal::records::book::Book;
+use crate::journal::{Entry, Number, Remembered};
 
 /// How an exchange stands in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Extent {
+pub(in crate::journal) struct Extent {
     /// In so many records.
-    pub(super) records: usize,
+    pub(in crate::journal) records: usize,
     /// Which have so many bytes.
-    pub(super) bytes: usize,
+    pub(in crate::journal) bytes: usize,
 }
 
 impl Store {
     /// Reads the exchanges from a number on, in their order, until `visit` returns false. Where a record is
     /// damaged every exchange before that one's was visited.
-    pub(super) fn walk(
+    pub(in crate::journal) fn walk(
         &self,
         from: Number,
         mut visit: impl FnMut(Remembered) -> bool,
@@ -27,7 +27,7 @@ impl Store {
     }
 
     /// Does the same, and tells of each how it stands in the file.
-    pub(super) fn walk_records(
+    pub(in crate::journal) fn walk_records(
         &self,
         from: Number,
         mut visit: impl FnMut(Remembered, Extent) -> bool,
@@ -62,7 +62,7 @@ impl Store {
     }
 
     /// The entries of one exchange, in their order.
-    pub(super) fn entries(&self, number: Number) -> Result<Vec<Entry>, StoreError> {
+    pub(in crate::journal) fn entries(&self, number: Number) -> Result<Vec<Entry>, StoreError> {
         self.checkpoint()?;
         let records = self.database.begin_read()?.open_table(RECORDS)?;
         self.all_of(&records, number)
@@ -71,7 +71,7 @@ impl Store {
     /// Reads the records from an exchange on, about so many bytes of them, and follows each exchange. A
     /// record is told as whether it begins an exchange, or as what is wrong with it. Returns the exchange
     /// that comes next.
-    pub(super) fn each(
+    pub(in crate::journal) fn each(
         &self,
         from: Number,
         bytes: usize,

@@ -33,11 +33,11 @@ const PIECE: usize = 256 * 1024;
 
 /// Files of a journal that do not stand where they stood, and how that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Lost(Vec<(PathBuf, Absence)>);
+pub(in crate::journal) struct Lost(Vec<(PathBuf, Absence)>);
 
 /// How a file does not stand where it stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Absence {
+pub(in crate::journal) enum Absence {
     /// It has no name any more.
     Removed,
     /// It has another name.
@@ -80,7 +80,7 @@ impl fmt::Display for Lost {
 
 impl Lost {
     /// True if this process has all that is needed to bring the files back.
-    pub(super) fn can_be_mended(&self) -> bool {
+    pub(in crate::journal) fn can_be_mended(&self) -> bool {
         self.0.iter().all(|(_, it)| match it {
             Absence::Removed | Absence::Emptied => true,
             Absence::Moved | Absence::Taken | Absence::Overwritten | Absence::Unseen(_) => false,
@@ -88,14 +88,14 @@ impl Lost {
     }
 
     /// Whether one of them is at this path.
-    pub(super) fn has(&self, path: &Path) -> bool {
+    pub(in crate::journal) fn has(&self, path: &Path) -> bool {
         self.0.iter().any(|(it, _)| it == path)
     }
 }
 
 /// The open files of a journal by their names.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(in crate::journal) struct Guard {
     key: KeyContent,
     /// In the order in which they are written again, behind the key: a start refuses whatever stands
     /// without the next.
@@ -105,7 +105,7 @@ pub(super) struct Guard {
 
 impl Guard {
     /// Of the key, of the log and the journal, in this order, and of the mark.
-    pub(super) const fn new(
+    pub(in crate::journal) const fn new(
         key: KeyContent,
         files: [(PathBuf, Arc<dyn DiskFile>); 2],
         mark: (PathBuf, Arc<dyn DiskFile>),
@@ -114,12 +114,12 @@ impl Guard {
     }
 
     /// The files that do not stand where they stood; none if all do.
-    pub(super) fn look(&self) -> Option<Lost> {
+    pub(in crate::journal) fn look(&self) -> Option<Lost> {
         self.lost(self.files.iter().chain([&self.mark]))
     }
 
     /// The same, but for the mark.
-    pub(super) fn look_beside_mark(&self) -> Option<Lost> {
+    pub(in crate::journal) fn look_beside_mark(&self) -> Option<Lost> {
         self.lost(self.files.iter())
     }
 
@@ -144,13 +144,17 @@ impl Guard {
     }
 
     /// The key was written again, into another file.
-    pub(super) fn takes_key(&mut self, key: KeyContent) {
+    pub(in crate::journal) fn takes_key(&mut self, key: KeyContent) {
         self.key = key;
     }
 
     /// Writes the files that have no name any more under the names that they had, but for the key.
     /// What has its name again is the file that is looked for from then on, whatever else fails.
-    pub(super) fn write_again(&mut self, disk: &dyn Disk, lost: &Lost) -> Result<(), String> {
+    pub(in crate::journal) fn write_again(
+        &mut self,
+        disk: &dyn Disk,
+        lost: &Lost,
+    ) -> Result<(), String> {
         let gone = self.files.iter_mut().filter(|(path, _)| lost.has(path));
         for (path, file) in gone {
             let copied = copy(disk, path, &**file).and_then(|copy| {

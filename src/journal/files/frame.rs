@@ -5,26 +5,26 @@
 //! | number, big end | sealed length | | 8 bytes  | 4 bytes | 4 bytes | record (`codec.rs`) |
 //! |                 |               | | exchange | step    | length  |                     |
 //! ```
-use super::codec::{decode, encode_onto, size};
-use super::{Entry, Number, Place};
+use crate::journal::records::codec::{decode, encode_onto, size};
+use crate::journal::{Entry, Number, Place};
 
 /// What a disk may tear, and what Linux writes at once.
-pub(super) const PAGE: usize = 4096;
+pub(in crate::journal) const PAGE: usize = 4096;
 
 /// What stands before what is sealed.
-pub(super) const HEADER: usize = 12;
+pub(in crate::journal) const HEADER: usize = 12;
 
 /// What stands before an entry's record.
 const PREFIX: usize = 16;
 
 /// What a frame takes of the log.
-pub(super) fn pages(length: usize) -> Option<usize> {
+pub(in crate::journal) fn pages(length: usize) -> Option<usize> {
     length.checked_next_multiple_of(PAGE)
 }
 
 /// A frame as it goes to the disk, and where it begins: whole pages at a page of the memory, which can
 /// pass the cache, and of which Linux need not read what the frame leaves of the last one.
-pub(super) fn in_pages(number: u64, sealed: &[u8], pages: usize) -> (Vec<u8>, usize) {
+pub(in crate::journal) fn in_pages(number: u64, sealed: &[u8], pages: usize) -> (Vec<u8>, usize) {
     let length = u32::try_from(sealed.len()).unwrap_or(u32::MAX);
     let mut memory: Vec<u8> = Vec::with_capacity(PAGE + pages);
     let start = memory.as_ptr().align_offset(PAGE);
@@ -37,7 +37,7 @@ pub(super) fn in_pages(number: u64, sealed: &[u8], pages: usize) -> (Vec<u8>, us
 }
 
 /// A frame's number and what is sealed in it, if bytes have the form of one.
-pub(super) fn parts(bytes: &[u8]) -> Option<(u64, &[u8])> {
+pub(in crate::journal) fn parts(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (number, rest) = bytes.split_first_chunk()?;
     let (length, rest) = rest.split_first_chunk()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
@@ -46,7 +46,7 @@ pub(super) fn parts(bytes: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// What is sealed in a frame.
-pub(super) fn clear(entries: &[Entry]) -> Vec<u8> {
+pub(in crate::journal) fn clear(entries: &[Entry]) -> Vec<u8> {
     let length = entries.iter().map(|it| PREFIX + size(&it.change)).sum();
     let mut clear = Vec::with_capacity(length);
     let mut record = Vec::new();
@@ -63,7 +63,7 @@ pub(super) fn clear(entries: &[Entry]) -> Vec<u8> {
 }
 
 /// The records of a frame and their places. What has no such form ends them.
-pub(super) fn records(clear: &[u8]) -> impl Iterator<Item = (Place, &[u8])> {
+pub(in crate::journal) fn records(clear: &[u8]) -> impl Iterator<Item = (Place, &[u8])> {
     let mut rest = clear;
     std::iter::from_fn(move || {
         let (place, record, after) = first(rest)?;
@@ -73,7 +73,7 @@ pub(super) fn records(clear: &[u8]) -> impl Iterator<Item = (Place, &[u8])> {
 }
 
 /// The entries of a frame, if it is one.
-pub(super) fn entries(clear: &[u8]) -> Option<Vec<Entry>> {
+pub(in crate::journal) fn entries(clear: &[u8]) -> Option<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut rest = clear;
     while !rest.is_empty() {

@@ -4,21 +4,21 @@ use std::collections::{HashSet, VecDeque};
 use tokio::sync::oneshot;
 
 use super::company::{Company, Waits};
-use super::error::AppendError;
-use super::metrics::Metrics;
-use super::{Change, Entry, Place};
+use crate::journal::error::AppendError;
+use crate::journal::metrics::Metrics;
+use crate::journal::{Change, Entry, Place};
 use crate::timing::Moment;
 
 /// An entry that waits, and who waits for it.
 #[derive(Debug)]
-pub(super) struct Queued {
-    pub(super) entry: Entry,
-    pub(super) done: oneshot::Sender<Result<(), AppendError>>,
+pub(in crate::journal) struct Queued {
+    pub(in crate::journal) entry: Entry,
+    pub(in crate::journal) done: oneshot::Sender<Result<(), AppendError>>,
 }
 
 /// The writer's queue. It counts what is owed.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(in crate::journal) struct Queue {
     waiting: Vec<Queued>,
     /// Who waits for them.
     company: Company,
@@ -29,7 +29,7 @@ pub(super) struct Queue {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(in crate::journal) enum State {
     Up,
     Down,
     /// Nothing is taken any more.
@@ -37,7 +37,7 @@ pub(super) enum State {
 }
 
 impl Queue {
-    pub(super) fn new(metrics: Metrics) -> Self {
+    pub(in crate::journal) fn new(metrics: Metrics) -> Self {
         Self {
             waiting: Vec::new(),
             company: Company::default(),
@@ -48,7 +48,7 @@ impl Queue {
     }
 
     /// Takes an entry. True if the writer has to look at the queue again.
-    pub(super) fn push(&mut self, queued: Queued, at: Moment) -> bool {
+    pub(in crate::journal) fn push(&mut self, queued: Queued, at: Moment) -> bool {
         match self.state {
             State::Up => {
                 let is_news = self.company.join(at, Waits::of(&queued.entry.change));
@@ -69,18 +69,18 @@ impl Queue {
     }
 
     /// When what waits is to be written; `None` where nothing does.
-    pub(super) fn due(&self) -> Option<Moment> {
+    pub(in crate::journal) fn due(&self) -> Option<Moment> {
         self.company.due()
     }
 
     /// Everything that waits, to be written now.
-    pub(super) fn take(&mut self, now: Moment) -> Vec<Queued> {
+    pub(in crate::journal) fn take(&mut self, now: Moment) -> Vec<Queued> {
         self.company.leave(now);
         std::mem::take(&mut self.waiting)
     }
 
     /// The batch failed, and whether it reached the disk is not known; what came after it fails too.
-    pub(super) fn fail(&mut self, batch: &[Entry]) {
+    pub(in crate::journal) fn fail(&mut self, batch: &[Entry]) {
         self.state = State::Down;
         for entry in batch {
             self.owe(entry.clone(), true);
@@ -93,7 +93,7 @@ impl Queue {
     }
 
     /// Up again, unless something is owed: then that, to be written first.
-    pub(super) fn rise(&mut self) -> Option<Vec<Entry>> {
+    pub(in crate::journal) fn rise(&mut self) -> Option<Vec<Entry>> {
         if self.owed.is_empty() {
             self.state = State::Up;
             return None;
@@ -102,21 +102,21 @@ impl Queue {
     }
 
     /// What was owed for these places is durable.
-    pub(super) fn settle(&mut self, written: &HashSet<Place>) {
+    pub(in crate::journal) fn settle(&mut self, written: &HashSet<Place>) {
         self.owed.retain(|entry| !written.contains(&entry.place));
         self.metrics.owed(self.owed.len());
     }
 
-    pub(super) fn owed(&self) -> usize {
+    pub(in crate::journal) fn owed(&self) -> usize {
         self.owed.len()
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(in crate::journal) fn state(&self) -> State {
         self.state
     }
 
     /// Nothing is taken any more.
-    pub(super) fn close(&mut self) {
+    pub(in crate::journal) fn close(&mut self) {
         self.state = State::Closed;
         for queued in self.all() {
             fail(queued.done);
