@@ -76,7 +76,7 @@ impl Proxy {
         }
         let hash_key = self.shared.flights.hash_key();
         let mut recogniser = hash_key.recogniser(parts.with_body(&read), length);
-        // It has no share of the room any more.
+        // What has passed by is not kept, nor its share of the room.
         drop(read);
         while let Some(data) = next_of(rest).await? {
             recogniser.read(&data);

@@ -214,7 +214,10 @@ impl Proxy {
                 self.shared.metrics.body_turned_away();
                 return Err(Unread::NoRoom { read });
             }
-            Ok(Err(BodyError::TooLarge { read, .. })) => return Err(Unread::TooLarge { read }),
+            Ok(Err(BodyError::TooLarge { read, .. })) => {
+                let read = erasable_within(read, share);
+                return Err(Unread::TooLarge { read });
+            }
             Ok(Err(BodyError::Cut(_))) => BodyFault::Cut,
             Err(_) => BodyFault::TooSlow,
         };
