@@ -17,7 +17,7 @@ use holdline::exchange::machine::{
 };
 use holdline::exchange::{Credentials, FingerprintParts, HashKey};
 use holdline::journal::{AnswerKey, Number, Place};
-use holdline::polling::{Backoff, Config, Learner, Rules, Schedule};
+use holdline::polling::{Backoff, Config, Learner, Rules, Schedule, Took};
 use holdline::protocol::{
     BEGATEWAY, Conversion, MatchFacts, Operation, PollAnswer, RequestId, Route, SubmitAnswer,
     classify_poll, classify_submit,
@@ -205,9 +205,14 @@ impl Learning {
     /// Tells of one task, found within a third of a second; true if that makes a plan.
     fn outcome(&mut self) -> bool {
         let task = Duration::from_secs_f64(self.random.f64().mul_add(2.0, 1.0));
-        let by = Some(task + Duration::from_millis(300));
         self.now = self.now + Duration::from_secs(1);
-        self.learner.observe(task, by, self.now)
+        let took = Took {
+            after: task,
+            by: Some(task + Duration::from_millis(300)),
+            pending: 1,
+            mark: self.learner.begin(self.now).1,
+        };
+        self.learner.observe(took, self.now)
     }
 
     /// One that knows a law and makes its next plan with the next outcome.
@@ -240,7 +245,7 @@ fn plans(criterion: &mut Criterion) {
     });
     group.bench_function("the polls of an exchange", |bencher| {
         let mut learner = brink.learner.clone();
-        bencher.iter(|| learner.steps());
+        bencher.iter(|| learner.begin(Moment::START));
     });
     group.finish();
 }

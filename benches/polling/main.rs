@@ -14,7 +14,7 @@ mod world;
 
 use std::time::{Duration, Instant};
 
-use holdline::polling::{Learner, Rules};
+use holdline::polling::{Learner, Rules, Took};
 use holdline::timing::Moment;
 use laws::{Brought, Law, brought, optimum};
 use world::{PRICE, RULES, World};
@@ -117,6 +117,7 @@ fn main() {
     steady(seeds);
     by_default(seeds);
     drift(seeds);
+    together(seeds);
     restless(seeds);
     equal_polls(seeds);
     plans();
@@ -270,6 +271,39 @@ fn costs_after(law: Law, moved: Law, seeds: u64, tasks: &[f64]) -> Vec<f64> {
     costs
 }
 
+/// Exchanges that overlap. Of bursts of a hundred that begin at once, by a law that is known: the share after
+/// which it is held to have moved. Then the cost over that of the optimum, 200 exchanges after it has moved, four
+/// of which begin in a second.
+fn together(seeds: u64) {
+    println!("\n| law | false alarms | times 3 | times 1/3 |");
+    println!("| --- | --- | --- | --- |");
+    for (name, law) in LAWS {
+        let mut alarms = 0.0;
+        for seed in 0..seeds {
+            let mut world = World::new(RULES, seed);
+            world.pass(law, 300);
+            let all = world.known() + 100;
+            world.burst(law, 100);
+            alarms += f64::from(u8::from(world.known() < all));
+        }
+        let over = [3.0, 1.0 / 3.0].map(|factor| {
+            let moved = law.times(factor);
+            let tasks = moved.draws(2_000, 5);
+            let each = (0..seeds).map(|seed| {
+                let mut world = World::new(RULES, seed).busy(4).crowded();
+                world.pass(law, 1_000);
+                world.pass(moved, 200);
+                world.exchanges(moved, 50, &tasks)
+            });
+            let all = each.fold(Brought::default(), Brought::plus);
+            let best = brought(&optimum(moved, PRICE), &tasks);
+            all.over(usize::try_from(seeds).unwrap()).cost(PRICE) / best.cost(PRICE)
+        });
+        let share = alarms / f64::from(u32::try_from(seeds).unwrap());
+        println!("| {name} | {share:.2} | {:.2} | {:.2} |", over[0], over[1]);
+    }
+}
+
 /// Laws that do not rest, after 300 exchanges of the first: the cost over that of the optimum at each time.
 /// Either the median grows by 1 % with every ten exchanges, to twice of what it was, or the two laws take turns,
 /// 300 exchanges each.
@@ -369,8 +403,14 @@ fn plans() {
             let after = Duration::from_secs_f64(task - task % 0.3);
             let by = Some(after + Duration::from_millis(300));
             let now = Moment::after_start(Duration::from_secs(1) * outcome / per_second);
+            let took = Took {
+                after,
+                by,
+                pending: 1,
+                mark: learner.begin(now).1,
+            };
             let start = Instant::now();
-            learner.observe(after, by, now);
+            learner.observe(took, now);
             let took = start.elapsed();
             (slowest, whole) = (slowest.max(took), whole + took);
         }

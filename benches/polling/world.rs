@@ -1,9 +1,10 @@
 //! Exchanges in virtual time: each asks the learner for its polls, meets a task, and tells what its
 //! polls found.
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use holdline::polling::{Learner, Rules};
+use holdline::polling::{Learner, Mark, Rules, Took};
 use holdline::timing::Moment;
 
 use super::laws::{Brought, Law, brought};
@@ -29,6 +30,11 @@ pub(crate) struct World {
     now: Moment,
     /// The time between two exchanges.
     apart: Duration,
+    /// Whether exchanges begin while others run.
+    is_crowded: bool,
+    /// What those tell that run, by when they end.
+    running: BTreeMap<(Moment, u64), Took>,
+    begun: u64,
 }
 
 impl World {
@@ -39,6 +45,17 @@ impl World {
             failures: 0.0,
             now: Moment::START,
             apart: Duration::from_secs(1),
+            is_crowded: false,
+            running: BTreeMap::new(),
+            begun: 0,
+        }
+    }
+
+    /// Exchanges begin at their time, whether those before have ended or not.
+    pub(crate) fn crowded(self) -> Self {
+        Self {
+            is_crowded: true,
+            ..self
         }
     }
 
@@ -54,17 +71,62 @@ impl World {
 
     /// The instants at which one exchange polls.
     pub(crate) fn plan(&mut self) -> Vec<f64> {
-        let steps = self.learner.steps();
+        self.begin().0
+    }
+
+    fn begin(&mut self) -> (Vec<f64>, Mark) {
+        let (steps, mark) = self.learner.begin(self.now);
         let moved = steps.iter().map(|step| {
             let spread = step.spread.as_secs_f64();
             step.at.as_secs_f64() + spread * (2.0 * self.random.f64() - 1.0)
         });
-        moved.collect()
+        (moved.collect(), mark)
     }
 
     /// One exchange whose task is of this law; the plan that it followed.
     pub(crate) fn exchange(&mut self, law: Law) -> Vec<f64> {
-        let plan = self.plan();
+        let (plan, took) = self.meet(law);
+        if self.is_crowded {
+            self.run(took);
+        }
+        self.now = self.now + self.apart;
+        if self.is_crowded {
+            self.hear();
+        } else {
+            self.learner.observe(took, self.now);
+        }
+        plan
+    }
+
+    /// So many exchanges that begin at once, until all have ended.
+    pub(crate) fn burst(&mut self, law: Law, count: usize) {
+        for _ in 0..count {
+            let (_, took) = self.meet(law);
+            self.run(took);
+        }
+        self.now = self.now + 2 * RULES.horizon;
+        self.hear();
+    }
+
+    fn run(&mut self, took: Took) {
+        let ends = self.now + took.by.unwrap_or(took.after);
+        self.begun += 1;
+        self.running.insert((ends, self.begun), took);
+    }
+
+    /// Exchanges that have ended tell of it, in the order in which they did.
+    fn hear(&mut self) {
+        while let Some(first) = self.running.first_entry()
+            && first.key().0 <= self.now
+        {
+            let ((ended, _), took) = first.remove_entry();
+            self.learner.observe(took, ended);
+        }
+    }
+
+    /// The plan of an exchange that begins now, and what its polls tell of a task of this law.
+    fn meet(&mut self, law: Law) -> (Vec<f64>, Took) {
+        let (plan, mark) = self.begin();
         let task = law.draw(&mut self.random);
         let mut ran = 0.0;
         let mut found = None;
@@ -82,10 +144,18 @@ impl World {
             }
             ran = instant;
         }
-        self.now = self.now + self.apart;
-        let ran = Duration::from_secs_f64(ran);
-        self.learner.observe(ran, found, self.now);
-        plan
+        let took = Took {
+            after: Duration::from_secs_f64(ran),
+            by: found,
+            mark,
+            pending: 0,
+        };
+        (plan, took)
+    }
+
+    /// Outcomes that are remembered.
+    pub(crate) fn known(&self) -> usize {
+        self.learner.known()
     }
 
     /// So many exchanges; what their plans bring on average over `tasks`.

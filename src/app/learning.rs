@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::journal::{DiskFile, Lock, Named, SystemDisk, Work, Working};
-    use crate::polling::{Config, Metrics, Schedule, Took};
+    use crate::polling::{Config, Mark, Metrics, Schedule, Took};
     use crate::timing::Moment;
 
     fn beside_journal(journal: &Path, schedules: Schedules) -> Learning {
@@ -183,6 +183,7 @@ mod tests {
                 after: Duration::from_millis(2800 + millis),
                 by: Some(Duration::from_millis(3100 + millis)),
                 pending: 1,
+                mark: Mark::NONE,
             };
             schedules.learn("one", "payments", took);
         }

@@ -223,6 +223,7 @@ impl Chain {
             after: self.ran,
             by: Some(sent.since(self.task.accepted_at)),
             pending: self.pending,
+            mark: self.schedule.mark(),
         };
         let route = self.task.conversion.operation.name();
         let name = &self.task.gateway.name;

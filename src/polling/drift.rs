@@ -1,5 +1,8 @@
 //! The guard against a law that no longer holds: a sum of surprises, over outcomes in a row.
+use std::time::Duration;
+
 use crate::elementary::Elementary;
+use crate::timing::Moment;
 
 /// How surely the law has moved before it is dropped: a false alarm comes once in e^9 outcomes or
 /// more rarely (Page 1954; Lorden 1971).
@@ -16,6 +19,23 @@ const POWER: f64 = 0.3;
 /// the outcomes of a narrow one lie a little too well, which must not add up.
 const ALLOWED: f64 = 0.03;
 
+/// Of those that run it hears so many at most. Exchanges that began together tell in the order of how long
+/// they took, which is what a law that moves looks like: of few the quickest alone raise no alarm.
+const HEARD: usize = 8;
+
+/// The share of tasks that end within the time for which an exchange that it is to hear keeps its place.
+pub(super) const NEARLY_ALL: f64 = 0.95;
+
+/// Whether the guard hears how long the task of an exchange took: chosen when that begins, since who ends
+/// first is quick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(Option<Moment>);
+
+impl Mark {
+    /// That of an exchange which it does not hear.
+    pub const NONE: Self = Self(None);
+}
+
 /// Three sums: for tasks that are quicker than the law says, for slower ones, and for those that end
 /// where it has none but who knows nothing has some.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +43,8 @@ pub(super) struct Drift {
     quicker: Run,
     slower: Run,
     elsewhere: Run,
+    /// When those began that it is to hear and has not.
+    marked: Vec<Moment>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,9 +69,38 @@ impl Run {
             *self = Self::default();
         }
     }
+
+    /// Takes an outcome that is not looked at.
+    fn pass(&mut self) {
+        self.outcomes += usize::from(self.sum > 0.0);
+    }
 }
 
 impl Drift {
+    /// An exchange begins, of which nearly all end within `usual`. Who has not by then leaves its place to
+    /// others, since it may never tell; what it does tell is heard all the same.
+    pub(super) fn mark(&mut self, now: Moment, usual: Duration) -> Mark {
+        self.marked.retain(|&began| now < began + usual);
+        let is_marked = self.marked.len() < HEARD;
+        self.marked.extend(is_marked.then_some(now));
+        Mark(is_marked.then_some(now))
+    }
+
+    /// An exchange has ended; true if its outcome is to be added. One that is not counts among those of
+    /// a run all the same.
+    pub(super) fn hears(&mut self, mark: Mark) -> bool {
+        let Some(began) = mark.0 else {
+            for run in [&mut self.quicker, &mut self.slower, &mut self.elsewhere] {
+                run.pass();
+            }
+            return false;
+        };
+        if let Some(place) = self.marked.iter().position(|it| *it == began) {
+            self.marked.swap_remove(place);
+        }
+        true
+    }
+
     /// Takes the shares of the law below the two ends of an outcome, and the share of the prior law
     /// between them. `Some` tells an alarm, and how many of the latest outcomes led to it.
     pub(super) fn add(&mut self, low: f64, high: f64, prior: f64) -> Option<usize> {

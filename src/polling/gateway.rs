@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::budget::Budget;
+use super::drift::Mark;
 use super::gauges::{OfGateway, OfRoute};
 use super::ground::Ground;
 use super::lately::Lately;
@@ -99,13 +100,13 @@ impl Gateway {
         }
     }
 
-    /// The steps of an exchange that begins now.
-    pub(super) fn steps(&mut self, route: &str, given: &Given, now: Moment) -> Arc<[Step]> {
+    /// The steps of an exchange that begins now, and its mark.
+    pub(super) fn begin(&mut self, route: &str, given: &Given, now: Moment) -> (Arc<[Step]>, Mark) {
         self.pass(now);
         let price = self.budget.price(given.rules.price);
         self.with_route(route, |route| {
             let learner = following(&mut route.learner, &mut route.gauges, given, price);
-            learner.steps()
+            learner.begin(now)
         })
     }
 
@@ -122,7 +123,7 @@ impl Gateway {
         let (price, now) = (self.budget.price(given.rules.price), self.now);
         self.with_route(route, |route| {
             let learner = following(&mut route.learner, &mut route.gauges, given, price);
-            if learner.observe(took.after, took.by, now) {
+            if learner.observe(took, now) {
                 route.gauges.planned(learner);
             }
             route.gauges.least_delay(learner, &route.lately);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::axis::Axis;
 use super::confidence::Confidence;
-use super::drift::Drift;
+use super::drift::{Drift, Mark, NEARLY_ALL};
 use super::focus::Focus;
 use super::ground::Ground;
 use super::jitter::Jitter;
@@ -15,6 +15,7 @@ use super::outcomes::{Observed, Outcomes};
 use super::plan::{self, Expected};
 use super::planned::{Basis, Planned};
 use super::rules::Rules;
+use super::schedules::Took;
 use super::scout::{Due, Scout, scouting};
 use super::span::Span;
 use super::step::Step;
@@ -104,8 +105,15 @@ impl Learner {
         self.outcomes.iter().map(Observed::span)
     }
 
-    /// The polls of one exchange. Most get the plan; a few scout.
-    pub fn steps(&mut self) -> Arc<[Step]> {
+    /// The polls of one exchange that begins now, and a mark that is to be told with what it took.
+    pub fn begin(&mut self, now: Moment) -> (Arc<[Step]>, Mark) {
+        let usual = self.law.quantile(&self.ground.axis, NEARLY_ALL);
+        let usual = usual.map_or(self.rules.horizon, Duration::from_secs_f64);
+        (self.steps(), self.drift.mark(now, usual))
+    }
+
+    /// Most get the plan; a few scout.
+    fn steps(&mut self) -> Arc<[Step]> {
         if self.plan.is_cold() {
             return Arc::clone(self.plan.steps());
         }
@@ -142,14 +150,13 @@ impl Learner {
         }
     }
 
-    /// Takes what an exchange tells: its task was not done at the poll sent `after` its acceptance
-    /// (zero without one), and was at the one sent `by`; `None` if it was never seen done. True if a
-    /// plan was made anew.
-    pub fn observe(&mut self, after: Duration, by: Option<Duration>, now: Moment) -> bool {
-        let observed = Observed::new(&self.ground.axis, Span::new(after, by));
+    /// Takes what an exchange tells. True if a plan was made anew.
+    pub fn observe(&mut self, took: Took, now: Moment) -> bool {
+        let observed = Observed::new(&self.ground.axis, Span::new(took.after, took.by));
         self.outcomes.push(observed);
         self.unplanned += 1;
-        if !self.plan.is_cold() && self.has_moved(observed) {
+        let is_heard = self.drift.hears(took.mark);
+        if is_heard && !self.plan.is_cold() && self.has_moved(observed) {
             self.stand_on(Arc::clone(&self.shared));
         } else if !self.is_due(observed, now) {
             return false;
@@ -345,14 +352,29 @@ mod tests {
         horizon: Duration::from_mins(5),
     };
 
-    fn millis(steps: &[Step]) -> Vec<u128> {
-        steps.iter().map(|step| step.at.as_millis()).collect()
+    /// One exchange whose task ended between these.
+    fn tell(learner: &mut Learner, after: Duration, by: Duration, now: Moment) -> bool {
+        let took = Took {
+            after,
+            by: Some(by),
+            mark: learner.begin(now).1,
+            pending: 0,
+        };
+        learner.observe(took, now)
+    }
+
+    /// So many exchanges whose tasks ended between these, in milliseconds.
+    fn know(learner: &mut Learner, outcomes: usize, [after, by]: [u64; 2]) {
+        let [after, by] = [after, by].map(Duration::from_millis);
+        for _ in 0..outcomes {
+            tell(learner, after, by, Moment::START);
+        }
     }
 
     #[test]
     fn who_knows_nothing_has_the_cold_plan_to_the_end_of_the_hold() {
         let steps = Learner::new(RULES).steps();
-        let instants = millis(&steps);
+        let instants: Vec<u128> = steps.iter().map(|step| step.at.as_millis()).collect();
         let first = [400, 800, 1300, 2000, 3000, 4500, 6500, 9000, 12_000, 16_000];
         assert_eq!(instants[..10], first);
         assert_eq!(instants.last(), Some(&300_000));
@@ -361,13 +383,7 @@ mod tests {
     #[test]
     fn tasks_of_three_seconds_are_not_asked_for_before() {
         let mut learner = Learner::new(RULES);
-        for _ in 0..60 {
-            learner.observe(
-                Duration::from_millis(2900),
-                Some(Duration::from_millis(3100)),
-                Moment::START,
-            );
-        }
+        know(&mut learner, 60, [2900, 3100]);
         let first = learner.plan()[0].at;
         assert!((2_900..3_300).contains(&first.as_millis()), "{first:?}");
     }
@@ -375,20 +391,10 @@ mod tests {
     #[test]
     fn a_law_that_has_moved_is_dropped_within_a_few_outcomes() {
         let mut learner = Learner::new(RULES);
-        for _ in 0..200 {
-            learner.observe(
-                Duration::from_millis(2900),
-                Some(Duration::from_millis(3100)),
-                Moment::START,
-            );
-        }
+        know(&mut learner, 200, [2900, 3100]);
         let mut outcomes = 0;
         while learner.known() > 100 {
-            learner.observe(
-                Duration::ZERO,
-                Some(Duration::from_millis(1000)),
-                Moment::START,
-            );
+            know(&mut learner, 1, [0, 1000]);
             outcomes += 1;
         }
         assert!(outcomes < 6, "{outcomes}");
@@ -402,8 +408,8 @@ mod tests {
             let told = (0..count).map(|_| {
                 outcomes += 1;
                 let now = Moment::after_start(Duration::from_secs(1) * outcomes / 2_000);
-                let by = Duration::from_millis(millis + 200);
-                learner.observe(Duration::from_millis(millis), Some(by), now)
+                let [after, by] = [millis, millis + 200].map(Duration::from_millis);
+                tell(&mut learner, after, by, now)
             });
             told.filter(|is_planned| *is_planned).count()
         };
@@ -419,13 +425,7 @@ mod tests {
     #[test]
     fn the_delay_within_a_wait_is_shorter_where_tasks_end_late_in_it() {
         let mut learner = Learner::new(RULES);
-        for _ in 0..200 {
-            learner.observe(
-                Duration::from_millis(2900),
-                Some(Duration::from_millis(3100)),
-                Moment::START,
-            );
-        }
+        know(&mut learner, 200, [2900, 3100]);
         let late = learner.delay(Duration::from_secs(1), Duration::from_secs(3));
         let early = learner.delay(Duration::from_secs(3), Duration::from_secs(5));
         assert!(late < Duration::from_millis(300), "{late:?}");
@@ -435,11 +435,16 @@ mod tests {
     /// Exchanges of tasks that all take so long, each polled as it is told.
     fn pass(learner: &mut Learner, task: Duration, exchanges: usize) {
         for _ in 0..exchanges {
-            let steps = learner.steps();
+            let (steps, mark) = learner.begin(Moment::START);
             let place = steps.partition_point(|step| step.at < task);
             let ran = place.checked_sub(1).and_then(|place| steps.get(place));
-            let ran = ran.map_or(Duration::ZERO, |step| step.at);
-            learner.observe(ran, steps.get(place).map(|step| step.at), Moment::START);
+            let took = Took {
+                after: ran.map_or(Duration::ZERO, |step| step.at),
+                by: steps.get(place).map(|step| step.at),
+                mark,
+                pending: 0,
+            };
+            learner.observe(took, Moment::START);
         }
     }
 
@@ -464,8 +469,8 @@ mod tests {
         let mut now = Moment::START;
         let mut tell = |learner: &mut Learner, after: u64, by: u64| {
             now = now + Duration::from_secs(1);
-            let by = Some(Duration::from_micros(by));
-            learner.observe(Duration::from_micros(after), by, now)
+            let [after, by] = [after, by].map(Duration::from_micros);
+            tell(learner, after, by, now)
         };
         for _ in 0..800 {
             tell(&mut learner, 1_999_000, 2_000_000);
@@ -481,8 +486,12 @@ mod tests {
         let mut learner = Learner::new(RULES);
         for outcome in 0..200 {
             let after = Duration::from_millis(500 + 20 * (outcome * 37 % 100));
-            let by = Some(after + Duration::from_millis(300));
-            learner.observe(after, by, Moment::START);
+            tell(
+                &mut learner,
+                after,
+                after + Duration::from_millis(300),
+                Moment::START,
+            );
         }
         assert!(learner.plan().iter().all(|step| !step.is_sharp));
     }

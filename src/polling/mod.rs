@@ -40,6 +40,7 @@ mod turn;
 pub use backoff::Backoff;
 pub use confidence::Confidence;
 pub use config::{Config, Price, ScheduleKind};
+pub use drift::Mark;
 pub use jitter::Jitter;
 pub use kept::{KeptError, SUFFIX};
 pub use learner::Learner;

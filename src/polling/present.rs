@@ -59,7 +59,7 @@ mod tests {
 
     use prometheus_client::registry::Registry;
 
-    use super::super::{Config, Metrics, Price, ScheduleKind, Took};
+    use super::super::{Config, Mark, Metrics, Price, ScheduleKind, Took};
     use super::*;
     use crate::timing::Moment;
 
@@ -67,6 +67,7 @@ mod tests {
         after: Duration::from_millis(2_900),
         by: Some(Duration::from_millis(3_100)),
         pending: 3,
+        mark: Mark::NONE,
     };
 
     fn registered(config: Config) -> (Schedules, Registry) {

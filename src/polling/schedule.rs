@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::Config;
+use super::drift::Mark;
 use super::jitter::Jitter;
 use super::step::Step;
 use crate::timing::{Moment, waking};
@@ -31,6 +32,8 @@ pub enum Schedule {
         steps: Arc<[Step]>,
         /// The span after the last of them, and the longest.
         longest: Duration,
+        /// To be told with how long the task took.
+        mark: Mark,
     },
 }
 
@@ -84,6 +87,14 @@ impl Schedule {
         }
     }
 
+    /// What is to be told with how long the task took.
+    pub fn mark(&self) -> Mark {
+        match self {
+            Self::Fixed { .. } | Self::Exponential { .. } => Mark::NONE,
+            Self::Planned { mark, .. } => *mark,
+        }
+    }
+
     /// How long to wait before the next poll of a task that was accepted `since` ago, whose polls
     /// were answered "running" so many times, and for whose answer a client waits for `held` yet.
     /// Where none does polls are rare; a client that comes back has one made at once.
@@ -100,7 +111,7 @@ impl Schedule {
                 jitter.spread(grown.min(*longest))
             }
             Self::Planned { longest, .. } if held.is_zero() => jitter.spread(*longest),
-            Self::Planned { steps, longest } => {
+            Self::Planned { steps, longest, .. } => {
                 let wait = planned(steps, since, jitter);
                 let wait = wait.unwrap_or_else(|| beyond(since, *longest, jitter).into());
                 let last = held.saturating_sub(BEFORE_THE_END);
@@ -193,6 +204,7 @@ mod tests {
         Schedule::Planned {
             steps: [step(1000, 100), step(2000, 0), step(3000, 50)].into(),
             longest: Duration::from_secs(10),
+            mark: Mark::NONE,
         }
     }
 

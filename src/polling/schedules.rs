@@ -8,6 +8,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 
 use super::config::{Config, ScheduleKind};
+use super::drift::Mark;
 use super::gateway::{Gateway, Given};
 use super::ground::Ground;
 use super::kept::{self, Kept, KeptError};
@@ -51,6 +52,8 @@ pub struct Took {
     pub by: Option<Duration>,
     /// Polls that were answered "running".
     pub pending: u32,
+    /// What it was given with its schedule.
+    pub mark: Mark,
 }
 
 impl Schedules {
@@ -99,10 +102,14 @@ impl Schedules {
             ScheduleKind::Exponential => Schedule::exponential(&state.config),
             ScheduleKind::Learned => {
                 let (given, longest) = (state.given.clone(), state.config.max_interval);
-                let steps = self.with_gateway(&mut state, gateway, |gateway| {
-                    gateway.steps(route, &given, now)
+                let (steps, mark) = self.with_gateway(&mut state, gateway, |gateway| {
+                    gateway.begin(route, &given, now)
                 });
-                Schedule::Planned { steps, longest }
+                Schedule::Planned {
+                    steps,
+                    longest,
+                    mark,
+                }
             }
         }
     }
@@ -322,6 +329,7 @@ mod tests {
         after: Duration::from_millis(2900),
         by: Some(Duration::from_millis(3100)),
         pending: 1,
+        mark: Mark::NONE,
     };
 
     fn first(schedule: &Schedule) -> Duration {
@@ -356,6 +364,7 @@ mod tests {
                 after: Duration::from_millis(100 * outcome),
                 by: Some(Duration::from_millis(100 * outcome + 200)),
                 pending: 1,
+                mark: Mark::NONE,
             };
             schedules.learn("one", "payments", took);
         }
@@ -391,7 +400,8 @@ mod tests {
         };
         schedules.reconfigure(dearer, Duration::from_secs(20));
         schedules.of("one", "payments", Moment::START);
-        let Schedule::Planned { steps, longest } = schedules.of("one", "payments", Moment::START)
+        let Schedule::Planned { steps, longest, .. } =
+            schedules.of("one", "payments", Moment::START)
         else {
             panic!("no plan");
         };

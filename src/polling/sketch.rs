@@ -139,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::polling::{Brings, Confidence, Metrics, Price, ScheduleKind, Schedules, Took};
+    use crate::polling::{Brings, Confidence, Mark, Metrics, Price, ScheduleKind, Schedules, Took};
     use crate::timing::Moment;
 
     fn config(schedule: ScheduleKind) -> Config {
@@ -154,6 +154,7 @@ mod tests {
             after: Duration::from_millis(after),
             by: Some(Duration::from_millis(by)),
             pending: 1,
+            mark: Mark::NONE,
         }
     }
 

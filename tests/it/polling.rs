@@ -7,7 +7,7 @@ mod world;
 
 use std::time::Duration;
 
-use holdline::polling::{Learner, Rules};
+use holdline::polling::{Learner, Rules, Took};
 use holdline::timing::Moment;
 use laws::{Brought, Law, brought, optimum};
 use proptest::prelude::*;
@@ -175,6 +175,49 @@ fn thousands_of_exchanges_a_second_are_learned_from_as_well_as_few() {
     assert!(over.iter().all(|over| *over < 1.02), "{over:?}");
 }
 
+/// Of exchanges that begin together the quick ones tell first, and the slow ones last.
+#[test]
+fn exchanges_that_begin_together_are_not_taken_for_a_law_that_has_moved() {
+    let (mut bursts, mut alarms) = (0, 0);
+    for law in LAWS {
+        for (before, count) in [(30, 100), (300, 20), (300, 100), (300, 1_000)] {
+            let mut world = World::new(RULES, 1);
+            world.pass(law, before);
+            for _ in 0..4 {
+                let all = (world.known() + count).min(1024);
+                world.burst(law, count);
+                bursts += 1;
+                alarms += usize::from(world.known() < all);
+            }
+        }
+    }
+    assert!(alarms * 40 < bursts, "{alarms} of {bursts}");
+}
+
+/// Where exchanges overlap.
+#[test]
+fn a_shift_is_learned_as_soon_while_a_dozen_exchanges_run() {
+    for law in LAWS {
+        for factor in [3.0, 1.0 / 3.0] {
+            let moved = law.times(factor);
+            let tasks = moved.draws(2_000, 5);
+            let best = brought(&optimum(moved, PRICE), &tasks).cost(PRICE);
+            let mut cost = 0.0;
+            for seed in 0..3 {
+                let mut world = World::new(RULES, seed).busy(4).crowded();
+                world.pass(law, 300);
+                world.pass(moved, 200);
+                cost += world.exchanges(moved, 30, &tasks).cost(PRICE) / 3.0;
+            }
+            let over = cost / best;
+            assert!(
+                over < 1.2,
+                "{law:?} times {factor}: {over} of the least cost"
+            );
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
@@ -198,8 +241,9 @@ proptest! {
         let mut learner = Learner::new(rules);
         for (after, more, done) in seen {
             let by = done.then(|| Duration::from_millis(after + more));
-            learner.observe(Duration::from_millis(after), by, Moment::START);
-            let steps = learner.steps();
+            let (steps, mark) = learner.begin(Moment::START);
+            let took = Took { after: Duration::from_millis(after), by, pending: 0, mark };
+            learner.observe(took, Moment::START);
             let last = steps.last().unwrap().at;
             prop_assert!(last.abs_diff(rules.horizon.max(Duration::from_millis(100))) < Duration::from_micros(1));
             let mut before = Duration::ZERO;

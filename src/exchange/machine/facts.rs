@@ -8,7 +8,7 @@ use super::action::{Action, Actions, Record, RecordKind, Withdrawal};
 use super::doubt::Doubt;
 use super::event::{Joining, Timer, Whole};
 use super::watch::Watch;
-use crate::polling::{Backoff, Jitter, Schedule};
+use crate::polling::{Backoff, Jitter, Mark, Schedule};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
@@ -285,6 +285,11 @@ impl<A: Whole> Machine<A> {
     /// What is known of how long the task took.
     pub const fn watch(&self) -> &Watch {
         &self.watch
+    }
+
+    /// What its schedule has to be told with that.
+    pub fn mark(&self) -> Mark {
+        self.terms.schedule.mark()
     }
 
     /// Answers to submits that came after the outcome was known.

@@ -93,12 +93,18 @@ pub(in crate::exchange) fn tell_duration(
         Outcome::Completed(_) | Outcome::Expired => {}
         Outcome::Refused(_) | Outcome::NotSubmitted(_) | Outcome::InDoubt(_) => return,
     }
-    let (watch, pending) = {
+    let (watch, pending, mark) = {
         let core = flight.core();
-        (*core.machine.watch(), core.machine.polls())
+        let machine = &core.machine;
+        (*machine.watch(), machine.polls(), machine.mark())
     };
     if let Some((after, by)) = watch.took() {
-        let took = Took { after, by, pending };
+        let took = Took {
+            after,
+            by,
+            pending,
+            mark,
+        };
         let route = flight.conversion.operation.name();
         context.schedules.learn(flight.gateway_name(), route, took);
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use holdline::polling::{Config, Metrics, Schedules, Took};
+use holdline::polling::{Config, Mark, Metrics, Schedules, Took};
 use holdline::simulator::Gateway;
 use holdline::timing::{Clock, Moment};
 
@@ -120,6 +120,7 @@ fn law() -> Vec<u8> {
             after: ms(40 + 5 * number),
             by: Some(ms(60 + 6 * number)),
             pending: 1,
+            mark: Mark::NONE,
         };
         schedules.learn("test", "payments", took);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdline::drain::Drain;
 use holdline::exchange::machine::Policy;
 use holdline::exchange::{self, Flights, HashKey, Parts, Past, Recovered};
-use holdline::polling::{self, Backoff, Schedules, Took};
+use holdline::polling::{self, Backoff, Mark, Schedules, Took};
 use holdline::protocol::BEGATEWAY;
 use holdline::results::Results;
 use holdline::simulator::Gateway;
@@ -238,6 +238,7 @@ fn schedules(setting: &Setting) -> Schedules {
             after,
             by,
             pending: 3,
+            mark: Mark::NONE,
         };
         schedules.learn("sim", "payments", took);
     }
