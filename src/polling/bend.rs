@@ -19,6 +19,12 @@ const NOTICED: f64 = 0.05;
 pub(super) struct Bend(f64);
 
 impl Bend {
+    /// That of this logarithm.
+    #[cfg(test)]
+    pub(super) const fn of(logarithm: f64) -> Self {
+        Self(logarithm)
+    }
+
     /// The factor.
     pub(super) fn factor(self) -> f64 {
         self.0.exponential()

@@ -32,11 +32,12 @@ pub(super) struct Basis<'a> {
 /// The plan in force.
 #[derive(Clone, Debug)]
 pub(super) struct Planned {
-    /// The price that is given: that of the rules, or more while a budget binds.
+    /// The price of the rules.
+    base: Duration,
+    /// The price that is given: that of the rules, or more while a budget binds or the gateway pushes back.
     given: Duration,
-    /// What makes the price in force of it.
+    /// What makes the price in force of the two.
     bend: Bend,
-    is_dearer: bool,
     is_cold: bool,
     steps: Arc<[Step]>,
     expected: Expected,
@@ -48,9 +49,9 @@ impl Planned {
     /// None yet.
     pub(super) fn nothing(rules: &Rules) -> Self {
         Self {
+            base: rules.price,
             given: rules.price,
             bend: Bend::default(),
-            is_dearer: false,
             is_cold: true,
             steps: Arc::new([]),
             expected: Expected::default(),
@@ -59,14 +60,14 @@ impl Planned {
     }
 
     /// Makes the plan, and others while the price has to be bent for it: that of who knows nothing if
-    /// it `is_cold`. A budget that binds has the last word: its price is not bent.
+    /// it `is_cold`. A budget that binds has the last word: while it does the bend stays as it is.
     pub(super) fn make(&mut self, basis: Basis<'_>, is_cold: bool) {
         self.is_cold = is_cold;
         self.limit = plan::limit(basis.axis, basis.law);
         self.remake(basis);
         let rules = basis.rules;
         let interval = match rules.no_worse_than {
-            Some(interval) if !self.is_cold && !self.is_dearer => interval,
+            Some(interval) if !self.is_cold && self.given <= self.base => interval,
             Some(_) | None => return,
         };
         let seen = basis.outcomes.seen(basis.law);
@@ -108,7 +109,7 @@ impl Planned {
 
     fn remake(&mut self, basis: Basis<'_>) {
         let rules = basis.rules;
-        self.is_dearer = self.given > rules.price;
+        self.base = rules.price;
         let terms = rules.terms(self.price().as_secs_f64());
         let instants = if self.is_cold {
             let dearer = self.given.as_secs_f64() / rules.price.as_secs_f64();
@@ -122,18 +123,12 @@ impl Planned {
 
     /// What one poll is worth in delay now.
     pub(super) fn price(&self) -> Duration {
-        if self.is_dearer {
-            return self.given;
-        }
-        self.given.mul_f64(self.bend.factor())
+        in_force(self.base, self.given, self.bend)
     }
 
     /// The same where this price is given.
     pub(super) fn price_at(&self, rules: &Rules, given: Duration) -> Duration {
-        if given > rules.price {
-            return given;
-        }
-        given.mul_f64(self.bend.factor())
+        in_force(rules.price, given, self.bend)
     }
 
     /// True while the plan is that of who knows nothing.
@@ -164,6 +159,13 @@ impl Planned {
     pub(super) const fn limit(&self) -> f64 {
         self.limit
     }
+}
+
+/// The price in force: the `base` one bent, or what is given where that is more. A price that a bend has
+/// raised must not fall as soon as polls are to be fewer.
+fn in_force(base: Duration, given: Duration, bend: Bend) -> Duration {
+    let bent = base.mul_f64(bend.factor());
+    if given > base { given.max(bent) } else { bent }
 }
 
 /// Each instant with how far it may be moved: not so far that the plan suffers, nor farther than the law
@@ -199,4 +201,35 @@ fn sharp(instants: &[f64], basis: Basis<'_>) -> impl Iterator<Item = bool> {
         let soon = below(at) - below(before.max(at - soon));
         left > RARE && soon > 0.5 * left
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::elementary::Elementary;
+
+    proptest! {
+        /// However far it is bent, and by whatever a budget or a pushback raises it.
+        #[test]
+        fn the_price_in_force_never_falls_where_the_given_one_rises(
+            base in 1_u64..5_000,
+            power in -2.8_f64..2.8,
+            raised in proptest::collection::vec(1.0_f64..3.0, 1..8),
+        ) {
+            let base = Duration::from_millis(base);
+            let bend = Bend::of(power);
+            let bent = base.mul_f64(power.exponential());
+            let (mut given, mut before) = (base, in_force(base, base, bend));
+            prop_assert!(before.abs_diff(bent) < Duration::from_micros(1));
+            for factor in raised {
+                given = given.mul_f64(factor);
+                let price = in_force(base, given, bend);
+                prop_assert!(price >= before);
+                prop_assert!(given == base || price >= given);
+                before = price;
+            }
+        }
+    }
 }
