@@ -16,6 +16,10 @@ const PUSHED_BACK: f64 = 1.1;
 /// After this time what was pushed back counts only e times less.
 const FORGIVEN: f64 = 30.0;
 
+/// What was pushed back raises it by this factor at most: polls are four times rarer then. Many running
+/// exchanges can say so at once, and who begins after an outage keeps to its plan.
+const PUSHED_FARTHEST: f64 = 16.0;
+
 /// The price is not raised beyond this, as a factor: polls are a hundred times rarer then.
 const DEAREST: f64 = 10_000.0;
 
@@ -77,7 +81,7 @@ impl Budget {
     /// The gateway said that there are too many, or that it cannot.
     pub(super) fn pushed_back(&mut self, now: Moment) {
         self.pass(now);
-        self.pushed = (self.pushed + PUSHED_BACK.logarithm()).min(DEAREST.logarithm());
+        self.pushed = (self.pushed + PUSHED_BACK.logarithm()).min(PUSHED_FARTHEST.logarithm());
     }
 
     /// Lets the time pass: the rate falls, and the price with it.
@@ -170,6 +174,16 @@ mod tests {
         assert!(price(20, 0) <= raised);
         budget.polled(at(120.0));
         assert_eq!(budget.price(PRICE), PRICE);
+    }
+
+    #[test]
+    fn an_outage_of_many_exchanges_makes_polls_a_few_times_rarer_and_no_more() {
+        let mut budget = Budget::new(0);
+        for poll in 0..100 {
+            budget.pushed_back(at(0.3 * f64::from(poll)));
+        }
+        let price = budget.price(PRICE);
+        assert!(price > PRICE * 10 && price <= PRICE * 16, "{price:?}");
     }
 
     #[test]
