@@ -146,11 +146,11 @@ fn learned(law: Law, before: usize, failures: f64, seeds: u64, tasks: &[f64]) ->
     learned_by(RULES, law, before, failures, seeds, tasks)
 }
 
-/// What exchanges bring after a thousand others, where there are two thousand a second.
-fn busy(law: Law, seeds: u64, tasks: &[f64]) -> Brought {
+/// What exchanges bring after a thousand others in such a world.
+fn learned_in(like: fn(World) -> World, law: Law, seeds: u64, tasks: &[f64]) -> Brought {
     let mut all = Brought::default();
     for seed in 0..seeds {
-        let mut world = World::new(RULES, seed).busy(2_000);
+        let mut world = like(World::new(RULES, seed));
         world.pass(law, 1_000);
         all = all.plus(world.exchanges(law, 50, tasks));
     }
@@ -174,25 +174,29 @@ fn learned_by(
     all.over(usize::try_from(seeds).unwrap())
 }
 
+/// What the way to a far gateway and back takes.
+const FAR: Duration = Duration::from_millis(300);
+
 fn steady(seeds: u64) {
     println!(
-        "| law | fixed 0.5 s | exponential | optimum | learned, 200 | cost | 1,000 | busy | failures |"
+        "| law | fixed 0.5 s | exponential | optimum | learned, 200 | cost | 1,000 | busy | far | failures |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for (name, law) in LAWS.into_iter().chain(ODD) {
         let tasks = law.draws(4_000, 5);
         let best = brought(&optimum(law, PRICE), &tasks);
         let over = |it: Brought| it.cost(PRICE) / best.cost(PRICE);
         let after_200 = learned(law, 200, 0.0, seeds, &tasks);
         println!(
-            "| {name} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {:.3} |",
+            "| {name} | {} | {} | {} | {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} |",
             told(brought(&fixed(0.5), &tasks)),
             told(brought(&exponential(), &tasks)),
             told(best),
             told(after_200),
             over(after_200),
             over(learned(law, 1_000, 0.0, seeds, &tasks)),
-            over(busy(law, seeds, &tasks)),
+            over(learned_in(|it| it.busy(2_000), law, seeds, &tasks)),
+            over(learned_in(|it| it.far(FAR), law, seeds, &tasks)),
             over(learned(law, 200, 0.05, seeds, &tasks)),
         );
     }

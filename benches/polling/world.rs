@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use holdline::polling::{Learner, Mark, Rules, Took};
+use holdline::polling::{Jitter, Learner, Mark, Rules, Schedule, Took};
 use holdline::timing::Moment;
 
 use super::laws::{Brought, Law, brought};
@@ -27,6 +27,8 @@ pub(crate) struct World {
     random: Rng,
     /// The share of polls that fail; each is followed by another, half a second later.
     failures: f64,
+    /// The way to the gateway and back: no exchange asks again before it has its answer.
+    round_trip: Duration,
     now: Moment,
     /// The time between two exchanges.
     apart: Duration,
@@ -43,6 +45,7 @@ impl World {
             learner: Learner::new(rules),
             random: Rng::with_seed(seed),
             failures: 0.0,
+            round_trip: Duration::ZERO,
             now: Moment::START,
             apart: Duration::from_secs(1),
             is_crowded: false,
@@ -65,6 +68,11 @@ impl World {
         Self { apart, ..self }
     }
 
+    /// The way to the gateway and back takes so long.
+    pub(crate) fn far(self, round_trip: Duration) -> Self {
+        Self { round_trip, ..self }
+    }
+
     pub(crate) fn failing(self, failures: f64) -> Self {
         Self { failures, ..self }
     }
@@ -76,11 +84,21 @@ impl World {
 
     fn begin(&mut self) -> (Vec<f64>, Mark) {
         let (steps, mark) = self.learner.begin(self.now);
-        let moved = steps.iter().map(|step| {
-            let spread = step.spread.as_secs_f64();
-            step.at.as_secs_f64() + spread * (2.0 * self.random.f64() - 1.0)
-        });
-        (moved.collect(), mark)
+        let end = steps.last().map(|step| step.at.saturating_sub(step.spread));
+        let schedule = Schedule::Planned {
+            steps,
+            longest: RULES.max_interval,
+            mark,
+        };
+        let mut jitter = Jitter::new(self.random.u64(..));
+        let (mut instants, mut asked, mut since) = (Vec::new(), Duration::ZERO, Duration::ZERO);
+        while end.is_some_and(|end| asked < end) {
+            let wait = schedule.wait(asked, since, 0, Duration::MAX, &mut jitter);
+            asked = since + wait.span;
+            since = asked + self.round_trip;
+            instants.push(asked.as_secs_f64());
+        }
+        (instants, mark)
     }
 
     /// One exchange whose task is of this law; the plan that it followed.

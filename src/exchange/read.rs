@@ -235,7 +235,7 @@ impl Chain {
         let (now, task) = (self.clock.now(), &self.task);
         let (since, held) = (now.since(task.accepted_at), task.held_until.since(now));
         self.schedule
-            .wait(since, self.pending, held, &mut self.jitter)
+            .wait(self.ran, since, self.pending, held, &mut self.jitter)
     }
 
     /// Returns when a poll that is due then has its turn: now.

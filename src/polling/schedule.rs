@@ -95,10 +95,18 @@ impl Schedule {
         }
     }
 
-    /// How long to wait before the next poll of a task that was accepted `since` ago, whose polls
-    /// were answered "running" so many times, and for whose answer a client waits for `held` yet.
-    /// Where none does polls are rare; a client that comes back has one made at once.
-    pub fn wait(&self, since: Duration, polls: u32, held: Duration, jitter: &mut Jitter) -> Wait {
+    /// How long to wait before the next poll of a task that was accepted `since` ago, and asked for
+    /// last when it had run for `asked`, whose polls were answered "running" so many times, and for
+    /// whose answer a client waits for `held` yet. Where none does polls are rare; a client that comes
+    /// back has one made at once.
+    pub fn wait(
+        &self,
+        asked: Duration,
+        since: Duration,
+        polls: u32,
+        held: Duration,
+        jitter: &mut Jitter,
+    ) -> Wait {
         let span = match self {
             Self::Fixed { longest, .. } if held.is_zero() => jitter.spread(*longest),
             Self::Fixed { interval, .. } => jitter.spread(*interval),
@@ -112,7 +120,7 @@ impl Schedule {
             }
             Self::Planned { longest, .. } if held.is_zero() => jitter.spread(*longest),
             Self::Planned { steps, longest, .. } => {
-                let wait = planned(steps, since, jitter);
+                let wait = planned(steps, asked, since, jitter);
                 let wait = wait.unwrap_or_else(|| beyond(since, *longest, jitter).into());
                 let last = held.saturating_sub(BEFORE_THE_END);
                 return if last.is_zero() || wait.span <= last {
@@ -132,9 +140,11 @@ fn beyond(since: Duration, longest: Duration, jitter: &mut Jitter) -> Duration {
     jitter.spread((since / 8).min(longest))
 }
 
-/// The wait for the first step that is yet to come. A step whose moved instant may have been is over.
-fn planned(steps: &[Step], since: Duration, jitter: &mut Jitter) -> Option<Wait> {
-    let over = steps.partition_point(|step| step.at.saturating_sub(step.spread) <= since);
+/// The wait for the first step after the last poll; one whose moved instant may have been then is over.
+/// Those that passed while the answer was on its way are made up for by one poll at once: the next may be
+/// a long wait away.
+fn planned(steps: &[Step], asked: Duration, since: Duration, jitter: &mut Jitter) -> Option<Wait> {
+    let over = steps.partition_point(|step| step.at.saturating_sub(step.spread) <= asked);
     let next = steps.get(over)?;
     Some(Wait {
         span: jitter.around(*next).saturating_sub(since),
@@ -151,7 +161,11 @@ mod tests {
     /// The waits of a task that was polled so many times, a hundred of them.
     fn waits(schedule: &Schedule, polls: u32) -> impl Iterator<Item = Duration> {
         let mut jitter = Jitter::new(7);
-        (0..100).map(move |_| schedule.wait(Duration::ZERO, polls, HOUR, &mut jitter).span)
+        (0..100).map(move |_| {
+            schedule
+                .wait(Duration::ZERO, Duration::ZERO, polls, HOUR, &mut jitter)
+                .span
+        })
     }
 
     fn is_near(wait: Duration, span: Duration) -> bool {
@@ -171,7 +185,7 @@ mod tests {
         let wait = |config: &Config| {
             let jitter = &mut Jitter::new(7);
             Schedule::fixed(config)
-                .wait(Duration::ZERO, 9, Duration::ZERO, jitter)
+                .wait(Duration::ZERO, Duration::ZERO, 9, Duration::ZERO, jitter)
                 .span
         };
         let config = Config::default();
@@ -213,7 +227,12 @@ mod tests {
     }
 
     fn wait_of(since: u64, held: Duration) -> Wait {
-        planned().wait(Duration::from_millis(since), 0, held, &mut Jitter::new(7))
+        wait_after(since, since, held)
+    }
+
+    fn wait_after(asked: u64, since: u64, held: Duration) -> Wait {
+        let [asked, since] = [asked, since].map(Duration::from_millis);
+        planned().wait(asked, since, 0, held, &mut Jitter::new(7))
     }
 
     #[test]
@@ -223,6 +242,15 @@ mod tests {
         assert_eq!(wait(900, HOUR), Duration::from_millis(1100));
         assert_eq!(wait(1999, HOUR), Duration::from_millis(1));
         assert!((2_950..=3_050).contains(&(wait(2000, HOUR).as_millis() + 2000)));
+    }
+
+    #[test]
+    fn steps_that_passed_while_an_answer_was_on_its_way_are_made_up_for_by_one_poll() {
+        let wait = |asked, since| wait_after(asked, since, HOUR).span;
+        assert_eq!(wait(1000, 1990), Duration::from_millis(10));
+        assert_eq!(wait(1000, 2100), Duration::ZERO);
+        assert!((2_950..=3_050).contains(&(wait(2100, 2200).as_millis() + 2200)));
+        assert_eq!(wait(0, 2100), Duration::ZERO);
     }
 
     #[test]

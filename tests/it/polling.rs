@@ -175,6 +175,38 @@ fn thousands_of_exchanges_a_second_are_learned_from_as_well_as_few() {
     assert!(over.iter().all(|over| *over < 1.02), "{over:?}");
 }
 
+/// Polls cannot be closer than that anyhow: it costs no more than a plan that knows it.
+#[test]
+fn a_long_way_to_the_gateway_drops_no_poll_of_the_plan() {
+    let round_trip = Duration::from_millis(300);
+    for law in [
+        Law::LogNormal(1.0, 0.5),
+        Law::LogNormal(5.0, 0.1),
+        Law::TwoPeaks {
+            first: 0.3,
+            second: 6.0,
+            share: 0.3,
+            sigma: 0.05,
+        },
+    ] {
+        let tasks = law.draws(2_000, 5);
+        let cost = |rules, round_trip| {
+            let each = (0..3).map(|seed| {
+                let mut world = World::new(rules, seed).far(round_trip);
+                world.pass(law, 300);
+                world.exchanges(law, 50, &tasks)
+            });
+            each.fold(Brought::default(), Brought::plus).cost(PRICE)
+        };
+        let knowing = Rules {
+            min_interval: round_trip,
+            ..RULES
+        };
+        let over = cost(RULES, round_trip) / cost(knowing, Duration::ZERO);
+        assert!(over < 1.06, "{law:?}: {over}");
+    }
+}
+
 /// Of exchanges that begin together the quick ones tell first, and the slow ones last.
 #[test]
 fn exchanges_that_begin_together_are_not_taken_for_a_law_that_has_moved() {

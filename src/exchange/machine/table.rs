@@ -477,10 +477,13 @@ impl<A: Whole> Machine<A> {
 
     /// The wait for the next poll of a task that runs.
     fn scheduled(&mut self, now: Moment) -> Wait {
+        let asked = self
+            .asked_at
+            .map_or(Duration::ZERO, |it| self.watch.since(it));
         let since = self.watch.since(now);
         let held = self.hold_until.since(now);
         let schedule = &self.terms.schedule;
-        schedule.wait(since, self.polls, held, &mut self.jitter)
+        schedule.wait(asked, since, self.polls, held, &mut self.jitter)
     }
 
     fn backoff(&mut self, retry_after: Option<Duration>) -> Duration {
