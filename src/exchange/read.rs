@@ -162,12 +162,14 @@ impl Chain {
     async fn poll(&mut self, due: Moment) -> Option<(Moment, StoredResponse)> {
         let (schedules, name) = (&self.policy.schedules, &self.task.gateway.name);
         schedules.polled(name, due);
-        self.failures += 1;
-        self.wait = self.policy.backoff.delay(self.failures, None).into();
         let request = self.task.credentials.get(self.task.path.clone());
-        let (sent, answer) = self.task.gateway.client.read(request).await.ok()?;
+        let answered = self.task.gateway.client.read(request).await;
+        self.failures += 1;
+        self.back_off(None);
+        let (sent, answer) = answered.ok()?;
         if pushes_back(answer.status) {
-            schedules.pushed_back(name, sent);
+            let name = &self.task.gateway.name;
+            self.policy.schedules.pushed_back(name, sent);
         }
         Some((sent, answer))
     }
@@ -186,9 +188,7 @@ impl Chain {
                 (self.kept, self.unknown_since) = (Some(answer), None);
             }
             PollAnswer::Unknown => return self.unknown(),
-            PollAnswer::Transient => {
-                self.wait = self.policy.backoff.delay(self.failures, asked()).into();
-            }
+            PollAnswer::Transient => self.back_off(asked()),
         }
         None
     }
@@ -228,6 +228,13 @@ impl Chain {
         let route = self.task.conversion.operation.name();
         let name = &self.task.gateway.name;
         self.policy.schedules.learn(name, route, took);
+    }
+
+    /// Waits after polls that told nothing of the task.
+    fn back_off(&mut self, asked: Option<Duration>) {
+        let held = self.task.held_until.since(self.clock.now());
+        let backoff = self.policy.backoff;
+        self.wait = backoff.wait(self.failures, asked, held, &mut self.jitter);
     }
 
     /// How long a task that runs is left alone.

@@ -2,6 +2,8 @@
 use std::time::Duration;
 
 use super::config::Config;
+use super::jitter::Jitter;
+use super::schedule::Wait;
 
 /// How long to wait after failures in a row.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,20 @@ impl Backoff {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let own = self.first.saturating_mul(doubled).min(self.longest);
         own.max(self.clamped(retry_after))
+    }
+
+    /// The wait for the next poll after as many, for whose answer a client waits for `held` yet: moved a
+    /// little, and just so short that it is asked for once more before the end. Only what the gateway asks
+    /// for goes beyond that.
+    pub fn wait(
+        &self,
+        failures: u32,
+        retry_after: Option<Duration>,
+        held: Duration,
+        jitter: &mut Jitter,
+    ) -> Wait {
+        let own = Wait::from(jitter.spread(self.delay(failures, None)));
+        own.before_the_end(held).at_least(self.clamped(retry_after))
     }
 
     /// What `Retry-After` asks for, within the longest wait; zero without one.
@@ -53,5 +69,24 @@ mod tests {
                 .as_secs(),
             10
         );
+    }
+
+    #[test]
+    fn polls_that_fail_are_spread_and_made_once_more_before_the_hold_ends() {
+        let (backoff, mut jitter) = (Backoff::new(&Config::default()), Jitter::new(7));
+        let mut wait = |retry_after: Option<u64>, held| {
+            let retry_after = retry_after.map(Duration::from_secs);
+            let held = Duration::from_secs(held);
+            backoff
+                .wait(5, retry_after, held, &mut jitter)
+                .span
+                .as_millis()
+        };
+        let waits: Vec<u128> = (0..20).map(|_| wait(None, 60)).collect();
+        assert!(waits.iter().all(|wait| (7_200..=8_800).contains(wait)));
+        assert!(waits.iter().any(|wait| *wait != waits[0]), "{waits:?}");
+        assert_eq!(wait(None, 4), 3_500);
+        assert_eq!(wait(Some(9), 4), 9_000);
+        assert!(wait(None, 0) >= 7_200);
     }
 }

@@ -37,8 +37,8 @@ pub enum Schedule {
     },
 }
 
-/// The time that is left of the hold when a planned exchange asks once more: enough for an answer
-/// and for its record.
+/// The time that is left of the hold when an exchange asks once more: enough for an answer and for its
+/// record.
 pub(super) const BEFORE_THE_END: Duration = Duration::from_millis(500);
 
 /// How long to wait for the next poll.
@@ -62,6 +62,18 @@ impl Wait {
     #[must_use]
     pub fn at_least(self, span: Duration) -> Self {
         if self.span < span { span.into() } else { self }
+    }
+
+    /// This wait, or one that ends just before a client stops to wait, which does so in `held`. Once that
+    /// has come it stays as it is.
+    #[must_use]
+    pub(super) fn before_the_end(self, held: Duration) -> Self {
+        let last = held.saturating_sub(BEFORE_THE_END);
+        if last.is_zero() || self.span <= last {
+            self
+        } else {
+            last.into()
+        }
     }
 
     /// When to wake if it begins then.
@@ -122,15 +134,10 @@ impl Schedule {
             Self::Planned { steps, longest, .. } => {
                 let wait = planned(steps, asked, since, jitter);
                 let wait = wait.unwrap_or_else(|| beyond(since, *longest, jitter).into());
-                let last = held.saturating_sub(BEFORE_THE_END);
-                return if last.is_zero() || wait.span <= last {
-                    wait
-                } else {
-                    last.into()
-                };
+                return wait.before_the_end(held);
             }
         };
-        span.into()
+        Wait::from(span).before_the_end(held)
     }
 }
 
@@ -277,6 +284,24 @@ mod tests {
         );
         assert!(wait(2000, Duration::from_millis(400)) > Duration::from_millis(900));
         assert!(wait(2000, Duration::ZERO) >= Duration::from_secs(9));
+    }
+
+    #[test]
+    fn every_schedule_asks_once_more_just_before_the_hold_ends() {
+        let slow = Config {
+            interval: Duration::from_secs(8),
+            ..Config::default()
+        };
+        for schedule in [Schedule::fixed(&slow), Schedule::exponential(&slow)] {
+            let wait = |held| {
+                let (zero, jitter) = (Duration::ZERO, &mut Jitter::new(7));
+                schedule
+                    .wait(zero, zero, 0, Duration::from_secs(held), jitter)
+                    .span
+            };
+            assert_eq!(wait(4), Duration::from_millis(3500));
+            assert!(is_near(wait(9), slow.interval));
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod restored;
 mod table;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod watch;
 
 pub use action::{Action, Actions, Closing, Outcome, Record, RecordKind, Withdrawal};

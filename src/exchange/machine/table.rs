@@ -8,12 +8,8 @@ use super::doubt::Doubt;
 use super::event::{Event, Polled, Submitted, Timer, Whole};
 use super::facts::{Machine, State};
 use super::ladder::Rung;
-use crate::polling::Wait;
 use crate::protocol::RequestId;
 use crate::timing::{Moment, on_grid};
-
-/// The least time between two questions to the gateway that repeats of a request bring about.
-const BETWEEN_REPEATS: Duration = Duration::from_millis(100);
 
 /// As many attempts to connect that fail at once find room in `submit.start`, however long polls wait.
 const ATTEMPTS: u32 = 4;
@@ -108,7 +104,13 @@ impl<A: Whole> Machine<A> {
                 self.await_in(State::Connecting);
                 smallvec![Action::Connect]
             }
-            RecordKind::Accepted | RecordKind::Candidate => {
+            // Of a task that is done the schedule has nothing to say.
+            RecordKind::Candidate => {
+                self.body = false;
+                self.poll_failed(None, now);
+                smallvec![Action::DropBody]
+            }
+            RecordKind::Accepted => {
                 self.body = false;
                 let since = self.accepted_at.take().unwrap_or(now);
                 let wait = self.scheduled(since);
@@ -377,24 +379,15 @@ impl<A: Whole> Machine<A> {
         let since = *self.unknown_since.get_or_insert(now);
         let over = since + self.terms.policy.unknown_grace;
         if now < over {
-            let wait = self.backoff(None);
-            let wait = self.jitter.spread(wait);
-            self.wait_for_poll(wait.into(), now);
+            let actions = self.poll_failed(None, now);
             self.wake = self.wake.map(|moment| moment.min(on_grid(over)));
-            return Actions::new();
+            return actions;
         }
         if let Some(kept) = self.kept.take() {
             return self.complete(kept);
         }
         self.lost_ticket = self.ticket.take();
         self.lose(Doubt::TaskUnknown, now)
-    }
-
-    fn poll_failed(&mut self, retry_after: Option<Duration>, now: Moment) -> Actions<A> {
-        let wait = self.backoff(retry_after);
-        let wait = self.jitter.spread(wait);
-        self.wait_for_poll(wait.into(), now);
-        Actions::new()
     }
 
     fn asking(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
@@ -455,35 +448,14 @@ impl<A: Whole> Machine<A> {
         self.asking_until = None;
         if !matches!(
             state,
-            State::Polling | State::Waiting | State::Connecting | State::Asking
+            State::Polling
+                | State::Waiting
+                | State::Recording(RecordKind::Candidate)
+                | State::Connecting
+                | State::Asking
         ) {
             self.failures = 0;
         }
-    }
-
-    /// A repeat is answered as soon as may be: the gateway is asked at once, unless it was a moment
-    /// ago. A client that repeats in a loop must not become a loop of polls.
-    fn wake_for_repeat(&mut self, now: Moment) {
-        let soonest = self
-            .asked_at
-            .map_or(now, |asked| now.max(asked + BETWEEN_REPEATS));
-        self.wake = Some(self.wake.map_or(soonest, |wake| wake.min(soonest)));
-    }
-
-    fn wait_for_poll(&mut self, wait: Wait, now: Moment) {
-        self.await_in(State::Waiting);
-        self.wake = self.credentials.then(|| wait.end(now));
-    }
-
-    /// The wait for the next poll of a task that runs.
-    fn scheduled(&mut self, now: Moment) -> Wait {
-        let asked = self
-            .asked_at
-            .map_or(Duration::ZERO, |it| self.watch.since(it));
-        let since = self.watch.since(now);
-        let held = self.hold_until.since(now);
-        let schedule = &self.terms.schedule;
-        schedule.wait(asked, since, self.polls, held, &mut self.jitter)
     }
 
     fn backoff(&mut self, retry_after: Option<Duration>) -> Duration {

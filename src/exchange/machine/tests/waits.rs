@@ -1,0 +1,79 @@
+//! When the machine polls where the schedule does not say.
+use std::time::Duration;
+
+use super::super::{Event, Polled, Terms};
+use super::story::{Story, begin, payment, terms};
+use crate::polling::{Mark, Schedule, Step};
+use crate::timing::{GRID, Moment};
+
+/// The moments of polls that all end like this, while the client of a payment waits.
+fn asked_in_vain(with: &Event<&'static str>) -> Vec<Duration> {
+    let mut story = payment().sent().accepted("A").recorded();
+    let mut moments = Vec::new();
+    while story.now < story.machine.hold_until() {
+        story = story.woken();
+        moments.push(story.now.since_start());
+        story = story.then(with.clone());
+    }
+    moments
+}
+
+fn failing(retry_after: Option<Duration>) -> Event<&'static str> {
+    Event::PollAnswered(Polled::Transient { retry_after })
+}
+
+#[test]
+fn however_long_polls_fail_one_is_made_just_before_the_hold_ends() {
+    let last = Duration::from_millis(29_500);
+    for with in [failing(None), Event::PollLost] {
+        let moments = asked_in_vain(&with);
+        let mut near = moments.iter().filter(|it| it.abs_diff(last) <= GRID);
+        assert!(near.next().is_some() && moments.len() < 10, "{moments:?}");
+    }
+}
+
+#[test]
+fn a_gateway_that_asks_for_time_is_given_it_even_where_the_hold_ends_meanwhile() {
+    let long = Duration::from_secs(9);
+    let moments = asked_in_vain(&failing(Some(long)));
+    let mut pairs = moments.windows(2);
+    assert!(pairs.all(|pair| pair[1] >= pair[0] + long), "{moments:?}");
+}
+
+/// Its next poll would be at the end of the hold.
+#[test]
+fn after_a_result_that_may_be_none_the_gateway_is_asked_again_soon_and_then_more_rarely() {
+    let step = |seconds| Step {
+        at: Duration::from_secs(seconds),
+        spread: Duration::ZERO,
+        is_sharp: false,
+    };
+    let schedule = Schedule::Planned {
+        steps: [step(1), step(25)].into(),
+        longest: Duration::from_secs(10),
+        mark: Mark::NONE,
+    };
+    let begun = begin(
+        Terms {
+            schedule,
+            ..terms(0)
+        },
+        false,
+        true,
+    );
+    let mut story = begun.sent().accepted("A").recorded().woken();
+    let soft = |story: Story, answer| {
+        let story = story.polled(Polled::Soft(answer)).recorded();
+        let asked = story.now;
+        let story = story.woken();
+        let wait = story.now.since(asked);
+        (story, wait)
+    };
+    for (answer, most) in [("one", 600), ("another", 1_200), ("a third", 2_300)] {
+        let wait;
+        (story, wait) = soft(story, answer);
+        let range = Duration::from_millis(most * 3 / 4)..=Duration::from_millis(most);
+        assert!(range.contains(&wait), "{answer}: {wait:?}");
+    }
+    assert!(story.now < Moment::after_start(Duration::from_secs(6)));
+}

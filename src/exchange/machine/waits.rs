@@ -1,0 +1,47 @@
+//! When the next poll is made.
+use std::time::Duration;
+
+use super::action::Actions;
+use super::event::Whole;
+use super::facts::{Machine, State};
+use crate::polling::Wait;
+use crate::timing::Moment;
+
+/// The least time between two questions to the gateway that repeats of a request bring about.
+const BETWEEN_REPEATS: Duration = Duration::from_millis(100);
+
+impl<A: Whole> Machine<A> {
+    /// The wait for the next poll of a task that runs.
+    pub(super) fn scheduled(&mut self, now: Moment) -> Wait {
+        let asked = self
+            .asked_at
+            .map_or(Duration::ZERO, |it| self.watch.since(it));
+        let since = self.watch.since(now);
+        let held = self.hold_until.since(now);
+        let schedule = &self.terms.schedule;
+        schedule.wait(asked, since, self.polls, held, &mut self.jitter)
+    }
+
+    pub(super) fn poll_failed(&mut self, retry_after: Option<Duration>, now: Moment) -> Actions<A> {
+        self.failures = self.failures.saturating_add(1);
+        let held = self.hold_until.since(now);
+        let backoff = self.terms.policy.backoff;
+        let wait = backoff.wait(self.failures, retry_after, held, &mut self.jitter);
+        self.wait_for_poll(wait, now);
+        Actions::new()
+    }
+
+    pub(super) fn wait_for_poll(&mut self, wait: Wait, now: Moment) {
+        self.await_in(State::Waiting);
+        self.wake = self.credentials.then(|| wait.end(now));
+    }
+
+    /// A repeat is answered as soon as may be: the gateway is asked at once, unless it was a moment
+    /// ago. A client that repeats in a loop must not become a loop of polls.
+    pub(super) fn wake_for_repeat(&mut self, now: Moment) {
+        let soonest = self
+            .asked_at
+            .map_or(now, |asked| now.max(asked + BETWEEN_REPEATS));
+        self.wake = Some(self.wake.map_or(soonest, |wake| wake.min(soonest)));
+    }
+}
