@@ -18,6 +18,7 @@ use crate::protocol::{
     Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit, retry_after,
 };
 use crate::timing::{Clock, Moment, wall_clock};
+use crate::upstream::Cause;
 
 /// A read that was converted.
 pub struct Read {
@@ -50,6 +51,8 @@ pub enum ReadOutcome {
     Answer(StoredResponse),
     /// The gateway gave no receipt for it: the request is to be relayed as it is.
     NotAsynchronous,
+    /// No connection was free for it in time: none would be for its relay.
+    Crowded,
     /// No answer came; the read may be repeated.
     Failed,
 }
@@ -64,8 +67,10 @@ impl Read {
             credentials,
             held_until,
         } = self;
-        let Ok((_, answer)) = gateway.client.read(request).await else {
-            return ReadOutcome::NotAsynchronous;
+        let answer = match gateway.client.read(request).await {
+            Ok((_, answer)) => answer,
+            Err(error) if error.cause == Cause::Exhausted => return ReadOutcome::Crowded,
+            Err(_) => return ReadOutcome::NotAsynchronous,
         };
         let operation = conversion.operation;
         match classify_submit(gateway.profile, operation, answer.status, &answer.body) {

@@ -15,6 +15,14 @@ use crate::exchange::{Credentials, Read, ReadOutcome, ReadPolicy};
 use crate::message::{Body, StoredResponse, wait_preference};
 use crate::protocol::Conversion;
 use crate::timing::Moment;
+use crate::upstream::{Cause, Sent};
+
+/// No connection was free for a read.
+const CROWDED: Problem = Problem::Relay {
+    cause: Cause::Exhausted,
+    sent: Sent::Never,
+    safe: true,
+};
 
 impl Proxy {
     pub(super) async fn read(
@@ -66,6 +74,7 @@ impl Proxy {
                 match read.run(policy, self.shared.clock).await {
                     ReadOutcome::Answer(answer) => return self.give(&answer, arrived_at),
                     ReadOutcome::NotAsynchronous => {}
+                    ReadOutcome::Crowded => return self.refuse(CROWDED),
                     ReadOutcome::Failed => return self.refuse(Problem::Read),
                 }
             }

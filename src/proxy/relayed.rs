@@ -46,6 +46,8 @@ const fn not_sent(cause: Cause) -> Words {
     let (error, _) = unreachable_gateway(cause);
     let message = if matches!(cause, Cause::Unprocessed) {
         "The gateway gave the request back without processing it. It was not executed."
+    } else if matches!(cause, Cause::Exhausted) {
+        "No connection to the gateway was free. The request was not sent."
     } else {
         "The gateway could not be reached. The request was not sent."
     };

@@ -34,9 +34,11 @@ pub(super) struct Inner {
     pub(super) drain: Drain,
     pub(super) metrics: Metrics,
     pub(super) pool: Arc<Pool>,
-    /// Turns of relayed requests: half of the pooled connections are left to polls, so that requests
-    /// nobody vouches for cannot take the answers of payments with them.
-    turns: Places,
+    /// Turns of relayed requests: requests that nobody vouches for can take neither the answers of
+    /// payments with them nor those of reads.
+    relays: Places,
+    /// Turns of reads. Half of the pooled connections are left to polls.
+    reads: Places,
     pub(super) outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
     /// requests makes one and not many.
@@ -57,12 +59,10 @@ enum Carried<C> {
     Shared(Stream),
 }
 
-/// How many requests are relayed at once.
-const fn turns(config: &Config) -> usize {
-    if config.connections < 2 {
-        return 1;
-    }
-    config.connections / 2
+/// How many requests are relayed at once, and how many reads are made: of fewer than four connections
+/// each has one too.
+fn turns(config: &Config) -> usize {
+    (config.connections / 4).max(1)
 }
 
 impl Client {
@@ -75,7 +75,7 @@ impl Client {
         drain: Drain,
         metrics: Metrics,
     ) -> Self {
-        let turns = Places::new(turns(&config));
+        let [relays, reads] = [turns(&config); 2].map(Places::new);
         let config = Live::new(config);
         let pool = Pool::new(config.clone(), clock, drain.clone());
         let outage = Outage::new(
@@ -92,7 +92,8 @@ impl Client {
             drain,
             metrics,
             pool,
-            turns,
+            relays,
+            reads,
             outage,
             opening: tokio::sync::Mutex::default(),
         }))
@@ -102,7 +103,8 @@ impl Client {
     /// connection of before carries another one, since whom it trusts may be trusted no more.
     pub fn reconfigure(&self, config: Config, connector: Connector) {
         self.0.pool.places().resize(config.connections);
-        self.0.turns.resize(turns(&config));
+        self.0.relays.resize(turns(&config));
+        self.0.reads.resize(turns(&config));
         self.0.config.replace(config);
         self.0.connector.replace(connector);
         self.0.pool.renew();
@@ -151,8 +153,9 @@ impl Client {
         })
     }
 
-    /// Does the same for a read, in a turn of those that relayed requests take: however many come, there are
-    /// connections for the polls of payments. Tells, too, when the turn came and it was sent.
+    /// Does the same for a read, in a turn of its own: however many come, there are connections for the
+    /// polls of payments, and however many are relayed, for reads. Tells, too, when the turn came and it was
+    /// sent.
     pub fn read(
         &self,
         mut request: Request<Body>,
@@ -160,7 +163,7 @@ impl Client {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let deadline = inner.clock.now() + inner.config.now().answer_timeout;
-            let turn = inner.free(&inner.turns, deadline).await;
+            let turn = inner.free(&inner.reads, deadline).await;
             let _turn = turn.inspect_err(|error| inner.metrics.failed(error))?;
             let sent = inner.clock.now();
             let answer = inner.counted(&mut request, deadline).await?;
@@ -298,7 +301,7 @@ impl Inner {
         deadline: Moment,
     ) -> Result<Response<Body>, Error> {
         let passage = Passage {
-            _turn: self.free(&self.turns, deadline).await?,
+            _turn: self.free(&self.relays, deadline).await?,
             inner: Arc::clone(self),
         };
         let way = if lean::carries(request) {

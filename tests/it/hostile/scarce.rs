@@ -10,7 +10,7 @@ use holdline::simulator::{Gateway, Latency, Settings};
 use holdline::timing::Clock;
 use tokio::task::JoinSet;
 
-use crate::app::asking::Asking;
+use crate::app::asking::{Asking, Line};
 use crate::app::bench::{Bench, holdline, ms, simulator, until};
 use crate::app::scripted::{Script, accepted, json, processing, raw, script};
 use crate::killed::holdline::Holdline;
@@ -162,19 +162,70 @@ async fn relayed_requests_and_reads_that_hang_leave_connections_to_the_polls_of_
         ("/transactions/1-a", "/async/transactions/1-a"),
     ] {
         let setup = holdline().gateway(gateway());
-        let setup = setup.configure(|config| config.upstream.connections = 4);
+        let setup = setup.configure(|config| config.upstream.connections = 8);
         let bench = setup.start().await;
         let mut hanging = Vec::new();
         for _ in 0..8 {
             hanging.push(bench.get(path).open().await);
         }
-        until("half of the connections hang", || bench.heard().len() == 2).await;
+        until("a quarter of the connections hang", || {
+            bench.heard().len() == 2
+        })
+        .await;
         bench.pay("a").send().await.is_gateway(200);
         bench.settled().await;
         let heard = bench.heard();
         let others = heard.iter().filter(|it| it.path == heard_as);
         assert_eq!(others.count(), 2);
     }
+}
+
+#[tokio::test]
+async fn bodies_that_trickle_into_relayed_requests_leave_connections_to_reads() {
+    let gateway = script(|heard| match heard.method.as_str() {
+        "GET" if heard.path == "/async/transactions/1-a" => accepted(),
+        _ if heard.is_poll() => json(200, r#"{"transaction":{"uid":"1-a"}}"#),
+        _ => raw("").hanging(),
+    });
+    let setup = holdline().gateway(gateway);
+    let setup = setup.configure(|config| config.upstream.connections = 8);
+    let bench = setup.start().await;
+    let mut trickling = Vec::new();
+    let head = "POST /products HTTP/1.1\r\nHost: gateway\r\nContent-Length: 100000\r\n\r\nx";
+    for _ in 0..8 {
+        let mut line = Line::connect(bench.address).await;
+        line.send(head.as_bytes()).await;
+        trickling.push(line);
+    }
+    bench.metric("holdline_relayed_total 8\n").await;
+    let read = bench.get("/transactions/1-a").send();
+    read.await.is_gateway(200);
+}
+
+/// Of reads that nobody answers some wait in vain until there is no time for them either.
+#[tokio::test]
+async fn a_read_without_a_connection_is_told_so_and_not_relayed() {
+    let gateway = script(|heard| match heard.path.as_str() {
+        "/async/transactions/1-a" => raw("").hanging(),
+        _ => json(200, r#"{"transaction":{"uid":"1-a"}}"#),
+    });
+    let setup = holdline().gateway(gateway).configure(|config| {
+        config.upstream.connections = 4;
+        config.upstream.answer_timeout = ms(400);
+    });
+    let bench = setup.start().await;
+    let mut reading = JoinSet::new();
+    for _ in 0..10 {
+        let read = bench.get("/transactions/1-a");
+        reading.spawn(async move { read.send().await.status });
+    }
+    let statuses = reading.join_all().await;
+    let count = |status: u16| statuses.iter().filter(|it| **it == status).count();
+    let (relayed, refused) = (count(200), count(502));
+    assert!(refused > 0 && relayed + refused == 10, "{statuses:?}");
+    let heard = bench.heard();
+    let plain = heard.iter().filter(|it| it.path == "/transactions/1-a");
+    assert_eq!(plain.count(), relayed);
 }
 
 #[tokio::test]

@@ -74,7 +74,9 @@ async fn read(world: &World, words: &str, hold: Duration) -> Option<StoredRespon
     };
     match tokio::time::timeout(hold, read.run(policy, world.clock)).await {
         Ok(ReadOutcome::Answer(answer)) => Some(answer),
-        Ok(ReadOutcome::NotAsynchronous | ReadOutcome::Failed) | Err(_) => None,
+        Ok(ReadOutcome::NotAsynchronous | ReadOutcome::Crowded | ReadOutcome::Failed) | Err(_) => {
+            None
+        }
     }
 }
 
