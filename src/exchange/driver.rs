@@ -439,15 +439,18 @@ impl Driver {
             Outcome::InDoubt(doubt) => Told::InDoubt(*doubt),
             Outcome::Expired => Told::Expired,
         };
-        let is_first = self.flight.core().told.is_none();
+        // An earlier process told of what it ended.
+        let is_news = !matches!(told, Told::Answer { replayed: true, .. });
         self.flight.note_told(noting::ending(outcome), self.now());
         self.tell(told);
-        if is_first {
+        if !self.flight.counted.swap(true, Ordering::AcqRel) {
             journey::count_outcome(&self.context, &self.flight, outcome);
             // It may take a millisecond, and nobody waits for it.
             journey::tell_duration(&self.context, &self.flight, outcome);
         }
-        journey::tell_outcome(&self.context, &self.flight, outcome);
+        if is_news {
+            journey::tell_outcome(&self.context, &self.flight, outcome);
+        }
     }
 
     /// Tells every waiter, and keeps what was told for those that come later.

@@ -249,6 +249,12 @@ impl Metrics {
         self.seconds.observe(seconds.as_secs_f64());
     }
 
+    /// What expires has no duration, and may have been counted as in doubt before.
+    pub(super) fn expired(&self) {
+        let outcome = "expired";
+        self.ended.get_or_create(&Ended { outcome }).inc();
+    }
+
     pub(super) fn refused(&self, refusal: Refusal) {
         let why = match refusal {
             Refusal::Running => "running",

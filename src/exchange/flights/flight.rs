@@ -55,6 +55,8 @@ pub struct Flight {
     pub(in crate::exchange) handed_over: Arc<AtomicBool>,
     /// Set once the process's stop has let it go.
     pub(in crate::exchange) stopped: AtomicBool,
+    /// Set once it is counted by its first outcome, by this process or by one before it.
+    pub(in crate::exchange) counted: AtomicBool,
     /// Set once it was told in the log that a poll brought a 200 that tells nothing.
     pub(in crate::exchange) told_mute: AtomicBool,
     /// Set once it was told in the log that its polls bring nothing.
@@ -234,6 +236,7 @@ impl Flight {
             mailbox: Mailbox::default(),
             handed_over: Arc::new(AtomicBool::new(false)),
             stopped: AtomicBool::new(false),
+            counted: AtomicBool::new(false),
             told_mute: AtomicBool::new(false),
             told_in_vain: AtomicBool::new(false),
             core: Mutex::new(core),

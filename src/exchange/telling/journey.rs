@@ -63,12 +63,16 @@ pub(in crate::exchange) fn tell_accepted(flight: &Flight, id: &RequestId) {
     );
 }
 
-/// Counts an exchange by its first outcome; a doubt may have others later.
+/// Counts an exchange by its first outcome; a doubt may have others later. What expires is counted by
+/// `warn_expired`.
 pub(in crate::exchange) fn count_outcome(
     context: &Context,
     flight: &Flight,
     outcome: &Outcome<Answer>,
 ) {
+    if matches!(outcome, Outcome::Expired) {
+        return;
+    }
     let seconds = context.clock.now().since(flight.read_at);
     context.metrics.ended(name_of(outcome), seconds);
 }
@@ -266,6 +270,7 @@ pub(in crate::exchange) fn tell_outcome(
     }
     match outcome {
         Outcome::Completed(_) | Outcome::Refused(_) => ended!(info),
+        Outcome::Expired if flight.is_ruled() => ended!(info),
         Outcome::NotSubmitted(_) | Outcome::InDoubt(_) | Outcome::Expired => ended!(warn),
     }
 }
@@ -282,6 +287,11 @@ const fn cause(outcome: &Outcome<Answer>) -> Option<&'static str> {
 pub(in crate::exchange) fn warn_expired(context: &Context, flight: &Flight) {
     if flight.has_answer() {
         context.metrics.undelivered_expired();
+    } else if flight.is_ruled() {
+        // The operator knows what became of it.
+        return;
+    } else {
+        context.metrics.expired();
     }
     tracing::warn!(
         target: "holdline::exchange",

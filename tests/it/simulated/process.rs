@@ -47,9 +47,13 @@ impl World {
         let results = Arc::new(Results::new(setting.results.clone()));
         let client = client(&network, &start, start.origin, clock);
         let schedules = schedules(setting);
-        let flights = flights(setting, clock, &drain, &start, &results, &schedules);
+        let metrics = exchange::Metrics::default();
+        let flights = flights(
+            setting, clock, &drain, &start, &results, &schedules, &metrics,
+        );
         Self {
             clock,
+            metrics,
             network,
             journal: start.journal.clone(),
             drain,
@@ -77,6 +81,7 @@ impl World {
             &self.start,
             &self.results,
             &schedules,
+            &self.metrics,
         );
         Self {
             flights,
@@ -125,6 +130,7 @@ impl World {
         let results = Arc::new(Results::new(setting.results.clone()));
         let drain = Drain::new();
         let schedules = schedules(setting);
+        let metrics = exchange::Metrics::default();
         let flights = flights(
             setting,
             self.clock,
@@ -132,6 +138,7 @@ impl World {
             &self.start,
             &results,
             &schedules,
+            &metrics,
         );
         let retention = setting.results.retention;
         let origins = gateways.iter().map(origin_of);
@@ -150,6 +157,7 @@ impl World {
         let recovered = flights.recover(past, gateways);
         let world = Self {
             flights,
+            metrics,
             schedules,
             drain,
             results,
@@ -202,6 +210,7 @@ fn flights(
     start: &Start,
     results: &Arc<Results>,
     schedules: &Schedules,
+    metrics: &exchange::Metrics,
 ) -> Flights {
     let (exchange, polling) = (&setting.exchange, &setting.polling);
     Flights::new(Parts {
@@ -222,7 +231,7 @@ fn flights(
         drain: drain.clone(),
         recorder: Arc::new(start.journal.clone()),
         results: Arc::clone(results),
-        metrics: exchange::Metrics::default(),
+        metrics: metrics.clone(),
         schedules: schedules.clone(),
     })
 }

@@ -21,6 +21,8 @@ use holdline::simulator::{Gateway, Latency, Ledger, Settings, Shop};
 use holdline::timing::{Clock, Stamps};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use http::uri::PathAndQuery;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::time::timeout_at;
 
@@ -75,6 +77,7 @@ pub(crate) struct World {
     pub(crate) network: Network,
     pub(crate) journal: Journal,
     pub(crate) flights: Flights,
+    pub(crate) metrics: exchange::Metrics,
     pub(crate) schedules: Schedules,
     pub(crate) drain: Drain,
     pub(crate) results: Arc<Results>,
@@ -343,6 +346,18 @@ impl World {
     pub(crate) fn stops_within(&self, span: Duration) {
         self.drain.begin();
         self.flights.begin_drain(self.clock.now() + span);
+    }
+
+    /// What the exchanges' metrics say now: the value of this series, 0 where there is none.
+    pub(crate) fn metric(&self, series: &str) -> f64 {
+        let mut registry = Registry::default();
+        self.metrics.register(&mut registry);
+        self.flights.observe();
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let found = lines.find(|(name, _)| *name == series);
+        found.map_or(0.0, |(_, value)| value.parse().unwrap())
     }
 
     pub(crate) fn ledger(&self) -> Ledger {

@@ -1,0 +1,104 @@
+//! What is counted and logged of an exchange, once for each, however many processes had it.
+use std::time::Duration;
+
+use super::log::Log;
+use super::world::{Ask, Setting, World, until};
+use holdline::exchange::machine::{State, Verdict};
+use serde_json::Value;
+
+const A_DAY: Duration = Duration::from_hours(24);
+
+/// Counts of exchanges: by their outcomes, then answers that expired, then observed durations.
+fn counts(world: &World) -> [f64; 4] {
+    [
+        world.metric("exchanges_total{outcome=\"in-doubt\"}"),
+        world.metric("exchanges_total{outcome=\"expired\"}"),
+        world.metric("undelivered_expired_total"),
+        world.metric("exchange_seconds_count"),
+    ]
+}
+
+/// A payment that is in doubt, since it cannot be searched for.
+async fn doubtful(world: &World) {
+    let ask = Ask::of("", 100, "swallow", |request| {
+        request["tracking_id"] = Value::Null;
+    });
+    world.pay(&ask).await.doubt();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_that_nobody_settles_is_counted_as_expired_whichever_process_has_it() {
+    for restarts in [false, true] {
+        let mut world = World::calm();
+        doubtful(&world).await;
+        assert_eq!(counts(&world), [1.0, 0.0, 0.0, 1.0]);
+        if restarts {
+            world = world.restarted(&Setting::default()).0;
+            assert_eq!(counts(&world), [0.0; 4], "it was counted");
+        }
+        let log = Log::capture();
+        let before = counts(&world);
+        world.pass(A_DAY).await;
+        world.is_empty().await;
+        assert_eq!(counts(&world), [before[0], 1.0, 0.0, before[3]]);
+        assert!(log.text().contains("never had its answer"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_doubt_that_was_settled_as_executed_expires_without_a_warning() {
+    let world = World::calm();
+    doubtful(&world).await;
+    let id = world.flights.all()[0].id().to_string();
+    let executed = Verdict::Executed;
+    let settled = world.flights.resolve(&id, executed, "back office".into());
+    settled.await.unwrap();
+    let log = Log::capture();
+    world.pass(A_DAY).await;
+    world.is_empty().await;
+    assert_eq!(counts(&world), [1.0, 0.0, 0.0, 1.0]);
+    let text = log.text();
+    assert!(!text.contains("WARN") && !text.contains("never"), "{text}");
+    assert!(text.contains("INFO") && text.contains("expired"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_expires_after_a_restart_is_no_doubt() {
+    let world = World::calm();
+    world.pay(&Ask::payment("")).await.answer().settle(false);
+    world.pass(Duration::from_secs(1)).await;
+    let (next, _) = world.restarted(&Setting::default());
+    next.pass(A_DAY).await;
+    next.is_empty().await;
+    assert_eq!(counts(&next), [0.0, 0.0, 1.0, 0.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_nobody_came_back_for_is_counted_as_expired() {
+    let world = World::calm();
+    let held = world.begin(&Ask::payment(""));
+    until(&held.flight, State::Waiting).await;
+    let (next, _) = world.restarted(&Setting::default());
+    next.pass(A_DAY).await;
+    next.is_empty().await;
+    assert_eq!(counts(&next), [0.0, 1.0, 0.0, 0.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_an_earlier_process_had_is_neither_counted_nor_logged_as_a_payment_again() {
+    let world = World::calm();
+    let ask = Ask::payment("").with_key("k");
+    world.pay(&ask).await.answer().settle(false);
+    assert_eq!(world.metric("exchanges_total{outcome=\"completed\"}"), 1.0);
+    world.pass(Duration::from_hours(3)).await;
+    let (next, _) = world.restarted(&Setting::default());
+    let log = Log::capture();
+    let again = next.pay(&ask).await.answer();
+    assert!(again.replayed);
+    again.settle(true);
+    next.is_empty().await;
+    assert_eq!(next.metric("exchanges_total{outcome=\"completed\"}"), 0.0);
+    assert_eq!(counts(&next), [0.0; 4]);
+    assert!(next.metric("replayed_total") > 0.0);
+    assert!(!log.text().contains("ended"), "{}", log.text());
+}
