@@ -347,9 +347,10 @@ impl<A: Whole> Machine<A> {
         (moment, Timer::Retention)
     }
 
-    /// True if every submit was answered, each with a refusal, and no task came of any.
+    /// True if every submit was answered, each with a refusal, and no task came of any. Where the operator
+    /// said that it was executed a refusal says nothing.
     pub(super) const fn is_clear(&self) -> bool {
-        self.open == 0 && !self.lost && self.ticket.is_none()
+        self.open == 0 && !self.lost && self.ticket.is_none() && !self.settled
     }
 
     pub(super) const fn was_sent(&self) -> bool {

@@ -267,7 +267,10 @@ impl<A: Whole> Machine<A> {
                 {
                     abandoning(self.refuse(answer))
                 }
-                Submitted::Refused(_) | Submitted::TooMany { .. } => Actions::new(),
+                Submitted::Refused(_) | Submitted::TooMany { .. } => {
+                    self.late += u32::from(self.settled);
+                    Actions::new()
+                }
                 Submitted::Unclear => self.note_lost(Doubt::SubmitUnclear),
             },
             Event::SubmitLost(loss) => self.note_lost(loss.doubt()),

@@ -275,6 +275,17 @@ fn doubtful() -> Vec<Named> {
         ("in doubt, the key not shared, a resubmit left", || {
             resubmitting().sent().then(Event::DriverLost).after(10)
         }),
+        (
+            "in doubt, executed says the operator, the submit open",
+            || {
+                untracked()
+                    .sent()
+                    .woken()
+                    .recorded()
+                    .then(Event::Resolved(Verdict::Executed))
+                    .recorded()
+            },
+        ),
         ("in doubt, executed says the operator", || {
             untracked()
                 .sent()

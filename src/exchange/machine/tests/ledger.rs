@@ -74,6 +74,8 @@ impl Ledger {
             let foreign = matches!(answer, Answer::Foreign(_) | Answer::Refusal(_));
             self.require(!foreign, "I4 no invented answer", answer);
         }
+        let is_overturned = self.is_executed && kind == RecordKind::Refused;
+        self.require(!is_overturned, "the operator's word is the last", kind);
         let doubt = record.doubt();
         let is_news = doubt.is_none() || doubt != self.doubt || self.operator_spoke;
         self.require(is_news, "I12 a doubt is recorded once", doubt);
