@@ -72,7 +72,7 @@ impl MatchFacts {
             currency: request.currency.and_then(owned_text),
             tracking_id: request
                 .tracking_id
-                .and_then(owned_text)
+                .and_then(own_id)
                 .filter(|id| !id.is_empty()),
             last_four: card
                 .number
@@ -118,6 +118,13 @@ fn scalar(value: &RawValue) -> Option<Box<str>> {
     } else {
         owned_text(value)
     }
+}
+
+/// An id of the merchant's own: a text, or a whole number as it is written. `7.0` and `7e0` may come back
+/// as 7.
+fn own_id(value: &RawValue) -> Option<Box<str>> {
+    let is_text = value.get().starts_with('"');
+    scalar(value).filter(|id| is_text || !id.contains(['.', 'e', 'E']))
 }
 
 fn last_four(number: &str) -> Option<Box<str>> {
@@ -267,8 +274,26 @@ mod tests {
     }
 
     #[test]
-    fn a_tracking_id_that_is_no_string_or_stands_twice_is_absent() {
-        assert_eq!(facts(r#"{"request":{"tracking_id":7}}"#).tracking_id, None);
+    fn a_tracking_id_is_a_text_or_a_whole_number() {
+        let told = |written: &str| {
+            let body = format!(r#"{{"request":{{"tracking_id":{written}}}}}"#);
+            facts(&body).tracking_id
+        };
+        for (written, id) in [
+            (r#""7""#, "7"),
+            ("7", "7"),
+            ("-70", "-70"),
+            (r#""7.0e""#, "7.0e"),
+        ] {
+            assert_eq!(told(written).as_deref(), Some(id), "{written}");
+        }
+        for written in ["7.0", "7e0", "7E2", r#""""#, "null", "true", "[7]"] {
+            assert_eq!(told(written), None, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_tracking_id_that_stands_twice_is_absent() {
         assert_eq!(
             facts(r#"{"request":{"tracking_id":"a","tracking_id":"b"}}"#).tracking_id,
             None

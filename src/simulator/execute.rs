@@ -84,11 +84,11 @@ impl State {
     ) -> String {
         let uid = transaction.uid.clone();
         let order = &transaction.order;
-        let tracking_id = order
-            .tracking_id
-            .as_ref()
-            .and_then(Value::as_str)
-            .map(str::to_owned);
+        let tracking_id = order.tracking_id.as_ref().and_then(|id| match id {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        });
         if let Some(tracking_id) = tracking_id.clone() {
             self.tracked
                 .entry((transaction.shop.clone(), tracking_id))

@@ -89,7 +89,7 @@ pub struct Charge {
     pub key: Option<String>,
     /// Its shop.
     pub shop: String,
-    /// Its `tracking_id`, if that was a text.
+    /// Its `tracking_id`, if that was a text or a number.
     pub tracking_id: Option<String>,
     /// Its amount, in the smallest unit of the currency.
     pub amount: Option<u64>,

@@ -36,6 +36,22 @@ async fn a_swallowed_acceptance_is_looked_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tracking_id_that_is_a_number_is_searched_for_and_the_same_as_its_text() {
+    let tracked = |id: Value, words: &str| {
+        let ask = Ask::of("", 100, words, |request| request["tracking_id"] = id);
+        ask.held_for(Duration::from_secs(70))
+    };
+    let world = World::calm();
+    let answered = world.pay(&tracked(7.into(), "swallow")).await.answer();
+    assert_eq!(answered.uid(), world.ledger().charges[0].uid);
+    let world = World::calm();
+    world.begin(&tracked(7.into(), "swallow"));
+    let other = world.pay(&tracked("7".into(), "bad-gateway")).await;
+    assert_eq!(other.doubt(), Doubt::SubmitUnclear);
+    assert_eq!(world.ledger().charges.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_is_unknown_for_ever_is_in_doubt_after_the_grace() {
     let world = World::calm();
     let ask = unfindable("unknown fail=422");
