@@ -61,6 +61,10 @@ pub struct Flight {
     pub(in crate::exchange) told_mute: AtomicBool,
     /// Set once it was told in the log that its polls bring nothing.
     pub(in crate::exchange) told_in_vain: AtomicBool,
+    /// Set once it was told in the log that its polls bring more than is read.
+    pub(in crate::exchange) told_too_large: AtomicBool,
+    /// Set once it was told in the log that the gateway did not say what a search asked.
+    pub(in crate::exchange) told_unsaid: AtomicBool,
     core: Mutex<Core>,
 }
 
@@ -239,6 +243,8 @@ impl Flight {
             counted: AtomicBool::new(false),
             told_mute: AtomicBool::new(false),
             told_in_vain: AtomicBool::new(false),
+            told_too_large: AtomicBool::new(false),
+            told_unsaid: AtomicBool::new(false),
             core: Mutex::new(core),
         }
     }

@@ -149,9 +149,14 @@ pub(in crate::exchange) fn tell_submit_lost(flight: &Flight, error: &upstream::E
     line!(warn, flight, "lost the answer to the submit", %error,);
 }
 
-/// The gateway did not say what became of a submit without an answer.
+/// The gateway did not say what became of a submit without an answer. Warned of once: every search may
+/// end so.
 pub(in crate::exchange) fn tell_lookup_lost(flight: &Flight, heard: Heard) {
     let why = heard.words();
+    if flight.told_unsaid.swap(true, Ordering::AcqRel) {
+        tracing::debug!(exchange = %flight.id, why, "searched in vain once more");
+        return;
+    }
     line!(
         warn,
         flight,
@@ -160,22 +165,12 @@ pub(in crate::exchange) fn tell_lookup_lost(flight: &Flight, heard: Heard) {
     );
 }
 
-/// A poll brought no whole answer. One that is too large will be so again.
+/// A poll brought no whole answer. One that is too large will be so again, and is warned of once.
 pub(in crate::exchange) fn tell_poll_lost(flight: &Flight, error: &upstream::Error) {
-    macro_rules! too_large {
-        ($message:literal) => {
-            tracing::warn!(
-                target: "holdline::exchange",
-                exchange = %flight.id,
-                request_id = flight.ticket(),
-                $message
-            )
-        };
-    }
-    match error.cause {
-        Cause::AnswerTooLarge => too_large!("the result is larger than limits.answer"),
+    let too_large = match error.cause {
+        Cause::AnswerTooLarge => Some("the result is larger than limits.answer"),
         Cause::HeadTooLarge => {
-            too_large!("the head of the result is larger than holdline reads (100 fields, 64 KiB)");
+            Some("the head of the result is larger than holdline reads (100 fields, 64 KiB)")
         }
         Cause::Dns
         | Cause::Refused
@@ -187,10 +182,19 @@ pub(in crate::exchange) fn tell_poll_lost(flight: &Flight, error: &upstream::Err
         | Cause::Malformed
         | Cause::Exhausted
         | Cause::Unprocessed
-        | Cause::RequestBody => {
-            tracing::debug!(exchange = %flight.id, %error, "polled in vain");
-        }
-    }
+        | Cause::RequestBody => None,
+    };
+    let is_news = |_: &&str| !flight.told_too_large.swap(true, Ordering::AcqRel);
+    let Some(words) = too_large.filter(is_news) else {
+        tracing::debug!(exchange = %flight.id, %error, "polled in vain");
+        return;
+    };
+    tracing::warn!(
+        target: "holdline::exchange",
+        exchange = %flight.id,
+        request_id = flight.ticket(),
+        "{words}"
+    );
 }
 
 /// A poll brought a 200 that tells nothing of the task: no JSON, as where it is compressed, or a word about

@@ -2,8 +2,10 @@
 use std::time::Duration;
 
 use super::log::Log;
+use super::network::Connect;
 use super::world::{Ask, Setting, World, until};
 use holdline::exchange::machine::{State, Verdict};
+use holdline::exchange::{Answered, What};
 use serde_json::Value;
 
 const A_DAY: Duration = Duration::from_hours(24);
@@ -101,4 +103,21 @@ async fn an_answer_that_an_earlier_process_had_is_neither_counted_nor_logged_as_
     assert_eq!(counts(&next), [0.0; 4]);
     assert!(next.metric("replayed_total") > 0.0);
     assert!(!log.text().contains("ended"), "{}", log.text());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_that_the_gateway_does_not_answer_is_warned_of_once() {
+    let world = World::calm();
+    world.network.next(Connect::Ready);
+    world.network.plan(|| Connect::Refused);
+    let log = Log::capture();
+    let held = world.begin(&Ask::payment("swallow"));
+    until(&held.flight, State::Doubtful).await;
+    let trail = held.flight.trail();
+    let searches = trail.steps().map(|(_, step)| match step.what {
+        What::Answered(Answered::LookupLost, _) => step.times,
+        _ => 0,
+    });
+    assert!(searches.sum::<u32>() > 3);
+    assert_eq!(log.text().matches("searched in vain").count(), 1);
 }
