@@ -71,7 +71,7 @@ impl Context {
 
 /// The operator's reason, where it was the operator who settled the exchange.
 fn reason(flight: &Flight) -> Option<Box<str>> {
-    flight.core().reason.clone()
+    flight.core().word.as_ref()?.reason.clone()
 }
 
 fn head(flight: &Flight) -> Head {

@@ -6,9 +6,8 @@ use super::driver::Driver;
 use super::flights::{Command, Flight, Flights};
 use super::machine::{Doubt, Event, State, Timer, Verdict};
 use super::recorder::RecordError;
-use super::telling::{Trail, What};
 use crate::journal::{Change, Entry};
-use crate::timing::{Moment, Stamp, Stamps};
+use crate::timing::Stamp;
 
 /// Why a verdict is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +59,7 @@ pub(super) struct Ruling {
     pub(super) done: oneshot::Sender<Result<(), VerdictError>>,
 }
 
-/// The operator's word as it stands on record.
+/// The operator's word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) verdict: Verdict,
@@ -94,28 +93,6 @@ impl Word {
                 reason,
                 at: entry.stamp,
             })
-        })
-    }
-
-    /// As this process heard it.
-    pub(super) fn of_trail(
-        trail: &Trail,
-        reason: Option<&str>,
-        read_at: Moment,
-        stamps: Stamps,
-    ) -> Option<Self> {
-        let steps = trail.steps().map(|(_, step)| step);
-        let said = steps.filter_map(|step| {
-            if let What::Resolved(verdict) = step.what {
-                return Some((verdict, step.last()));
-            }
-            None
-        });
-        let (verdict, after) = said.last()?;
-        Some(Self {
-            verdict,
-            reason: reason.map(Into::into),
-            at: stamps.of(read_at + after),
         })
     }
 }
@@ -181,7 +158,11 @@ impl Driver {
             let _ = done.send(Err(error));
             return;
         }
-        self.flight.core().reason = Some(reason);
+        self.flight.core().word = Some(Word {
+            verdict,
+            reason: Some(reason),
+            at: self.context.stamps.now(),
+        });
         self.ruling = Some(done);
         self.apply(Event::Resolved(verdict));
         if self.recording.is_none() {

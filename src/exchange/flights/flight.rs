@@ -12,7 +12,7 @@ use crate::exchange::gateway::Home;
 use crate::exchange::machine::{Doubt, Event, Machine, Polled, Standing, State, Whole, Withdrawal};
 use crate::exchange::order::{Credentials, Identity, Key, Submission};
 use crate::exchange::telling::{Heard, Trail};
-use crate::exchange::verdict::Ruling;
+use crate::exchange::verdict::{Ruling, Word};
 use crate::journal::{Number, Place};
 use crate::listener::Presence;
 use crate::message::{StoredResponse, TraceParent};
@@ -83,8 +83,8 @@ pub(in crate::exchange) struct Core {
     /// The last reason why no connection was there.
     pub(in crate::exchange) connect_failure: Option<Cause>,
     pub(in crate::exchange) transactions: Transactions,
-    /// How the operator knows what became of it.
-    pub(in crate::exchange) reason: Option<Box<str>>,
+    /// What the operator said to this process of what became of it.
+    pub(in crate::exchange) word: Option<Word>,
     /// True if a client's hold ended in doubt, though it was searched on.
     pub(in crate::exchange) was_left_in_doubt: bool,
     /// True if the answer came from a lookup.
@@ -213,7 +213,7 @@ impl Flight {
             sealed_step: None,
             connect_failure: None,
             transactions: Transactions::default(),
-            reason: None,
+            word: None,
             was_left_in_doubt: false,
             looked_up: false,
             rests: false,

@@ -74,8 +74,8 @@ pub(in crate::exchange) struct Ended {
     about: About,
     group: Group,
     trail: Trail,
-    /// What the operator gave as the reason of a verdict.
-    reason: Option<Box<str>>,
+    /// What the operator said of it.
+    word: Option<Word>,
 }
 
 /// Which exchange it is.
@@ -146,7 +146,7 @@ impl Ended {
             about: About::of(flight),
             group: flight.glance().group,
             trail: flight.trail(),
-            reason: flight.core().reason.clone(),
+            word: flight.core().word.clone(),
         }
     }
 }
@@ -195,9 +195,8 @@ impl Flights {
         let trail = flight.trail();
         let here = trail.steps().next().map_or(0, |(_, step)| step.first);
         let began = stamps.of(flight.read_at);
-        let reason = flight.core().reason.clone();
-        let word = Word::of_trail(&trail, reason.as_deref(), flight.read_at, stamps)
-            .or_else(|| Word::of_records(earlier));
+        let said = flight.core().word.clone();
+        let word = said.or_else(|| Word::of_records(earlier));
         let earlier = earlier.iter().filter(|entry| {
             let after = entry.stamp.since(began);
             after < Duration::from_millis(here.into())
@@ -222,8 +221,7 @@ impl Flights {
             .map(|ended| {
                 let (about, read_at) = (ended.about.clone(), ended.about.read_at);
                 let steps = of_trail(&ended.trail, read_at, stamps).collect();
-                let reason = ended.reason.as_deref();
-                let word = Word::of_trail(&ended.trail, reason, read_at, stamps);
+                let word = ended.word.clone();
                 about.story((ended.group, None), word, stamps.of(read_at), steps)
             })
             .collect()

@@ -5,7 +5,7 @@ use super::log::Log;
 use super::network::Connect;
 use super::world::{Ask, Setting, World, until};
 use holdline::exchange::machine::{State, Verdict};
-use holdline::exchange::{Answered, What};
+use holdline::exchange::{Answered, Story, What};
 use serde_json::Value;
 
 const A_DAY: Duration = Duration::from_hours(24);
@@ -120,4 +120,27 @@ async fn a_search_that_the_gateway_does_not_answer_is_warned_of_once() {
     });
     assert!(searches.sum::<u32>() > 3);
     assert_eq!(log.text().matches("searched in vain").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_is_told_however_often_its_client_repeats() {
+    let world = World::calm();
+    doubtful(&world).await;
+    let id = world.flights.all()[0].id().to_string();
+    let settled = world
+        .flights
+        .resolve(&id, Verdict::Executed, "back office".into());
+    settled.await.unwrap();
+    let said = world.flights.stories(None, &id).await;
+    for _ in 0..50 {
+        doubtful(&world).await;
+        world.pass(Duration::from_secs(1)).await;
+    }
+    let later = world.flights.stories(None, &id).await;
+    let word = |story: &Story| {
+        assert_eq!(story.verdict.as_deref(), Some("executed"));
+        assert_eq!(story.reason.as_deref(), Some("back office"));
+        story.settled.clone()
+    };
+    assert_eq!(word(&later[0]), word(&said[0]));
 }
