@@ -225,7 +225,7 @@ impl Proxy {
     }
 
     /// How long the request is held: as its client prefers, if that is shorter.
-    fn holding(&self, fields: &HeaderMap, arrived_at: Moment) -> Holding {
+    pub(super) fn holding(&self, fields: &HeaderMap, arrived_at: Moment) -> Holding {
         let longest = self.config.hold;
         let wait = wait_preference(fields).filter(|wait| *wait < longest);
         Holding {

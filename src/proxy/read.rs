@@ -8,13 +8,13 @@ use http::{Method, Request, Response};
 use http_body::Body as _;
 
 use super::key::KeyFault;
+use super::order::Holding;
 use super::problem::Problem;
 use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy, path_of};
 use crate::exchange::{Credentials, Read, ReadOutcome, ReadPolicy};
-use crate::message::{Body, StoredResponse, wait_preference};
+use crate::message::{Body, StoredResponse};
 use crate::protocol::Conversion;
-use crate::timing::Moment;
 use crate::upstream::{Cause, Sent};
 
 /// No connection was free for a read.
@@ -42,14 +42,16 @@ impl Proxy {
         if incomer.head.headers.get_all(AUTHORIZATION).iter().count() > 1 {
             return self.refuse(Problem::Key(KeyFault::DoubledCredentials));
         }
-        let hold = self.config.hold;
-        let wait = wait_preference(&incomer.head.headers).unwrap_or(hold);
-        let until = incomer.arrived_at + wait.min(hold);
+        let holding = self.holding(&incomer.head.headers, incomer.arrived_at);
+        let about = About {
+            wait_applied: holding.wait,
+            ..About::default()
+        };
         let Incomer {
             head,
             mut body,
             gateway,
-            arrived_at,
+            ..
         } = incomer;
         let body = match self.read_body(&mut body, self.config.max_body).await {
             Ok(body) => body,
@@ -66,31 +68,31 @@ impl Proxy {
             conversion,
             request: readable(request(&head.method, &path, fields, body)),
             credentials,
-            held_until: until,
+            held_until: holding.until,
         });
         let answered = async {
             if let Some(read) = read {
                 let policy = ReadPolicy::clone(&self.shared.read_policy.now());
                 match read.run(policy, self.shared.clock).await {
-                    ReadOutcome::Answer(answer) => return self.give(&answer, arrived_at),
+                    ReadOutcome::Answer(answer) => return self.give(&answer, &about, holding),
                     ReadOutcome::NotAsynchronous => {}
-                    ReadOutcome::Crowded => return self.refuse(CROWDED),
-                    ReadOutcome::Failed => return self.refuse(Problem::Read),
+                    ReadOutcome::Crowded => return self.tell(CROWDED, &about),
+                    ReadOutcome::Failed => return self.tell(Problem::Read, &about),
                 }
             }
             self.forward(&gateway, plain, true).await
         };
-        let until = self.shared.clock.instant(until);
+        let until = self.shared.clock.instant(holding.until);
         let answered = tokio::time::timeout_at(until, answered).await;
-        answered.unwrap_or_else(|_| self.refuse(Problem::Read))
+        answered.unwrap_or_else(|_| self.tell(Problem::Read, &about))
     }
 
-    fn give(&self, answer: &StoredResponse, arrived_at: Moment) -> Response<Body> {
+    fn give(&self, answer: &StoredResponse, about: &About, holding: Holding) -> Response<Body> {
         let given = Given {
-            hold: self.shared.clock.now().since(arrived_at),
+            hold: self.shared.clock.now().since(holding.arrived_at),
             ..Given::default()
         };
-        respond::answer(answer, &About::default(), given)
+        respond::answer(answer, about, given)
     }
 }
 

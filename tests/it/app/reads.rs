@@ -114,6 +114,25 @@ async fn a_read_whose_result_never_comes_may_be_repeated_freely() {
 }
 
 #[tokio::test]
+async fn a_preference_shortens_the_hold_of_a_read_and_is_confirmed() {
+    let gateway = script(|heard| match heard.method.as_str() {
+        "POST" => accepted(),
+        _ if heard.before == 0 => processing(),
+        _ => json(200, r#"{"result":{"amount":7}}"#),
+    });
+    let bench = holdline().gateway(gateway).start().await;
+    let ask = |wait: &str| bench.post("/balance").body(BALANCE).field("Prefer", wait);
+    let none = ask("wait=0").send().await;
+    none.is_ours(504, "F.1000", "not-submitted");
+    assert_eq!(none.field("preference-applied"), Some("wait=0"));
+    let long = ask("wait=9").send().await;
+    assert_eq!(
+        long.is_gateway(200).field("preference-applied"),
+        Some("wait=9")
+    );
+}
+
+#[tokio::test]
 async fn a_read_meets_the_passing_faults_of_polls_and_still_has_its_answer() {
     let gateway = script(|heard| match (heard.method.as_str(), heard.before) {
         ("POST", _) => accepted(),
