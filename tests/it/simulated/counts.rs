@@ -11,7 +11,7 @@ use serde_json::Value;
 const A_DAY: Duration = Duration::from_hours(24);
 
 /// Counts of exchanges: by their outcomes, then answers that expired, then observed durations.
-fn counts(world: &World) -> [f64; 4] {
+fn counts(world: &World) -> [u64; 4] {
     [
         world.metric("exchanges_total{outcome=\"in-doubt\"}"),
         world.metric("exchanges_total{outcome=\"expired\"}"),
@@ -33,16 +33,16 @@ async fn a_doubt_that_nobody_settles_is_counted_as_expired_whichever_process_has
     for restarts in [false, true] {
         let mut world = World::calm();
         doubtful(&world).await;
-        assert_eq!(counts(&world), [1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(counts(&world), [1, 0, 0, 1]);
         if restarts {
             world = world.restarted(&Setting::default()).0;
-            assert_eq!(counts(&world), [0.0; 4], "it was counted");
+            assert_eq!(counts(&world), [0; 4], "it was counted");
         }
         let log = Log::capture();
         let before = counts(&world);
         world.pass(A_DAY).await;
         world.is_empty().await;
-        assert_eq!(counts(&world), [before[0], 1.0, 0.0, before[3]]);
+        assert_eq!(counts(&world), [before[0], 1, 0, before[3]]);
         assert!(log.text().contains("never had its answer"));
     }
 }
@@ -58,7 +58,7 @@ async fn a_doubt_that_was_settled_as_executed_expires_without_a_warning() {
     let log = Log::capture();
     world.pass(A_DAY).await;
     world.is_empty().await;
-    assert_eq!(counts(&world), [1.0, 0.0, 0.0, 1.0]);
+    assert_eq!(counts(&world), [1, 0, 0, 1]);
     let text = log.text();
     assert!(!text.contains("WARN") && !text.contains("never"), "{text}");
     assert!(text.contains("INFO") && text.contains("expired"), "{text}");
@@ -72,7 +72,7 @@ async fn an_answer_that_expires_after_a_restart_is_no_doubt() {
     let (next, _) = world.restarted(&Setting::default());
     next.pass(A_DAY).await;
     next.is_empty().await;
-    assert_eq!(counts(&next), [0.0, 0.0, 1.0, 0.0]);
+    assert_eq!(counts(&next), [0, 0, 1, 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +83,7 @@ async fn a_task_that_nobody_came_back_for_is_counted_as_expired() {
     let (next, _) = world.restarted(&Setting::default());
     next.pass(A_DAY).await;
     next.is_empty().await;
-    assert_eq!(counts(&next), [0.0, 1.0, 0.0, 0.0]);
+    assert_eq!(counts(&next), [0, 1, 0, 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +91,7 @@ async fn an_answer_that_an_earlier_process_had_is_neither_counted_nor_logged_as_
     let world = World::calm();
     let ask = Ask::payment("").with_key("k");
     world.pay(&ask).await.answer().settle(false);
-    assert_eq!(world.metric("exchanges_total{outcome=\"completed\"}"), 1.0);
+    assert_eq!(world.metric("exchanges_total{outcome=\"completed\"}"), 1);
     world.pass(Duration::from_hours(3)).await;
     let (next, _) = world.restarted(&Setting::default());
     let log = Log::capture();
@@ -99,9 +99,9 @@ async fn an_answer_that_an_earlier_process_had_is_neither_counted_nor_logged_as_
     assert!(again.replayed);
     again.settle(true);
     next.is_empty().await;
-    assert_eq!(next.metric("exchanges_total{outcome=\"completed\"}"), 0.0);
-    assert_eq!(counts(&next), [0.0; 4]);
-    assert!(next.metric("replayed_total") > 0.0);
+    assert_eq!(next.metric("exchanges_total{outcome=\"completed\"}"), 0);
+    assert_eq!(counts(&next), [0; 4]);
+    assert!(next.metric("replayed_total") > 0);
     assert!(!log.text().contains("ended"), "{}", log.text());
 }
 

@@ -348,8 +348,9 @@ impl World {
         self.flights.begin_drain(self.clock.now() + span);
     }
 
-    /// What the exchanges' metrics say now: the value of this series, 0 where there is none.
-    pub(crate) fn metric(&self, series: &str) -> f64 {
+    /// What the exchanges' metrics say now: the value of this series, without what comes behind the point;
+    /// 0 where there is none.
+    pub(crate) fn metric(&self, series: &str) -> u64 {
         let mut registry = Registry::default();
         self.metrics.register(&mut registry);
         self.flights.observe();
@@ -357,7 +358,8 @@ impl World {
         encode(&mut text, &registry).unwrap();
         let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
         let found = lines.find(|(name, _)| *name == series);
-        found.map_or(0.0, |(_, value)| value.parse().unwrap())
+        let whole = found.and_then(|(_, value)| value.split('.').next());
+        whole.map_or(0, |value| value.parse().unwrap())
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
