@@ -133,7 +133,7 @@ struct Table {
     columns: &'static [Column],
 }
 
-const TABLES: [Table; 3] = [
+const TABLES: [Table; 4] = [
     Table {
         group: Group::InDoubt,
         title: "In doubt",
@@ -151,6 +151,14 @@ const TABLES: [Table; 3] = [
         columns: &[
             EXCHANGE, AGE, AMOUNT, TRACKING, WHERE, AWAITS, POLLS, WAITERS,
         ],
+    },
+    Table {
+        group: Group::Interrupted,
+        title: "Interrupted",
+        about: "The gateway took these before a restart. Each goes on when its client repeats the request: \
+                only that brings the credentials to ask for its result.",
+        most: MOST_OTHERS,
+        columns: &[EXCHANGE, AGE, AMOUNT, TRACKING, KEY, WHERE],
     },
     Table {
         group: Group::Undelivered,
@@ -239,7 +247,7 @@ impl Tally {
             }
             Group::Undelivered => self.undelivered += 1,
             Group::InDoubt => self.in_doubt += 1,
-            Group::Settled | Group::Delivered | Group::Ended => {}
+            Group::Interrupted | Group::Settled | Group::Delivered | Group::Ended => {}
         }
     }
 }

@@ -58,7 +58,7 @@ fn about(html: &mut Html, ours: &About, story: &Story) {
         html.text(" ");
         let class = match story.state.as_str() {
             "in-doubt" => "pill bad",
-            "undelivered" => "pill warn",
+            "interrupted" | "undelivered" => "pill warn",
             _ => "pill good",
         };
         html.say("span", &[("class", &class)], &story.state);

@@ -22,7 +22,8 @@ pub(super) struct Query {
 /// What is wrong with a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the query is none of state=running, state=undelivered, state=in-doubt, state=settled and skip=N"
+    "the query is none of state=running, state=interrupted, state=undelivered, state=in-doubt, \
+     state=settled and skip=N"
 )]
 pub(super) struct NoQuery;
 
@@ -85,6 +86,7 @@ impl Census {
 #[derive(Serialize)]
 struct Listing {
     running: usize,
+    interrupted: usize,
     undelivered: usize,
     in_doubt: usize,
     settled: usize,
@@ -141,6 +143,7 @@ pub(super) fn json(census: &Census, query: Query) -> String {
     let more = all.len().saturating_sub(upto);
     let listing = Listing {
         running: census.count(Group::Running),
+        interrupted: census.count(Group::Interrupted),
         undelivered: census.count(Group::Undelivered),
         in_doubt: census.count(Group::InDoubt),
         settled: census.count(Group::Settled),

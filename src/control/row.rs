@@ -14,7 +14,8 @@ use crate::timing::Stamp;
 pub struct Row {
     /// Its own id, as clients and logs were told it.
     pub exchange: String,
-    /// in-doubt, running, undelivered, settled (by the operator, as executed), delivered or ended.
+    /// in-doubt, running, interrupted (by a restart), undelivered, settled (by the operator, as executed),
+    /// delivered or ended.
     pub state: String,
     /// Why it is in doubt.
     pub cause: Option<String>,
@@ -109,7 +110,11 @@ fn cause(exchange: &Remembered, (group, doubt): Stand) -> Option<&str> {
     };
     match group {
         Group::InDoubt | Group::Settled => doubt.map(Doubt::name).or(written),
-        Group::Running | Group::Undelivered | Group::Delivered | Group::Ended => None,
+        Group::Running
+        | Group::Interrupted
+        | Group::Undelivered
+        | Group::Delivered
+        | Group::Ended => None,
     }
 }
 

@@ -32,11 +32,15 @@ impl Stands {
 
     /// Where an exchange stands. Its records may be newer than what was held.
     pub(super) fn find(&self, exchange: &Remembered) -> Stand {
-        let recorded = Group::of_records(&exchange.standing);
+        let mut recorded = Group::of_records(&exchange.standing);
         let Self::Held(held) = self else {
             return recorded;
         };
         let held = held.get(&exchange.head.exchange).copied();
+        // Only a process that ended leaves a task for which nobody asks.
+        if recorded.0 == Group::Interrupted && held.is_none_or(|(it, _)| it != Group::Interrupted) {
+            recorded.0 = Group::Running;
+        }
         match (recorded.0, held) {
             // A submit is in doubt only where nobody waits for its answer.
             (_, None) if exchange.standing == Standing::Submitted => (Group::Running, None),
@@ -45,6 +49,7 @@ impl Stands {
             (
                 Group::InDoubt
                 | Group::Running
+                | Group::Interrupted
                 | Group::Undelivered
                 | Group::Settled
                 | Group::Delivered
@@ -61,6 +66,10 @@ fn is_last((group, doubt): Stand) -> bool {
     let is_lost = matches!(doubt, Some(Doubt::SealBroken | Doubt::Driver));
     match group {
         Group::InDoubt | Group::Settled => is_lost || doubt.is_some_and(Doubt::is_settled),
-        Group::Running | Group::Undelivered | Group::Delivered | Group::Ended => false,
+        Group::Running
+        | Group::Interrupted
+        | Group::Undelivered
+        | Group::Delivered
+        | Group::Ended => false,
     }
 }

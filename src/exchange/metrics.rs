@@ -56,6 +56,7 @@ pub struct Metrics {
     detection_delay: Histogram,
     clock_offset: Family<Asked, Gauge<f64, AtomicU64>>,
     running: Gauge,
+    interrupted: Gauge,
     undelivered: Gauge,
     in_doubt: Gauge,
     oldest: Gauge<f64, AtomicU64>,
@@ -78,6 +79,7 @@ impl Default for Metrics {
             unexpected: Counter::default(),
             clock_offset: Family::default(),
             running: Gauge::default(),
+            interrupted: Gauge::default(),
             undelivered: Gauge::default(),
             in_doubt: Gauge::default(),
             oldest: Gauge::default(),
@@ -140,6 +142,8 @@ impl Metrics {
             "Exchanges that have no outcome yet",
             self.running.clone(),
         );
+        let interrupted = "Tasks of before a restart that go on with their client's repeat";
+        registry.register("interrupted", interrupted, self.interrupted.clone());
         let undelivered = "Answers that wait for their client";
         registry.register("undelivered", undelivered, self.undelivered.clone());
         registry.register(
@@ -197,6 +201,10 @@ impl Metrics {
         self.undelivered.set(undelivered);
         self.in_doubt.set(in_doubt);
         self.oldest.set(oldest.as_secs_f64());
+    }
+
+    pub(super) fn observe_interrupted(&self, interrupted: i64) {
+        self.interrupted.set(interrupted);
     }
 
     pub(super) fn submitted(&self, answer: &SubmitAnswer) {

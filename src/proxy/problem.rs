@@ -187,7 +187,8 @@ const fn too_early() -> Words {
     Words {
         status: StatusCode::TOO_EARLY,
         error: ProxyError::HttpRequestDenied,
-        message: "The task is in progress and holdline waits for its result.",
+        message: "The task is in progress, and its result is for the request that began it: the same \
+                  request again waits for it.",
         ..in_progress()
     }
 }

@@ -1,5 +1,5 @@
 //! What an exchange is at one moment, for the operator: read at once, so that its parts agree.
-use crate::exchange::flights::{Flight, Flights};
+use crate::exchange::flights::{Core, Flight, Flights};
 use crate::exchange::machine::{Doubt, Standing, State, Timer};
 use crate::journal;
 use crate::timing::Moment;
@@ -11,6 +11,8 @@ pub enum Group {
     InDoubt,
     /// It has no outcome yet.
     Running,
+    /// Its task was accepted before a restart, and it goes on with its client's repeat.
+    Interrupted,
     /// Its answer waits for its client.
     Undelivered,
     /// The operator has said that it was executed.
@@ -23,9 +25,10 @@ pub enum Group {
 
 impl Group {
     /// Those of what has not ended, the most urgent first.
-    pub const UNENDED: [Self; 4] = [
+    pub const UNENDED: [Self; 5] = [
         Self::InDoubt,
         Self::Running,
+        Self::Interrupted,
         Self::Undelivered,
         Self::Settled,
     ];
@@ -35,6 +38,7 @@ impl Group {
         match self {
             Self::InDoubt => "in-doubt",
             Self::Running => "running",
+            Self::Interrupted => "interrupted",
             Self::Undelivered => "undelivered",
             Self::Settled => "settled",
             Self::Delivered => "delivered",
@@ -52,7 +56,7 @@ impl Group {
     pub fn of_records(standing: &journal::Standing) -> (Self, Option<Doubt>) {
         match standing {
             journal::Standing::Submitted => (Self::InDoubt, Some(Doubt::Restart)),
-            journal::Standing::Accepted => (Self::Running, None),
+            journal::Standing::Accepted => (Self::Interrupted, None),
             journal::Standing::Completed => (Self::Undelivered, None),
             journal::Standing::Delivered => (Self::Delivered, None),
             journal::Standing::Ended => (Self::Ended, None),
@@ -93,7 +97,7 @@ impl Flight {
         let machine = &core.machine;
         let state = machine.state();
         Glance {
-            group: group(state, machine.doubt(), core.was_told_in_doubt()),
+            group: core.group(),
             state,
             standing: machine.standing(),
             doubt: machine.doubt(),
@@ -105,6 +109,17 @@ impl Flight {
                 .count(),
             polls: core.polls,
             next: machine.timer(),
+        }
+    }
+}
+
+impl Core {
+    /// Where it counts.
+    fn group(&self) -> Group {
+        let machine = &self.machine;
+        match machine.state() {
+            State::Waiting if machine.is_at_rest() => Group::Interrupted,
+            state => group(state, machine.doubt(), self.was_told_in_doubt()),
         }
     }
 }
@@ -132,15 +147,12 @@ impl Flights {
     /// Sets the gauges to what is true now.
     pub fn observe(&self) {
         let now = self.0.clock.now();
-        let (mut running, mut undelivered, mut in_doubt) = (0, 0, 0);
+        let (mut running, mut interrupted, mut undelivered, mut in_doubt) = (0, 0, 0, 0);
         let mut oldest = now;
         for flight in self.all() {
-            let group = {
-                let core = flight.core();
-                let machine = &core.machine;
-                group(machine.state(), machine.doubt(), core.was_told_in_doubt())
-            };
+            let group = flight.core().group();
             match group {
+                Group::Interrupted => interrupted += 1,
                 Group::Undelivered => undelivered += 1,
                 Group::Settled | Group::Delivered | Group::Ended => {}
                 Group::InDoubt => in_doubt += 1,
@@ -150,9 +162,9 @@ impl Flights {
                 }
             }
         }
-        self.0
-            .metrics
-            .observe(running, undelivered, in_doubt, now.since(oldest));
+        let metrics = &self.0.metrics;
+        metrics.observe(running, undelivered, in_doubt, now.since(oldest));
+        metrics.observe_interrupted(interrupted);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::timing::{Moment, Stamp, Stamps};
 pub struct Story {
     /// Its own id, as clients and logs were told it.
     pub exchange: String,
-    /// in-doubt, running, undelivered, settled (by the operator), delivered, or ended.
+    /// in-doubt, running, interrupted (by a restart), undelivered, settled (by the operator), delivered, or ended.
     pub state: String,
     /// What it waits for, or why it is in doubt, in words.
     pub now: Option<String>,
@@ -205,7 +205,11 @@ impl Flights {
         steps.extend(of_trail(&trail, flight.read_at, stamps));
         let doubt = glance.doubt.filter(|_| match glance.group {
             Group::InDoubt | Group::Settled => true,
-            Group::Running | Group::Undelivered | Group::Delivered | Group::Ended => false,
+            Group::Running
+            | Group::Interrupted
+            | Group::Undelivered
+            | Group::Delivered
+            | Group::Ended => false,
         });
         let waits = || format!("it waits for {}", glance.awaits());
         let now = doubt.map_or_else(waits, |doubt| doubt.words().to_owned());
@@ -249,9 +253,9 @@ impl Story {
         let (group, doubt) = Group::of_records(&exchange.standing);
         let now = match group {
             Group::InDoubt | Group::Settled => doubt.map(Doubt::words),
-            Group::Running => Some("it waits for its client's repeat"),
+            Group::Interrupted => Some("it waits for its client's repeat"),
             Group::Undelivered => Some("it waits for its client"),
-            Group::Delivered | Group::Ended => None,
+            Group::Running | Group::Delivered | Group::Ended => None,
         };
         let now = now.map(str::to_owned);
         about.story((group, now), Word::of_records(entries), began, steps)

@@ -5,7 +5,7 @@ use super::log::Log;
 use super::network::Connect;
 use super::world::{Ask, Setting, World, until};
 use holdline::exchange::machine::{State, Verdict};
-use holdline::exchange::{Answered, Story, What};
+use holdline::exchange::{Answered, Group, Story, What};
 use serde_json::Value;
 
 const A_DAY: Duration = Duration::from_hours(24);
@@ -80,7 +80,13 @@ async fn a_task_that_nobody_came_back_for_is_counted_as_expired() {
     let world = World::calm();
     let held = world.begin(&Ask::payment(""));
     until(&held.flight, State::Waiting).await;
+    let running = ["running", "oldest_running_seconds", "interrupted"];
+    let told = |world: &World| running.map(|it| world.metric(it));
+    assert_eq!((told(&world)[0], told(&world)[2]), (1, 0));
     let (next, _) = world.restarted(&Setting::default());
+    next.pass(Duration::from_hours(1)).await;
+    assert_eq!(told(&next), [0, 0, 1]);
+    assert_eq!(next.flights.all()[0].glance().group, Group::Interrupted);
     next.pass(A_DAY).await;
     next.is_empty().await;
     assert_eq!(counts(&next), [0, 1, 0, 0]);
