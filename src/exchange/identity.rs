@@ -183,7 +183,7 @@ impl HashKey {
         Recogniser(hasher)
     }
 
-    /// The fingerprint of the n-th equal request that is meant to run beside the others.
+    /// The fingerprint of an equal request that is meant to run beside the others: another with each number.
     pub fn beside(&self, fingerprint: Fingerprint, number: u32) -> Fingerprint {
         let number = number.to_be_bytes();
         Fingerprint(self.digest("beside", [fingerprint.0.0.as_slice(), &number]))

@@ -224,7 +224,8 @@ impl Context {
         if let Some(equal) = equal {
             return equal.identity.fingerprint;
         }
-        let beside = (1..=u32::MAX).map(|number| self.hash_key.beside(first, number));
+        // By chance: who counts up to a free place hashes as often as there are equals.
+        let beside = std::iter::repeat_with(|| self.hash_key.beside(first, fastrand::u32(1..)));
         let mut places = std::iter::once(first).chain(beside);
         places
             .find(|fingerprint| table.find(fingerprint).is_none())
