@@ -41,9 +41,9 @@ pub(super) async fn ask(
 ) -> io::Result<Exit> {
     let (journal, socket) = match place.read() {
         Ok(places) => places,
-        Err(why) => {
+        Err((exit, why)) => {
             complain(complaints, &why)?;
-            return Ok(Exit::Config);
+            return Ok(exit);
         }
     };
     let told = match Client::ask(&socket, &question).await {
@@ -77,8 +77,8 @@ fn complain(complaints: &mut impl Write, why: &str) -> io::Result<()> {
 }
 
 impl Place {
-    /// The journal and the control socket, or why they are not known.
-    fn read(&self) -> Result<(journal::Config, PathBuf), String> {
+    /// The journal and the control socket, or why they are not known, and what that ends with.
+    fn read(&self) -> Result<(journal::Config, PathBuf), (Exit, String)> {
         let (journal, control) = match &self.journal {
             // It is asked for at its own socket, whatever the environment says.
             Some(path) => {
@@ -89,11 +89,12 @@ impl Place {
                 };
                 (journal, control::Config::default())
             }
-            None => self.configured()?,
+            None => self.configured().map_err(|why| (Exit::Config, why))?,
         };
-        let socket = control.path(journal.file()).ok_or(
-            "this configuration keeps nothing on disk and has no control socket: nothing can be asked",
-        )?;
+        let socket = control.path(journal.file()).ok_or_else(|| {
+            let why = "this configuration keeps nothing on disk and has no control socket: nothing can be asked";
+            (Exit::Failure, why.to_owned())
+        })?;
         Ok((journal, socket))
     }
 

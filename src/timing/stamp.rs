@@ -41,16 +41,19 @@ impl Stamp {
     pub fn of_this_system() -> Self {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let digits = boot.chars().filter(char::is_ascii_hexdigit).take(16);
-        Self::in_boot(u64::from_str_radix(&digits.collect::<String>(), 16).unwrap_or_default())
+        let boot = u64::from_str_radix(&digits.collect::<String>(), 16).unwrap_or_default();
+        Self::in_boot(boot, Moment::START, Moment::START)
     }
 
-    /// The same, where it is known which boot it is.
-    fn in_boot(boot: u64) -> Self {
+    /// As long after the present as `to` is after `from`, or as long before, in this boot. It is cut to
+    /// milliseconds at the end: two cuts would give one moment two stamps.
+    fn in_boot(boot: u64, from: Moment, to: Moment) -> Self {
         let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
         let wall = wall_clock().duration_since(UNIX_EPOCH);
+        let at = |clock: Duration| (clock + to.since(from)).saturating_sub(from.since(to));
         Self {
-            wall: millis(wall.unwrap_or_default()),
-            since_boot: millis(since_boot.unwrap_or_default()),
+            wall: millis(at(wall.unwrap_or_default())),
+            since_boot: millis(at(since_boot.unwrap_or_default())),
             boot,
         }
     }
@@ -114,7 +117,7 @@ impl Stamps {
     /// A moment of the process, or one before it, for what outlives it.
     pub fn of(&self, moment: Moment) -> Stamp {
         match self.by {
-            By::System(boot) => Stamp::in_boot(boot).moved(self.present(), moment),
+            By::System(boot) => Stamp::in_boot(boot, self.present(), moment),
             By::Start(start) => start.moved(Moment::START, moment),
         }
     }

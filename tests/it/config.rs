@@ -220,6 +220,16 @@ fn each_fault_of_a_listeners_certificates_is_told_where_its_key_stands() {
 }
 
 #[test]
+fn a_command_that_asks_says_78_too_where_the_configuration_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("holdline.toml");
+    fs::write(&file, "[journal]\npaht = \"here\"\n").unwrap();
+    let asked = holdline(&["journal", "ls", "--config", file.to_str().unwrap()], &[]);
+    assert_eq!(asked.status.code(), Some(78));
+    assert!(complaints(&asked).contains("line 2: journal.paht is not known"));
+}
+
+#[test]
 fn who_listens_no_more_changes_no_exit_code() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("holdline.toml");
