@@ -61,9 +61,12 @@ impl Stands {
 }
 
 /// True of a doubt that no later record of the same exchange ends by itself: nobody asks any more, or what
-/// was kept is lost, or the task that would have gone on.
+/// was kept is lost, or the task that would have gone on, or the gateway that could be asked.
 fn is_last((group, doubt): Stand) -> bool {
-    let is_lost = matches!(doubt, Some(Doubt::SealBroken | Doubt::Driver));
+    let is_lost = matches!(
+        doubt,
+        Some(Doubt::SealBroken | Doubt::Driver | Doubt::GatewayGone | Doubt::OriginChanged)
+    );
     match group {
         Group::InDoubt | Group::Settled => is_lost || doubt.is_some_and(Doubt::is_settled),
         Group::Running

@@ -37,7 +37,7 @@ pub(super) struct Inner {
     /// Turns of relayed requests: requests that nobody vouches for can take neither the answers of
     /// payments with them nor those of reads.
     relays: Places,
-    /// Turns of reads. Half of the pooled connections are left to polls.
+    /// Turns of reads. Half of four and more pooled connections are left to polls.
     reads: Places,
     pub(super) outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of

@@ -101,7 +101,8 @@ impl Recovery<'_> {
         let machine = Machine::restored(terms, restored, now, fastrand::u64(..));
         let flight = Arc::new(Flight::new(subject, machine, None));
         flight.handed_over.store(true, Ordering::Release);
-        // What has an outcome was counted by the process that brought it about.
+        // What has an outcome was counted by the process that brought it about; what is in doubt because that
+        // process ended has no duration.
         let counted = stood != Stood::Accepted;
         flight.counted.store(counted, Ordering::Release);
         flight.note(What::Resumed, now);
