@@ -41,10 +41,7 @@ pub(super) async fn ask(
 ) -> io::Result<Exit> {
     let (journal, socket) = match place.read() {
         Ok(places) => places,
-        Err((exit, why)) => {
-            complain(complaints, &why)?;
-            return Ok(exit);
-        }
+        Err((exit, why)) => return complain(complaints, exit, &why),
     };
     let told = match Client::ask(&socket, &question).await {
         Ok(mut client) => hear(&mut client, &question, print).await,
@@ -56,10 +53,7 @@ pub(super) async fn ask(
     };
     match told {
         Ok(Ok(())) => Ok(Exit::Success),
-        Ok(Err(why)) => {
-            complain(complaints, &why)?;
-            Ok(Exit::Failure)
-        }
+        Ok(Err(why)) => complain(complaints, Exit::Failure, &why),
         // Whoever reads, like `head`, has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Success),
         Err(error) => Err(error),
@@ -72,8 +66,9 @@ pub(super) fn json_line(out: &mut impl Write, part: &impl Serialize) -> io::Resu
     writeln!(out)
 }
 
-fn complain(complaints: &mut impl Write, why: &str) -> io::Result<()> {
-    writeln!(complaints, "holdline: {why}")
+fn complain(complaints: &mut impl Write, exit: Exit, why: &str) -> io::Result<Exit> {
+    writeln!(complaints, "holdline: {why}")?;
+    Ok(exit)
 }
 
 impl Place {

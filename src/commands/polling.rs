@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::journal::ABSENT;
 use super::plot::{self, span};
-use super::{Exit, ask};
+use super::{Exit, Unheard, ask};
 use crate::control::{Ask, Line};
 use crate::polling::{Budgeted, Confidence, Learned, Measured, Picture, ScheduleKind};
 
@@ -52,14 +52,10 @@ pub async fn run(
         Ok(())
     };
     let exit = ask::ask(&args.place, question, &mut print, complaints).await?;
-    if exit != Exit::Success || args.json {
-        return Ok(exit);
+    if exit == Exit::Success && !args.json {
+        tell(&mut Unheard(out), &pictures)?;
     }
-    // Whoever reads, like `head`, may have read enough.
-    match tell(out, &pictures) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        Ok(()) | Err(_) => Ok(exit),
-    }
+    Ok(exit)
 }
 
 /// The table of all routes, and then the first of them one by one.

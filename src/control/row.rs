@@ -108,14 +108,8 @@ fn cause(exchange: &Remembered, (group, doubt): Stand) -> Option<&str> {
         | Standing::Delivered
         | Standing::Ended => None,
     };
-    match group {
-        Group::InDoubt | Group::Settled => doubt.map(Doubt::name).or(written),
-        Group::Running
-        | Group::Interrupted
-        | Group::Undelivered
-        | Group::Delivered
-        | Group::Ended => None,
-    }
+    let cause = doubt.map(Doubt::name).or(written);
+    cause.filter(|_| group.has_doubt())
 }
 
 /// The operator's verdict, and how it is known: nothing follows upon the record that holds it.

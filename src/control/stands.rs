@@ -67,12 +67,5 @@ fn is_last((group, doubt): Stand) -> bool {
         doubt,
         Some(Doubt::SealBroken | Doubt::Driver | Doubt::GatewayGone | Doubt::OriginChanged)
     );
-    match group {
-        Group::InDoubt | Group::Settled => is_lost || doubt.is_some_and(Doubt::is_settled),
-        Group::Running
-        | Group::Interrupted
-        | Group::Undelivered
-        | Group::Delivered
-        | Group::Ended => false,
-    }
+    group.has_doubt() && (is_lost || doubt.is_some_and(Doubt::is_settled))
 }

@@ -62,6 +62,17 @@ pub struct Metrics {
     oldest: Gauge<f64, AtomicU64>,
 }
 
+/// What has not ended, by where it counts.
+#[derive(Debug, Default)]
+pub(super) struct Unended {
+    pub(super) running: i64,
+    pub(super) interrupted: i64,
+    pub(super) undelivered: i64,
+    pub(super) in_doubt: i64,
+    /// The age of the oldest of those that run.
+    pub(super) oldest: Duration,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self {
@@ -196,15 +207,12 @@ impl Metrics {
         self.unexpected.inc_by(unexpected.into());
     }
 
-    pub(super) fn observe(&self, running: i64, undelivered: i64, in_doubt: i64, oldest: Duration) {
-        self.running.set(running);
-        self.undelivered.set(undelivered);
-        self.in_doubt.set(in_doubt);
-        self.oldest.set(oldest.as_secs_f64());
-    }
-
-    pub(super) fn observe_interrupted(&self, interrupted: i64) {
-        self.interrupted.set(interrupted);
+    pub(super) fn observe(&self, unended: &Unended) {
+        self.running.set(unended.running);
+        self.interrupted.set(unended.interrupted);
+        self.undelivered.set(unended.undelivered);
+        self.in_doubt.set(unended.in_doubt);
+        self.oldest.set(unended.oldest.as_secs_f64());
     }
 
     pub(super) fn submitted(&self, answer: &SubmitAnswer) {

@@ -44,12 +44,12 @@ pub(super) const fn failed(cause: Cause, sent: Sent, safe: bool) -> Words {
 /// Nothing of it was handed over, or nothing of it was processed.
 const fn not_sent(cause: Cause) -> Words {
     let (error, _) = unreachable_gateway(cause);
-    let message = if matches!(cause, Cause::Unprocessed) {
-        "The gateway gave the request back without processing it. It was not executed."
-    } else if matches!(cause, Cause::Exhausted) {
-        "No connection to the gateway was free. The request was not sent."
-    } else {
-        "The gateway could not be reached. The request was not sent."
+    let message = match cause {
+        Cause::Unprocessed => {
+            "The gateway gave the request back without processing it. It was not executed."
+        }
+        Cause::Exhausted => "No connection to the gateway was free. The request was not sent.",
+        _ => "The gateway could not be reached. The request was not sent.",
     };
     Words {
         status: StatusCode::BAD_GATEWAY,

@@ -1,6 +1,7 @@
 //! What an exchange is at one moment, for the operator: read at once, so that its parts agree.
 use crate::exchange::flights::{Core, Flight, Flights};
 use crate::exchange::machine::{Doubt, Standing, State, Timer};
+use crate::exchange::metrics::Unended;
 use crate::journal;
 use crate::timing::Moment;
 
@@ -43,6 +44,18 @@ impl Group {
             Self::Settled => "settled",
             Self::Delivered => "delivered",
             Self::Ended => "ended",
+        }
+    }
+
+    /// True where a doubt is told of it: an open one, or the one that the operator settled.
+    pub const fn has_doubt(self) -> bool {
+        match self {
+            Self::InDoubt | Self::Settled => true,
+            Self::Running
+            | Self::Interrupted
+            | Self::Undelivered
+            | Self::Delivered
+            | Self::Ended => false,
         }
     }
 
@@ -147,24 +160,21 @@ impl Flights {
     /// Sets the gauges to what is true now.
     pub fn observe(&self) {
         let now = self.0.clock.now();
-        let (mut running, mut interrupted, mut undelivered, mut in_doubt) = (0, 0, 0, 0);
-        let mut oldest = now;
+        let mut unended = Unended::default();
         for flight in self.all() {
             let group = flight.core().group();
             match group {
-                Group::Interrupted => interrupted += 1,
-                Group::Undelivered => undelivered += 1,
+                Group::Interrupted => unended.interrupted += 1,
+                Group::Undelivered => unended.undelivered += 1,
                 Group::Settled | Group::Delivered | Group::Ended => {}
-                Group::InDoubt => in_doubt += 1,
+                Group::InDoubt => unended.in_doubt += 1,
                 Group::Running => {
-                    running += 1;
-                    oldest = oldest.min(flight.read_at());
+                    unended.running += 1;
+                    unended.oldest = unended.oldest.max(now.since(flight.read_at()));
                 }
             }
         }
-        let metrics = &self.0.metrics;
-        metrics.observe(running, undelivered, in_doubt, now.since(oldest));
-        metrics.observe_interrupted(interrupted);
+        self.0.metrics.observe(&unended);
     }
 }
 

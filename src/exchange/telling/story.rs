@@ -203,14 +203,7 @@ impl Flights {
         });
         let mut steps: Vec<ToldStep> = earlier.map(|entry| of_entry(entry, began)).collect();
         steps.extend(of_trail(&trail, flight.read_at, stamps));
-        let doubt = glance.doubt.filter(|_| match glance.group {
-            Group::InDoubt | Group::Settled => true,
-            Group::Running
-            | Group::Interrupted
-            | Group::Undelivered
-            | Group::Delivered
-            | Group::Ended => false,
-        });
+        let doubt = glance.doubt.filter(|_| glance.group.has_doubt());
         let waits = || format!("it waits for {}", glance.awaits());
         let now = doubt.map_or_else(waits, |doubt| doubt.words().to_owned());
         About::of(flight).story((glance.group, Some(now)), word, began, steps)
