@@ -97,7 +97,7 @@ impl Context {
         if let Some(on_disk) = fact.on_disk() {
             table.reads.insert(on_disk);
         }
-        if flight.key.explicit && !flight.is_unfinished() {
+        if flight.key.explicit {
             let identity = flight.identity;
             let name = self
                 .hash_key

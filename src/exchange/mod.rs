@@ -17,7 +17,7 @@ mod recovery;
 mod telling;
 mod verdict;
 
-pub use admission::{Admission, Held, Known, OnDisk, Refusal, Stored, TaskAnswer};
+pub use admission::{Admission, Held, Known, OnDisk, Refusal, Stored, TaskAnswer, Unfinished};
 pub use config::Config;
 pub use flights::{Answer, Census, Flight, Flights, Parts, Told};
 pub use gateway::Gateway;

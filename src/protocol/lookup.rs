@@ -28,6 +28,14 @@ pub struct Found {
     pub uid: Box<str>,
 }
 
+impl Found {
+    /// The transaction that an answer tells of, where it can be asked for by its uid.
+    pub fn of(answer: &[u8]) -> Option<Self> {
+        let uid = Transaction::of(answer)?.uid()?;
+        is_path_safe(&uid).then(|| Self { uid: uid.into() })
+    }
+}
+
 #[derive(Deserialize)]
 struct Matches<'a> {
     #[serde(borrow)]

@@ -109,11 +109,14 @@ impl Proxy {
     fn tell_ended(&self, ended: Admission, holding: Holding) -> Answer {
         let about = |exchange| named(exchange, holding);
         match ended {
-            Admission::Kept { exchange, answer } => {
-                respond::answer(&answer, &about(exchange), Given::again())
-            }
-            // What is on disk has been read by now.
+            Admission::Kept {
+                exchange,
+                answer,
+                looked_up,
+            } => respond::answer(&answer, &about(exchange), Given::again(looked_up)),
+            // What is on disk has been read by now, and what is unfinished asked for.
             Admission::Stored(stored) => self.tell(Problem::Spent, &about(stored.exchange())),
+            Admission::Unfinished(it) => self.tell(Problem::Unread, &about(it.exchange())),
             Admission::Spent { exchange } => self.tell(Problem::Spent, &about(exchange)),
             Admission::Unread { exchange } => self.tell(Problem::Unread, &about(exchange)),
             Admission::OtherSecret => self.refuse(Problem::OtherSecret),

@@ -55,10 +55,11 @@ pub(super) struct Given {
 }
 
 impl Given {
-    /// One that was kept.
-    pub(super) fn again() -> Self {
+    /// One that was kept, or that of a query in its place.
+    pub(super) fn again(looked_up: bool) -> Self {
         Self {
-            replayed: true,
+            replayed: !looked_up,
+            looked_up,
             ..Self::default()
         }
     }

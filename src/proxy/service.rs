@@ -165,11 +165,11 @@ impl Proxy {
         let asks_result = profile.task_of(incomer.head.uri.path()).is_some();
         match flights.task(requester.credential, &id) {
             TaskAnswer::Kept(stored) if asks_result => {
-                respond::answer(&stored, &about, Given::again())
+                respond::answer(&stored, &about, Given::again(false))
             }
             TaskAnswer::OnDisk(on_disk) if asks_result => {
                 match self.read_from_disk(on_disk, &incomer).await {
-                    Some(stored) => respond::answer(&stored, &about, Given::again()),
+                    Some(stored) => respond::answer(&stored, &about, Given::again(false)),
                     None => self.relay(incomer).await,
                 }
             }

@@ -69,6 +69,7 @@ impl State {
             status,
             created_at: request.created_at.to_owned(),
             done,
+            finished: request.words.task.payer.map(|after| now + after),
             taken: 0,
             padding: request.words.task.padding,
         };

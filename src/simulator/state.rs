@@ -227,7 +227,7 @@ impl State {
         match work {
             Work::Transaction(uid) => self.transactions.get(uid).map_or_else(
                 || Problem::not_found().answer(version),
-                |transaction| transaction.answer(version),
+                |transaction| transaction.answer(version, now),
             ),
             Work::Problem(problem) => problem.answer(version),
             Work::Message(status, message) => Answer::message(*status, message),

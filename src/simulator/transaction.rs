@@ -52,15 +52,17 @@ pub(super) struct Transaction {
     pub(super) created_at: String,
     /// When its task ends; `None` while it is held.
     pub(super) done: Option<Moment>,
+    /// When its payer finishes it, where it waits for that.
+    pub(super) finished: Option<Moment>,
     /// How much of the amount captures, voids or refunds have taken.
     pub(super) taken: u64,
     pub(super) padding: usize,
 }
 
 impl Transaction {
-    /// The standard answer that shows this transaction.
-    pub(super) fn answer(&self, version: Version) -> Answer {
-        self.shown(self.status, version)
+    /// The standard answer that shows this transaction at `now`, its task being done.
+    pub(super) fn answer(&self, version: Version, now: Moment) -> Answer {
+        self.shown(self.paid_at(now), version)
     }
 
     /// The same for a query at `now`: a transaction whose task still runs is told incomplete.
@@ -90,9 +92,19 @@ impl Transaction {
 
     fn status_at(&self, now: Moment) -> Status {
         if self.is_done(now) {
-            self.status
+            self.paid_at(now)
         } else {
             Status::Incomplete
+        }
+    }
+
+    /// What the bank says at `now`, when the payer may have finished.
+    fn paid_at(&self, now: Moment) -> Status {
+        let is_finished = self.finished.is_some_and(|at| at <= now);
+        if is_finished && self.status == Status::Incomplete {
+            Status::Successful
+        } else {
+            self.status
         }
     }
 

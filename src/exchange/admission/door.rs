@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use uuid::{Builder, Uuid};
 
 use super::stored::{OnDisk, Stored};
+use super::unfinished::Unfinished;
 use crate::exchange::context::Context;
 use crate::exchange::driver::supervise;
 use crate::exchange::flights::{
@@ -16,6 +17,7 @@ use crate::exchange::identity::{Credential, Fingerprint};
 use crate::exchange::machine::{Event, Joining, Machine};
 use crate::exchange::order::{Identity, Order};
 use crate::exchange::telling::What;
+use crate::exchange::telling::journey::awaits_payer;
 use crate::listener::Presence;
 use crate::timing::Moment;
 use crate::upstream::Cause;
@@ -30,9 +32,14 @@ pub enum Admission {
         exchange: Uuid,
         /// Its answer.
         answer: Answer,
+        /// True if it is that of the query for the transaction, which was finished since.
+        looked_up: bool,
     },
     /// Its exchange has ended, and the answer is on disk: it is read first.
     Stored(Stored),
+    /// Its exchange has ended with a transaction that its payer had yet to finish: what has become of it is asked
+    /// first.
+    Unfinished(Unfinished),
     /// Its exchange has ended, and the answer is no longer kept or was another origin's.
     Spent {
         /// The ended exchange.
@@ -235,12 +242,30 @@ impl Context {
     fn ended(self: &Arc<Self>, fact: &Fact, order: Order) -> Admission {
         let exchange = fact.exchange;
         if let Some(answer) = self.results.find(&fact.result, self.clock.now()) {
-            self.metrics.replayed();
-            return Admission::Kept { exchange, answer };
+            return self.kept(exchange, answer, Box::new(order));
         }
         match fact.on_disk() {
             Some(on_disk) => Admission::Stored(Stored::new(Arc::clone(self), on_disk, order)),
             None => Admission::Spent { exchange },
+        }
+    }
+
+    /// What becomes of the repeat of a request with this answer.
+    pub(super) fn kept(
+        self: &Arc<Self>,
+        exchange: Uuid,
+        answer: Answer,
+        order: Box<Order>,
+    ) -> Admission {
+        if awaits_payer(&answer) {
+            let context = Arc::clone(self);
+            return Admission::Unfinished(Unfinished::new(context, exchange, answer, order));
+        }
+        self.metrics.replayed();
+        Admission::Kept {
+            exchange,
+            answer,
+            looked_up: false,
         }
     }
 

@@ -2,7 +2,9 @@
 mod door;
 mod joining;
 mod stored;
+mod unfinished;
 
 pub use door::{Admission, Held, Known, Refusal, TaskAnswer};
 pub(super) use stored::Unread;
 pub use stored::{OnDisk, Stored};
+pub use unfinished::Unfinished;

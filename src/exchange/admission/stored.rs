@@ -9,7 +9,6 @@ use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Flights};
 use crate::exchange::order::Order;
 use crate::exchange::recorder::ReadError;
-use crate::exchange::telling::journey::awaits_payer;
 use crate::journal::{AnswerKey, Place};
 use crate::message::StoredResponse;
 use crate::results::ResultKey;
@@ -56,8 +55,8 @@ impl Stored {
         self.on_disk.exchange
     }
 
-    /// Reads the answer, and says what becomes of the request: it is given the answer, told that it
-    /// is gone or cannot be read now, or, where the payer had yet to finish the transaction, taken in as a new one.
+    /// Reads the answer, and says what becomes of the request: it is given the answer, or told that it
+    /// is gone or cannot be read now.
     pub async fn open(self) -> Admission {
         let Self {
             context,
@@ -73,35 +72,23 @@ impl Stored {
             Err(Unread::Down) => return Admission::Unread { exchange },
             Err(Unread::Gone | Unread::Broken) => return Admission::Spent { exchange },
         };
-        if awaits_payer(&answer) {
-            let identity = order.identity;
-            let name = context
-                .hash_key
-                .fact(identity.fingerprint, identity.credential);
-            let mut table = context.table();
-            // Another one of the same request may have been delivered meanwhile.
-            let fact = table.facts.find(&name, context.clock.now());
-            if fact.is_some_and(|fact| fact.exchange == exchange) {
-                table.facts.remove(&name);
-            }
-            drop(table);
-            return context.admit(*order);
-        }
-        context.metrics.replayed();
         let expires_at = on_disk.expires_at;
         context.results.restore(on_disk.result, &answer, expires_at);
-        Admission::Kept { exchange, answer }
+        context.kept(exchange, answer, order)
     }
 }
 
 impl Admission {
-    /// The same, once what is on disk was read.
+    /// The same, once what is on disk was read, and what had become of an unfinished transaction.
     pub async fn opened(self) -> Self {
         let mut admission = self;
-        while let Self::Stored(stored) = admission {
-            admission = stored.open().await;
+        loop {
+            admission = match admission {
+                Self::Stored(stored) => stored.open().await,
+                Self::Unfinished(unfinished) => unfinished.resolve().await,
+                opened => return opened,
+            };
         }
-        admission
     }
 }
 

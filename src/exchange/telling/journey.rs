@@ -28,12 +28,6 @@ impl Flight {
         let is_sealed = core.sealed_step.is_some() && core.sealed_step == core.answer_step;
         is_told || is_sealed
     }
-
-    /// True if the answer tells of a transaction that the payer has yet to finish.
-    pub(in crate::exchange) fn is_unfinished(&self) -> bool {
-        let core = self.core();
-        matches!(&core.told, Some(Told::Answer { answer, .. }) if awaits_payer(answer))
-    }
 }
 
 /// True if an answer tells of a transaction that the payer has yet to finish.

@@ -26,6 +26,11 @@ pub(super) const WORDS: &[Word] = &[
         meaning: "the transaction waits for 3-D Secure, whatever the card",
     },
     Word {
+        form: "payer=MS",
+        example: "payer=5000",
+        meaning: "the payer finishes 3-D Secure so long after the submit; a query then tells successful",
+    },
+    Word {
         form: "fail=CODE",
         example: "fail=422",
         meaning: "the result is a standard error with this code; no transaction",
@@ -71,6 +76,8 @@ pub struct TaskWords {
     pub hold: bool,
     /// What its result is, where the request does not decide.
     pub fate: Option<Fate>,
+    /// How long after the submit the payer finishes an incomplete transaction.
+    pub payer: Option<Duration>,
     /// An error result, though the transaction exists.
     pub executed: bool,
     /// How often the result can be read, where its code does not decide.
@@ -116,6 +123,7 @@ impl TaskWords {
                 argument.flag()?;
                 self.fate = Some(Fate::Incomplete);
             }
+            "payer" => self.payer = Some(argument.millis()?),
             "fail" => self.fate = Some(Fate::Fail(argument.code()?)),
             "soft" => self.fate = Some(Fate::Soft(argument.code()?)),
             "crash" => {
@@ -142,6 +150,7 @@ impl TaskWords {
             delay: stronger.delay.or(self.delay),
             hold: stronger.hold || self.hold,
             fate: stronger.fate.or(self.fate),
+            payer: stronger.payer.or(self.payer),
             executed: stronger.executed || self.executed,
             readable: stronger.readable.or(self.readable),
             padding: stronger.padding.max(self.padding),

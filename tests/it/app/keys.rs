@@ -1,6 +1,6 @@
 //! Explicit keys: where they may stand, what is wrong with them, and what their repeat is given.
 use super::bench::{OTHER_KEY, OTHER_SHOP, ROTATED_KEY, holdline, ms, simulator};
-use holdline::simulator::DEMO_SHOP;
+use holdline::simulator::{DEMO_SHOP, TaskRepeat};
 
 #[tokio::test]
 async fn the_clients_own_key_goes_along_in_any_case() {
@@ -136,12 +136,44 @@ async fn a_kept_error_is_replayed_as_the_error_that_it_was() {
     bench.submits_of("a").is(1);
 }
 
+/// The card that is asked for 3-D Secure.
+const SECURED: &str = "4012000000003010";
+
 #[tokio::test]
-async fn an_unfinished_transaction_goes_upstream_again_with_its_key() {
-    let mut bench = holdline().start().await;
+async fn the_repeat_of_an_unfinished_transaction_is_told_what_became_of_it_and_submits_nothing() {
+    let ignores_keys = simulator().with(|it| it.task_repeat = TaskRepeat::Ignored);
+    let bench = holdline().gateway(ignores_keys).start().await;
+    let ask = || bench.pay("a").key("once").card(SECURED).words("payer=2000");
+    let first = ask().send().await;
+    let told = first.is_gateway(200).json();
+    assert_eq!(told["transaction"]["status"], "incomplete");
+    assert!(told["transaction"]["redirect_url"].is_string());
+    bench.settled().await;
+    // It is the answer of before while the payer has not finished it.
+    let early = ask().send().await;
+    early.is_gateway(200).is_same_as(&first);
+    assert_eq!(early.field("idempotency-replayed"), Some("true"));
+    assert_eq!(early.field("holdline-source"), None);
+    tokio::time::sleep(ms(2000)).await;
+    for _ in 0..2 {
+        let late = ask().send().await;
+        assert_eq!(late.is_gateway(200).uid(), first.uid());
+        assert_eq!(late.json()["transaction"]["status"], "successful");
+        assert_eq!(late.field("holdline-source"), Some("lookup"));
+        assert_eq!(late.field("idempotency-replayed"), None);
+        let exchange = late.field("holdline-exchange");
+        assert_eq!(exchange, first.field("holdline-exchange"));
+    }
+    assert_eq!(bench.ledger().submits.len(), 1);
+    bench.charges_of("a").is(1);
+}
+
+#[tokio::test]
+async fn an_unfinished_transaction_goes_upstream_again_where_the_gateway_knows_its_key() {
+    let mut bench = holdline().resubmits(1).start().await;
     bench.allowed.submits_of_a_key = 2;
     bench.allowed.polls_after_the_result = 1;
-    let ask = || bench.pay("a").key("once").card("4012000000003010");
+    let ask = || bench.pay("a").key("once").card(SECURED);
     let first = ask().send().await;
     assert_eq!(
         first.is_gateway(200).json()["transaction"]["status"],
@@ -164,7 +196,7 @@ async fn an_unfinished_transaction_goes_upstream_again_with_its_key() {
 #[tokio::test]
 async fn one_key_with_another_body_or_path_is_another_request() {
     let mut bench = holdline()
-        .gateway(simulator().with(|it| it.task_repeat = holdline::simulator::TaskRepeat::Ignored))
+        .gateway(simulator().with(|it| it.task_repeat = TaskRepeat::Ignored))
         .start()
         .await;
     bench.allowed.submits_of_a_key = 3;

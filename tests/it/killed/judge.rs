@@ -181,13 +181,14 @@ impl Evidence {
     }
 
     /// How often an intent was bought, and how often its answer may have counted as delivered though its
-    /// buyer went on: what it asked for next was a new purchase then, or under a key the same unfinished
-    /// one at the gateway.
+    /// buyer went on: what it asked for next was a new purchase then, or, where the gateway is said to know
+    /// its key, the same unfinished one.
     fn wanted(&self, number: usize) -> (usize, usize) {
         let told = self.told.iter().filter(|told| told.intent == number);
         let rounds: BTreeSet<u32> = told.clone().map(|told| told.round).collect();
         let intent = &self.intents[number];
-        let begins_anew = intent.key.is_none() || intent.words == "incomplete";
+        let is_sent_again = self.resubmits > 0 && intent.words == "incomplete";
+        let begins_anew = intent.key.is_none() || is_sent_again;
         let counted = told.filter(|told| told.may_count && begins_anew).count();
         (rounds.len(), counted)
     }

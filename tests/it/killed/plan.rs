@@ -139,7 +139,7 @@ fn intents(rng: &mut Rng) -> Vec<Intent> {
     let intent = |number: u32| {
         let words = WORDS[rng.usize(..WORDS.len())];
         let has_key = rng.u8(..3) == 0;
-        // A second buyer of an unfinished transaction goes upstream under the same key, by design.
+        // A second buyer of an unfinished transaction may go upstream under the same key, by design.
         let in_company = has_key && words != "incomplete";
         Intent {
             tracking_id: format!("order-{number}"),

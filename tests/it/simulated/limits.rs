@@ -141,11 +141,11 @@ async fn what_is_converted_no_more_starts_nothing_in_the_moment_in_which_its_equ
 
 #[tokio::test(start_paused = true)]
 async fn what_is_converted_no_more_starts_nothing_though_its_payer_had_yet_to_finish() {
-    let world = World::calm();
+    let world = World::new(&Setting::with_known_keys());
     let unfinished = Ask::payment("incomplete").with_key("k");
     world.pay(&unfinished).await.answer().settle(true);
     world.pass(Duration::from_secs(1)).await;
-    let (next, _) = world.restarted(&Setting::default());
+    let (next, _) = world.restarted(&Setting::with_known_keys());
     let reply = next.pay(&former(&unfinished)).await;
     assert!(
         matches!(reply, Reply::NotAdmitted(Refusal::Route)),

@@ -5,6 +5,7 @@ use holdline::exchange::machine::{RecordKind as R, State};
 use holdline::polling::ScheduleKind;
 use serde_json::json;
 
+use super::network::Connect;
 use super::world::{Ask, Reply, Setting, World, until};
 
 const ALMOST_A_DAY: Duration = Duration::from_mins(24 * 60 - 1);
@@ -110,8 +111,29 @@ async fn without_a_key_an_acknowledged_answer_ends_the_joining() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unfinished_transaction_goes_upstream_again_once_it_is_delivered() {
+async fn an_unfinished_transaction_is_queried_once_it_is_delivered() {
     let world = World::calm();
+    let ask = Ask::payment("incomplete payer=60000").with_key("k");
+    let first = world.pay(&ask).await.answer();
+    first.settle(true);
+    world.is_empty().await;
+    assert_eq!(world.pay(&ask).await.answer().answer, first.answer);
+    world.pass(Duration::from_mins(1)).await;
+    let finished = world.pay(&ask).await.answer();
+    assert_eq!(finished.uid(), first.uid());
+    assert_eq!(finished.json()["transaction"]["status"], "successful");
+    assert!(!finished.replayed);
+    world.network.plan(|| Connect::Refused);
+    world.pass(Duration::from_mins(1)).await;
+    let unreached = world.pay(&ask).await.answer();
+    assert_eq!(unreached.answer, first.answer, "what is known of it");
+    assert!(unreached.replayed);
+    assert_eq!(world.ledger().submits.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unfinished_transaction_goes_upstream_again_where_the_gateway_knows_its_key() {
+    let world = World::new(&Setting::with_known_keys());
     let ask = Ask::payment("incomplete").with_key("k");
     world.pay(&ask).await.answer().settle(true);
     world.is_empty().await;

@@ -234,12 +234,27 @@ async fn a_delivered_answer_that_the_cache_dropped_is_read_from_the_journal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unfinished_transaction_goes_to_the_gateway_again_after_a_restart() {
+async fn an_unfinished_transaction_is_queried_after_a_restart() {
     let world = World::calm();
+    let ask = Ask::payment("incomplete payer=60000").with_key("k");
+    let first = world.pay(&ask).await.answer();
+    first.settle(true);
+    world.pass(SECOND).await;
+    let (next, _) = world.restarted(&Setting::default());
+    assert_eq!(next.pay(&ask).await.answer().answer, first.answer);
+    next.pass(Duration::from_mins(1)).await;
+    let finished = next.pay(&ask).await.answer();
+    assert_eq!(finished.json()["transaction"]["status"], "successful");
+    assert_eq!(world.ledger().submits.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unfinished_transaction_goes_to_the_gateway_again_after_a_restart() {
+    let world = World::new(&Setting::with_known_keys());
     let ask = Ask::payment("incomplete").with_key("k");
     world.pay(&ask).await.answer().settle(true);
     world.pass(SECOND).await;
-    let (next, _) = world.restarted(&Setting::default());
+    let (next, _) = world.restarted(&Setting::with_known_keys());
     next.pay(&ask).await.answer().settle(true);
     let ledger = world.ledger();
     assert_eq!((ledger.submits.len(), ledger.charges.len()), (2, 1));

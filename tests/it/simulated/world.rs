@@ -46,6 +46,15 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
 }
 
+impl Setting {
+    /// The operator says that the gateway knows a repeated key.
+    pub(crate) fn with_known_keys() -> Self {
+        let mut setting = Self::default();
+        setting.exchange.resubmits = 1;
+        setting
+    }
+}
+
 impl Default for Setting {
     fn default() -> Self {
         let shop = |id: &str, key: &str| Shop {
@@ -398,9 +407,12 @@ fn told_at_once(admission: &Admission) -> Reply {
     match admission {
         Admission::Held(held) => panic!("held by {}", held.flight.id()),
         Admission::Stored(stored) => panic!("on disk: {}", stored.exchange()),
-        Admission::Kept { answer, .. } => Reply::Answer(Answered {
+        Admission::Unfinished(it) => panic!("not asked for: {}", it.exchange()),
+        Admission::Kept {
+            answer, looked_up, ..
+        } => Reply::Answer(Answered {
             answer: Arc::clone(answer),
-            replayed: true,
+            replayed: !looked_up,
             receipt: None,
         }),
         Admission::Spent { .. } => Reply::Spent,

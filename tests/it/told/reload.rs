@@ -151,8 +151,15 @@ async fn the_repeat_of_what_is_kept_is_given_it_though_its_route_is_converted_no
 }
 
 #[tokio::test]
-async fn the_repeat_of_what_its_payer_had_yet_to_finish_goes_as_its_route_says() {
-    for (payments, status, submits) in [("relay", 200, 2), ("refuse", 403, 1)] {
+async fn the_repeat_of_what_its_payer_had_yet_to_finish_goes_as_its_route_says_where_keys_are_known()
+ {
+    for (payments, resubmits, status, submits) in [
+        ("relay", 1, 200, 2),
+        ("refuse", 1, 403, 1),
+        // It is queried, which is no operation of the client's.
+        ("relay", 0, 200, 1),
+        ("refuse", 0, 200, 1),
+    ] {
         let (upstream, mut holdline) = holding(50).await;
         let keyed = |holdline: &Holdline| {
             let asking = pay(holdline, "3-D Secure").card("4012000000003010");
@@ -162,7 +169,8 @@ async fn the_repeat_of_what_its_payer_had_yet_to_finish_goes_as_its_route_says()
         assert_eq!(first.json()["transaction"]["status"], "incomplete");
         delivered(&holdline).await;
         assert_eq!(holdline.stop().await, Some(0));
-        holdline.write(&routed(payments));
+        let keys = format!("[submit]\nresubmits = {resubmits}\n");
+        holdline.write(&format!("{keys}{}", routed(payments)));
         holdline.start().await;
         assert_eq!(keyed(&holdline).send().await.status, status, "{payments}");
         let ledger = upstream.gateway.ledger();
