@@ -49,7 +49,7 @@ impl Stopping {
         let ended = running.saturating_sub(left);
         self.drain.end();
         tokio::select! {
-            () = self.nothing_is_served() => {}
+            () = self.nothing_is_served(&mut left) => {}
             () = self.clock.sleep_until(end) => {}
         }
         left += self.let_go(self.flights.stop(|_| true));
@@ -111,8 +111,10 @@ impl Stopping {
         }
     }
 
-    async fn nothing_is_served(&self) {
+    /// Returns when no client is served. Who joins now what an earlier process left waits in vain.
+    async fn nothing_is_served(&self, let_go: &mut usize) {
         while self.clients.open() > 0 {
+            *let_go += self.let_go(self.flights.stop_what_waits_in_vain());
             self.look_again().await;
         }
     }

@@ -116,7 +116,6 @@ impl Desk {
         reason: Reason,
         lines: &Sender<Line>,
     ) -> Result<(), Why> {
-        let told = String::from(reason.clone());
         let exchange = match &self.flights {
             Some(flights) => flights
                 .resolve(id, verdict.into(), reason.into())
@@ -124,13 +123,6 @@ impl Desk {
                 .map_err(|error| with_causes(&error))?,
             None => self.write_verdict(id, verdict, reason.into()).await?,
         };
-        tracing::warn!(
-            target: "holdline::exchange",
-            %exchange,
-            ?verdict,
-            reason = %Capped(&told),
-            "the operator settled an exchange that was in doubt"
-        );
         let _ = lines.send(Line::Resolved(exchange.to_string())).await;
         Ok(())
     }

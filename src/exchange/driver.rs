@@ -15,7 +15,9 @@ use super::calls;
 use super::calls::{Call, CallKind, Report};
 use super::context::Context;
 use super::flights::{Answer, Command, Entrance, Flight, Told};
-use super::machine::{Action, Actions, Event, Outcome, Polled, Record, RecordKind, State, Timer};
+use super::machine::{
+    Action, Actions, Event, Outcome, Polled, Record, RecordKind, State, Timer, Withdrawal,
+};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
 use super::telling::{Heard, What, journey, noting};
@@ -272,8 +274,24 @@ impl Driver {
 
     fn stop(&mut self) {
         self.flight.stopped.store(true, Ordering::Release);
+        self.withdraw_unsent();
         self.flight.let_go();
         self.is_over = true;
+    }
+
+    /// An intent that is on its way to the disk is on record when the process has ended, and nothing of it
+    /// left: its successor must not take it for a doubt.
+    fn withdraw_unsent(&self) {
+        let state = self.state();
+        if state == State::Recording(RecordKind::Submitted) {
+            self.note(&Record::Withdrawn(Withdrawal::Draining));
+        } else if state != State::Recording(RecordKind::Withdrawn) {
+            return;
+        }
+        self.flight.core().tell(&Told::NotSubmitted {
+            why: Withdrawal::Draining,
+            cause: None,
+        });
     }
 
     fn reported(&mut self, report: Report) {
@@ -368,7 +386,7 @@ impl Driver {
         }
     }
 
-    fn note(&mut self, record: &Record<Answer>) {
+    fn note(&self, record: &Record<Answer>) {
         if let Some(appending) = self.append(record) {
             let note = calls::note(self.flight.id, appending);
             drop(self.context.drain.spawn(note));

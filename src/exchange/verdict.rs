@@ -7,6 +7,7 @@ use super::flights::{Command, Flight, Flights};
 use super::machine::{Doubt, Event, State, Timer, Verdict};
 use super::recorder::RecordError;
 use crate::journal::{Change, Entry};
+use crate::telemetry::Capped;
 use crate::timing::Stamp;
 
 /// Why a verdict is not taken.
@@ -158,6 +159,13 @@ impl Driver {
             let _ = done.send(Err(error));
             return;
         }
+        tracing::warn!(
+            target: "holdline::exchange",
+            exchange = %self.flight.id,
+            ?verdict,
+            reason = %Capped(&reason),
+            "the operator settled an exchange that was in doubt"
+        );
         self.flight.core().word = Some(Word {
             verdict,
             reason: Some(reason),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::error::{AppendError, NoRoom, ReadError};
@@ -22,6 +22,10 @@ use crate::timing::{Clock, Moment};
 /// A disk that has not done a piece of work for so long has hung: an exchange whose answer is at hand
 /// goes on without it, as it would if the disk had failed.
 const HUNG: Duration = Duration::from_secs(5);
+
+/// So many read at once: a disk that hangs must not take every thread that may block, since names are
+/// resolved in those too.
+pub(super) const READERS: usize = 16;
 
 /// An entry on its way to the disk. It goes its way whether this is awaited or not.
 pub type Appending = Pin<Box<dyn Future<Output = Result<(), AppendError>> + Send>>;
@@ -43,6 +47,8 @@ pub(super) struct Shared {
     /// reopens it, takes it to write.
     pub(super) files: RwLock<Files>,
     pub(super) queue: Mutex<Queue>,
+    /// The turns of who reads.
+    pub(super) readers: Arc<Semaphore>,
     /// Since when the writer waits for the disk, if it does.
     pub(super) at_work: Mutex<Option<Moment>>,
     /// Wakes the writer.
@@ -153,7 +159,7 @@ impl Journal {
     pub fn answer(&self, place: Place) -> Reading {
         let journal = self.clone();
         Box::pin(async move {
-            let entry = journal.read(move |store| store.find(place)).await?;
+            let entry = journal.read_soon(move |store| store.find(place)).await?;
             match entry.map(|entry| entry.change) {
                 Some(Change::Candidate(sealed) | Change::Completed(Some(sealed))) => Ok(sealed),
                 // It may be owed.
@@ -200,7 +206,7 @@ impl Journal {
 
     /// Every entry of one exchange, in their order; none where the journal does not have it.
     pub async fn entries(&self, number: Number) -> Result<Vec<Entry>, ReadError> {
-        self.read(move |store| store.entries(number)).await
+        self.read_soon(move |store| store.entries(number)).await
     }
 
     /// Looks at every record while the journal is in use, a piece at a time, so that nothing waits for
@@ -218,13 +224,34 @@ impl Journal {
         Ok(report)
     }
 
+    /// Reads what somebody waits for: where the disk has hung it cannot be read now.
+    async fn read_soon<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        if self.0.has_hung() {
+            return Err(ReadError::Down);
+        }
+        let clock = self.0.clock;
+        tokio::select! {
+            biased;
+            read = self.read(read) => read,
+            () = clock.sleep_until(clock.now() + HUNG) => Err(ReadError::Down),
+        }
+    }
+
     /// Reads the open file where that may block, and tells in the log what fails.
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ReadError> {
         let shared = Arc::clone(&self.0);
-        let done = perform(&*self.0.site.disk, move || shared.with_store(read));
+        let turn = Arc::clone(&shared.readers).acquire_owned().await;
+        let done = perform(&*self.0.site.disk, move || {
+            // Kept until the disk has answered, however little patience who asked has.
+            let _turn = turn;
+            shared.with_store(read)
+        });
         let read = done.await.flatten().ok_or(ReadError::Down)?;
         read.map_err(|error| {
             tracing::error!(%error, "failed to read the journal");

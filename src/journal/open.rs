@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::error::OpenError;
@@ -12,7 +12,7 @@ use super::files::disk::Disk;
 use super::files::key::KeyFile;
 use super::files::mark;
 use super::files::site::{Gone, Site};
-use super::handle::{Files, Journal, Shared};
+use super::handle::{Files, Journal, READERS, Shared};
 use super::keeping::store::Store;
 use super::metrics::Metrics;
 use super::room::{Room, Way};
@@ -133,6 +133,7 @@ impl Prepared {
             site,
             clock: parts.clock,
             queue: Mutex::new(Queue::new(parts.metrics.clone())),
+            readers: Arc::new(Semaphore::new(READERS)),
             metrics: parts.metrics,
             files: RwLock::new(Files {
                 key: Some(key),

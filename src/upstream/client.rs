@@ -15,7 +15,7 @@ use super::lean::{self, Asked, Lean};
 use super::outage::Outage;
 use super::pool::{Lease, Pool, Pooled};
 use super::tls::Purpose;
-use super::way::{Choice, Passage, Way};
+use super::way::{Choice, Passage, Times, Way};
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
 use crate::drain::Drain;
 use crate::live::{Live, Places};
@@ -140,16 +140,16 @@ impl Client {
     }
 
     /// Sends a poll or a lookup and returns its whole answer, all within
-    /// `upstream.answer_timeout`. It is sent again only where nothing of it had left: an answer
-    /// that may be read once could be spent by the first.
+    /// `upstream.answer_timeout`. What has not left by half of that does not leave, and is sent again only
+    /// where nothing of it had: an answer that may be read once could be spent by the first.
     pub fn fetch(
         &self,
         mut request: Request<Body>,
     ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let deadline = inner.clock.now() + inner.config.now().answer_timeout;
-            inner.counted(&mut request, deadline).await
+            let times = inner.times_of_poll();
+            inner.counted(&mut request, times).await
         })
     }
 
@@ -162,11 +162,11 @@ impl Client {
     ) -> BoxFuture<'static, Result<(Moment, StoredResponse), Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let deadline = inner.clock.now() + inner.config.now().answer_timeout;
-            let turn = inner.free(&inner.reads, deadline).await;
+            let times = inner.times_of_poll();
+            let turn = inner.free(&inner.reads, times.leaves_by).await;
             let _turn = turn.inspect_err(|error| inner.metrics.failed(error))?;
             let sent = inner.clock.now();
-            let answer = inner.counted(&mut request, deadline).await?;
+            let answer = inner.counted(&mut request, times).await?;
             Ok((sent, answer))
         })
     }
@@ -181,7 +181,11 @@ impl Client {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let deadline = inner.clock.now() + timeout;
-            let answer = inner.relay(&mut request, deadline).await;
+            let times = Times {
+                leaves_by: deadline,
+                ends: deadline,
+            };
+            let answer = inner.relay(&mut request, times).await;
             answer.inspect_err(|error| inner.metrics.failed(error))
         })
     }
@@ -199,13 +203,22 @@ impl Inner {
         ))
     }
 
+    /// The times of a request whose answer may be given only once.
+    fn times_of_poll(&self) -> Times {
+        let (now, whole) = (self.clock.now(), self.config.now().answer_timeout);
+        Times {
+            leaves_by: now + whole / 2,
+            ends: now + whole,
+        }
+    }
+
     async fn counted(
         &self,
         request: &mut Request<Body>,
-        deadline: Moment,
+        times: Times,
     ) -> Result<StoredResponse, Error> {
         let start = self.clock.now();
-        let answer = self.fetch(request, deadline).await;
+        let answer = self.fetch(request, times).await;
         match &answer {
             Ok(_) => self.metrics.answered(self.clock.now().since(start)),
             Err(error) => self.metrics.failed(error),
@@ -218,26 +231,26 @@ impl Inner {
     async fn fetch(
         &self,
         request: &mut Request<Body>,
-        deadline: Moment,
+        times: Times,
     ) -> Result<StoredResponse, Error> {
         if !lean::carries(request) {
-            let way = Box::pin(self.way(Choice::Any, deadline)).await?;
-            return Box::pin(self.fetch_by(way, take(request), deadline)).await;
+            let way = Box::pin(self.way(Choice::Any, times.leaves_by)).await?;
+            return Box::pin(self.fetch_by(way, take(request), times)).await;
         }
         let limit = self.config.now().max_answer;
-        let carried = self.by_lean::<Lean>(request, limit, deadline).await?;
+        let carried = self.by_lean::<Lean>(request, limit, times).await?;
         let (mut lease, asked) = match carried {
             Carried::Lean(lease, asked) => (lease, asked),
             Carried::Shared(stream) => {
                 let way = Way::Shared(stream);
-                return Box::pin(self.fetch_by(way, take(request), deadline)).await;
+                return Box::pin(self.fetch_by(way, take(request), times)).await;
             }
         };
         let lean = lease.connection();
         let mut answer = match asked {
             Asked::Whole(answer) => answer,
             Asked::Fields(reply) => {
-                let rest = async { self.until(deadline, pin!(lean.rest(reply))).await };
+                let rest = async { self.until(times.ends, pin!(lean.rest(reply))).await };
                 let rest = Box::pin(rest).await;
                 rest.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))??
             }
@@ -253,19 +266,19 @@ impl Inner {
         &self,
         request: &mut Request<Body>,
         limit: usize,
-        deadline: Moment,
+        times: Times,
     ) -> Result<Carried<C>, Error> {
         let mut choice = Choice::Any;
         loop {
-            let mut lease = match self.way::<C>(choice, deadline).await? {
+            let mut lease = match self.way::<C>(choice, times.leaves_by).await? {
                 Way::Leased(lease) => lease,
                 Way::Shared(stream) => return Ok(Carried::Shared(stream)),
             };
             framing::for_http1(request, self.origin.host_field());
-            self.in_time(deadline)?;
+            self.in_time(times.leaves_by)?;
             let lean = lease.connection().as_mut();
             lean.prepare(request);
-            let Ok(asked) = self.until(deadline, pin!(lean.ask(limit))).await else {
+            let Ok(asked) = self.until(times.ends, pin!(lean.ask(limit))).await else {
                 return Err(Error::new(Cause::AnswerTimeout, lean.sent()));
             };
             match asked {
@@ -286,11 +299,11 @@ impl Inner {
         &self,
         way: Way<Http1>,
         request: Request<Body>,
-        deadline: Moment,
+        times: Times,
     ) -> Result<StoredResponse, Error> {
-        let answer = self.call(way, request, deadline).await?;
+        let answer = self.call(way, request, times).await?;
         let whole = answer::read_whole(answer, self.config.now().max_answer);
-        let answer = self.until(deadline, pin!(whole)).await;
+        let answer = self.until(times.ends, pin!(whole)).await;
         answer.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
     }
 
@@ -298,22 +311,22 @@ impl Inner {
     async fn relay(
         self: &Arc<Self>,
         request: &mut Request<Body>,
-        deadline: Moment,
+        times: Times,
     ) -> Result<Response<Body>, Error> {
         let passage = Passage {
-            _turn: self.free(&self.relays, deadline).await?,
+            _turn: self.free(&self.relays, times.leaves_by).await?,
             inner: Arc::clone(self),
         };
         let way = if lean::carries(request) {
-            let carried = self.by_lean(request, usize::MAX, deadline);
+            let carried = self.by_lean(request, usize::MAX, times);
             match carried.await? {
                 Carried::Lean(lease, asked) => return Ok(lean::answer(lease, asked, passage)),
                 Carried::Shared(stream) => Way::Shared(stream),
             }
         } else {
-            self.way(Choice::Any, deadline).await?
+            self.way(Choice::Any, times.leaves_by).await?
         };
-        let answer = Box::pin(self.call(way, take(request), deadline)).await?;
+        let answer = Box::pin(self.call(way, take(request), times)).await?;
         Ok(answer.map(|body| Body::streamed(body.taking(passage))))
     }
 
@@ -323,17 +336,17 @@ impl Inner {
         &self,
         way: Way<Http1>,
         request: Request<Body>,
-        deadline: Moment,
+        times: Times,
     ) -> Result<Response<AnswerBody>, Error> {
-        let unanswered = match self.send(way, request, deadline).await {
+        let unanswered = match self.send(way, request, times).await {
             Ok(answer) => return Ok(answer),
             Err(unanswered) => unanswered,
         };
         let Some(request) = unanswered.request else {
             return Err(unanswered.error);
         };
-        let way = self.way(Choice::Fresh, deadline).await?;
-        let answer = self.send(way, *request, deadline).await;
+        let way = self.way(Choice::Fresh, times.leaves_by).await?;
+        let answer = self.send(way, *request, times).await;
         answer.map_err(|unanswered| unanswered.error)
     }
 
@@ -341,12 +354,12 @@ impl Inner {
         &self,
         way: Way<Http1>,
         request: Request<Body>,
-        deadline: Moment,
+        times: Times,
     ) -> Result<Response<AnswerBody>, Unanswered> {
-        self.in_time(deadline)?;
+        self.in_time(times.leaves_by)?;
         match way {
-            Way::Leased(lease) => self.send_http1(lease, request, deadline).await,
-            Way::Shared(stream) => self.send_http2(stream, request, deadline).await,
+            Way::Leased(lease) => self.send_http1(lease, request, times).await,
+            Way::Shared(stream) => self.send_http2(stream, request, times).await,
         }
     }
 
@@ -354,11 +367,11 @@ impl Inner {
         &self,
         mut lease: Lease<Http1>,
         mut request: Request<Body>,
-        deadline: Moment,
+        times: Times,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         framing::for_http1(&mut request, self.origin.host_field());
         let http1 = lease.connection();
-        let Ok(fields) = self.until(deadline, pin!(http1.send(request))).await else {
+        let Ok(fields) = self.until(times.ends, pin!(http1.send(request))).await else {
             return Err(Error::new(Cause::AnswerTimeout, http1.sent()).into());
         };
         let fields = fields?;
@@ -369,10 +382,10 @@ impl Inner {
         &self,
         mut stream: Stream,
         mut request: Request<Body>,
-        deadline: Moment,
+        times: Times,
     ) -> Result<Response<AnswerBody>, Unanswered> {
         framing::for_http2(&mut request, &self.origin);
-        let fields = self.until(deadline, pin!(stream.send(request))).await;
+        let fields = self.until(times.ends, pin!(stream.send(request))).await;
         let unanswered = match fields {
             Ok(Ok(fields)) => {
                 return Ok(answer::join(fields, Channel::Shared { _stream: stream })?);

@@ -23,6 +23,15 @@ pub(super) enum Choice {
     Fresh,
 }
 
+/// The time that a pooled request has.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    /// By then it has left, or does not leave: what is left of its time is its answer's.
+    pub(super) leaves_by: Moment,
+    /// Until then its answer is waited for.
+    pub(super) ends: Moment,
+}
+
 /// What a pooled request is sent on.
 pub(super) enum Way<C> {
     Leased(Lease<C>),
@@ -144,8 +153,8 @@ impl Inner {
         connected
     }
 
-    /// An error once `deadline` has passed: a request without time left would be sent and let go
-    /// at once, and with it an answer that may be read only once.
+    /// An error once `deadline` has passed: a request without time left for its answer would be sent and let
+    /// go, and with it an answer that may be read only once.
     pub(super) fn in_time(&self, deadline: Moment) -> Result<(), Error> {
         if self.clock.now() < deadline {
             Ok(())

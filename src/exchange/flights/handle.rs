@@ -153,10 +153,14 @@ impl Flights {
         })
     }
 
-    /// True while a flight runs that was not told to stop.
+    /// True while a flight runs that was not told to stop, or an answer to a submit may still come: one in
+    /// doubt waits for that too.
     pub fn any_runs(&self) -> bool {
-        let goes_on = |flight: &Arc<Flight>| !flight.is_stopping() && !flight.is_at_rest();
-        self.count().0 > 0 && self.all().iter().any(goes_on)
+        let goes_on = |flight: &Arc<Flight>| {
+            !flight.is_stopping()
+                && (!flight.is_at_rest() || flight.core().machine.has_open_submit())
+        };
+        self.all().iter().any(goes_on)
     }
 
     /// How many flights run and how many are at rest (undelivered or in doubt).

@@ -1,6 +1,7 @@
 //! A disk that refuses: appends fail, readiness goes, and what is owed is written when it is back.
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use holdline::journal::{Change, Entry, NoRoom, Number, Place, ReadError, Remembered, Standing};
 
 use prometheus_client::registry::Registry;
@@ -263,6 +264,8 @@ async fn a_disk_that_hangs_holds_up_intents_and_no_answer() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(journal.may_start(), Err(NoRoom::Hung));
     assert!(journal.append(path()[4].clone()).await.is_err());
+    let place = path()[1].place;
+    assert_eq!(journal.answer(place).await, Err(ReadError::Down));
     disk.heals();
     intent.await.unwrap();
     assert_eq!(journal.may_start(), Ok(()));
@@ -275,6 +278,24 @@ async fn a_disk_that_hangs_holds_up_intents_and_no_answer() {
     for ended in &found[2..] {
         assert_eq!(ended.standing, Standing::Ended);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_not_waited_for_where_the_disk_hangs() {
+    let disk = SimulatedDisk::default();
+    let running = start(&disk).unwrap();
+    let journal = &running.journal;
+    for entry in &path()[..5] {
+        journal.append(entry.clone()).await.unwrap();
+    }
+    let place = path()[4].place;
+    disk.hangs();
+    let readings = join_all((0..40).map(|_| journal.answer(place)));
+    let read = tokio::time::timeout(Duration::from_secs(6), readings).await;
+    let read = read.expect("they are not waited for");
+    assert!(read.iter().all(|it| *it == Err(ReadError::Down)));
+    disk.heals();
+    assert!(journal.answer(place).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

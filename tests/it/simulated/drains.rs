@@ -6,6 +6,7 @@ use holdline::exchange::{Held, Refusal};
 
 use super::journal::Disk;
 use super::network::Connect;
+use super::submits::unfindable;
 use super::world::{Ask, Reply, World, reply, until};
 
 const DRAIN: Duration = Duration::from_secs(30);
@@ -57,6 +58,41 @@ async fn what_was_not_sent_is_withdrawn() {
         "{reply:?}"
     );
     assert!(world.ledger().submits.is_empty());
+    stopped(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_let_go_before_its_intent_is_on_disk_is_withdrawn() {
+    let world = World::calm();
+    let slow = Disk::Slow(Duration::from_mins(1));
+    world.journal.next(R::Submitted, slow);
+    let mut held = world.begin(&Ask::payment(""));
+    until(&held.flight, State::Recording(R::Submitted)).await;
+    drain(&world);
+    world.flights.stop(|_| true);
+    let reply = told(&mut held).await;
+    assert!(
+        matches!(reply, Reply::NotSubmitted(Withdrawal::Draining)),
+        "{reply:?}"
+    );
+    let entries = world.journal.entries();
+    let kinds: Vec<R> = entries.iter().map(|it| it.kind).collect();
+    assert_eq!(kinds, [R::Submitted, R::Withdrawn]);
+    assert!(world.ledger().submits.is_empty());
+    stopped(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_submit_that_may_still_be_answered_is_waited_for_though_it_is_in_doubt() {
+    let world = World::calm();
+    let ask = unfindable("late=40000");
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::SubmitTimeout);
+    drain(&world);
+    assert!(world.flights.any_runs());
+    world.pass(Duration::from_secs(15)).await;
+    world.pay(&ask).await.answer().settle(true);
+    world.is_empty().await;
+    assert!(!world.flights.any_runs());
     stopped(&world).await;
 }
 

@@ -10,7 +10,7 @@ use super::network::Connect;
 use super::world::{Ask, Reply, Setting, World, until};
 
 /// A payment by which no transaction can be looked up.
-fn unfindable(words: &str) -> Ask {
+pub(super) fn unfindable(words: &str) -> Ask {
     Ask::of("", 100, words, |request| {
         request["tracking_id"] = Value::Null;
     })

@@ -141,6 +141,31 @@ async fn no_more_connections_are_open_than_allowed_and_who_waits_too_long_is_tol
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_poll_that_has_little_time_left_for_its_answer_does_not_leave() {
+    let config = Config {
+        connections: 1,
+        ..Config::default()
+    };
+    let almost = config.answer_timeout * 9 / 10;
+    let (client, mut gateway) = gateway(config);
+    let calls = join_all((0..2).map(|_| client.fetch(get("/"))));
+    let serve = async {
+        let mut peer = gateway.accept().await;
+        peer.head().await;
+        tokio::time::sleep(almost).await;
+        peer.send(ok("one")).await;
+        let asked_once_more = tokio::time::timeout(almost, peer.head()).await.is_ok();
+        (asked_once_more, gateway, peer)
+    };
+    let (answers, (asked_once_more, gateway, _peer)) = tokio::join!(calls, serve);
+    assert!(answers[0].is_ok());
+    let error = answers[1].as_ref().unwrap_err();
+    assert_eq!((error.cause, error.sent), (Cause::Exhausted, Sent::Never));
+    assert!(!asked_once_more, "its answer could be given only once");
+    assert_eq!(gateway.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_waits_for_a_connection_gets_the_next_free_one() {
     let config = Config {
         connections: 1,
