@@ -22,8 +22,9 @@ pub struct Config {
     /// `coalesce.quiet`: how long after the acknowledgement of an answer no reset may come.
     pub quiet: Duration,
     /// How long the goodbye of TLS waits after an answer's acknowledgement, unless the client has
-    /// ended. It decides the answer, and every reset of a client that gave up comes within 3 ms;
-    /// clients that read to the connection's end wait for it. No key: nothing is gained by another.
+    /// ended, and the FIN where it has half-closed. It decides the answer, and every reset of a client that gave up
+    /// comes within 3 ms; clients that read to the connection's end wait for it. No key: nothing is gained by
+    /// another.
     pub goodbye: Duration,
 }
 

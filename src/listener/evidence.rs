@@ -34,13 +34,15 @@ impl Evidence {
     }
 }
 
-/// A connection's progress, in bytes since its start, as the kernel counts it.
+/// A connection's progress, as the kernel knows it: bytes are counted since its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Progress {
     /// Bytes of ours that the client's kernel acknowledged.
     pub(super) acknowledged: u64,
     /// Bytes of the client that our kernel received, read or not.
     pub(super) received: u64,
+    /// Its client has ended its side, whether that was read or not.
+    pub(super) ended: bool,
 }
 
 /// What waits unread in the kernel, where it does not count for us.
@@ -77,12 +79,16 @@ mod kernel {
 
     use super::Progress;
 
+    /// Linux's name for a connection whose other side has ended and ours has not (`net/tcp_states.h`).
+    const CLOSE_WAIT: u8 = 8;
+
     /// The head of Linux's `struct tcp_info` (`linux/tcp.h`) up to what is needed here; the kernel
     /// fills as much of it as it is asked for. The last two are there since Linux 4.1.
     #[derive(Clone, Copy)]
     #[repr(C)]
     struct TcpInfoHead {
-        _state_to_pacing: [u8; 120],
+        state: u8,
+        _to_pacing: [u8; 119],
         bytes_acked: u64,
         bytes_received: u64,
     }
@@ -103,6 +109,7 @@ mod kernel {
         Some(Progress {
             acknowledged: head.bytes_acked,
             received: head.bytes_received,
+            ended: head.state == CLOSE_WAIT,
         })
     }
 
@@ -185,6 +192,7 @@ fn counts_on_loopback() -> std::io::Result<bool> {
         == Some(Progress {
             acknowledged: 6,
             received: 4,
+            ended: false,
         }))
 }
 

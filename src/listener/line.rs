@@ -147,6 +147,11 @@ impl Line {
         self.watch().holds_goodbye()
     }
 
+    /// True while a FIN of ours would keep the client's kernel from telling that it gave up.
+    pub(super) fn fin_hides_resets(&self) -> bool {
+        self.watch().is_half_closed()
+    }
+
     /// Ends our side once hyper is gone: with its goodbye and a FIN, unless the connection is
     /// broken.
     pub(super) fn finish(&self, goodbye: &[u8]) {
@@ -460,8 +465,8 @@ impl AsyncWrite for Wire {
         Poll::Ready(Ok(()))
     }
 
+    /// hyper is done. Our FIN has its own time: [`Line::finish`].
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.shut();
         Poll::Ready(Ok(()))
     }
 }

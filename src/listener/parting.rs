@@ -29,9 +29,8 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
     /// Parts from the client once hyper is gone. Says why what is left then stays undecided.
     pub(super) async fn part(&mut self, goodbye: &[u8]) -> Why {
         self.line.serves_no_more();
-        if !goodbye.is_empty()
-            && let Some(why) = self.hold_goodbye().await
-        {
+        let decides = !goodbye.is_empty() || self.line.fin_hides_resets();
+        if decides && let Some(why) = self.hold_goodbye().await {
             return why;
         }
         self.line.finish(goodbye);

@@ -232,6 +232,24 @@ async fn each_client_is_told_apart_at_each_moment_in_each_framing() {
     }
 }
 
+/// Once a client that has half-closed has our FIN too, its kernel tells of nothing any more.
+#[tokio::test]
+async fn who_half_closes_and_gives_up_over_an_unread_answer_does_not_have_it() {
+    let framing = Framing::ContentLength;
+    let path = framing.path("unread");
+    let held = listener().configure(|config| config.goodbye = QUIET);
+    let mut downstream = held.quiet(QUIET).holding().start();
+    let mut client = Client::connect(&downstream).await;
+    client.send(&framing.request(&path)).await;
+    client.half_close().await;
+    assert_eq!(downstream.event().await, arrived(&path));
+    downstream.parks(1).await;
+    open(&downstream.gate);
+    client.answer_arrives().await;
+    client.close().await;
+    assert_eq!(downstream.verdict().await, (path, false));
+}
+
 #[tokio::test]
 async fn without_acknowledgements_only_an_orderly_end_or_a_next_request_proves() {
     for setup in all_ways() {

@@ -289,6 +289,16 @@ impl Watch {
         })
     }
 
+    /// True where the client had ended its side before an answer left that waits for its verdict. Its kernel has
+    /// nothing left to say once it has our FIN (RFC 9293 §3.6, TIME-WAIT): no reset tells then that the answer is
+    /// given up unread.
+    pub(in crate::listener) fn is_half_closed(&self) -> bool {
+        self.answers.iter().any(|answer| match &answer.stage {
+            Stage::Buffered(_) => false,
+            Stage::Sent(Sent { after, .. }) | Stage::Acknowledged { after, .. } => after.ended,
+        })
+    }
+
     /// Notes that `count` bytes of the goodbye went to the kernel, which are the last.
     pub(in crate::listener) fn parted(&mut self, count: usize) {
         self.written += count as u64;
@@ -322,7 +332,9 @@ impl Watch {
                 (None, Waiting::Nothing) => self.read,
                 (None, Waiting::Bytes | Waiting::End) => u64::MAX,
             },
-            ended: self.ended || waiting == Waiting::End,
+            ended: self.ended
+                || waiting == Waiting::End
+                || progress.is_some_and(|progress| progress.ended),
         };
         for answer in &mut self.answers {
             if let Stage::Buffered(before) = answer.stage {

@@ -24,6 +24,7 @@ fn counted(acknowledged: u64, received: u64) -> Progress {
     Progress {
         acknowledged,
         received,
+        ended: false,
     }
 }
 
@@ -164,4 +165,6 @@ fn a_goodbye_waits_longer_for_a_client_that_said_its_own_after_the_answer() {
     half_closed.flushed(at(0), Some(counted(0, 10)), Waiting::Nothing);
     half_closed.progressed(at(5), counted(100, 10), &config);
     assert!(!half_closed.holds_goodbye(), "it may be waiting for ours");
+    assert!(half_closed.is_half_closed());
+    assert!(!watch.is_half_closed(), "it ended afterwards");
 }

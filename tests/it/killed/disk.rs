@@ -41,7 +41,9 @@ pub(super) async fn ready(holdline: &Holdline) -> Answer {
 pub(super) async fn until_ready(holdline: &Holdline, is_ready: bool) {
     let waits = async {
         while (ready(holdline).await.status == 200) != is_ready {
-            tokio::task::yield_now().await;
+            // Each is a connection, and where the kernel remembers too many that ended it forgets the
+            // next ones at once: a late FIN is answered with a reset then.
+            tokio::time::sleep(ms(5)).await;
         }
     };
     let in_time = tokio::time::timeout(PATIENCE, waits).await;

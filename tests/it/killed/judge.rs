@@ -404,11 +404,17 @@ impl Evidence {
             let earlier = *first.entry(exchange).or_insert(told);
             let forgotten =
                 |outage: &Outage| (earlier.began..=earlier.at + self.soon()).contains(&outage.from);
+            let since = self.round_began(told).since(earlier.at);
             let is_stale = earlier.round != told.round
-                && told.began.since(earlier.at) >= UNTIL_DELIVERED + self.slack()
+                && since >= UNTIL_DELIVERED + self.slack()
                 && !self.outages.iter().any(forgotten);
-            if earlier.said != told.said || is_stale {
-                changed.push(format!("{exchange} at {:?}", told.at.since_start()));
+            let at = told.at.since_start();
+            if earlier.said != told.said {
+                changed.push(format!("{exchange} at {at:?}: in other words"));
+            } else if is_stale {
+                changed.push(format!(
+                    "{exchange} at {at:?}: given {since:?} after it was read"
+                ));
             }
         }
         changed
