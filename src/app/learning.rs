@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::journal::{DiskFile, Lock, Named, SystemDisk, Work, Working};
-    use crate::polling::{Config, Mark, Metrics, Schedule, Took};
+    use crate::polling::{Config, Mark, Metrics, Schedule, ScheduleKind, Took};
     use crate::timing::Moment;
 
     fn beside_journal(journal: &Path, schedules: Schedules) -> Learning {
@@ -205,6 +205,30 @@ mod tests {
         let gone = beside_journal(&journal, schedules());
         gone.restore(|gateway| gateway == "another");
         assert_eq!(first(&gone.schedules), Duration::from_millis(400));
+    }
+
+    /// Nobody holds the two intervals against each other unless both are gone by.
+    #[tokio::test]
+    async fn what_was_learned_waits_out_a_process_with_another_schedule_whatever_its_intervals_are()
+    {
+        let room = tempfile::tempdir().unwrap();
+        let journal = room.path().join("holdline.redb");
+        let before = beside_journal(&journal, schedules());
+        learn(&before.schedules);
+        before.close(Clock::start()).await;
+
+        let hold = Duration::from_mins(5);
+        let fixed = Config {
+            schedule: ScheduleKind::Fixed,
+            min_interval: Duration::from_secs(1),
+            max_interval: Duration::from_millis(900),
+            ..Config::default()
+        };
+        let fixed = Schedules::new(fixed, hold, Metrics::default());
+        let after = beside_journal(&journal, fixed);
+        after.restore(|_| true);
+        after.schedules.reconfigure(Config::default(), hold);
+        assert!(first(&after.schedules) > Duration::from_secs(2));
     }
 
     #[tokio::test]

@@ -22,9 +22,10 @@ pub struct Rules {
 impl Rules {
     /// The longest wait of a plan: a twentieth more than is given, as jitter makes the waits of other
     /// schedules a tenth longer. Else tasks of twice the longest wait, which are a little longer most times, had
-    /// three polls.
+    /// three polls. It is never below the shortest wait, which nobody holds against it while another
+    /// schedule is in force.
     pub fn longest(&self) -> Duration {
-        self.max_interval * 21 / 20
+        (self.max_interval * 21 / 20).max(self.min_interval)
     }
 
     /// The terms of a plan at this price, in seconds.
