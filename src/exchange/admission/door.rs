@@ -14,7 +14,7 @@ use crate::exchange::flights::{
 };
 use crate::exchange::gateway::Home;
 use crate::exchange::identity::{Credential, Fingerprint};
-use crate::exchange::machine::{Event, Joining, Machine};
+use crate::exchange::machine::{Joining, Machine};
 use crate::exchange::order::{Identity, Order};
 use crate::exchange::telling::What;
 use crate::exchange::telling::journey::awaits_payer;
@@ -349,13 +349,7 @@ impl Context {
         let flight = Arc::new(Flight::new(subject, machine, Some(waiter)));
         flight.core().trace = order.credentials.trace();
         flight.note(What::Began, order.read_at);
-        let kindred = table.enter(&flight);
-        for sharing in &kindred.key {
-            sharing
-                .mailbox
-                .post(Command::Event(Box::new(Event::KeyShared)));
-        }
-        if kindred.overlaps {
+        if table.enter(&flight) {
             self.metrics.overlapping();
         }
         self.drain.spawn(supervise(

@@ -16,11 +16,11 @@ impl<K> Default for Index<K> {
 }
 
 impl<K: Eq + Hash> Index<K> {
-    /// Adds a flight; true if others are there already.
-    pub(in crate::exchange) fn insert(&mut self, key: K, flight: &Arc<Flight>) -> bool {
+    /// Adds a flight; all that are there now, it the last.
+    pub(in crate::exchange) fn insert(&mut self, key: K, flight: &Arc<Flight>) -> &[Arc<Flight>] {
         let flights = self.0.entry(key).or_insert_with(|| Vec::with_capacity(1));
         flights.push(Arc::clone(flight));
-        flights.len() > 1
+        flights
     }
 
     /// How many properties some flight has.

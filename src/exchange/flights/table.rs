@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::facts::{Facts, Reads};
-use super::flight::{Answer, Flight};
+use super::flight::{Answer, Command, Flight};
 use super::index::Index;
 use super::rivals::{CLOCK_SKEW, Rivals};
 use crate::exchange::identity::{Common, Fingerprint, Owner};
+use crate::exchange::machine::Event;
 use crate::exchange::order::Identity;
 use crate::exchange::telling::Ended;
 use crate::results::{KeyedMap, KeyedSet, ResultKey};
@@ -49,14 +50,6 @@ pub(in crate::exchange) struct Owned {
     pub(in crate::exchange) running: usize,
     /// Those that wait for a client or an operator only.
     pub(in crate::exchange) at_rest: usize,
-}
-
-/// Whom a flight has something in common with when it enters.
-pub(in crate::exchange) struct Kindred {
-    /// Every flight with its key, itself included; empty while it is alone.
-    pub(in crate::exchange) key: Vec<Arc<Flight>>,
-    /// True if another may be the same purchase.
-    pub(in crate::exchange) overlaps: bool,
 }
 
 /// A task of the gateway, and the flights whose submit it answered.
@@ -113,8 +106,9 @@ pub struct Census {
 }
 
 impl Table {
-    /// Puts a flight into the map and the indices.
-    pub(in crate::exchange) fn enter(&mut self, flight: &Arc<Flight>) -> Kindred {
+    /// Puts a flight into the map and the indices, and tells those that stand on one key. True if another
+    /// may be the same purchase.
+    pub(in crate::exchange) fn enter(&mut self, flight: &Arc<Flight>) -> bool {
         let Identity {
             owner, fingerprint, ..
         } = flight.identity;
@@ -123,19 +117,26 @@ impl Table {
         if let Some(asked) = flight.kin.beside {
             self.by_request.insert(asked, flight);
         }
-        let key = match flight.kin.key {
-            Some(key) if self.by_key.insert(key, flight) => self.by_key.of(&key).to_vec(),
-            Some(_) | None => Vec::new(),
-        };
-        let overlaps = flight.kin.purchase.is_some_and(|purchase| {
+        if let Some(key) = flight.kin.key {
+            // Whoever was one of two or more has been told: any number may come on one key.
+            let untold = match self.by_key.insert(key, flight) {
+                [] | [_] => &[],
+                both @ [_, _] => both,
+                [.., newest] => std::slice::from_ref(newest),
+            };
+            for sharing in untold {
+                let shared = Box::new(Event::KeyShared);
+                sharing.mailbox.post(Command::Event(shared));
+            }
+        }
+        flight.kin.purchase.is_some_and(|purchase| {
             // A search for what an earlier boot sent begins so much earlier.
             let skew = flight.stamped.map_or(Duration::ZERO, |_| CLOCK_SKEW);
             if self.rivals.has_after(&purchase, flight.read_at - skew) {
                 flight.core().transactions.are_contested = true;
             }
-            self.by_purchase.insert(purchase, flight)
-        });
-        Kindred { key, overlaps }
+            self.by_purchase.insert(purchase, flight).len() > 1
+        })
     }
 
     /// True while there is a flight, or a fact of one that ended.
@@ -285,5 +286,79 @@ impl Table {
                 self.by_task.remove(task);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderValue, Method};
+    use uuid::Uuid;
+
+    use super::super::flight::Subject;
+    use super::super::kin::Kin;
+    use super::*;
+    use crate::exchange::gateway::Home;
+    use crate::exchange::identity::{Credential, HashKey};
+    use crate::exchange::machine::{Machine, joining, terms};
+    use crate::exchange::order::Key;
+    use crate::journal::Number;
+    use crate::protocol::{BEGATEWAY, MatchFacts, Route};
+
+    /// A flight of a request of its own, under the only key.
+    fn flight(number: u64) -> Arc<Flight> {
+        let path = "/transactions/payments";
+        let Route::Converted(conversion) = BEGATEWAY.route(&Method::POST, path) else {
+            panic!("a payment converts");
+        };
+        let mut fingerprint = [0; 32];
+        fingerprint[..8].copy_from_slice(&number.to_be_bytes());
+        let identity = Identity {
+            owner: Owner::of_bytes([1; 32]),
+            credential: Credential::of_bytes([2; 32]),
+            fingerprint: Fingerprint::of_bytes(fingerprint),
+        };
+        let key = Key {
+            value: HeaderValue::from_static("key"),
+            explicit: true,
+        };
+        let (facts, now) = (MatchFacts::default(), Moment::START);
+        let (machine, _) = Machine::start(terms(0), true, false, now, joining(now), 0);
+        let subject = Subject {
+            id: Uuid::nil(),
+            number: Number(number),
+            home: Home::Gone("one".into()),
+            conversion,
+            identity,
+            kin: Kin::of(&HashKey::from([7; 32]), identity, &key, &facts),
+            key,
+            facts,
+            read_at: now,
+            remembered_since: now,
+            stamped: None,
+        };
+        Arc::new(Flight::new(subject, machine, None))
+    }
+
+    /// How often it was told that its key is shared, since this was asked last.
+    fn told(flight: &Flight) -> usize {
+        std::iter::from_fn(|| flight.mailbox.take()).count()
+    }
+
+    #[test]
+    fn a_key_of_many_flights_is_told_to_each_of_them_once() {
+        let mut table = Table::default();
+        let flights: Vec<_> = (0..1000).map(flight).collect();
+        for flight in &flights {
+            table.enter(flight);
+        }
+        assert!(flights.iter().all(|flight| told(flight) == 1));
+        // One that was alone in between has known it all the time.
+        let (last, others) = flights.split_last().unwrap();
+        for other in others {
+            table.leave(other);
+        }
+        let newest = flight(1000);
+        table.enter(&newest);
+        assert_eq!((told(last), told(&newest)), (1, 1));
     }
 }

@@ -18,4 +18,6 @@ pub use doubt::Doubt;
 pub use event::{Event, Joining, Loss, Polled, Submitted, Timer, Verdict, Whole};
 pub use facts::{Machine, Policy, Standing, State, Terms};
 pub use restored::{Restored, Stood};
+#[cfg(test)]
+pub(super) use tests::story::{joining, terms};
 pub use watch::Watch;

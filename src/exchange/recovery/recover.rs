@@ -7,10 +7,10 @@ use http::{HeaderValue, Method};
 use super::past::Past;
 use crate::exchange::context::Context;
 use crate::exchange::driver::supervise;
-use crate::exchange::flights::{Command, Fact, Flight, Flights, Kin, Subject, Told};
+use crate::exchange::flights::{Fact, Flight, Flights, Kin, Subject, Told};
 use crate::exchange::gateway::{Gateway, Home};
 use crate::exchange::identity::{Credential, Fingerprint, HashKey, Owner};
-use crate::exchange::machine::{Actions, Doubt, Event, Machine, Restored, State, Stood};
+use crate::exchange::machine::{Actions, Doubt, Machine, Restored, State, Stood};
 use crate::exchange::order::{Identity, Key};
 use crate::exchange::telling::What;
 use crate::journal::{Head, Remembered, Standing};
@@ -149,11 +149,7 @@ impl Recovery<'_> {
             }
         };
         let mut table = context.table();
-        let kindred = table.enter(flight);
-        for sharing in &kindred.key {
-            let event = Event::KeyShared;
-            sharing.mailbox.post(Command::Event(Box::new(event)));
-        }
+        table.enter(flight);
         table.set_rest(flight, true);
         if let Some(task) = task {
             let result = context.result_key(flight, Some(&task));

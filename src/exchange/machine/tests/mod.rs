@@ -14,7 +14,7 @@ mod moves;
 mod mutants;
 mod promises;
 mod restart;
-mod story;
+pub(super) mod story;
 mod table;
 mod waits;
 mod world;

@@ -20,7 +20,7 @@ pub(super) struct Story {
 }
 
 /// The terms with the defaults of the configuration.
-pub(super) fn terms(resubmits: u32) -> Terms {
+pub(in crate::exchange) fn terms(resubmits: u32) -> Terms {
     recorded_terms(resubmits, true)
 }
 
@@ -44,7 +44,7 @@ pub(super) fn recorded_terms(resubmits: u32, durable: bool) -> Terms {
 }
 
 /// A request that is held for 30 s from `now` on.
-pub(super) fn joining(now: Moment) -> Joining {
+pub(in crate::exchange) fn joining(now: Moment) -> Joining {
     Joining {
         hold_until: now + Duration::from_secs(30),
     }
