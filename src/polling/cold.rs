@@ -9,10 +9,10 @@ const COLD_GROWTH: f64 = 1.0 / 3.0;
 
 /// The plan of who knows nothing, up to the horizon, where polls are so many times as dear as usual:
 /// waits grow with the root of that, as those of any plan do where polls are many (Keller 1974).
-pub(super) fn cold(horizon: f64, terms: Terms, dearer: f64) -> Vec<f64> {
+pub(super) fn cold(terms: Terms, dearer: f64) -> Vec<f64> {
     let longer = dearer.max(1.0).sqrt();
     let growth = COLD_GROWTH * longer;
-    let grown = |at: f64| at + (at * growth).clamp(terms.floor, terms.ceiling);
+    let grown = |at: f64| at + (at * growth).clamp(terms.floor, terms.ceiling_after(at));
     let first = COLD.map(|at| at * longer);
     let last = first.last().copied().unwrap_or_default();
     let tail = std::iter::successors(Some(grown(last)), |&at| Some(grown(at)));
@@ -20,15 +20,15 @@ pub(super) fn cold(horizon: f64, terms: Terms, dearer: f64) -> Vec<f64> {
     let mut instants: Vec<f64> = Vec::new();
     for at in all {
         let before = instants.last().copied().unwrap_or_default();
-        let at = at.min(before + terms.ceiling);
-        if at >= horizon {
+        let at = at.min(before + terms.ceiling_after(before));
+        if at >= terms.horizon {
             break;
         }
         if at - before >= terms.floor {
             instants.push(at);
         }
     }
-    instants.push(horizon);
+    instants.push(terms.horizon);
     instants
 }
 
@@ -42,12 +42,13 @@ mod tests {
             price: 0.05,
             floor: 0.05,
             ceiling: 10.0,
+            horizon: 60.0,
         };
-        let usual = cold(60.0, terms, 1.0);
-        let dear = cold(60.0, terms, 4.0);
+        let usual = cold(terms, 1.0);
+        let dear = cold(terms, 4.0);
         assert_eq!(usual[..3], [0.4, 0.8, 1.3]);
         assert_eq!(dear[..3], [0.8, 1.6, 2.6]);
         assert_eq!((usual.last(), dear.last()), (Some(&60.0), Some(&60.0)));
-        assert_eq!(cold(60.0, terms, 0.5), usual);
+        assert_eq!(cold(terms, 0.5), usual);
     }
 }

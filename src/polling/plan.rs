@@ -9,6 +9,10 @@ const POINTS: (f64, f64) = (400.0, 4_000.0);
 /// Points between two polls, where these are too many for the least number.
 const BETWEEN: f64 = 12.0;
 
+/// Waits of a plan that are as long as they may be, at most: each payment searches its plan, and each scout
+/// has a copy.
+const WAITS: f64 = 2_000.0;
+
 /// What a plan has to keep to; times in seconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
@@ -16,8 +20,20 @@ pub(super) struct Terms {
     pub(super) price: f64,
     /// No two polls are closer.
     pub(super) floor: f64,
-    /// No two polls are farther apart.
+    /// No two polls are farther apart, but late in a long plan: [`Terms::ceiling_after`].
     pub(super) ceiling: f64,
+    /// Where plans end.
+    pub(super) horizon: f64,
+}
+
+impl Terms {
+    /// How long the wait after an instant may be. Where the ceiling is below a thousandth of the horizon it
+    /// rises with the root of the time, up to that: each wait then adds as much to the root, so that a plan of
+    /// such waits alone has no more than [`WAITS`].
+    pub(super) fn ceiling_after(&self, instant: f64) -> f64 {
+        let risen = 2.0 / WAITS * (instant * self.horizon).sqrt();
+        self.ceiling.max(risen)
+    }
 }
 
 /// What a plan is expected to bring under a law.
@@ -66,7 +82,7 @@ pub(super) fn optimal(axis: &Axis, law: &Law, terms: Terms) -> Vec<f64> {
     while let Some(&(_, next)) = best.get(place)
         && let Some(point) = points.get(next)
     {
-        reach(&mut instants, point.time, terms.ceiling);
+        reach(&mut instants, point.time, terms);
         place = next;
     }
     instants
@@ -91,9 +107,9 @@ fn choices(points: &[Point], terms: Terms) -> Vec<(f64, usize)> {
 
 /// Adds an instant, and others before it where it is farther from the last than polls may be: the
 /// points of the grid may be so too.
-fn reach(instants: &mut Vec<f64>, instant: f64, ceiling: f64) {
+fn reach(instants: &mut Vec<f64>, instant: f64, terms: Terms) {
     let from = instants.last().copied().unwrap_or_default();
-    let waits = ((instant - from) / ceiling)
+    let waits = ((instant - from) / terms.ceiling_after(from))
         .ceil()
         .clamp(1.0, f64::from(u16::MAX));
     let between = (1..whole(waits)).map(|part| from + (instant - from) * f64::from(part) / waits);
@@ -108,11 +124,12 @@ fn cheapest<'a>(
     terms: Terms,
 ) -> (f64, usize) {
     let poll = terms.price * (1.0 - from.below);
+    let ceiling = terms.ceiling_after(from.time);
     let mut found = (f64::INFINITY, usize::MAX);
     for ((place, point), (rest, _)) in later {
         let gap = point.time - from.time;
         let is_any = found.0.is_finite();
-        if is_any && gap > terms.ceiling {
+        if is_any && gap > ceiling {
             break;
         }
         let delay = point.area - from.area - from.below * gap;
@@ -290,8 +307,9 @@ mod tests {
             tasks in proptest::collection::vec((0.05_f64..60.0, 0.01_f64..1.0), 1..8),
             price in 0.002_f64..2.0,
             floor in 0.008_f64..0.5,
-            ceiling in 1.0_f64..20.0,
+            ceiling in 0.02_f64..20.0,
         ) {
+            let ceiling = ceiling.max(floor);
             let axis = Axis::new(Duration::from_mins(1), None);
             let mut mass = vec![1e-6; usize::from(Axis::last()) + 1];
             for (seconds, share) in tasks {
@@ -299,7 +317,7 @@ mod tests {
                 mass[usize::from(edge)] += share;
             }
             let law = Law::new(mass).smoothed(40.0, &axis);
-            let terms = Terms { price, floor, ceiling };
+            let terms = Terms { price, floor, ceiling, horizon: 60.0 };
             let points = grid(&axis, &law, price);
             let found = choices(&points, terms)[0].0;
             prop_assert!((found - least(&points, terms)).abs() < 1e-9);

@@ -113,7 +113,7 @@ impl Planned {
         let terms = rules.terms(self.price().as_secs_f64());
         let instants = if self.is_cold {
             let dearer = self.given.as_secs_f64() / rules.price.as_secs_f64();
-            cold(rules.horizon.as_secs_f64(), terms, dearer)
+            cold(terms, dearer)
         } else {
             plan::optimal(basis.axis, basis.law, terms)
         };

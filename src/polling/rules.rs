@@ -34,6 +34,7 @@ impl Rules {
             price,
             floor: self.min_interval.as_secs_f64(),
             ceiling: self.longest().as_secs_f64(),
+            horizon: self.horizon.as_secs_f64(),
         }
     }
 }

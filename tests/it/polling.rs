@@ -291,4 +291,31 @@ proptest! {
             }
         }
     }
+
+    /// However long the hold is, and however short the longest wait.
+    #[test]
+    fn a_plan_has_no_more_polls_than_are_soon_searched(
+        seen in proptest::collection::vec(0_u64..80_000_000, 0..12),
+        price in 1_u64..5_000,
+        ceiling in 8_u64..10_000,
+        horizon in 1_000_u64..86_400_000,
+    ) {
+        let rules = Rules {
+            price: Duration::from_millis(price),
+            min_interval: Duration::from_millis(8),
+            max_interval: Duration::from_millis(ceiling),
+            horizon: Duration::from_millis(horizon),
+            ..RULES
+        };
+        let mut learner = Learner::new(rules);
+        let (cold, _) = learner.begin(Moment::START);
+        prop_assert!(cold.len() < 2_010, "{}", cold.len());
+        for after in seen.into_iter().map(Duration::from_millis) {
+            let by = Some(after + Duration::from_millis(100));
+            let (steps, mark) = learner.begin(Moment::START);
+            // Those that the price asks for are as many as there are points of time to choose among, at most.
+            prop_assert!(steps.len() < 6_100, "{}", steps.len());
+            learner.observe(Took { after, by, pending: 0, mark }, Moment::START);
+        }
+    }
 }
