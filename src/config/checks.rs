@@ -169,6 +169,9 @@ pub(super) fn warnings(config: &Config, places: &Places) -> Vec<Warning> {
     found.warnings
 }
 
+/// So many connections relayed requests and reads may take together, though they are to leave half of them.
+const UNPOLLED: usize = 2;
+
 struct Found<'a> {
     places: &'a Places,
     warnings: Vec<Warning>,
@@ -271,6 +274,26 @@ impl Found<'_> {
             );
             self.tell("polling.unknown_grace", text);
         }
+        self.reclaim(config);
+    }
+
+    /// An answer that expires before it can count as delivered has a critical alert.
+    fn reclaim(&mut self, config: &Config) {
+        let reclaim = config.exchange.reclaim;
+        let (quiet, write) = (config.listener.quiet, config.listener.write_timeout);
+        let (key, longer, what) = if reclaim < quiet {
+            ("coalesce.quiet", quiet, "every answer")
+        } else if reclaim < write {
+            ("listener.write_timeout", write, "an answer on its slow way")
+        } else {
+            return;
+        };
+        let text = format!(
+            "It is shorter than {key} ({}): {what} to a request without a key expires before it can \
+             count as delivered.",
+            Span(longer)
+        );
+        self.tell("coalesce.reclaim", text);
     }
 
     /// What only one of the schedules goes by, where another is in force.
@@ -311,12 +334,29 @@ impl Found<'_> {
                         refused meanwhile.";
             self.tell("limits.per_owner", text.to_owned());
         }
+        let (one, all) = (config.upstream.max_answer, config.exchange.answers);
+        if one > all {
+            let text = format!(
+                "It is above limits.answers ({}): while one such answer waits for its client, every new \
+                 payment of every shop is refused.",
+                ByteSize(all as u64)
+            );
+            self.tell("limits.answer", text);
+        }
+        let connections = config.upstream.connections;
+        if connections <= UNPOLLED {
+            let text = format!(
+                "Relayed requests and reads have one each in any case: while they have {connections}, no \
+                 payment is polled. Of 4 connections and more half are left to polls."
+            );
+            self.tell("upstream.connections", text);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::faults;
+    use super::super::tests::{faults, warnings};
 
     #[test]
     fn a_gateway_that_is_one_of_our_own_listeners_is_a_fault() {
@@ -365,6 +405,43 @@ mod tests {
             ("127.0.0.1:443", "\"https://pay.example\""),
         ] {
             assert_eq!(told(listen, upstream), "");
+        }
+    }
+
+    #[test]
+    fn what_lets_one_answer_or_one_request_stand_in_the_way_of_payments_is_warned_of() {
+        let told = |text: &str| match &warnings(text)[..] {
+            [] => None,
+            [warning] => Some(format!("{} {}", warning.key, warning.text)),
+            more => panic!("{more:?}"),
+        };
+        for (text, expected) in [
+            (
+                "[coalesce]\nquiet = \"31s\"\nreclaim = \"30s\"\n",
+                "coalesce.reclaim It is shorter than coalesce.quiet (31s): every answer to",
+            ),
+            (
+                "[coalesce]\nreclaim = \"29s\"\n",
+                "coalesce.reclaim It is shorter than listener.write_timeout (30s): an answer on its slow",
+            ),
+            (
+                "[limits]\nanswer = \"2MiB\"\nanswers = \"1MiB\"\n",
+                "limits.answer It is above limits.answers (1MiB): while one such answer waits",
+            ),
+            (
+                "[upstream]\nconnections = 2\n",
+                "upstream.connections Relayed requests and reads have one each",
+            ),
+        ] {
+            let told = told(text).unwrap_or_default();
+            assert!(told.starts_with(expected), "{told}");
+        }
+        for text in [
+            "[coalesce]\nreclaim = \"30s\"\n",
+            "[limits]\nanswer = \"1MiB\"\nanswers = \"1MiB\"\n",
+            "[upstream]\nconnections = 3\n",
+        ] {
+            assert_eq!(told(text), None);
         }
     }
 }

@@ -45,10 +45,15 @@ fn faults_of(more: &str) -> Vec<String> {
     faults(&format!("{LEAST}{more}"), &[])
 }
 
-/// The keys of the warnings about a file that says the least, and then `more`.
+/// The warnings about a file that says the least, and then `more`.
+pub(super) fn warnings(more: &str) -> Vec<Warning> {
+    resolved(&format!("{LEAST}{more}"), &[]).warnings
+}
+
+/// The keys of these warnings.
 fn warned(more: &str) -> Vec<String> {
-    let warnings = resolved(&format!("{LEAST}{more}"), &[]).warnings;
-    warnings.into_iter().map(|warning| warning.key).collect()
+    let keys = warnings(more).into_iter().map(|warning| warning.key);
+    keys.collect()
 }
 
 #[test]
