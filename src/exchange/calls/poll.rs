@@ -112,7 +112,7 @@ fn read_poll_answer(
         PollAnswer::Firm => Polled::Firm(Arc::new(answer)),
         PollAnswer::Soft => Polled::Soft(Arc::new(answer)),
         PollAnswer::Odd => {
-            tracing::warn!(exchange = %flight.id, "a poll brought a 200 of no known shape");
+            journey::tell_odd(flight);
             Polled::Odd(Arc::new(answer))
         }
     }

@@ -59,6 +59,8 @@ pub struct Flight {
     pub(in crate::exchange) counted: AtomicBool,
     /// Set once it was told in the log that a poll brought a 200 that tells nothing.
     pub(in crate::exchange) told_mute: AtomicBool,
+    /// Set once it was told in the log that a poll brought a 200 of no known shape.
+    pub(in crate::exchange) told_odd: AtomicBool,
     /// Set once it was told in the log that its polls bring nothing.
     pub(in crate::exchange) told_in_vain: AtomicBool,
     /// Set once it was told in the log that its polls bring more than is read.
@@ -242,6 +244,7 @@ impl Flight {
             stopped: AtomicBool::new(false),
             counted: AtomicBool::new(false),
             told_mute: AtomicBool::new(false),
+            told_odd: AtomicBool::new(false),
             told_in_vain: AtomicBool::new(false),
             told_too_large: AtomicBool::new(false),
             told_unsaid: AtomicBool::new(false),

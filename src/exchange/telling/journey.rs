@@ -211,6 +211,19 @@ pub(in crate::exchange) fn tell_mute(flight: &Flight, answer: &StoredResponse) {
     );
 }
 
+/// A poll brought a 200 of no known shape: the result, if the next one brings the same. Told once: each may
+/// be another.
+pub(in crate::exchange) fn tell_odd(flight: &Flight) {
+    if !flight.told_odd.swap(true, Ordering::AcqRel) {
+        tracing::warn!(
+            target: "holdline::exchange",
+            exchange = %flight.id,
+            request_id = flight.ticket(),
+            "a poll brought a 200 of no known shape"
+        );
+    }
+}
+
 /// A poll brought nothing that speaks of the task. Told once, when it has been so for a while: the task may
 /// long be over, and its client is told no more than that it runs.
 pub(in crate::exchange) fn tell_in_vain(flight: &Flight) {

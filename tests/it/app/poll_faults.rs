@@ -2,6 +2,7 @@
 use super::bench::{Setup, holdline, ms, simulator, until};
 use super::front::{Wire, on_both_wires};
 use super::scripted::{Say, json, processing, raw, resulting, unknown};
+use crate::simulated::log::Log;
 
 fn brief() -> Setup {
     holdline().hold(ms(400))
@@ -198,7 +199,8 @@ async fn what_never_becomes_a_result_is_never_told_as_one() {
 }
 
 #[tokio::test]
-async fn an_odd_200_is_final_only_when_it_comes_twice() {
+async fn an_odd_200_is_final_only_when_it_comes_twice_and_is_told_once() {
+    let log = Log::capture();
     let bench = holdline()
         .gateway(resulting(|before| match before {
             0 => json(200, r#"{"hello":1}"#),
@@ -214,6 +216,8 @@ async fn an_odd_200_is_final_only_when_it_comes_twice() {
     );
     let polls = bench.heard().iter().filter(|it| it.is_poll()).count();
     assert_eq!(polls, 5);
+    let odd = "a poll brought a 200 of no known shape";
+    assert_eq!(log.text().matches(odd).count(), 1);
 }
 
 #[tokio::test]
