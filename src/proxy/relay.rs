@@ -8,11 +8,13 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use super::order::FREE_BODY;
 use super::problem::Problem;
 use super::respond;
 use super::service::{Incomer, Proxy};
 use crate::exchange::Gateway;
-use crate::message::{Body, BodyError, Paced};
+use crate::message::{Body, BodyError, Paced, collect};
+use crate::upstream::{Cause, Sent};
 
 impl Proxy {
     pub(super) async fn relay(self, incomer: Incomer) -> Response<Body> {
@@ -20,7 +22,8 @@ impl Proxy {
         self.pass(incomer.head, &incomer.gateway, body).await
     }
 
-    /// Passes a request on, with a body that was made ready for it.
+    /// Passes a request on, with a body that was made ready for it. A small one is read whole first, so that
+    /// who sends it slowly has no turn meanwhile, which others wait for.
     pub(super) async fn pass(
         &self,
         head: Head,
@@ -42,6 +45,18 @@ impl Proxy {
         let safe = request.method().is_safe();
         let is_post = *request.method() == Method::POST;
         self.shared.metrics.relayed(is_post);
+        let size = request.body().size_hint().exact();
+        if size.is_some_and(|size| size <= FREE_BODY as u64) {
+            let body = std::mem::take(request.body_mut());
+            let Ok(whole) = collect(body, FREE_BODY).await else {
+                return self.refuse(Problem::Relay {
+                    cause: Cause::RequestBody,
+                    sent: Sent::Never,
+                    safe,
+                });
+            };
+            *request.body_mut() = whole.into();
+        }
         self.forward(gateway, request, safe).await
     }
 

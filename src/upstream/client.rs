@@ -172,7 +172,8 @@ impl Client {
     }
 
     /// Passes a request on and returns its answer as soon as the fields came, within `timeout`. Both
-    /// bodies stream, at once if need be. [`Sent::Never`] in an error is exact.
+    /// bodies stream, at once if need be. Its turn is waited for no longer than for a connection: who has
+    /// one may keep it. [`Sent::Never`] in an error is exact.
     pub fn relay(
         &self,
         mut request: Request<Body>,
@@ -313,8 +314,9 @@ impl Inner {
         request: &mut Request<Body>,
         times: Times,
     ) -> Result<Response<Body>, Error> {
+        let turn_by = times.leaves_by.min(self.clock.now() + self.config.now().connect_timeout);
         let passage = Passage {
-            _turn: self.free(&self.relays, times.leaves_by).await?,
+            _turn: self.free(&self.relays, turn_by).await?,
             inner: Arc::clone(self),
         };
         let way = if lean::carries(request) {

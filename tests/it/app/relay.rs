@@ -112,7 +112,10 @@ async fn a_relayed_body_that_pauses_too_long_is_broken_off_on_either_side() {
     let setup = setup.configure(|config| config.proxy.body_timeout = ms(50));
     let bench = setup.start().await;
 
+    // Nothing leaves of a small one before it is whole.
     let asking = bench.post("/reports").field("Content-Length", "10");
+    asking.body("half").send().await.is_refusal(400);
+    let asking = bench.post("/reports").field("Content-Length", "20000");
     let mut client = asking.body("half").open().await;
     let (mut gateway, _) = listener.accept().await.unwrap();
     let mut seen = Vec::new();

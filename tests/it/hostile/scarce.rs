@@ -9,6 +9,7 @@ use std::time::Duration;
 use holdline::simulator::{Gateway, Latency, Settings};
 use holdline::timing::Clock;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::app::asking::{Asking, Line};
 use crate::app::bench::{Bench, holdline, ms, simulator, until};
@@ -200,6 +201,45 @@ async fn bodies_that_trickle_into_relayed_requests_leave_connections_to_reads() 
     bench.metric("holdline_relayed_total 8\n").await;
     let read = bench.get("/transactions/1-a").send();
     read.await.is_gateway(200);
+}
+
+#[tokio::test]
+async fn small_bodies_that_trickle_have_no_turn_and_nobody_waits_long_for_those_of_large_ones() {
+    let gateway = script(|heard| match heard.method.as_str() {
+        "GET" => json(200, "{}"),
+        _ => raw("").hanging(),
+    });
+    let setup = holdline().gateway(gateway).configure(|config| {
+        config.proxy.hold = Duration::from_mins(5);
+        config.upstream.connections = 8;
+        config.upstream.connect_timeout = ms(100);
+    });
+    let bench = setup.start().await;
+    let asked = async || {
+        let asked = bench.get("/products");
+        timeout(Duration::from_secs(10), asked.send())
+            .await
+            .expect("it waits")
+    };
+    let mut trickling = Vec::new();
+    let mut trickle = async |length: usize| {
+        for _ in 0..8 {
+            let mut line = Line::connect(bench.address).await;
+            let head = "POST /products HTTP/1.1\r\nHost: gateway\r\nContent-Length:";
+            line.send(format!("{head} {length}\r\n\r\nx").as_bytes())
+                .await;
+            trickling.push(line);
+        }
+    };
+    trickle(16 * 1024).await;
+    bench.metric("holdline_relayed_total 8\n").await;
+    assert_eq!(asked().await.status, 200);
+    trickle(16 * 1024 + 1).await;
+    bench.metric("holdline_relayed_total 17\n").await;
+    let refused = asked().await;
+    let words = "No connection to the gateway was free. The request was not sent.";
+    refused.is_refusal(502);
+    assert!(refused.text().contains(words), "{refused:?}");
 }
 
 /// Of reads that nobody answers some wait in vain until there is no time for them either.
