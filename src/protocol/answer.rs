@@ -97,10 +97,21 @@ impl<'a> Outline<'a> {
             .is_some_and(|text| text == id.as_str())
     }
 
-    fn is_result(&self, profile: &Profile, operation: Operation) -> bool {
-        self.has_any(profile.results.members)
-            || (operation == Operation::BalanceQuery
-                && self.has_any(profile.results.balance_members))
+    /// True if it has what only a result has, whatever its `status`.
+    fn has_result(&self, rules: &ResultRules, operation: Operation) -> bool {
+        self.has_any(rules.members)
+            || (operation == Operation::BalanceQuery && self.has_any(rules.balance_members))
+    }
+
+    fn is_result(&self, rules: &ResultRules, operation: Operation) -> bool {
+        self.has_result(rules, operation) || self.has_any(rules.error_members)
+    }
+
+    /// What it says of a task. A `code` beside that makes it no result: version 3 has one in a receipt.
+    fn task_status(&self, rules: &ResultRules, operation: Operation) -> Option<&'static str> {
+        let status = self.status.and_then(text)?;
+        let known = rules.task_statuses.iter().find(|known| **known == status)?;
+        (!self.has_result(rules, operation)).then_some(known)
     }
 
     /// True if it says where the result of a task will be.
@@ -139,7 +150,7 @@ pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// The class of a whole answer to a submit. An answer that was cut is never given here. A 4xx is a refusal,
-/// unless its body gives a task: whoever is told of a refusal pays again.
+/// unless its body gives a task or says that one runs: whoever is told of a refusal pays again.
 pub fn classify_submit(
     profile: &Profile,
     operation: Operation,
@@ -149,15 +160,18 @@ pub fn classify_submit(
     let is_refusal = status.is_client_error();
     let may_tell = status.is_success() || is_refusal;
     let outline = may_tell.then(|| Outline::of(body)).flatten();
-    let task = outline.as_ref().filter(|it| it.gives_task());
-    if let Some(ticket) = task.and_then(|it| it.ticket(profile)) {
-        return SubmitAnswer::Accepted(ticket);
+    let rules = &profile.results;
+    let word = |it: &Outline<'_>| it.task_status(rules, operation);
+    let task = outline.as_ref();
+    let task = task.filter(|it| it.gives_task() || word(it) == Some(rules.running));
+    if let Some(task) = task {
+        let ticket = task.ticket(profile);
+        return ticket.map_or(SubmitAnswer::Unclear, SubmitAnswer::Accepted);
     }
     match outline {
-        Some(it) if it.gives_task() => SubmitAnswer::Unclear,
         _ if status == StatusCode::TOO_MANY_REQUESTS => SubmitAnswer::TooMany,
         _ if is_refusal => SubmitAnswer::Refused,
-        Some(it) if it.is_result(profile, operation) => SubmitAnswer::Standard,
+        Some(it) if word(&it).is_none() && it.is_result(rules, operation) => SubmitAnswer::Standard,
         Some(_) | None => SubmitAnswer::Unclear,
     }
 }
@@ -174,14 +188,11 @@ pub fn classify_poll(
         return PollAnswer::Transient;
     };
     let rules = &profile.results;
-    let task_status = outline.status.and_then(text);
-    let tells_task = task_status.is_some_and(|status| rules.task_statuses.contains(&&*status));
-    let has_result = outline.has_any(&[Member::Transaction, Member::Uid, Member::Response]);
-    if tells_task && !has_result {
-        return classify_task_status(rules, &outline, id, status);
+    if let Some(word) = outline.task_status(rules, operation) {
+        return classify_task_status(rules, &outline, word, id, status);
     }
     if status == StatusCode::OK {
-        let firm = outline.is_result(profile, operation);
+        let firm = outline.is_result(rules, operation);
         return if firm {
             PollAnswer::Firm
         } else {
@@ -205,14 +216,14 @@ pub fn classify_poll(
 fn classify_task_status(
     rules: &ResultRules,
     outline: &Outline<'_>,
+    word: &str,
     id: &RequestId,
     status: StatusCode,
 ) -> PollAnswer {
-    let task_status = outline.status.and_then(text).unwrap_or_default();
     let about_another = outline.request_id.is_some() && !outline.is_about(id);
-    if task_status == rules.running && outline.is_about(id) {
+    if word == rules.running && outline.is_about(id) {
         PollAnswer::Pending
-    } else if task_status == rules.unknown && status == StatusCode::NOT_FOUND && !about_another {
+    } else if word == rules.unknown && status == StatusCode::NOT_FOUND && !about_another {
         PollAnswer::Unknown
     } else {
         PollAnswer::Transient
@@ -272,6 +283,46 @@ mod tests {
     }
 
     #[test]
+    fn a_running_task_is_accepted_by_its_id_alone() {
+        for body in [
+            r#"{"status":"processing","request_id":"a"}"#,
+            r#"{"status":"processing","request_id":"a","code":8010}"#,
+            r#"{"status":"processing","request_id":"a","code":"P.1019","errors":{}}"#,
+        ] {
+            for status in [200, 201, 202, 400, 409, 425, 429] {
+                let SubmitAnswer::Accepted(ticket) = submit(status, body) else {
+                    panic!("{status} {body}")
+                };
+                assert_eq!(ticket.request_id.as_str(), "a");
+                assert_eq!(ticket.announced_url, None);
+            }
+            assert_eq!(submit(500, body), SubmitAnswer::Unclear, "{body}");
+        }
+        let unnamed = r#"{"status":"processing","code":"P.1019"}"#;
+        assert_eq!(submit(409, unnamed), SubmitAnswer::Unclear);
+    }
+
+    #[test]
+    fn a_result_beside_a_tasks_word_is_a_result_and_a_4xx_of_no_running_task_a_refusal() {
+        for member in [
+            r#""uid":"1-a""#,
+            r#""transaction":{}"#,
+            r#""transactions":[]"#,
+            r#""response":{}"#,
+        ] {
+            let body = format!(r#"{{"status":"processing","request_id":"10203",{member}}}"#);
+            assert_eq!(submit(200, &body), SubmitAnswer::Standard, "{body}");
+            assert_eq!(submit(409, &body), SubmitAnswer::Refused, "{body}");
+            assert_eq!(poll(200, &body), PollAnswer::Firm, "{body}");
+        }
+        for word in ["unknown", "completed"] {
+            let body = format!(r#"{{"status":"{word}","request_id":"a","code":"E.1000"}}"#);
+            assert_eq!(submit(404, &body), SubmitAnswer::Refused, "{body}");
+            assert_eq!(submit(429, &body), SubmitAnswer::TooMany, "{body}");
+        }
+    }
+
+    #[test]
     fn a_receipt_that_cannot_be_trusted_is_unclear() {
         for body in [
             r#"{"request_id":"../x","response_url":"https://g/async/result/x"}"#,
@@ -281,7 +332,12 @@ mod tests {
             r#"{"request_id":"a\r\nb","response_url":"x"}"#,
             r#"{"request_id":"a","response_url":"x""#,
             r#"["processing","a","x","y"]"#,
-            r#"{"status":"processing","request_id":"a"}"#,
+            r#"{"status":"processing","request_id":"a b","code":8010}"#,
+            r#"{"status":"processing","request_id":7,"code":8010}"#,
+            r#"{"status":"processing","code":8010}"#,
+            r#"{"status":"processing","errors":{}}"#,
+            r#"{"status":"completed","request_id":"a","code":8010}"#,
+            r#"{"status":"unknown","request_id":"a","errors":{}}"#,
             "<html>",
             "",
         ] {

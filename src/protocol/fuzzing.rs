@@ -156,6 +156,10 @@ fn submit(operation: Operation, status: StatusCode, body: &[u8]) -> bool {
         }
         SubmitAnswer::Standard => {
             assert!(status.is_success() && is_object(body));
+            assert!(
+                !tells_only_of_a_task(body),
+                "a task's word is no standard answer"
+            );
             true
         }
         SubmitAnswer::Refused => {
@@ -175,6 +179,18 @@ fn submit(operation: Operation, status: StatusCode, body: &[u8]) -> bool {
             false
         }
     }
+}
+
+/// True for a body that has a task's word and nothing of a result. One that this reader refuses says
+/// nothing here.
+fn tells_only_of_a_task(body: &[u8]) -> bool {
+    const OF_RESULTS: [&str; 5] = ["transaction", "transactions", "uid", "response", "result"];
+    let whole: Option<Value> = serde_json::from_slice(body).ok();
+    whole.is_some_and(|it| {
+        let word = it.get("status").and_then(Value::as_str);
+        word.is_some_and(|word| BEGATEWAY.results.task_statuses.contains(&word))
+            && OF_RESULTS.iter().all(|name| it.get(name).is_none())
+    })
 }
 
 fn poll(operation: Operation, status: StatusCode, body: &[u8]) -> bool {

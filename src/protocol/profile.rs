@@ -66,13 +66,14 @@ pub struct ResultRules {
     pub running: &'static str,
     /// The `status` of a task that the gateway does not know, or whose answer was read.
     pub unknown: &'static str,
-    /// Every `status` of a task: a body with one of them and no result member is never a result.
+    /// Every `status` of a task: a body with one of them and nothing that only a result has is never a
+    /// result.
     pub task_statuses: &'static [&'static str],
-    /// Members that make a 200 a result.
+    /// Members that only a result has.
     pub members: &'static [Member],
-    /// Members that make a 200 to the balance query a result, too.
+    /// Members that only a result of the balance query has.
     pub balance_members: &'static [Member],
-    /// Members that make one of `error_codes` a result.
+    /// Members that make a 200 or one of `error_codes` a result.
     pub error_members: &'static [Member],
     /// Codes of results that are errors of the transaction or of the request.
     pub error_codes: &'static [StatusCode],
@@ -161,8 +162,6 @@ pub static BEGATEWAY: Profile = Profile {
             Member::Transactions,
             Member::Uid,
             Member::Response,
-            Member::Errors,
-            Member::Code,
         ],
         balance_members: &[Member::Result],
         error_members: &[Member::Response, Member::Errors, Member::Code],

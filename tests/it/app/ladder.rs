@@ -18,7 +18,6 @@ async fn a_lost_submit_is_found_by_its_tracking_id_and_told_in_the_gateways_word
         "redirect created",
         "status=999",
         "id=crlf",
-        "urls=none",
         "huge",
         "unknown",
     ]) {

@@ -1,4 +1,6 @@
 //! What may go wrong with polls: nothing of it is ever taken for the result.
+use holdline::simulator::PollUrls;
+
 use super::bench::{Setup, holdline, ms, simulator, until};
 use super::front::{Wire, on_both_wires};
 use super::scripted::{Say, json, processing, raw, resulting, unknown};
@@ -274,10 +276,39 @@ async fn poll_urls_elsewhere_are_never_contacted() {
         "urls=relative",
         "urls=status-only",
         "urls=response-only",
+        "urls=none",
     ] {
         bench.pay(words).words(words).send().await.is_gateway(200);
         bench.submits_of(words).is(1);
     }
+}
+
+#[tokio::test]
+async fn a_receipt_without_urls_is_polled_in_either_version() {
+    let bare = simulator().with(|it| {
+        it.poll_urls = PollUrls::None;
+        it.accepted_v3_code = true;
+    });
+    let bench = holdline().gateway(bare).start().await;
+    for version in ["2", "3"] {
+        let asking = bench.pay(version).field("X-API-Version", version);
+        let answer = asking.send().await;
+        assert!(!answer.is_gateway(200).text().contains("8010"));
+        assert_eq!(answer.field("holdline-source"), None);
+        bench.charges_of(version).is(1);
+        let path = format!(
+            "/transactions/{}",
+            bench.ledger().charges.last().unwrap().uid
+        );
+        let read = bench.get(&path).field("X-API-Version", version);
+        read.send().await.is_gateway(200).is_same_as(&answer);
+    }
+    let ledger = bench.ledger();
+    assert!(ledger.tasks.iter().all(|it| it.result_reads == 1));
+    assert!(
+        ledger.queries.is_empty(),
+        "nothing is relayed or searched for"
+    );
 }
 
 #[tokio::test]

@@ -152,7 +152,6 @@ async fn without_a_tracking_id_the_doubt_is_told_at_once() {
         "id=empty",
         "id=number",
         "id=twice",
-        "urls=none",
         "huge",
     ]) {
         let bench = holdline().over(wire).start().await;
