@@ -191,13 +191,12 @@ pub fn classify_poll(
     if let Some(word) = outline.task_status(rules, operation) {
         return classify_task_status(rules, &outline, word, id, status);
     }
+    // Any 2xx but 200 is given once, as every error is.
+    if status.is_success() && outline.is_result(rules, operation) {
+        return PollAnswer::Firm;
+    }
     if status == StatusCode::OK {
-        let firm = outline.is_result(rules, operation);
-        return if firm {
-            PollAnswer::Firm
-        } else {
-            PollAnswer::Odd
-        };
+        return PollAnswer::Odd;
     }
     if rules.error_codes.contains(&status) && outline.has_any(rules.error_members) {
         return PollAnswer::Firm;
@@ -431,6 +430,14 @@ mod tests {
             poll(429, r#"{"message":"slow down"}"#),
             PollAnswer::Transient
         );
+        for status in [201, 202, 203] {
+            assert_eq!(
+                poll(status, r#"{"transaction":{}}"#),
+                PollAnswer::Firm,
+                "{status}"
+            );
+            assert_eq!(poll(status, r#"{"hello":1}"#), PollAnswer::Transient);
+        }
         assert_eq!(poll(200, r#"{"hello":1}"#), PollAnswer::Odd);
         assert_eq!(poll(200, r#"{"result":{}}"#), PollAnswer::Odd);
         assert_eq!(poll(200, "<html>"), PollAnswer::Transient);

@@ -73,7 +73,7 @@ pub struct ResultRules {
     pub members: &'static [Member],
     /// Members that only a result of the balance query has.
     pub balance_members: &'static [Member],
-    /// Members that make a 200 or one of `error_codes` a result.
+    /// Members that make a 2xx or one of `error_codes` a result.
     pub error_members: &'static [Member],
     /// Codes of results that are errors of the transaction or of the request.
     pub error_codes: &'static [StatusCode],

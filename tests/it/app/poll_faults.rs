@@ -201,6 +201,21 @@ async fn what_never_becomes_a_result_is_never_told_as_one() {
 }
 
 #[tokio::test]
+async fn a_result_with_another_2xx_is_read_the_one_time_that_it_is_given() {
+    for status in [201, 202, 203] {
+        let gateway = resulting(move |before| match before {
+            0 => processing(),
+            1 => json(status, r#"{"transaction":{"uid":"1-a"}}"#),
+            _ => unknown(),
+        });
+        let bench = brief().gateway(gateway).start().await;
+        let answer = bench.pay("a").send().await;
+        let told = answer.is_gateway(status).text();
+        assert_eq!(told, r#"{"transaction":{"uid":"1-a"}}"#);
+    }
+}
+
+#[tokio::test]
 async fn an_odd_200_is_final_only_when_it_comes_twice_and_is_told_once() {
     let log = Log::capture();
     let bench = holdline()
