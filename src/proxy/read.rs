@@ -14,7 +14,7 @@ use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy, path_of};
 use crate::exchange::{Credentials, Read, ReadOutcome, ReadPolicy};
 use crate::message::{Body, StoredResponse};
-use crate::protocol::Conversion;
+use crate::protocol::{Conversion, Profile};
 use crate::upstream::{Cause, Sent};
 
 /// No connection was free for a read.
@@ -66,7 +66,7 @@ impl Proxy {
         let read = twin.map(|(path, credentials)| Read {
             gateway: Arc::clone(&gateway),
             conversion,
-            request: readable(request(&head.method, &path, fields, body)),
+            request: submit(request(&head.method, &path, fields, body), gateway.profile),
             credentials,
             held_until: holding.until,
         });
@@ -104,9 +104,11 @@ fn request(method: &Method, path: &PathAndQuery, fields: HeaderMap, body: Bytes)
     request
 }
 
-/// The same request, whose answer must be read to know its class.
-fn readable(mut request: Request<Body>) -> Request<Body> {
-    let identity = HeaderValue::from_static("identity");
-    request.headers_mut().insert(ACCEPT_ENCODING, identity);
+/// The request as it begins a task. Its answer must be read to know its class. A key that its client gave
+/// a payment, too, could be answered with that payment's task.
+fn submit(mut request: Request<Body>, profile: &Profile) -> Request<Body> {
+    let fields = request.headers_mut();
+    fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    fields.remove(&profile.key_field);
     request
 }

@@ -35,6 +35,28 @@ async fn a_read_without_a_receipt_is_relayed_instead() {
 }
 
 #[tokio::test]
+async fn a_read_goes_without_its_clients_key_where_that_may_name_a_payments_task() {
+    // One official client sends one key with a payment, its refund and a read.
+    let gateway = script(|heard| match heard.path.as_str() {
+        path if path.starts_with("/async/") => match heard.field("requestid") {
+            Some(_) => accepted(),
+            None => json(404, r#"{"response":{"message":"no such path"}}"#),
+        },
+        _ => json(200, r#"{"transaction":{"uid":"1-a"}}"#),
+    });
+    let bench = holdline().hold(ms(400)).gateway(gateway).start().await;
+    for asking in [
+        bench.get("/transactions/1-a"),
+        bench.post("/balance").body(BALANCE),
+    ] {
+        assert_eq!(asking.key("k").send().await.status, 200);
+    }
+    let heard = bench.heard();
+    let keys: Vec<_> = heard.iter().map(|it| it.field("requestid")).collect();
+    assert_eq!(keys, [None, Some("k"), None, Some("k")]);
+}
+
+#[tokio::test]
 async fn what_is_read_under_two_credentials_is_refused() {
     let bench = holdline().start().await;
     for asking in [
