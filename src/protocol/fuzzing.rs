@@ -105,13 +105,13 @@ pub(crate) fn order_facts(data: &[u8]) -> bool {
             &facts.amount,
             &facts.currency,
             &facts.tracking_id,
-            &facts.last_four,
+            &facts.parent_uid,
         ];
         for fact in texts.into_iter().flatten() {
             assert!(fact.len() <= 1024, "a fact of {} bytes", fact.len());
         }
-        if let Some(digits) = &facts.last_four {
-            assert!(digits.len() == 4 && digits.bytes().all(|it| it.is_ascii_digit()));
+        for digits in [facts.last_four, facts.recipients_last_four] {
+            assert!(digits.is_none_or(|it| it.iter().all(u8::is_ascii_digit)));
         }
         if let (Some(id), Some(whole)) = (&facts.tracking_id, &whole) {
             let read = whole
@@ -234,8 +234,8 @@ pub(crate) fn lookup(data: &[u8]) -> bool {
         amount: Some("100".into()),
         currency: Some("USD".into()),
         tracking_id: Some("demo-1".into()),
-        last_four: Some("0000".into()),
-        duplicates_wanted: false,
+        last_four: Some(*b"0000"),
+        ..MatchFacts::default()
     };
     let search = Search {
         facts: &facts,

@@ -135,8 +135,7 @@ mod tests {
             amount: Some("10".into()),
             currency: Some("USD".into()),
             tracking_id: Some("заказ 1/2".into()),
-            last_four: None,
-            duplicates_wanted: false,
+            ..MatchFacts::default()
         }
     }
 

@@ -17,4 +17,4 @@ pub use path::Route;
 pub use preset::{OWN_FIELDS, preset, presets};
 pub use profile::{BEGATEWAY, Conversion, LookupPaths, Member, Profile, ResultRules};
 pub use ticket::{RequestId, Ticket};
-pub use transaction::{MatchFacts, Transaction};
+pub use transaction::{LastFour, MatchFacts, Transaction};

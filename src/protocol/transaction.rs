@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 use super::answer::text;
 use super::profile::Conversion;
 
+/// The last four digits of a card's number, in ASCII.
+pub type LastFour = [u8; 4];
+
 /// What is remembered of a request, so that its transaction can be found again. No card number,
 /// only its last four digits; what is absent or stands twice in the request is absent here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,8 +23,12 @@ pub struct MatchFacts {
     pub currency: Option<Box<str>>,
     /// The merchant's own id.
     pub tracking_id: Option<Box<str>>,
+    /// The `uid` of the transaction that it acts on, as a refund on a payment.
+    pub parent_uid: Option<Box<str>>,
     /// The last four digits of the card's number.
-    pub last_four: Option<Box<str>>,
+    pub last_four: Option<LastFour>,
+    /// The last four digits of the card that a payout goes to.
+    pub recipients_last_four: Option<LastFour>,
     /// `duplicate_check: false`: the merchant wants equal transactions side by side.
     pub duplicates_wanted: bool,
 }
@@ -43,10 +50,14 @@ struct Request<'a> {
     #[serde(borrow)]
     duplicate_check: Option<&'a RawValue>,
     #[serde(borrow)]
+    parent_uid: Option<&'a RawValue>,
+    #[serde(borrow)]
     credit_card: Option<&'a RawValue>,
+    #[serde(borrow)]
+    recipient_credit_card: Option<&'a RawValue>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Card<'a> {
     #[serde(borrow)]
     number: Option<&'a RawValue>,
@@ -62,10 +73,10 @@ impl MatchFacts {
                 ..Self::default()
             };
         };
-        let card: Card<'_> = request
-            .credit_card
-            .and_then(|card| serde_json::from_str(card.get()).ok())
-            .unwrap_or_default();
+        let digits = |card: Option<&RawValue>| {
+            let card: Card<'_> = serde_json::from_str(card?.get()).ok()?;
+            last_four(card.number?)
+        };
         Self {
             transaction_type,
             amount: request.amount.and_then(scalar),
@@ -74,10 +85,9 @@ impl MatchFacts {
                 .tracking_id
                 .and_then(own_id)
                 .filter(|id| !id.is_empty()),
-            last_four: card
-                .number
-                .and_then(text)
-                .and_then(|number| last_four(&number)),
+            parent_uid: request.parent_uid.and_then(scalar),
+            last_four: digits(request.credit_card),
+            recipients_last_four: digits(request.recipient_credit_card),
             duplicates_wanted: request
                 .duplicate_check
                 .is_some_and(|check| check.get() == "false"),
@@ -89,12 +99,16 @@ impl MatchFacts {
     /// True if the transactions of two requests of one type, amount and `tracking_id` may look alike.
     pub fn may_be_mistaken_for(&self, other: &Self) -> bool {
         // What is not told may be the same.
-        let differ = |one: &Option<Box<str>>, other: &Option<Box<str>>| {
-            one.as_ref()
-                .zip(other.as_ref())
-                .is_some_and(|(one, other)| one != other)
-        };
-        !differ(&self.currency, &other.currency) && !differ(&self.last_four, &other.last_four)
+        fn agree<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+            one.zip(other).is_none_or(|(one, other)| one == other)
+        }
+        // With a currency to know it by, a transaction that tells no parent is taken for any parent's.
+        let by_currency = self.currency.is_some() || other.currency.is_some();
+        let (to, others_to) = (&self.recipients_last_four, &other.recipients_last_four);
+        agree(self.currency.as_ref(), other.currency.as_ref())
+            && (by_currency || agree(self.parent_uid.as_ref(), other.parent_uid.as_ref()))
+            && agree(self.last_four.as_ref(), other.last_four.as_ref())
+            && agree(to.as_ref(), others_to.as_ref())
     }
 }
 
@@ -102,38 +116,45 @@ impl MatchFacts {
 /// tracking id in any script would need, and little beside what an exchange costs anyway.
 const LONGEST_FACT: usize = 1024;
 
-fn owned_text(value: &RawValue) -> Option<Box<str>> {
-    let fact = text(value)?;
+fn remembered(fact: &str) -> Option<Box<str>> {
     (fact.len() <= LONGEST_FACT).then(|| fact.into())
+}
+
+fn owned_text(value: &RawValue) -> Option<Box<str>> {
+    remembered(&text(value)?)
 }
 
 /// The text of a string, or a number as it is written.
 fn scalar(value: &RawValue) -> Option<Box<str>> {
-    let is_number = value
-        .get()
-        .starts_with(|first: char| first == '-' || first.is_ascii_digit());
-    if is_number {
-        let digits = value.get();
-        (digits.len() <= LONGEST_FACT).then(|| digits.into())
-    } else {
-        owned_text(value)
-    }
+    number(value).map_or_else(|| owned_text(value), remembered)
 }
 
-/// An id of the merchant's own: a text, or a whole number as it is written. `7.0` and `7e0` may come back
-/// as 7.
+/// An id of the merchant's own: a text, or a whole number.
 fn own_id(value: &RawValue) -> Option<Box<str>> {
-    let is_text = value.get().starts_with('"');
-    scalar(value).filter(|id| is_text || !id.contains(['.', 'e', 'E']))
+    owned_text(value).or_else(|| remembered(whole_number(value)?))
 }
 
-fn last_four(number: &str) -> Option<Box<str>> {
-    let mut digits = number.bytes().rev().filter(u8::is_ascii_digit);
+/// A number as it is written.
+fn number(value: &RawValue) -> Option<&str> {
+    let is_number =
+        |it: &&str| it.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    Some(value.get()).filter(is_number)
+}
+
+/// A whole number as it is written. `7.0` and `7e0` may come back as 7.
+fn whole_number(value: &RawValue) -> Option<&str> {
+    number(value).filter(|it| !it.contains(['.', 'e', 'E']))
+}
+
+/// The last four digits of a card's number: of a text, or of a whole number. No more of it is copied.
+fn last_four(card_number: &RawValue) -> Option<LastFour> {
+    let written = text(card_number).or_else(|| Some(whole_number(card_number)?.into()))?;
+    let mut digits = written.bytes().rev().filter(u8::is_ascii_digit);
     let mut tail = [0; 4];
     for digit in tail.iter_mut().rev() {
         *digit = digits.next()?;
     }
-    std::str::from_utf8(&tail).ok().map(Into::into)
+    Some(tail)
 }
 
 /// A transaction as the gateway tells it; a member that is absent or of another kind is `None`.
@@ -156,7 +177,11 @@ pub struct Transaction<'a> {
     #[serde(borrow)]
     redirect_url: Option<&'a RawValue>,
     #[serde(borrow)]
+    parent_uid: Option<&'a RawValue>,
+    #[serde(borrow)]
     credit_card: Option<&'a RawValue>,
+    #[serde(borrow)]
+    recipient_credit_card: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -220,30 +245,44 @@ impl<'a> Transaction<'a> {
             .is_some_and(|url| !url.is_empty())
     }
 
-    /// True if it is the transaction that a request with these facts makes: the same type, amount
-    /// and currency, the tracking id and the card's last four digits where the request had them.
+    /// True if it is the transaction that a request with these facts makes: the same type and amount,
+    /// the tracking id and each card's last four digits where the request had them, and the same currency.
     pub fn matches(&self, facts: &MatchFacts) -> bool {
-        let same = |told: Option<&RawValue>, wanted: Option<&str>| {
-            told.and_then(scalar).as_deref() == wanted
-        };
-        let same_if_known =
-            |told: Option<&RawValue>, wanted: Option<&str>| wanted.is_none() || same(told, wanted);
         self.kind.and_then(text).as_deref() == Some(facts.transaction_type)
-            && same(self.amount, facts.amount.as_deref())
-            && same(self.currency, facts.currency.as_deref())
-            && same_if_known(self.tracking_id, facts.tracking_id.as_deref())
-            && self.same_card(facts)
+            && is_told(self.amount, facts.amount.as_deref())
+            && (facts.tracking_id.is_none()
+                || is_told(self.tracking_id, facts.tracking_id.as_deref()))
+            && self.has_currency_of(facts)
+            && is_card(self.credit_card, facts.last_four)
+            && is_card(self.recipient_credit_card, facts.recipients_last_four)
     }
 
-    fn same_card(&self, facts: &MatchFacts) -> bool {
-        let Some(wanted) = facts.last_four.as_deref() else {
-            return true;
-        };
-        self.credit_card
-            .and_then(|card| serde_json::from_str::<AnsweredCard<'_>>(card.get()).ok())
-            .and_then(|card| card.last_4.and_then(scalar))
-            .is_some_and(|last_four| *last_four == *wanted)
+    /// The same currency. What acts on another transaction has the currency of that, and its request names
+    /// none: then it is of the same parent. A parent that both tell is the same in any case.
+    fn has_currency_of(&self, facts: &MatchFacts) -> bool {
+        let same_parent = || is_told(self.parent_uid, facts.parent_uid.as_deref());
+        let same_currency = || is_told(self.currency, facts.currency.as_deref());
+        match (&facts.parent_uid, &facts.currency) {
+            (Some(_), None) => same_parent(),
+            (Some(_), Some(_)) if self.parent_uid.is_some() => same_parent() && same_currency(),
+            (Some(_), Some(_)) | (None, _) => same_currency(),
+        }
     }
+}
+
+/// True if a member tells this, or nothing where that is wanted.
+fn is_told(told: Option<&RawValue>, wanted: Option<&str>) -> bool {
+    told.and_then(scalar).as_deref() == wanted
+}
+
+/// True if a card of the transaction has these last digits, or none are known.
+fn is_card(told: Option<&RawValue>, wanted: Option<LastFour>) -> bool {
+    let Some(wanted) = wanted else {
+        return true;
+    };
+    told.and_then(|card| serde_json::from_str::<AnsweredCard<'_>>(card.get()).ok())
+        .and_then(|card| card.last_4.and_then(scalar))
+        .is_some_and(|last_four| last_four.as_bytes() == wanted)
 }
 
 #[cfg(test)]
@@ -267,10 +306,70 @@ mod tests {
                 amount: Some("1000".into()),
                 currency: Some("USD".into()),
                 tracking_id: Some("o-1".into()),
-                last_four: Some("0042".into()),
-                duplicates_wanted: false,
+                last_four: Some(*b"0042"),
+                ..MatchFacts::default()
             }
         );
+    }
+
+    #[test]
+    fn a_cards_last_digits_are_read_of_a_text_or_a_whole_number_wherever_it_stands() {
+        let told = |member: &str, written: &str| {
+            let body = format!(r#"{{"request":{{"{member}":{{"number":{written}}}}}}}"#);
+            let facts = facts(&body);
+            (facts.last_four, facts.recipients_last_four)
+        };
+        for (written, digits) in [
+            (r#""4200 0000 0000 0042""#, Some(*b"0042")),
+            ("4200000000000042", Some(*b"0042")),
+            ("4200000000000042.0", None),
+            ("42e15", None),
+            ("[4200000000000042]", None),
+            ("true", None),
+            ("42", None),
+        ] {
+            assert_eq!(told("credit_card", written), (digits, None), "{written}");
+            assert_eq!(told("recipient_credit_card", written), (None, digits));
+        }
+    }
+
+    #[test]
+    fn what_acts_on_another_transaction_is_known_by_its_parent() {
+        let request = |currency: &str, parent: &str| {
+            let body = format!(r#"{{"request":{{"amount":40{currency}{parent}}}}}"#);
+            MatchFacts::of(&BEGATEWAY.conversions[5], body.as_bytes())
+        };
+        let (usd, one, two) = (
+            r#","currency":"USD""#,
+            r#","parent_uid":"1""#,
+            r#","parent_uid":"2""#,
+        );
+        let told = |currency: &str, parent: &str| {
+            format!(r#"{{"uid":"9","type":"refund","amount":40{currency}{parent}}}"#)
+        };
+        let matches = |facts: &MatchFacts, told: &str| {
+            let transaction: Transaction<'_> = serde_json::from_str(told).unwrap();
+            transaction.matches(facts)
+        };
+        let child = request("", one);
+        assert!(matches(&child, &told(usd, one)));
+        assert!(matches(&child, &told("", one)));
+        assert!(!matches(&child, &told(usd, two)));
+        assert!(!matches(&child, &told(usd, "")));
+        assert!(!matches(&child, &told("", "")));
+        let both = request(usd, one);
+        assert!(matches(&both, &told(usd, one)));
+        assert!(matches(&both, &told(usd, "")));
+        assert!(!matches(&both, &told(usd, two)));
+        assert!(!matches(&both, &told("", one)));
+        // As after a restart, until a repeat tells the parent.
+        let neither = request("", "");
+        assert!(!matches(&neither, &told(usd, one)));
+        assert!(matches(&neither, &told("", one)));
+        assert!(!child.may_be_mistaken_for(&request("", two)));
+        assert!(child.may_be_mistaken_for(&neither) && child.may_be_mistaken_for(&both));
+        // A transaction that tells no parent would be taken for either.
+        assert!(both.may_be_mistaken_for(&request(usd, two)));
     }
 
     #[test]

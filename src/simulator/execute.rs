@@ -52,7 +52,7 @@ impl State {
         request_id: &str,
         request: &Request<'_>,
     ) -> Result<String, Problem> {
-        self.take_from_parent(now, order, request.shop)?;
+        let parents_currency = self.take_from_parent(now, order, request.shop)?;
         self.pass_duplicate_filter(now, order, request.shop)?;
         let status = match request.words.task.fate {
             Some(Fate::Decline) => Status::Failed,
@@ -65,7 +65,10 @@ impl State {
         let transaction = Transaction {
             uid: self.fresh_id(),
             shop: request.shop.to_owned(),
-            order: order.clone(),
+            order: Order {
+                currency: order.currency.clone().or(parents_currency),
+                ..order.clone()
+            },
             status,
             created_at: request.created_at.to_owned(),
             done,
@@ -113,14 +116,19 @@ impl State {
         uid
     }
 
-    /// Takes the order's amount from what its parent has left.
-    fn take_from_parent(&mut self, now: Moment, order: &Order, shop: &str) -> Result<(), Problem> {
+    /// Takes the order's amount from what its parent has left, and returns the parent's currency.
+    fn take_from_parent(
+        &mut self,
+        now: Moment,
+        order: &Order,
+        shop: &str,
+    ) -> Result<Option<String>, Problem> {
         let Some(parent_uid) = order
             .parent_uid
             .as_ref()
             .filter(|_| order.kind.has_parent())
         else {
-            return Ok(());
+            return Ok(None);
         };
         let parent = self
             .transactions
@@ -139,7 +147,7 @@ impl State {
             )]));
         }
         parent.taken += amount;
-        Ok(())
+        Ok(parent.order.currency.clone())
     }
 
     /// The gateway's own filter: the same amount and card within half a minute.

@@ -98,6 +98,8 @@ pub(super) struct Order {
 /// What is kept of a card: never its number or its verification value.
 #[derive(Clone, Debug)]
 pub(super) struct Card {
+    /// The member of the request in which it stood, and of the transaction in which it is shown.
+    pub(super) member: &'static str,
     /// Tells two cards apart without their numbers.
     pub(super) stamp: String,
     pub(super) first_1: String,
@@ -145,7 +147,7 @@ impl Order {
             parent_uid: text("parent_uid"),
             card: ["credit_card", "recipient_credit_card"]
                 .into_iter()
-                .find_map(|name| Card::read(request.get(name)?)),
+                .find_map(|member| Card::read(member, request.get(member)?)),
             duplicate_check: request.get("duplicate_check") != Some(&Value::Bool(false)),
         };
         let errors = order.errors();
@@ -183,12 +185,13 @@ fn is_currency(text: &str) -> bool {
 
 impl Card {
     /// The card, if it has a number, or a token of an earlier tokenization.
-    fn read(card: &Value) -> Option<Self> {
+    fn read(member: &'static str, card: &Value) -> Option<Self> {
         let text = |name: &str| card.get(name).and_then(Value::as_str);
         let number = text("number").filter(|number| is_card_number(number));
         let named = number.or_else(|| text("token").filter(|token| !token.is_empty()))?;
         let digits = number.unwrap_or("4200000000000000");
         Some(Self {
+            member,
             stamp: blake3::hash(named.as_bytes()).to_hex().to_string(),
             first_1: digits.chars().take(1).collect(),
             last_4: digits

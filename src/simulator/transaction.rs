@@ -131,7 +131,7 @@ impl Transaction {
             set("parent_uid", json!(parent));
         }
         if let Some(card) = &order.card {
-            set("credit_card", shown_card(card));
+            set(card.member, shown_card(card));
         }
         if status == Status::Incomplete {
             let url = format!("https://3ds.invalid/{}", self.uid);

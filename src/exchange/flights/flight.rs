@@ -272,7 +272,7 @@ impl Flight {
         self.brought.get().map_or(&self.facts, |facts| facts)
     }
 
-    /// Takes the facts of a repeat, which is equal to the byte: the journal holds no card.
+    /// Takes the facts of a repeat, which is equal to the byte: the journal holds no card and no parent.
     pub(in crate::exchange) fn bring(&self, facts: MatchFacts) {
         if facts != *self.facts() {
             let _ = self.brought.set(Box::new(facts));

@@ -274,14 +274,14 @@ fn conversion(head: &Head) -> &'static Conversion {
     named.unwrap_or(&UNKNOWN)
 }
 
-/// What is known of the request: all but the card, which a repeat brings.
+/// What is known of the request: all but its parent and its cards, which a repeat brings.
 fn facts(head: &Head, conversion: &Conversion) -> MatchFacts {
     MatchFacts {
         transaction_type: conversion.transaction_type,
         amount: head.amount.clone(),
         currency: head.currency.clone(),
         tracking_id: head.reference.clone(),
-        last_four: None,
         duplicates_wanted: head.beside.is_some(),
+        ..MatchFacts::default()
     }
 }

@@ -12,6 +12,7 @@ mod hosts;
 mod keys;
 mod ladder;
 mod large_heads;
+mod lookups;
 mod operations;
 mod operator;
 mod poll_faults;

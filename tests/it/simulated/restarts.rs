@@ -72,7 +72,7 @@ async fn a_submit_without_an_answer_is_looked_up_with_what_the_repeat_brings() {
     next.pass(Duration::from_mins(1)).await;
     let answered = next.pay(&ask).await.answer();
     assert_eq!(answered.uid(), world.ledger().charges[0].uid);
-    assert_eq!(listed[0].facts().last_four.as_deref(), Some("0000"));
+    assert_eq!(listed[0].facts().last_four, Some(*b"0000"));
     assert_eq!(world.ledger().submits.len(), 1);
     answered.settle(true);
     next.is_empty().await;

@@ -1,0 +1,59 @@
+//! By what the transaction of a lost request is known among others.
+use super::bench::{holdline, ms};
+
+#[tokio::test]
+async fn a_lost_refund_without_a_currency_is_found_by_its_parent() {
+    let bench = holdline().hold(ms(400)).start().await;
+    let mut parents = Vec::new();
+    for order in ["one", "two"] {
+        parents.push(bench.pay(order).send().await.is_gateway(200).uid());
+    }
+    let refund = |parent: &str, words: &str| {
+        let body = format!(
+            r#"{{"request":{{"parent_uid":"{parent}","amount":40,"tracking_id":"back","reason":"{words}"}}}}"#
+        );
+        bench.post("/transactions/refunds").body(body)
+    };
+    // Of two that run at once each is found, and neither is taken for the other.
+    let (one, two) = tokio::join!(
+        refund(&parents[0], "swallow").send(),
+        refund(&parents[1], "swallow").send(),
+    );
+    for (answer, parent) in [(one, &parents[0]), (two, &parents[1])] {
+        let told = answer.is_gateway(200).json();
+        assert_eq!(told["transaction"]["parent_uid"], **parent);
+        assert_eq!(told["transaction"]["currency"], "USD");
+        assert_eq!(answer.field("holdline-source"), Some("lookup"));
+    }
+    bench.charges_of("back").is(2);
+    // The other parent's is made after the lost one, and is not it.
+    let lost = refund(&parents[0], "bad-gateway").send();
+    let (lost, other) = tokio::join!(lost, refund(&parents[1], "delay=60").send());
+    lost.is_in_doubt();
+    other.is_gateway(200);
+    bench.charges_of("back").is(3);
+}
+
+#[tokio::test]
+async fn a_lost_payout_is_found_by_the_card_that_it_went_to() {
+    let bench = holdline().hold(ms(400)).start().await;
+    let payout = |card: &str, words: &str| {
+        let body = format!(
+            r#"{{"request":{{"amount":40,"currency":"USD","tracking_id":"out","description":"{words}",
+            "recipient_credit_card":{{"number":"{card}"}}}}}}"#
+        );
+        bench.post("/transactions/payouts").body(body)
+    };
+    let (one, two) = tokio::join!(
+        payout("4200000000000000", "swallow").send(),
+        payout("4111111111111111", "swallow").send(),
+    );
+    for (answer, digits) in [(one, "0000"), (two, "1111")] {
+        let told = answer.is_gateway(200).json();
+        assert_eq!(
+            told["transaction"]["recipient_credit_card"]["last_4"],
+            digits
+        );
+    }
+    bench.charges_of("out").is(2);
+}
