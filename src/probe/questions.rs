@@ -9,7 +9,7 @@ use super::repeats;
 use super::shop::{Bearer, Ended, Page, Shop, Submitted, Task, Why};
 use super::trial::{Cards, Kind, Trial, Trials};
 use crate::protocol::{
-    BEGATEWAY, Conversion, MatchFacts, PollAnswer, Search, SubmitAnswer, gateway_time,
+    BEGATEWAY, Conversion, MatchFacts, PollAnswer, Search, SubmitAnswer, gateway_time, listed,
 };
 use crate::timing::wall_clock;
 
@@ -212,7 +212,8 @@ async fn search(shop: &Shop, trial: &Trial, uid: Option<&str>) -> Result<bool, W
     };
     let path = search.path(&BEGATEWAY).ok_or("it makes no path")?;
     let list = shop.get(path, Bearer::Shop).await?;
-    let found = search.choose(&list.body, |_| false);
+    let listed = listed(&list.body).unwrap_or_default();
+    let found = search.choose(&listed, |_| false);
     Ok(found.is_some_and(|found| uid.is_none_or(|uid| *found.uid == *uid)))
 }
 

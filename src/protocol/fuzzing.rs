@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::{
     BEGATEWAY, Conversion, Found, MatchFacts, Operation, PollAnswer, RequestId, Route, Search,
-    SubmitAnswer, classify_poll, classify_submit, gateway_time, retry_after, transaction_by_uid,
+    SubmitAnswer, classify_poll, classify_submit, gateway_time, listed, retry_after,
+    transaction_by_uid,
 };
 
 /// A method's number and a path. True if it converts.
@@ -245,12 +246,13 @@ pub(crate) fn lookup(data: &[u8]) -> bool {
         uid: "4107-310b0da80b".into(),
     };
     let accepted = search.accepts(&BEGATEWAY, &known, data);
-    let Some(found) = search.choose(data, |_| false) else {
+    let listed = listed(data).unwrap_or_default();
+    let Some(found) = search.choose(&listed, |_| false) else {
         return accepted;
     };
     let path = transaction_by_uid(&BEGATEWAY, &found);
     assert!(path.is_some_and(|it| it.path().ends_with(&*found.uid) && !is_odd(it.path())));
-    let again = search.choose(data, |uid| *uid == *found.uid);
+    let again = search.choose(&listed, |uid| *uid == *found.uid);
     assert_eq!(again, None, "one that is another's is taken");
     true
 }

@@ -50,11 +50,14 @@ impl Search<'_> {
         PathAndQuery::try_from(format!("{}{encoded}", profile.lookup.by_tracking_id)).ok()
     }
 
-    /// The transaction in a list of matches that is this request's: exactly one that matches its
-    /// facts, was made after the submit and is no other exchange's (`taken`). Two are none.
-    pub fn choose(&self, list: &[u8], taken: impl Fn(&str) -> bool) -> Option<Found> {
-        let Matches { transactions } = serde_json::from_slice(list).ok()?;
-        let mut candidates = transactions
+    /// The transaction among all that were `listed` that is this request's: exactly one that matches
+    /// its facts, was made after the submit and is no other exchange's (`taken`). Two are none.
+    pub fn choose(
+        &self,
+        listed: &[Transaction<'_>],
+        taken: impl Fn(&str) -> bool,
+    ) -> Option<Found> {
+        let mut candidates = listed
             .iter()
             .filter(|transaction| self.is_ours(transaction))
             .filter_map(Transaction::uid)
@@ -86,6 +89,14 @@ impl Search<'_> {
                 .created_at()
                 .is_some_and(|at| at + CLOCK_GRAIN >= self.submitted_at)
     }
+}
+
+/// The transactions that an answer to a search tells: a list, or the one that there is, as a query by
+/// uid tells it. `None` for an answer that does not say.
+pub fn listed(answer: &[u8]) -> Option<Vec<Transaction<'_>>> {
+    let list = serde_json::from_slice(answer).ok();
+    list.map(|Matches { transactions }| transactions)
+        .or_else(|| Some(vec![Transaction::of(answer)?]))
 }
 
 /// The path of the query for one transaction.
@@ -154,7 +165,7 @@ mod tests {
             submitted_at,
         };
         let body = format!(r#"{{"transactions":[{}]}}"#, list.join(","));
-        search.choose(body.as_bytes(), |uid| uid == "taken")
+        search.choose(&listed(body.as_bytes()).unwrap(), |uid| uid == "taken")
     }
 
     const AFTER: &str = "2026-11-21T03:00:05Z";
@@ -180,6 +191,30 @@ mod tests {
         assert_eq!(choose(&[one("taken", AFTER)]), None);
         assert_eq!(choose(&[one("../balance", AFTER)]), None);
         assert_eq!(choose(&[one("1-a", "yesterday")]), None);
+    }
+
+    #[test]
+    fn a_list_is_told_from_one_transaction_and_from_what_does_not_say() {
+        let one = one("1-a", AFTER);
+        let count = |answer: &str| listed(answer.as_bytes()).map(|it| it.len());
+        assert_eq!(count(r#"{"transactions":[]}"#), Some(0));
+        assert_eq!(
+            count(&format!(r#"{{"transactions":[{one},{one}]}}"#)),
+            Some(2)
+        );
+        assert_eq!(count(&format!(r#"{{"transaction":{one}}}"#)), Some(1));
+        assert_eq!(count(&one), Some(1));
+        for answer in [
+            "",
+            "[]",
+            "<html>",
+            r#"{"message":"soon"}"#,
+            r#"{"transactions":null}"#,
+            r#"{"transaction":{}}"#,
+            r#"{"response":{"message":"Record not found"}}"#,
+        ] {
+            assert_eq!(count(answer), None, "{answer}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod ticket;
 mod transaction;
 
 pub use answer::{PollAnswer, SubmitAnswer, classify_poll, classify_submit, retry_after};
-pub use lookup::{Found, Search, gateway_time, transaction_by_uid};
+pub use lookup::{Found, Search, gateway_time, listed, transaction_by_uid};
 pub use operation::{Disposition, Operation, Routes};
 pub use path::Route;
 pub use preset::{OWN_FIELDS, preset, presets};

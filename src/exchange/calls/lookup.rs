@@ -11,7 +11,7 @@ use crate::exchange::machine::Event;
 use crate::exchange::order::Credentials;
 use crate::exchange::telling::{Heard, journey};
 use crate::message::{Body, StoredResponse};
-use crate::protocol::{Search, gateway_time, transaction_by_uid};
+use crate::protocol::{Search, gateway_time, listed, transaction_by_uid};
 use crate::timing::Moment;
 
 /// Searches for the transaction by its tracking id, and reads it where exactly one is ours. A search without
@@ -51,6 +51,10 @@ async fn find(
         return Ok(None);
     };
     let list = ask(flight, credentials.get(path)).await?;
+    if list.status == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    let listed = listed(&list.body).ok_or(Heard::Status(list.status.as_u16()))?;
     let Some(submitted_at) = submitted_at(flight, &list, asked_at) else {
         return Ok(None);
     };
@@ -58,7 +62,7 @@ async fn find(
         submitted_at,
         ..any_time
     };
-    let found = search.choose(&list.body, |uid| context.is_taken(flight, uid));
+    let found = search.choose(&listed, |uid| context.is_taken(flight, uid));
     let Some(found) = found.filter(|_| !context.is_contested(flight)) else {
         return Ok(None);
     };

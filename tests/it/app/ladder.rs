@@ -218,11 +218,16 @@ async fn a_hostile_tracking_id_does_not_leave_its_path() {
 
 #[tokio::test]
 async fn a_lookup_that_fails_proves_nothing() {
-    let answers: [(_, fn() -> Say); 6] = [
+    let answers: [(_, fn() -> Say); 9] = [
         ("failed", || json(500, "{}")),
         ("failed", || json(401, "{}")),
         ("failed", || raw("").closing()),
-        ("not_found", || json(200, "[]")),
+        ("failed", || json(200, "[]")),
+        ("failed", || json(200, r#"{"message":"soon"}"#)),
+        ("failed", || {
+            raw("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>")
+        }),
+        ("not_found", || json(200, r#"{"transactions":[]}"#)),
         ("not_found", || {
             json(200, r#"{"transactions":[{"uid":"../../x"}]}"#)
         }),

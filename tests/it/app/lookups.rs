@@ -1,5 +1,33 @@
 //! By what the transaction of a lost request is known among others.
 use super::bench::{holdline, ms};
+use super::scripted::{raw, script};
+
+#[tokio::test]
+async fn a_search_that_is_answered_with_the_one_transaction_finds_it() {
+    const FOUND: &str = r#""uid":"1-a","type":"payment","status":"successful","amount":100,
+        "currency":"USD","tracking_id":"order-1","created_at":"2999-01-01T00:00:00Z","credit_card":{"last_4":"0000"}"#;
+    for body in [
+        format!(r#"{{"transaction":{{{FOUND}}}}}"#),
+        format!(r#"{{{FOUND},"code":"S.0000"}}"#),
+    ] {
+        let told = body.clone();
+        let gateway = script(move |heard| match heard.method.as_str() {
+            "POST" => raw("").closing(),
+            _ => raw(format!(
+                "HTTP/1.1 200 OK\r\nDate: Sat, 21 Nov 2026 03:00:00 GMT\r\n\
+                 Content-Length: {}\r\n\r\n{told}",
+                told.len()
+            )),
+        });
+        let bench = holdline().hold(ms(300)).gateway(gateway).start().await;
+        let answer = bench.pay("order-1").send().await;
+        assert_eq!(answer.is_gateway(200).text(), body);
+        assert_eq!(answer.field("holdline-source"), Some("lookup"));
+        let asked: Vec<String> = bench.heard().into_iter().map(|it| it.path).collect();
+        let expected = ["/v2/transactions/tracking_id/order-1", "/transactions/1-a"];
+        assert_eq!(asked[1..], expected);
+    }
+}
 
 #[tokio::test]
 async fn a_lost_refund_without_a_currency_is_found_by_its_parent() {
