@@ -74,7 +74,9 @@ fn requests(criterion: &mut Criterion) {
     let path = "/transactions/payments";
     let route = |path| match BEGATEWAY.route(&Method::POST, black_box(path)) {
         Route::Converted(conversion) => conversion,
-        Route::Disguised | Route::Other => unreachable!("a payment converts"),
+        Route::Parameters(_) | Route::Disguised | Route::Other => {
+            unreachable!("a payment converts")
+        }
     };
     let conversion: &Conversion = route(path);
     let mut group = criterion.benchmark_group("requests");

@@ -37,6 +37,11 @@ pub(crate) fn route(data: &[u8]) -> bool {
             assert!(twin.is_none_or(|twin| twin == expected));
             true
         }
+        Route::Parameters(read) => {
+            assert!(read.safe && read.method == *method && path.contains(';'));
+            assert!(path.starts_with(read.path) && BEGATEWAY.asks_of_task(path).is_none());
+            false
+        }
         Route::Disguised => {
             assert!(
                 is_suspicious(path) || path != once_decoded(path),

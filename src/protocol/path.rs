@@ -10,6 +10,9 @@ use super::ticket::RequestId;
 pub enum Route {
     /// It has an asynchronous twin.
     Converted(&'static Conversion),
+    /// It is a read with a `;` in its one segment, as for several tracking ids. What that names is the
+    /// gateway's to say, and no task nor money is behind any reading of it: it goes on as it came.
+    Parameters(&'static Conversion),
     /// It would have one if its path were decoded or normalised, which a gateway might do and a
     /// proxy must not guess: it is refused.
     Disguised,
@@ -27,6 +30,9 @@ impl Profile {
         };
         if let Some(conversion) = find(path) {
             return Route::Converted(conversion);
+        }
+        if let Some(read) = find(&path.replace(';', ",")).filter(|it| it.safe) {
+            return Route::Parameters(read);
         }
         let reads = matches!(*method, Method::GET | Method::HEAD);
         let asks = |path: &str| reads && self.asks_of_task(path).is_some();
@@ -151,7 +157,7 @@ mod tests {
     fn converted(method: &Method, path: &str) -> Option<Operation> {
         match route(method, path) {
             Route::Converted(conversion) => Some(conversion.operation),
-            Route::Disguised | Route::Other => None,
+            Route::Parameters(_) | Route::Disguised | Route::Other => None,
         }
     }
 
@@ -240,6 +246,34 @@ mod tests {
                 assert!(matches!(route(&method, path), Route::Disguised), "{path}");
             }
             assert!(matches!(route(&Method::POST, path), Route::Other), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_read_may_have_parameters_where_they_hide_nothing() {
+        let read = |method: &Method, path: &str| match route(method, path) {
+            Route::Parameters(read) => Some(read.operation),
+            Route::Converted(_) | Route::Disguised | Route::Other => None,
+        };
+        for path in [
+            "/v2/transactions/tracking_id/a;b",
+            "/v2/transactions/tracking_id/%D0%97;b;",
+            "/transactions/1-a;b",
+        ] {
+            let read = read(&Method::GET, path);
+            assert_eq!(read, Some(Operation::StatusQuery), "{path}");
+        }
+        for (method, path) in [
+            (Method::POST, "/transactions/payments;v=1"),
+            (Method::POST, "/transactions/payments;/../../balance"),
+            (Method::POST, "/balance;x"),
+            (Method::GET, "/async/result/1;/../../../transactions/1"),
+            (Method::GET, "/transactions/..;/async/result/1"),
+            (Method::GET, "/transactions/..%2fasync%2fresult%2f1;x"),
+            (Method::GET, "/transactions//1;x"),
+        ] {
+            let is_refused = matches!(route(&method, path), Route::Disguised);
+            assert!(is_refused, "{path}");
         }
     }
 

@@ -135,6 +135,10 @@ impl Proxy {
                     Disposition::Refuse => Way::Refuse(Problem::RouteRefused),
                 }
             }
+            Route::Parameters(read) => match self.config.routes.disposition(read.operation) {
+                Disposition::Convert | Disposition::Relay => Way::Relay,
+                Disposition::Refuse => Way::Refuse(Problem::RouteRefused),
+            },
             Route::Disguised => Way::Refuse(Problem::Disguised),
             // A gateway may well read a HEAD as a GET whose body it drops.
             Route::Other if matches!(head.method, Method::GET | Method::HEAD) => {

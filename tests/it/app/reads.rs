@@ -57,6 +57,21 @@ async fn a_read_goes_without_its_clients_key_where_that_may_name_a_payments_task
 }
 
 #[tokio::test]
+async fn a_query_for_several_tracking_ids_is_relayed_as_it_is() {
+    // "Can be multiple values separated with semicolons."
+    let path = "/v2/transactions/tracking_id/a;b";
+    let gateway = || script(|_| json(200, r#"{"transactions":[]}"#));
+    let bench = holdline().gateway(gateway()).start().await;
+    let answer = bench.get(path).send().await;
+    assert_eq!(answer.text(), r#"{"transactions":[]}"#);
+    assert_eq!(bench.heard()[0].path, path);
+    let refusing = holdline().file("[routes]\nstatus_query = \"refuse\"\n");
+    let bench = refusing.gateway(gateway()).start().await;
+    bench.get(path).send().await.is_refusal(403);
+    assert!(bench.heard().is_empty());
+}
+
+#[tokio::test]
 async fn what_is_read_under_two_credentials_is_refused() {
     let bench = holdline().start().await;
     for asking in [
