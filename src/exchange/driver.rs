@@ -15,9 +15,7 @@ use super::calls;
 use super::calls::{Call, CallKind, Report};
 use super::context::Context;
 use super::flights::{Answer, Command, Entrance, Flight, Told};
-use super::machine::{
-    Action, Actions, Event, Outcome, Polled, Record, RecordKind, State, Timer, Withdrawal,
-};
+use super::machine::{Action, Actions, Event, Outcome, Polled, Record, RecordKind, State, Timer};
 use super::order::{Credentials, Submission};
 use super::recorder::{Appending, RecordError};
 use super::telling::{Heard, What, journey, noting};
@@ -63,7 +61,8 @@ pub(super) struct Driver {
     sleep: Option<Pin<Box<Sleep>>>,
     /// The place of its poll among those that are due, where the gateway takes no more now.
     waiting: Option<Box<Waiting>>,
-    is_over: bool,
+    /// It was let go.
+    pub(super) is_over: bool,
 }
 
 /// One thing that happened.
@@ -272,28 +271,6 @@ impl Driver {
         }
     }
 
-    fn stop(&mut self) {
-        self.flight.stopped.store(true, Ordering::Release);
-        self.withdraw_unsent();
-        self.flight.let_go();
-        self.is_over = true;
-    }
-
-    /// An intent that is on its way to the disk is on record when the process has ended, and nothing of it
-    /// left: its successor must not take it for a doubt.
-    fn withdraw_unsent(&self) {
-        let state = self.state();
-        if state == State::Recording(RecordKind::Submitted) {
-            self.note(&Record::Withdrawn(Withdrawal::Draining));
-        } else if state != State::Recording(RecordKind::Withdrawn) {
-            return;
-        }
-        self.flight.core().tell(&Told::NotSubmitted {
-            why: Withdrawal::Draining,
-            cause: None,
-        });
-    }
-
     fn reported(&mut self, report: Report) {
         match report {
             Report::HandedOver(submission) => {
@@ -386,7 +363,7 @@ impl Driver {
         }
     }
 
-    fn note(&self, record: &Record<Answer>) {
+    pub(super) fn note(&self, record: &Record<Answer>) {
         if let Some(appending) = self.append(record) {
             let note = calls::note(self.flight.id, appending);
             drop(self.context.drain.spawn(note));

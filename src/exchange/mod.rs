@@ -14,6 +14,7 @@ mod order;
 mod read;
 mod recorder;
 mod recovery;
+mod stop;
 mod telling;
 mod verdict;
 

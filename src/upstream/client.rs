@@ -314,7 +314,9 @@ impl Inner {
         request: &mut Request<Body>,
         times: Times,
     ) -> Result<Response<Body>, Error> {
-        let turn_by = times.leaves_by.min(self.clock.now() + self.config.now().connect_timeout);
+        let turn_by = times
+            .leaves_by
+            .min(self.clock.now() + self.config.now().connect_timeout);
         let passage = Passage {
             _turn: self.free(&self.relays, turn_by).await?,
             inner: Arc::clone(self),

@@ -1,4 +1,5 @@
 //! `holdline check` and the command line, as a process sees them.
+use crate::app::bench::refusing;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -323,11 +324,9 @@ fn a_wrong_command_line_exits_with_64_and_help_with_0() {
 
 #[test]
 fn a_healthcheck_of_nobody_fails_in_one_line() {
-    // A port that was ours a moment ago: nobody listens there.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
-    let asked = holdline(&["healthcheck"], &[("HOLDLINE_ADMIN__LISTEN", &address)]);
+    let (_place, origin) = refusing();
+    let address = origin.trim_start_matches("http://");
+    let asked = holdline(&["healthcheck"], &[("HOLDLINE_ADMIN__LISTEN", address)]);
     assert_eq!(asked.status.code(), Some(1));
     let line = format!("not alive: http://{address}/livez: failed to connect: ");
     assert!(out(&asked).starts_with(&line), "{}", out(&asked));

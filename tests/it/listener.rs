@@ -59,7 +59,9 @@ async fn a_client_that_closes_is_known_to_have_ended_whatever_it_sent_before() {
             let presence = downstream.client();
             assert!(!presence.has_ended());
             client.close().await;
-            assert!(presence.has_ended());
+            // The kernel may take its time. Nothing else runs meanwhile: what has gone tells of nothing.
+            let mut looks = std::iter::repeat_with(|| presence.has_ended()).take(1_000_000);
+            assert!(looks.any(|has_ended| has_ended));
         }
     }
 }

@@ -2,14 +2,14 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use super::flight::{Command, Flight};
+use super::flight::Flight;
 use super::table::Census;
 use crate::drain::Drain;
 use crate::exchange::admission::{Admission, Known, TaskAnswer};
 use crate::exchange::config::Config;
 use crate::exchange::context::{Context, Rules};
 use crate::exchange::identity::{Credential, Fingerprint, HashKey};
-use crate::exchange::machine::{Event, Policy};
+use crate::exchange::machine::Policy;
 use crate::exchange::metrics::Metrics;
 use crate::exchange::order::Order;
 use crate::exchange::recorder::Recorder;
@@ -17,7 +17,7 @@ use crate::live::Live;
 use crate::polling::{Schedules, Sketch};
 use crate::protocol::RequestId;
 use crate::results::Results;
-use crate::timing::{Clock, Moment, Stamps};
+use crate::timing::{Clock, Stamps};
 
 /// Every exchange of the process.
 #[derive(Clone)]
@@ -117,50 +117,6 @@ impl Flights {
         }
         let on_disk = self.0.table().reads.find(&key, self.0.clock.now());
         on_disk.map_or(TaskAnswer::Unknown, TaskAnswer::OnDisk)
-    }
-
-    /// Tells every flight that the process stops; nothing goes on after `until`.
-    pub fn begin_drain(&self, until: Moment) {
-        for flight in self.all() {
-            let gateway = flight.home.gateway();
-            let poll = gateway.map(|gateway| gateway.client.answer_timeout());
-            let polls_until = until - poll.unwrap_or_default();
-            let draining = Event::Draining { polls_until };
-            flight.mailbox.post(Command::Event(Box::new(draining)));
-        }
-    }
-
-    /// Ends the flights that `which` names and lets their waiters go, each once. Returns them.
-    pub fn stop(&self, which: impl Fn(&Flight) -> bool) -> Vec<Arc<Flight>> {
-        let mut flights = self.all();
-        flights.retain(|flight| which(flight) && !flight.is_stopping());
-        for flight in &flights {
-            flight.mailbox.post(Command::Stop);
-        }
-        flights
-    }
-
-    /// The same for those that run and of which nothing more can come before the process ends: no poll
-    /// would end in time, and no other flight has one of the same task under way.
-    pub fn stop_what_waits_in_vain(&self) -> Vec<Arc<Flight>> {
-        let now = self.0.clock.now();
-        self.stop(|flight| {
-            let (waits, task) = {
-                let core = flight.core();
-                (core.machine.waits_in_vain(now), core.result_key)
-            };
-            waits && !task.is_some_and(|task| self.0.table().is_being_read(&task))
-        })
-    }
-
-    /// True while a flight runs that was not told to stop, or an answer to a submit may still come: one in
-    /// doubt waits for that too.
-    pub fn any_runs(&self) -> bool {
-        let goes_on = |flight: &Arc<Flight>| {
-            !flight.is_stopping()
-                && (!flight.is_at_rest() || flight.core().machine.has_open_submit())
-        };
-        self.all().iter().any(goes_on)
     }
 
     /// How many flights run and how many are at rest (undelivered or in doubt).

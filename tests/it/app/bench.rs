@@ -12,7 +12,7 @@ use holdline::exchange::Flights;
 use holdline::polling::ScheduleKind;
 use holdline::simulator::{DEMO_KEY, DEMO_SHOP, Gateway, Latency, Ledger, Settings, Shop};
 use holdline::timing::Clock;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 
 use super::asking::{Answer, Asking};
@@ -43,6 +43,14 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     };
     let waited = tokio::time::timeout(PATIENCE, holds).await;
     waited.unwrap_or_else(|_| panic!("waited in vain: {what}"));
+}
+
+/// A place that refuses who connects, and that nobody else can have while it is kept; and its origin.
+pub(crate) fn refusing() -> (TcpSocket, String) {
+    let place = TcpSocket::new_v4().unwrap();
+    place.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let origin = format!("http://{}", place.local_addr().unwrap());
+    (place, origin)
 }
 
 /// What stands behind holdline.

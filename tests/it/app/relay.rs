@@ -3,7 +3,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::asking::Line;
-use super::bench::{Bench, holdline, ms};
+use super::bench::{Bench, holdline, ms, refusing};
 use super::scripted::{json, raw, script};
 
 /// A gateway of which the test has the other end in its hands.
@@ -50,9 +50,7 @@ async fn a_relayed_request_streams_both_ways_at_once() {
 
 #[tokio::test]
 async fn a_gateway_that_refuses_connections_was_sent_nothing() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let (_place, origin) = refusing();
     let bench = holdline().gateway(origin.as_str()).start().await;
     let answer = bench.post("/credit_cards").send().await;
     answer.is_refusal(502);

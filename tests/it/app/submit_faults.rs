@@ -1,8 +1,7 @@
 //! What may go wrong with a submit: at most one leaves, and what is told is true.
 use holdline::simulator::faults::Words;
-use tokio::net::TcpListener;
 
-use super::bench::{Bench, Setup, holdline, ms, simulator};
+use super::bench::{Bench, Setup, holdline, ms, refusing, simulator};
 use super::front::{Wire, on_both_wires};
 use super::scripted::{Say, accepted, json, processing, raw, script, submitting};
 
@@ -22,9 +21,7 @@ async fn armed(setup: Setup, words: &str) -> Bench {
 
 #[tokio::test]
 async fn a_refused_connection_is_tried_again_until_the_start_is_over_and_was_not_submitted() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let (_place, origin) = refusing();
     let bench = holdline()
         .configure(|config| config.exchange.submit_start = ms(150))
         .gateway(origin.as_str())
@@ -44,13 +41,10 @@ async fn a_refused_connection_is_tried_again_until_the_start_is_over_and_was_not
 
 #[tokio::test]
 async fn a_gateway_that_comes_back_within_the_start_is_paid_once() {
-    // It refuses who connects, and nobody else can have its place meanwhile.
-    let place = tokio::net::TcpSocket::new_v4().unwrap();
-    place.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = place.local_addr().unwrap();
+    let (place, origin) = refusing();
     let bench = holdline()
         .configure(|config| config.exchange.submit_start = ms(9_000))
-        .gateway(format!("http://{address}").as_str())
+        .gateway(origin.as_str())
         .start()
         .await;
     let mut line = bench.pay("a").open().await;

@@ -2,21 +2,15 @@
 use std::time::Duration;
 
 use holdline::upstream::{Cause, Config, Connector, Sent};
-use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::peer::{client, gateway, get};
+use crate::app::bench::refusing;
 
 #[tokio::test]
 async fn a_refused_connection_is_told_as_such() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let client = client(
-        &format!("http://{address}"),
-        Connector::network_without_tls(),
-        Config::default(),
-    );
+    let (_place, origin) = refusing();
+    let client = client(&origin, Connector::network_without_tls(), Config::default());
     let submit = client.connect(None).await.err().unwrap();
     assert_eq!((submit.cause, submit.sent), (Cause::Refused, Sent::Never));
     let fetch = client.fetch(get("/")).await.unwrap_err();

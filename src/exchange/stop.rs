@@ -1,0 +1,79 @@
+//! The process stops: what runs may end, and what is left is let go for the next process.
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::driver::Driver;
+use super::flights::{Command, Flight, Flights, Told};
+use super::machine::{Event, Record, RecordKind, State, Withdrawal};
+use crate::timing::Moment;
+
+impl Flights {
+    /// Tells every flight that the process stops; nothing goes on after `until`.
+    pub fn begin_drain(&self, until: Moment) {
+        for flight in self.all() {
+            let gateway = flight.home.gateway();
+            let poll = gateway.map(|gateway| gateway.client.answer_timeout());
+            let polls_until = until - poll.unwrap_or_default();
+            let draining = Event::Draining { polls_until };
+            flight.mailbox.post(Command::Event(Box::new(draining)));
+        }
+    }
+
+    /// Ends the flights that `which` names and lets their waiters go, each once. Returns them.
+    pub fn stop(&self, which: impl Fn(&Flight) -> bool) -> Vec<Arc<Flight>> {
+        let mut flights = self.all();
+        flights.retain(|flight| which(flight) && !flight.is_stopping());
+        for flight in &flights {
+            flight.mailbox.post(Command::Stop);
+        }
+        flights
+    }
+
+    /// The same for those that run and of which nothing more can come before the process ends: no poll
+    /// would end in time, and no other flight has one of the same task under way.
+    pub fn stop_what_waits_in_vain(&self) -> Vec<Arc<Flight>> {
+        let now = self.0.clock.now();
+        self.stop(|flight| {
+            let (waits, task) = {
+                let core = flight.core();
+                (core.machine.waits_in_vain(now), core.result_key)
+            };
+            waits && !task.is_some_and(|task| self.0.table().is_being_read(&task))
+        })
+    }
+
+    /// True while a flight runs that was not told to stop, or an answer to a submit may still come: one in
+    /// doubt waits for that too.
+    pub fn any_runs(&self) -> bool {
+        let goes_on = |flight: &Arc<Flight>| {
+            !flight.is_stopping()
+                && (!flight.is_at_rest() || flight.core().machine.has_open_submit())
+        };
+        self.all().iter().any(goes_on)
+    }
+}
+
+impl Driver {
+    /// The flight is let go: whoever waits for it is told how it stands.
+    pub(super) fn stop(&mut self) {
+        self.flight.stopped.store(true, Ordering::Release);
+        self.withdraw_unsent();
+        self.flight.let_go();
+        self.is_over = true;
+    }
+
+    /// An intent that is on its way to the disk is on record when the process has ended, and nothing of it
+    /// left: its successor must not take it for a doubt.
+    fn withdraw_unsent(&self) {
+        let state = self.state();
+        if state == State::Recording(RecordKind::Submitted) {
+            self.note(&Record::Withdrawn(Withdrawal::Draining));
+        } else if state != State::Recording(RecordKind::Withdrawn) {
+            return;
+        }
+        self.flight.core().tell(&Told::NotSubmitted {
+            why: Withdrawal::Draining,
+            cause: None,
+        });
+    }
+}
