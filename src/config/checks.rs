@@ -246,8 +246,8 @@ impl Found<'_> {
             let text = format!(
                 "You state that every gateway here honours RequestID on /async: a submit whose \
                  answer was lost is sent again under the same RequestID (resubmits: at most \
-                 {times}), and so is the repeat of what its payer had yet to finish. The vendor does \
-                 not document this. If it does not hold, each of them is a second charge."
+                 {times}). The vendor does not document this. If it does not hold, each of them \
+                 is a second charge."
             );
             self.tell("submit.resubmits", text);
         }

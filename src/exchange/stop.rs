@@ -46,8 +46,11 @@ impl Flights {
     /// doubt waits for that too.
     pub fn any_runs(&self) -> bool {
         let goes_on = |flight: &Arc<Flight>| {
-            !flight.is_stopping()
-                && (!flight.is_at_rest() || flight.core().machine.has_open_submit())
+            let may_hear = || {
+                let core = flight.core();
+                core.machine.state() == State::Doubtful && core.machine.has_open_submit()
+            };
+            !flight.is_stopping() && (!flight.is_at_rest() || may_hear())
         };
         self.all().iter().any(goes_on)
     }

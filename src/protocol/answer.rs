@@ -1,9 +1,7 @@
 //! What an answer of the gateway means, by its shape before its code.
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
-use http::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -165,7 +163,9 @@ pub fn classify_submit(
     let task = outline.as_ref();
     let task = task.filter(|it| it.gives_task() || word(it) == Some(rules.running));
     if let Some(task) = task {
-        let ticket = task.ticket(profile);
+        // The task that an error only speaks of may be another request's under the same key.
+        let is_ours = task.gives_task() || !is_refusal;
+        let ticket = is_ours.then(|| task.ticket(profile)).flatten();
         return ticket.map_or(SubmitAnswer::Unclear, SubmitAnswer::Accepted);
     }
     match outline {
@@ -192,11 +192,16 @@ pub fn classify_poll(
         return classify_task_status(rules, &outline, word, id, status);
     }
     // Any 2xx but 200 is given once, as every error is.
-    if status.is_success() && outline.is_result(rules, operation) {
+    if status.is_success() && outline.has_result(rules, operation) {
         return PollAnswer::Firm;
     }
     if status == StatusCode::OK {
-        return PollAnswer::Odd;
+        let firm = outline.has_any(rules.error_members);
+        return if firm {
+            PollAnswer::Firm
+        } else {
+            PollAnswer::Odd
+        };
     }
     if rules.error_codes.contains(&status) && outline.has_any(rules.error_members) {
         return PollAnswer::Firm;
@@ -227,17 +232,6 @@ fn classify_task_status(
     } else {
         PollAnswer::Transient
     }
-}
-
-/// The span that `Retry-After` asks for, in seconds or as a date (RFC 9110 §10.2.3); `None` where
-/// it is absent or unreadable. The caller bounds it.
-pub fn retry_after(fields: &HeaderMap, wall_clock: SystemTime) -> Option<Duration> {
-    let value = fields.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<u32>() {
-        return Some(Duration::from_secs(seconds.into()));
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(wall_clock).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -288,14 +282,17 @@ mod tests {
             r#"{"status":"processing","request_id":"a","code":8010}"#,
             r#"{"status":"processing","request_id":"a","code":"P.1019","errors":{}}"#,
         ] {
-            for status in [200, 201, 202, 400, 409, 425, 429] {
+            for status in [200, 201, 202] {
                 let SubmitAnswer::Accepted(ticket) = submit(status, body) else {
                     panic!("{status} {body}")
                 };
                 assert_eq!(ticket.request_id.as_str(), "a");
                 assert_eq!(ticket.announced_url, None);
             }
-            assert_eq!(submit(500, body), SubmitAnswer::Unclear, "{body}");
+            // It may be that of another request under the same key.
+            for status in [400, 409, 425, 429, 500] {
+                assert_eq!(submit(status, body), SubmitAnswer::Unclear, "{body}");
+            }
         }
         let unnamed = r#"{"status":"processing","code":"P.1019"}"#;
         assert_eq!(submit(409, unnamed), SubmitAnswer::Unclear);
@@ -436,7 +433,9 @@ mod tests {
                 PollAnswer::Firm,
                 "{status}"
             );
-            assert_eq!(poll(status, r#"{"hello":1}"#), PollAnswer::Transient);
+            for unsure in [r#"{"hello":1}"#, r#"{"code":"P.1019"}"#] {
+                assert_eq!(poll(status, unsure), PollAnswer::Transient);
+            }
         }
         assert_eq!(poll(200, r#"{"hello":1}"#), PollAnswer::Odd);
         assert_eq!(poll(200, r#"{"result":{}}"#), PollAnswer::Odd);
@@ -474,25 +473,5 @@ mod tests {
             poll(200, r#"{"transaction":{"amount":1e999999}}"#),
             PollAnswer::Firm
         );
-    }
-
-    #[test]
-    fn retry_after_is_read_in_both_forms() {
-        let read = |value: &'static str| {
-            let mut fields = HeaderMap::new();
-            fields.insert(RETRY_AFTER, http::HeaderValue::from_static(value));
-            retry_after(
-                &fields,
-                SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_767),
-            )
-        };
-        assert_eq!(read("120"), Some(Duration::from_secs(120)));
-        assert_eq!(
-            read("Sun, 06 Nov 1994 08:49:37 GMT"),
-            Some(Duration::from_secs(10))
-        );
-        assert_eq!(read("Sat, 05 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(read("soon"), None);
-        assert_eq!(read("-1"), None);
     }
 }

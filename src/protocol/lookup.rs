@@ -2,7 +2,6 @@
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-use http::header::{DATE, HeaderMap};
 use http::uri::PathAndQuery;
 use serde::Deserialize;
 
@@ -75,12 +74,9 @@ impl Search<'_> {
         let Some(transaction) = Transaction::of(answer) else {
             return false;
         };
-        let status = transaction.status().unwrap_or_default();
-        let unfinished = profile.results.unfinished.contains(&&*status)
-            || (status == "incomplete" && !transaction.has_redirect());
-        transaction.uid().as_deref() == Some(&*found.uid)
-            && self.is_ours(&transaction)
-            && !unfinished
+        let is_answer = transaction.is_finished(profile)
+            || (transaction.awaits_payer() && transaction.has_redirect());
+        transaction.uid().as_deref() == Some(&*found.uid) && self.is_ours(&transaction) && is_answer
     }
 
     fn is_ours(&self, transaction: &Transaction<'_>) -> bool {
@@ -102,11 +98,6 @@ pub fn listed(answer: &[u8]) -> Option<Vec<Transaction<'_>>> {
 /// The path of the query for one transaction.
 pub fn transaction_by_uid(profile: &Profile, found: &Found) -> Option<PathAndQuery> {
     PathAndQuery::try_from(format!("{}{}", profile.lookup.by_uid, found.uid)).ok()
-}
-
-/// The gateway's time of day when it gave an answer with these fields.
-pub fn gateway_time(fields: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(fields.get(DATE)?.to_str().ok()?).ok()
 }
 
 fn is_path_safe(uid: &str) -> bool {

@@ -1,5 +1,6 @@
 //! The gateway's protocol as data: what converts, what an answer means, how a transaction is found.
 mod answer;
+mod dates;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod lookup;
@@ -10,8 +11,9 @@ mod profile;
 mod ticket;
 mod transaction;
 
-pub use answer::{PollAnswer, SubmitAnswer, classify_poll, classify_submit, retry_after};
-pub use lookup::{Found, Search, gateway_time, listed, transaction_by_uid};
+pub use answer::{PollAnswer, SubmitAnswer, classify_poll, classify_submit};
+pub use dates::{gateway_time, retry_after};
+pub use lookup::{Found, Search, listed, transaction_by_uid};
 pub use operation::{Disposition, Operation, Routes};
 pub use path::Route;
 pub use preset::{OWN_FIELDS, preset, presets};

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::answer::text;
-use super::profile::Conversion;
+use super::profile::{Conversion, Profile};
 
 /// The last four digits of a card's number, in ASCII.
 pub type LastFour = [u8; 4];
@@ -224,6 +224,12 @@ impl<'a> Transaction<'a> {
         self.status().is_some_and(|status| status == "incomplete")
     }
 
+    /// True unless it is known that more is to come of it.
+    pub fn is_finished(&self, profile: &Profile) -> bool {
+        let status = self.status().unwrap_or_default();
+        !self.awaits_payer() && !profile.results.unfinished.contains(&&*status)
+    }
+
     /// When the gateway made it, by the gateway's clock.
     pub fn created_at(&self) -> Option<SystemTime> {
         let written = self.created_at.and_then(text)?;
@@ -411,6 +417,22 @@ mod tests {
         let flat = br#"{"uid":"1-b","code":"S.0000"}"#;
         assert_eq!(Transaction::of(flat).unwrap().uid().as_deref(), Some("1-b"));
         assert!(Transaction::of(br#"{"response":{"message":"no"}}"#).is_none());
+    }
+
+    #[test]
+    fn a_transaction_is_finished_when_no_more_is_to_come_of_it() {
+        for (status, is_finished) in [
+            ("successful", true),
+            ("failed", true),
+            ("expired", true),
+            ("incomplete", false),
+            ("pending", false),
+            ("processing", false),
+        ] {
+            let answer = format!(r#"{{"transaction":{{"uid":"1-a","status":"{status}"}}}}"#);
+            let transaction = Transaction::of(answer.as_bytes()).unwrap();
+            assert_eq!(transaction.is_finished(&BEGATEWAY), is_finished, "{status}");
+        }
     }
 
     #[test]

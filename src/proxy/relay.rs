@@ -48,7 +48,8 @@ impl Proxy {
         let size = request.body().size_hint().exact();
         if size.is_some_and(|size| size <= FREE_BODY as u64) {
             let body = std::mem::take(request.body_mut());
-            let Ok(whole) = collect(body, FREE_BODY).await else {
+            let whole = tokio::time::timeout(self.config.hold, collect(body, FREE_BODY)).await;
+            let Ok(Ok(whole)) = whole else {
                 return self.refuse(Problem::Relay {
                     cause: Cause::RequestBody,
                     sent: Sent::Never,

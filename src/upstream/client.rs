@@ -140,7 +140,7 @@ impl Client {
     }
 
     /// Sends a poll or a lookup and returns its whole answer, all within
-    /// `upstream.answer_timeout`. What has not left by half of that does not leave, and is sent again only
+    /// `upstream.answer_timeout`. What has no connection by half of that does not leave, and is sent again only
     /// where nothing of it had: an answer that may be read once could be spent by the first.
     pub fn fetch(
         &self,

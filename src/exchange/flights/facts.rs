@@ -86,11 +86,6 @@ impl Facts {
         (now < fact.expires_at).then_some(*fact)
     }
 
-    /// Forgets one before its time.
-    pub(in crate::exchange) fn remove(&mut self, name: &FactName) {
-        self.numbers.remove(name);
-    }
-
     /// Forgets what has expired, and says how many are left.
     pub(in crate::exchange) fn purge(&mut self, now: Moment) -> usize {
         while let Some((name, _)) = self.order.pop_front_if(|(_, fact)| fact.expires_at <= now) {
@@ -168,8 +163,6 @@ mod tests {
         assert_eq!(places(&facts, 1), Some(Number(20)));
         assert_eq!(places(&facts, 9), Some(Number(9)));
         assert!(facts.find(&name(9), at(9)).is_none());
-        facts.remove(&name(1));
-        assert!(facts.find(&name(1), at(5)).is_none());
         assert_eq!(facts.purge(at(20)), 0);
     }
 

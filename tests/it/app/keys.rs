@@ -169,31 +169,6 @@ async fn the_repeat_of_an_unfinished_transaction_is_told_what_became_of_it_and_s
 }
 
 #[tokio::test]
-async fn an_unfinished_transaction_goes_upstream_again_where_the_gateway_knows_its_key() {
-    let mut bench = holdline().resubmits(1).start().await;
-    bench.allowed.submits_of_a_key = 2;
-    bench.allowed.polls_after_the_result = 1;
-    let ask = || bench.pay("a").key("once").card(SECURED);
-    let first = ask().send().await;
-    assert_eq!(
-        first.is_gateway(200).json()["transaction"]["status"],
-        "incomplete"
-    );
-    assert!(first.json()["transaction"]["redirect_url"].is_string());
-    bench.settled().await;
-    let again = ask().send().await;
-    assert_eq!(again.is_gateway(200).uid(), first.uid());
-    assert_eq!(again.field("idempotency-replayed"), None);
-    let ledger = bench.ledger();
-    assert_eq!(ledger.submits.len(), 2);
-    assert_eq!(ledger.submits[0].key, ledger.submits[1].key);
-    assert_eq!(ledger.tasks.len(), 1, "the gateway honours the key");
-    let asked_again = ledger.tasks[0].polls_after_result;
-    assert_eq!(asked_again, 1, "the payer may have finished it since");
-    bench.charges_of("a").is(1);
-}
-
-#[tokio::test]
 async fn one_key_with_another_body_or_path_is_another_request() {
     let mut bench = holdline()
         .gateway(simulator().with(|it| it.task_repeat = TaskRepeat::Ignored))

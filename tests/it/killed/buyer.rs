@@ -207,10 +207,9 @@ impl Buyer {
         }
     }
 
-    /// What a deaf client's kernel took counts as delivered. Only a key brings it again, and not
-    /// where the transaction was unfinished.
+    /// What a deaf client's kernel took counts as delivered. Only a key brings it again.
     fn may_be_deaf(&self) -> bool {
-        self.intent.key.is_some() && self.intent.words != "incomplete"
+        self.intent.key.is_some()
     }
 
     fn request(&self) -> Vec<u8> {

@@ -181,15 +181,13 @@ impl Evidence {
     }
 
     /// How often an intent was bought, and how often its answer may have counted as delivered though its
-    /// buyer went on: what it asked for next was a new purchase then, or, where the gateway is said to know
-    /// its key, the same unfinished one.
+    /// buyer went on: what it asked for next was a new purchase then, unless it had a key.
     fn wanted(&self, number: usize) -> (usize, usize) {
         let told = self.told.iter().filter(|told| told.intent == number);
         let rounds: BTreeSet<u32> = told.clone().map(|told| told.round).collect();
         let intent = &self.intents[number];
-        let is_sent_again = self.resubmits > 0 && intent.words == "incomplete";
-        let begins_anew = intent.key.is_none() || is_sent_again;
-        let counted = told.filter(|told| told.may_count && begins_anew).count();
+        let counted = told.filter(|told| told.may_count && intent.key.is_none());
+        let counted = counted.count();
         (rounds.len(), counted)
     }
 
@@ -213,13 +211,12 @@ impl Evidence {
         let mut found = Vec::new();
         for (number, intent) in self.intents.iter().enumerate() {
             let (rounds, counted) = self.wanted(number);
-            let under_its_key = if intent.key.is_some() { counted } else { 0 };
             let mut keys: BTreeMap<&str, usize> = BTreeMap::new();
             for submit in self.submits_of(&intent.tracking_id) {
                 *keys.entry(&submit.key).or_default() += usize::from(!submit.is_refused());
             }
             for (key, submits) in &keys {
-                if *submits > 1 + self.resubmits as usize + under_its_key {
+                if *submits > 1 + self.resubmits as usize {
                     found.push(format!("{key}: {submits} submits without a refusal"));
                 }
             }

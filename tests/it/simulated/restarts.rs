@@ -249,19 +249,6 @@ async fn an_unfinished_transaction_is_queried_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unfinished_transaction_goes_to_the_gateway_again_after_a_restart() {
-    let world = World::new(&Setting::with_known_keys());
-    let ask = Ask::payment("incomplete").with_key("k");
-    world.pay(&ask).await.answer().settle(true);
-    world.pass(SECOND).await;
-    let (next, _) = world.restarted(&Setting::with_known_keys());
-    next.pay(&ask).await.answer().settle(true);
-    let ledger = world.ledger();
-    assert_eq!((ledger.submits.len(), ledger.charges.len()), (2, 1));
-    next.is_empty().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn without_a_key_a_delivered_one_is_read_by_its_task_and_the_same_again_is_a_new_one() {
     let world = World::calm();
     let ask = Ask::payment("");

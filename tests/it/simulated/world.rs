@@ -46,15 +46,6 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
 }
 
-impl Setting {
-    /// The operator says that the gateway knows a repeated key.
-    pub(crate) fn with_known_keys() -> Self {
-        let mut setting = Self::default();
-        setting.exchange.resubmits = 1;
-        setting
-    }
-}
-
 impl Default for Setting {
     fn default() -> Self {
         let shop = |id: &str, key: &str| Shop {
