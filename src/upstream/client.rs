@@ -316,7 +316,7 @@ impl Inner {
     ) -> Result<Response<Body>, Error> {
         let turn_by = times
             .leaves_by
-            .min(self.clock.now() + self.config.now().connect_timeout);
+            .min(self.clock.now() + self.config.now().answer_timeout);
         let passage = Passage {
             _turn: self.free(&self.relays, turn_by).await?,
             inner: Arc::clone(self),

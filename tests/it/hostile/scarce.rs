@@ -212,7 +212,7 @@ async fn small_bodies_that_trickle_have_no_turn_and_nobody_waits_long_for_those_
     let setup = holdline().gateway(gateway).configure(|config| {
         config.proxy.hold = Duration::from_mins(5);
         config.upstream.connections = 8;
-        config.upstream.connect_timeout = ms(100);
+        config.upstream.answer_timeout = ms(100);
     });
     let bench = setup.start().await;
     let asked = async || {
