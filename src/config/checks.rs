@@ -169,9 +169,6 @@ pub(super) fn warnings(config: &Config, places: &Places) -> Vec<Warning> {
     found.warnings
 }
 
-/// So many connections relayed requests and reads may take together, though they are to leave half of them.
-const UNPOLLED: usize = 2;
-
 struct Found<'a> {
     places: &'a Places,
     warnings: Vec<Warning>,
@@ -344,7 +341,7 @@ impl Found<'_> {
             self.tell("limits.answer", text);
         }
         let connections = config.upstream.connections;
-        if connections <= UNPOLLED {
+        if connections <= 2 * config.upstream.turns() {
             let text = format!(
                 "Relayed requests and reads have one each in any case: while they have {connections}, no \
                  payment is polled. Of 4 connections and more half are left to polls."

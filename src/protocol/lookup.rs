@@ -33,6 +33,11 @@ impl Found {
         let uid = Transaction::of(answer)?.uid()?;
         is_path_safe(&uid).then(|| Self { uid: uid.into() })
     }
+
+    /// This transaction as an answer tells it; `None` where it tells of another, or of none.
+    pub fn told_in<'a>(&self, answer: &'a [u8]) -> Option<Transaction<'a>> {
+        Transaction::of(answer).filter(|it| it.uid().as_deref() == Some(&*self.uid))
+    }
 }
 
 #[derive(Deserialize)]
@@ -71,12 +76,11 @@ impl Search<'_> {
     /// True if the whole answer to the query by uid is that transaction's, and it is finished:
     /// "incomplete" is finished only when the payer has somewhere to go.
     pub fn accepts(&self, profile: &Profile, found: &Found, answer: &[u8]) -> bool {
-        let Some(transaction) = Transaction::of(answer) else {
-            return false;
-        };
-        let is_answer = transaction.is_finished(profile)
-            || (transaction.awaits_payer() && transaction.has_redirect());
-        transaction.uid().as_deref() == Some(&*found.uid) && self.is_ours(&transaction) && is_answer
+        found.told_in(answer).is_some_and(|transaction| {
+            let is_answer = transaction.is_finished(profile)
+                || (transaction.awaits_payer() && transaction.has_redirect());
+            self.is_ours(&transaction) && is_answer
+        })
     }
 
     fn is_ours(&self, transaction: &Transaction<'_>) -> bool {

@@ -59,12 +59,6 @@ enum Carried<C> {
     Shared(Stream),
 }
 
-/// How many requests are relayed at once, and how many reads are made: of fewer than four connections
-/// each has one too.
-fn turns(config: &Config) -> usize {
-    (config.connections / 4).max(1)
-}
-
 impl Client {
     /// Calls to `origin`; nothing is connected yet.
     pub fn new(
@@ -75,7 +69,7 @@ impl Client {
         drain: Drain,
         metrics: Metrics,
     ) -> Self {
-        let [relays, reads] = [turns(&config); 2].map(Places::new);
+        let [relays, reads] = [config.turns(); 2].map(Places::new);
         let config = Live::new(config);
         let pool = Pool::new(config.clone(), clock, drain.clone());
         let outage = Outage::new(
@@ -103,8 +97,8 @@ impl Client {
     /// connection of before carries another one, since whom it trusts may be trusted no more.
     pub fn reconfigure(&self, config: Config, connector: Connector) {
         self.0.pool.places().resize(config.connections);
-        self.0.relays.resize(turns(&config));
-        self.0.reads.resize(turns(&config));
+        self.0.relays.resize(config.turns());
+        self.0.reads.resize(config.turns());
         self.0.config.replace(config);
         self.0.connector.replace(connector);
         self.0.pool.renew();

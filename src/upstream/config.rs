@@ -21,6 +21,15 @@ pub struct Config {
     pub max_answer: usize,
 }
 
+impl Config {
+    /// How many requests are relayed at once, and how many reads are made: of fewer than four connections
+    /// each has one too.
+    pub const fn turns(&self) -> usize {
+        let quarter = self.connections / 4;
+        if quarter > 0 { quarter } else { 1 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

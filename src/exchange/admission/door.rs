@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use uuid::{Builder, Uuid};
 
 use super::stored::{OnDisk, Stored};
-use super::unfinished::Unfinished;
+use super::unfinished::{Unfinished, awaits_payer};
 use crate::exchange::context::Context;
 use crate::exchange::driver::supervise;
 use crate::exchange::flights::{
@@ -17,7 +17,6 @@ use crate::exchange::identity::{Credential, Fingerprint};
 use crate::exchange::machine::{Joining, Machine};
 use crate::exchange::order::{Identity, Order};
 use crate::exchange::telling::What;
-use crate::exchange::telling::journey::awaits_payer;
 use crate::listener::Presence;
 use crate::timing::Moment;
 use crate::upstream::Cause;

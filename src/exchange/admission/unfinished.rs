@@ -74,8 +74,12 @@ async fn finished(order: &Order, kept: &Answer) -> Option<Answer> {
     let path = transaction_by_uid(profile, &transaction)?;
     let asked = order.gateway.client.read(order.credentials.get(path)).await;
     let answer: Answer = Arc::new(asked.ok()?.1);
-    let is_finished = answer.status == StatusCode::OK
-        && Found::of(&answer.body) == Some(transaction)
-        && Transaction::of(&answer.body).is_some_and(|it| it.is_finished(profile));
-    is_finished.then_some(answer)
+    let told = transaction.told_in(&answer.body);
+    let is_finished = told.is_some_and(|told| told.is_finished(profile));
+    (is_finished && answer.status == StatusCode::OK).then_some(answer)
+}
+
+/// True if an answer tells of a transaction that the payer has yet to finish.
+pub(super) fn awaits_payer(answer: &Answer) -> bool {
+    Transaction::of(&answer.body).is_some_and(|transaction| transaction.awaits_payer())
 }

@@ -64,17 +64,11 @@ pub(in crate::exchange) fn poll(
 }
 
 /// The task's answer, where another exchange has it: read a moment ago, and perhaps not durable yet,
-/// or kept. What it gets later is passed on, so the kept ones are searched once. A kept one that tells of
-/// a payer who has yet to finish is why the submit was repeated: by now the gateway may have more to say.
+/// or kept. What it gets later is passed on, so the kept ones are searched once.
 fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Answer> {
     let read = context.table().answer_of(&key);
-    match read {
-        None if is_first => {
-            let kept = context.results.find(&key, context.clock.now());
-            kept.filter(|answer| !journey::awaits_payer(answer))
-        }
-        read => read,
-    }
+    let kept = || context.results.find(&key, context.clock.now());
+    read.or_else(|| if is_first { kept() } else { None })
 }
 
 fn read_poll_answer(

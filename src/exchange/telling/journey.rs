@@ -30,11 +30,6 @@ impl Flight {
     }
 }
 
-/// True if an answer tells of a transaction that the payer has yet to finish.
-pub(in crate::exchange) fn awaits_payer(answer: &Answer) -> bool {
-    Transaction::of(&answer.body).is_some_and(|transaction| transaction.awaits_payer())
-}
-
 /// Keeps the counts of the flights that run and of those that are at rest.
 pub(in crate::exchange) fn note_rest(context: &Context, flight: &Flight) {
     let rests = flight.is_at_rest();

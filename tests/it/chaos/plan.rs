@@ -226,12 +226,7 @@ fn intents(rng: &mut Rng) -> Vec<Intent> {
         ask.shop = ["1:one", "2:two"][rng.usize(..2)].to_owned();
         ask.hold = Duration::from_secs(rng.u64(15..300));
         ask.key = has_key.then(|| format!("key-{number}"));
-        // One buyer of an unfinished transaction is enough: its repeats are queries.
-        let clients = if has_key && words != "incomplete" {
-            rng.u32(1..3)
-        } else {
-            1
-        };
+        let clients = if has_key { rng.u32(1..3) } else { 1 };
         let rounds = if has_key { 1 } else { rng.u32(1..3) };
         let intent = |ask| Intent {
             ask,

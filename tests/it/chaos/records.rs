@@ -72,8 +72,7 @@ impl Evidence {
     }
 
     /// I6: one `GET` at a time, and none after the result; a process that ended may have taken an
-    /// answer along that was not durable, and what its payer had yet to finish is asked for anew once it
-    /// was submitted anew.
+    /// answer along that was not durable.
     pub(super) fn gets(&self) -> Vec<String> {
         let mut found = Vec::new();
         for task in &self.ledger.tasks {
@@ -86,16 +85,8 @@ impl Evidence {
             }
         }
         let mut done: BTreeMap<&str, Moment> = BTreeMap::new();
-        let mut unfinished: BTreeSet<&str> = BTreeSet::new();
         for call in &self.calls {
-            let Some(task) = call.polled() else {
-                let receipt = call.answer.as_ref().map(Answer::json);
-                let task = receipt.as_ref().and_then(|it| it["request_id"].as_str());
-                if let Some(task) = task.and_then(|task| unfinished.take(task)) {
-                    done.remove(task);
-                }
-                continue;
-            };
+            let Some(task) = call.polled() else { continue };
             if let Some(since) = done.get(task)
                 && (!self.died_between(*since, call.at) || self.was_kept(task, *since, call.at))
             {
@@ -106,9 +97,6 @@ impl Evidence {
                 && answer.json().get("transaction").is_some()
             {
                 done.insert(task, answer.at);
-                if answer.json()["transaction"]["status"] == "incomplete" {
-                    unfinished.insert(task);
-                }
             }
         }
         found

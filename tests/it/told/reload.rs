@@ -151,8 +151,7 @@ async fn the_repeat_of_what_is_kept_is_given_it_though_its_route_is_converted_no
 }
 
 #[tokio::test]
-async fn the_repeat_of_what_its_payer_had_yet_to_finish_is_answered_though_its_route_is_converted_no_more()
- {
+async fn the_repeat_of_what_its_payer_had_yet_to_finish_is_answered_whatever_its_route() {
     for payments in ["relay", "refuse"] {
         let (upstream, mut holdline) = holding(50).await;
         let keyed = |holdline: &Holdline| {
