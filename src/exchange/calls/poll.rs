@@ -4,6 +4,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::{Call, CallKind, Report};
+use crate::exchange::admission::OnDisk;
 use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Command, Flight};
 use crate::exchange::machine::{Event, Polled};
@@ -34,14 +35,17 @@ pub(in crate::exchange) fn poll(
         .result_of(&id)
         .ok_or("no path of a result")?;
     let gateway = flight.home.gateway().ok_or("no gateway to poll")?;
-    if let Some(kept) = kept_answer(context, key, is_first) {
-        let event = Event::PollAnswered(Polled::Firm(kept));
-        let answered = std::future::ready(Report::Event(event));
+    let kept = kept_answer(context, key, is_first);
+    if let Some(Kept::Here(answer)) = kept {
+        let answered = std::future::ready(poll_ended(Some(Polled::Firm(answer))));
         return Ok(Some(Call::new(CallKind::Poll, answered)));
     }
     let Some(mut turn) = Turn::take(context, flight, key) else {
         return Ok(None);
     };
+    if let Some(Kept::OnDisk(on_disk)) = kept {
+        return Ok(Some(read_kept(turn, on_disk, credentials)));
+    }
     let fetch = gateway.client.fetch(credentials.get(path));
     let now = context.clock.now();
     flight.core().polls += 1;
@@ -59,16 +63,41 @@ pub(in crate::exchange) fn poll(
         };
         turn.answer.clone_from(&answer);
         drop(turn);
-        Report::Event(answer.map_or(Event::PollLost, Event::PollAnswered))
+        poll_ended(answer)
     })))
+}
+
+fn poll_ended(answer: Option<Polled<Answer>>) -> Report {
+    Report::Event(answer.map_or(Event::PollLost, Event::PollAnswered))
+}
+
+/// The answer to a task that another exchange has.
+enum Kept {
+    Here(Answer),
+    OnDisk(OnDisk),
 }
 
 /// The task's answer, where another exchange has it: read a moment ago, and perhaps not durable yet,
 /// or kept. What it gets later is passed on, so the kept ones are searched once.
-fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Answer> {
-    let read = context.table().answer_of(&key);
-    let kept = || context.results.find(&key, context.clock.now());
-    read.or_else(|| if is_first { kept() } else { None })
+fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Kept> {
+    let now = context.clock.now();
+    let table = context.table();
+    let read = table.answer_of(&key);
+    if read.is_some() || !is_first {
+        return read.map(Kept::Here);
+    }
+    let in_memory = context.results.find(&key, now).map(Kept::Here);
+    in_memory.or_else(|| table.reads.find(&key, now).map(Kept::OnDisk))
+}
+
+/// Reads what another exchange has on disk. Where that fails the gateway is asked next, as after a lost poll.
+fn read_kept(mut turn: Turn, on_disk: OnDisk, credentials: &Credentials) -> Call {
+    let key = credentials.answer_key(&turn.context.hash_key, turn.flight.gateway_name());
+    Call::new(CallKind::Poll, async move {
+        let read = turn.context.read(on_disk.exchange, on_disk.place, &key);
+        turn.answer = read.await.ok().map(Polled::Firm);
+        poll_ended(turn.answer.clone())
+    })
 }
 
 fn read_poll_answer(

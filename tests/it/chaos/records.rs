@@ -117,11 +117,12 @@ impl Evidence {
             .map(|call| &*call.key)
             .collect();
         let exchanges = self.exchanges().into_iter();
-        // Of two exchanges that a client gave one key, each may ask for itself after a restart.
-        let mine = exchanges.filter(|(_, key)| keys.contains(key) && !self.is_shared(key));
+        let mine = exchanges.filter(|(_, key)| keys.contains(key));
         let mut entries = mine.flat_map(|(exchange, _)| self.records_of(exchange));
         entries.any(|entry| {
-            let durable = entry.durable_at.filter(|durable| *durable < until);
+            let durable = entry
+                .durable_at
+                .filter(|durable| (since..until).contains(durable));
             entry.kind == RecordKind::Completed
                 && durable.is_some_and(|durable| !self.died_between(since, durable))
         })
