@@ -1,39 +1,46 @@
 //! HTTP/2 connections to the gateway: one or two, each shared by many requests and driven by a task.
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use futures_util::FutureExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 
-use super::connector::Connected;
+use super::connector::{self, Connected};
 use super::http1::Unanswered;
 use super::metrics::Open;
 use super::{Error, Sent, diagnosis};
 use crate::drain::Drain;
+use crate::live::{Place, Places};
 use crate::message::Body;
 
 /// The largest list of an answer's fields (`SETTINGS_MAX_HEADER_LIST_SIZE`, RFC 9113 §6.5.2): as
 /// large as a head over HTTP/1.1 may be.
 const MAX_FIELDS_SIZE: u32 = 64 * 1024;
 
-/// The number of streams that a peer should allow at least (RFC 9113 §6.5.2). Its own number is
-/// obeyed by hyper, where what is over it waits.
+/// The number of streams that a peer should allow at least (RFC 9113 §6.5.2).
 const USUAL_STREAMS: usize = 100;
 
 /// A shared connection.
 #[derive(Clone)]
 pub(super) struct Http2 {
     sender: SendRequest<Body>,
-    /// Cloned into every stream, so its count says how many there are; its address tells this
-    /// connection from others.
-    streams: Arc<()>,
+    /// Its task's own; it knows what the peer allows.
+    connection: Weak<Mutex<Connection>>,
+    /// As many as the peer allows streams. Cloned into every stream and into what waits for one, so its count
+    /// says how many there are; its address tells this connection from others.
+    streams: Arc<Places>,
 }
+
+type Connection = http2::Connection<TokioIo<connector::Stream>, Body, OnDrain>;
 
 /// One request's part of a shared connection.
 pub(super) struct Stream {
     http2: Http2,
+    _place: Place,
 }
 
 /// Spawns hyper's tasks where the drain waits for them.
@@ -63,11 +70,14 @@ impl Http2 {
             .handshake(TokioIo::new(connected.stream))
             .await
             .map_err(|error| diagnosis::of_hyper(&error, Sent::Never))?;
+        let streams = Arc::new(Places::new(connection.current_max_send_streams()));
+        let driven = Arc::new(Mutex::new(connection));
+        let connection = Arc::downgrade(&driven);
         let ending = drain.clone();
         drop(drain.spawn(async move {
             let _open = open;
             tokio::select! {
-                ended = connection => if let Err(error) = ended {
+                ended = poll_fn(|context| locked(&driven).poll_unpin(context)) => if let Err(error) = ended {
                     tracing::debug!(%error, "an HTTP/2 connection to the gateway ended");
                 },
                 () = ending.ended() => {}
@@ -75,7 +85,8 @@ impl Http2 {
         }));
         Ok(Self {
             sender,
-            streams: Arc::default(),
+            connection,
+            streams,
         })
     }
 
@@ -84,14 +95,27 @@ impl Http2 {
         self.sender.is_closed()
     }
 
-    /// How many requests it carries; the pool's own handle is not counted.
+    /// How many requests it carries or is to carry; the pool's own handle is not counted.
     pub(super) fn load(&self) -> usize {
         Arc::strong_count(&self.streams).saturating_sub(1)
     }
 
     /// True if a further request may have to wait for another's end.
     pub(super) fn is_busy(&self) -> bool {
-        self.load() >= USUAL_STREAMS
+        self.load() >= self.allowed().min(USUAL_STREAMS)
+    }
+
+    /// A place for each stream that the peer allows now. What is over that would wait in hyper, and leave
+    /// however little of its time is left.
+    pub(super) fn places(&self) -> &Places {
+        self.streams.resize(self.allowed());
+        &self.streams
+    }
+
+    /// How many streams the peer allows at once. One that has ended takes any number, and sends none.
+    fn allowed(&self) -> usize {
+        let connection = self.connection.upgrade();
+        connection.map_or(USUAL_STREAMS, |it| locked(&it).current_max_send_streams())
     }
 
     /// True if both are handles on the same connection.
@@ -100,11 +124,16 @@ impl Http2 {
     }
 
     /// A part of the connection for one request.
-    pub(super) fn stream(&self) -> Stream {
+    pub(super) const fn stream(self, place: Place) -> Stream {
         Stream {
-            http2: self.clone(),
+            http2: self,
+            _place: place,
         }
     }
+}
+
+fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Stream {

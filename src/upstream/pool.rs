@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::connector::Connected;
 use super::http1::Http1;
-use super::http2::{Http2, Stream};
+use super::http2::Http2;
 use super::lean::{Lean, Passing};
 use super::metrics::Open;
 use super::{Config, Error};
@@ -132,23 +132,27 @@ impl Pool {
         drop(ended);
     }
 
-    /// A part of a shared connection, unless there is none or another should be opened.
-    pub(super) fn stream(&self) -> Option<Stream> {
+    /// A shared connection, unless there is none or another should be opened.
+    pub(super) fn shared(&self) -> Option<Http2> {
         let mut state = self.state();
         state.shared.retain(|http2| !http2.is_closed());
         let least = state.shared.iter().min_by_key(|http2| http2.load())?;
-        (!least.is_busy() || state.shared.len() >= MAX_SHARED).then(|| least.stream())
+        (!least.is_busy() || state.shared.len() >= MAX_SHARED).then(|| least.clone())
+    }
+
+    /// True while further requests are given to it.
+    pub(super) fn shares(&self, http2: &Http2) -> bool {
+        let is_it = |other: &Http2| other.is_same(http2) && !other.is_closed();
+        self.state().shared.iter().any(is_it)
     }
 
     /// Shares a fresh connection whose making began in `generation`.
-    pub(super) fn share(&self, http2: Http2, generation: u32) -> Stream {
-        let stream = http2.stream();
+    pub(super) fn share(&self, http2: &Http2, generation: u32) {
         let mut state = self.state();
         state.speaks_http1 = false;
         if state.shared.len() < MAX_SHARED && state.generation == generation {
-            state.shared.push(http2);
+            state.shared.push(http2.clone());
         }
-        stream
     }
 
     /// Gives no further request to a shared connection; what is on it goes on.

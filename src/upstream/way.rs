@@ -59,8 +59,10 @@ impl Inner {
         choice: Choice,
         deadline: Moment,
     ) -> Result<Way<C>, Error> {
-        if let Some(stream) = self.pool.stream() {
-            return Ok(Way::Shared(stream));
+        while let Some(http2) = self.pool.shared() {
+            if let Some(stream) = Box::pin(self.stream(http2, deadline)).await? {
+                return Ok(Way::Shared(stream));
+            }
         }
         let place = self.free(self.pool.places(), deadline).await?;
         if let Some((connection, generation)) = self.waiting(choice) {
@@ -81,18 +83,25 @@ impl Inner {
     ) -> Result<Way<C>, Error> {
         let patience = self.clock.instant(self.patience(deadline));
         let waited = timeout_at(patience, self.opening.lock()).await;
-        let _opening = waited.map_err(|_| {
+        let opening = waited.map_err(|_| {
             Error::new(Cause::ConnectTimeout, Sent::Never)
                 .because("another connection was still being made")
         })?;
         // Who held the lock before may have made what is wanted here.
-        if let Some(stream) = self.pool.stream() {
-            return Ok(Way::Shared(stream));
+        if self.pool.shared().is_some() {
+            drop((opening, place));
+            return Box::pin(self.way(choice, deadline)).await;
         }
         if let Some((connection, generation)) = self.waiting(choice) {
             return Ok(self.leased(connection, generation, place));
         }
         self.open(place, deadline).await
+    }
+
+    /// A part of a shared connection, as soon as its peer allows one more; `None` if it was given up meanwhile.
+    async fn stream(&self, http2: Http2, deadline: Moment) -> Result<Option<Stream>, Error> {
+        let place = self.free(http2.places(), deadline).await?;
+        Ok(self.pool.shares(&http2).then(|| http2.stream(place)))
     }
 
     fn waiting<C: Pooled>(&self, choice: Choice) -> Option<(Box<C>, u32)> {
@@ -126,7 +135,9 @@ impl Inner {
         let open = self.metrics.connected();
         if connected.is_http2 {
             let http2 = Http2::open(connected, open, &self.drain).await?;
-            return Ok(Way::Shared(self.pool.share(http2, generation)));
+            self.pool.share(&http2, generation);
+            let place = self.free(http2.places(), deadline).await?;
+            return Ok(Way::Shared(http2.stream(place)));
         }
         self.pool.note_http1();
         let connection = C::open(connected, open).await?;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{join_all, select_all};
 use holdline::certificates::provider;
 use holdline::drain::Drain;
 use holdline::message::{Body, BodyError};
@@ -31,6 +32,8 @@ const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
+/// Streams that the peer allows at once (RFC 9113 §6.5.2), and that it is one.
+const ONE_STREAM: [u8; 6] = [0, 3, 0, 0, 0, 1];
 /// `:status 200` (RFC 7541, appendix A).
 const STATUS_200: u8 = 0x88;
 const NO_ERROR: u32 = 0;
@@ -43,12 +46,21 @@ struct Frames<S>(S);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     /// The connection once its settings are exchanged.
-    async fn begin(mut stream: S) -> Self {
+    async fn begin(stream: S) -> Self {
+        Self::begin_with(stream, &[]).await
+    }
+
+    async fn begin_with(mut stream: S, settings: &[u8]) -> Self {
         let mut preface = [0; 24];
         stream.read_exact(&mut preface).await.unwrap();
         let mut frames = Self(stream);
-        frames.send(SETTINGS, 0, 0, &[]).await;
+        frames.send(SETTINGS, 0, 0, settings).await;
         frames
+    }
+
+    async fn answer(&mut self, stream: u32) {
+        let flags = END_HEADERS | END_STREAM;
+        self.send(HEADERS, flags, stream, &[STATUS_200]).await;
     }
 
     async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
@@ -238,10 +250,7 @@ async fn a_shared_connection_of_before_a_reload_carries_no_further_request() {
             let Peer(stream) = accept(&mut gateway, &acceptor).await.unwrap();
             let mut frames = Frames::begin(stream).await;
             let stream = frames.request().await;
-            let answer = [STATUS_200];
-            frames
-                .send(HEADERS, END_HEADERS | END_STREAM, stream, &answer)
-                .await;
+            frames.answer(stream).await;
             frames
         });
         assert_eq!(answer.unwrap().status, http::StatusCode::OK);
@@ -250,4 +259,71 @@ async fn a_shared_connection_of_before_a_reload_carries_no_further_request() {
         let ended = tokio::time::timeout(LONG, frames.0.read_to_end(&mut rest)).await;
         assert!(ended.is_ok(), "it is closed");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_has_little_time_left_when_its_stream_is_allowed_does_not_leave() {
+    let authority = Authority::new();
+    let acceptor = authority.serves(HOST, 2100, &[HTTP_2]);
+    let (client, mut gateway) = calls(authority.trusted());
+    let almost = Config::default().answer_timeout * 9 / 10;
+    // There are two shared connections at most.
+    let calls = join_all((0..3).map(async |number| {
+        tokio::time::sleep(Duration::from_millis(number)).await;
+        client.fetch(get("/")).await
+    }));
+    let serve = async {
+        let mut asked = Vec::new();
+        for _ in 0..2 {
+            let Peer(stream) = accept(&mut gateway, &acceptor).await.unwrap();
+            let mut frames = Frames::begin_with(stream, &ONE_STREAM).await;
+            let stream = frames.request().await;
+            asked.push((frames, stream));
+        }
+        tokio::time::sleep(almost).await;
+        for (frames, stream) in &mut asked {
+            frames.answer(*stream).await;
+        }
+        let next = asked
+            .iter_mut()
+            .map(|(frames, _)| Box::pin(frames.request()));
+        let asked_once_more = tokio::time::timeout(almost, select_all(next)).await.is_ok();
+        (asked_once_more, asked)
+    };
+    let (answers, (asked_once_more, _connections)) = tokio::join!(calls, serve);
+    assert!(answers[0].is_ok() && answers[1].is_ok(), "{answers:?}");
+    let error = answers[2].as_ref().unwrap_err();
+    assert_eq!((error.cause, error.sent), (Cause::Exhausted, Sent::Never));
+    assert!(!asked_once_more, "its answer could be given only once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_stream_gets_the_next_one_that_is_allowed() {
+    let authority = Authority::new();
+    let acceptor = authority.serves(HOST, 2100, &[HTTP_2]);
+    let (client, mut gateway) = calls(authority.trusted());
+    let calls = join_all((0..20).map(async |number| {
+        tokio::time::sleep(Duration::from_millis(number)).await;
+        client.fetch(get("/")).await
+    }));
+    let serve = async {
+        let mut served = Vec::new();
+        for _ in 0..2 {
+            let Peer(stream) = accept(&mut gateway, &acceptor).await.unwrap();
+            served.push(Frames::begin_with(stream, &ONE_STREAM).await);
+        }
+        let serve = served.iter_mut().map(async |frames| {
+            loop {
+                let stream = frames.request().await;
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                frames.answer(stream).await;
+            }
+        });
+        join_all(serve).await
+    };
+    let answers = tokio::select! {
+        answers = calls => answers,
+        _ = serve => unreachable!("it serves for ever"),
+    };
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 }
