@@ -26,7 +26,11 @@ impl Context {
             Record::Submitted => Change::Submitted(Box::new(head(flight))),
             Record::Resubmitted(number) => Change::Resubmitted(*number),
             Record::Accepted(id) => Change::Accepted(id.as_str().into()),
-            Record::Candidate(answer) => Change::Candidate(seal(answer)),
+            Record::Candidate(answer) => Change::Candidate(Some(seal(answer))),
+            Record::Running => {
+                flight.core().sealed_step = None;
+                Change::Candidate(None)
+            }
             Record::Completed(answer) => {
                 flight.core().answer_step = Some(place.step);
                 Change::Completed(Some(seal(answer)))

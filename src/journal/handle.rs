@@ -161,7 +161,9 @@ impl Journal {
         Box::pin(async move {
             let entry = journal.read_soon(move |store| store.find(place)).await?;
             match entry.map(|entry| entry.change) {
-                Some(Change::Candidate(sealed) | Change::Completed(Some(sealed))) => Ok(sealed),
+                Some(Change::Candidate(Some(sealed)) | Change::Completed(Some(sealed))) => {
+                    Ok(sealed)
+                }
                 // It may be owed.
                 None if !journal.is_up() => Err(ReadError::Down),
                 None
@@ -169,6 +171,7 @@ impl Journal {
                     Change::Submitted(_)
                     | Change::Resubmitted(_)
                     | Change::Accepted(_)
+                    | Change::Candidate(None)
                     | Change::Completed(None)
                     | Change::Delivered
                     | Change::InDoubt(_)

@@ -47,6 +47,8 @@ pub enum Record<A> {
     Accepted(RequestId),
     /// An answer that may be the result, and may not be given again.
     Candidate(A),
+    /// That answer was not the result: the task runs.
+    Running,
     /// The result.
     Completed(A),
     /// The client has its answer.
@@ -81,6 +83,8 @@ pub enum RecordKind {
     Accepted,
     /// See [`Record::Candidate`].
     Candidate,
+    /// See [`Record::Running`].
+    Running,
     /// See [`Record::Completed`].
     Completed,
     /// See [`Record::Delivered`].
@@ -103,6 +107,7 @@ impl<A> Record<A> {
             Self::Resubmitted(_) => RecordKind::Resubmitted,
             Self::Accepted(_) => RecordKind::Accepted,
             Self::Candidate(_) => RecordKind::Candidate,
+            Self::Running => RecordKind::Running,
             Self::Completed(_) => RecordKind::Completed,
             Self::Delivered => RecordKind::Delivered,
             Self::InDoubt(_) => RecordKind::InDoubt,
@@ -120,6 +125,7 @@ impl<A> Record<A> {
             | Self::Resubmitted(_)
             | Self::Accepted(_)
             | Self::Candidate(_)
+            | Self::Running
             | Self::Completed(_)
             | Self::Delivered
             | Self::Withdrawn(_)

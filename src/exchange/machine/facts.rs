@@ -98,13 +98,14 @@ pub struct Machine<A> {
     pub(super) open: u32,
     pub(super) lost: bool,
     pub(super) ticket: Option<RequestId>,
-    /// When the first wait for a poll of the ticket began: with its acceptance, whenever that is on
-    /// record.
-    pub(super) accepted_at: Option<Moment>,
+    /// When the poll is due that waits for a record.
+    pub(super) due: Option<Moment>,
     /// How long its task took.
     pub(super) watch: Watch,
     pub(super) lost_ticket: Option<RequestId>,
     pub(super) kept: Option<A>,
+    /// Its task was told to run before what is kept was opened: that is not the result.
+    pub(super) runs: bool,
     pub(super) odd: Option<A>,
     pub(super) unknown_since: Option<Moment>,
     pub(super) resubmits: u32,
@@ -164,10 +165,11 @@ impl<A: Whole> Machine<A> {
             open: 0,
             lost: false,
             ticket: None,
-            accepted_at: None,
+            due: None,
             watch: Watch::default(),
             lost_ticket: None,
             kept: None,
+            runs: false,
             odd: None,
             unknown_since: None,
             resubmits: 0,

@@ -8,6 +8,7 @@ use super::doubt::Doubt;
 use super::event::{Event, Polled, Submitted, Timer, Whole};
 use super::facts::{Machine, State};
 use super::ladder::Rung;
+use crate::polling::Wait;
 use crate::protocol::RequestId;
 use crate::timing::{Moment, on_grid};
 
@@ -82,6 +83,7 @@ impl<A: Whole> Machine<A> {
                 RecordKind::Resubmitted => self.ladder(Rung::Lookup, false, now),
                 RecordKind::Accepted
                 | RecordKind::Candidate
+                | RecordKind::Running
                 | RecordKind::Completed
                 | RecordKind::Delivered
                 | RecordKind::InDoubt
@@ -110,11 +112,10 @@ impl<A: Whole> Machine<A> {
                 self.poll_failed(None, now);
                 smallvec![Action::DropBody]
             }
-            RecordKind::Accepted => {
+            RecordKind::Accepted | RecordKind::Running => {
                 self.body = false;
-                let since = self.accepted_at.take().unwrap_or(now);
-                let wait = self.scheduled(since);
-                self.wait_for_poll(wait, since);
+                self.await_in(State::Waiting);
+                self.wake = self.due.take();
                 smallvec![Action::DropBody]
             }
             RecordKind::Completed => {
@@ -215,8 +216,8 @@ impl<A: Whole> Machine<A> {
             Submitted::Accepted(id) => {
                 self.watch.accepted(now, self.ticket.as_ref() != Some(&id));
                 self.take_ticket(&id);
-                self.accepted_at = Some(now);
-                self.record(Record::Accepted(id))
+                let wait = self.scheduled(now);
+                self.poll_once_recorded(Record::Accepted(id), wait, now)
             }
             Submitted::Standard { answer, matches } if matches || self.resubmits == 0 => {
                 self.complete(answer)
@@ -294,15 +295,19 @@ impl<A: Whole> Machine<A> {
                 self.asked_at = Some(now);
                 self.poll_answered(answer, now)
             }
+            Event::AnsweredElsewhere(Polled::Pending { .. }) if !self.runs => {
+                self.runs = true;
+                smallvec![Action::Note(Record::Running)]
+            }
             Event::AnsweredElsewhere(_) => Actions::new(),
             Event::Joined(_) => {
                 self.credentials = true;
                 self.wake_for_repeat(now);
                 Actions::new()
             }
-            // A soft answer of before the restart; no poll was made since.
+            // A soft answer of before the restart.
             Event::Opened(kept) => {
-                self.kept = Some(kept);
+                self.kept = Some(kept).filter(|_| !self.runs);
                 Actions::new()
             }
             // The task itself may still tell. If it does not, this is why.
@@ -328,12 +333,16 @@ impl<A: Whole> Machine<A> {
     fn poll_answered(&mut self, answer: Polled<A>, now: Moment) -> Actions<A> {
         match answer {
             Polled::Pending { retry_after } => {
-                (self.kept, self.odd, self.unknown_since) = (None, None, None);
+                let kept = self.kept.take();
+                (self.odd, self.unknown_since) = (None, None);
                 self.failures = 0;
                 self.polls = self.polls.saturating_add(1);
                 self.watch.ran(self.asked_at);
                 let asked = self.terms.policy.backoff.clamped(retry_after);
                 let wait = self.scheduled(now).at_least(asked);
+                if kept.is_some() {
+                    return self.poll_once_recorded(Record::Running, wait, now);
+                }
                 self.wait_for_poll(wait, now);
                 Actions::new()
             }
@@ -441,6 +450,15 @@ impl<A: Whole> Machine<A> {
         self.recorded_doubt = record.doubt();
         self.await_in(State::Recording(record.kind()));
         smallvec![Action::Record(record)]
+    }
+
+    /// Makes a record before the next poll; the wait for that begins now all the same.
+    fn poll_once_recorded(&mut self, record: Record<A>, wait: Wait, now: Moment) -> Actions<A> {
+        self.wait_for_poll(wait, now);
+        let due = self.wake;
+        let actions = self.record(record);
+        self.due = due;
+        actions
     }
 
     /// Goes to a state and leaves behind what only the one before waited for.

@@ -78,6 +78,7 @@ fn recorded(kind: RecordKind) -> Words {
         RecordKind::Submitted | RecordKind::Resubmitted => "before its first byte leaves",
         RecordKind::Accepted => "before its result is asked for",
         RecordKind::Candidate => "it may not be given again",
+        RecordKind::Running => "what came before was not its result",
         RecordKind::Completed => "before anybody is given it",
         RecordKind::Delivered
         | RecordKind::InDoubt
@@ -148,7 +149,8 @@ pub(in crate::exchange) fn of_change(change: &Change) -> Words {
         Change::Submitted(_) => recorded(RecordKind::Submitted),
         Change::Resubmitted(_) => recorded(RecordKind::Resubmitted),
         Change::Accepted(_) => recorded(RecordKind::Accepted),
-        Change::Candidate(_) => recorded(RecordKind::Candidate),
+        Change::Candidate(Some(_)) => recorded(RecordKind::Candidate),
+        Change::Candidate(None) => recorded(RecordKind::Running),
         Change::Completed(Some(_)) => recorded(RecordKind::Completed),
         Change::Completed(None) => because(
             "recorded the answer",

@@ -23,7 +23,7 @@ fn change(kind: u8) -> Change {
     match kind % 9 {
         0 => Change::Resubmitted(u32::from(kind)),
         1 | 2 => Change::Accepted(format!("task-{kind}").into()),
-        3 => Change::Candidate(sealed()),
+        3 => Change::Candidate(Some(sealed())),
         4 | 5 => Change::Completed(Some(sealed())),
         6 => Change::InDoubt(Doubt {
             cause: "lost".into(),

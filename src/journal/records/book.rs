@@ -100,8 +100,8 @@ impl Book {
                 remembered.ticket = Some(task);
                 remembered.standing = Standing::Accepted;
             }
-            Change::Candidate(_) => {
-                remembered.candidate = Some(place);
+            Change::Candidate(answer) => {
+                remembered.candidate = answer.map(|_| place);
                 remembered.standing = Standing::Accepted;
             }
             Change::Completed(answer) => {
@@ -202,8 +202,8 @@ mod tests {
         let path = [
             (0, submitted()),
             (1, Change::Accepted("task".into())),
-            (2, Change::Candidate(sealed())),
-            (4, Change::Candidate(sealed())),
+            (2, Change::Candidate(Some(sealed()))),
+            (4, Change::Candidate(Some(sealed()))),
             (5, Change::Completed(Some(sealed()))),
             (6, Change::Delivered),
         ];
@@ -214,6 +214,9 @@ mod tests {
         let soft = fold(&path[..4]).unwrap();
         assert_eq!(soft.standing, Standing::Accepted);
         assert_eq!((soft.candidate, soft.answer), (Some(place(4)), None));
+        let mut runs = path[..4].to_vec();
+        runs.push((5, Change::Candidate(None)));
+        assert_eq!(fold(&runs).unwrap().candidate, None);
         let all = fold(&path).unwrap();
         assert_eq!(all.standing, Standing::Delivered);
         assert_eq!((all.candidate, all.answer), (None, Some(place(5))));
@@ -242,7 +245,10 @@ mod tests {
             (vec![(0, submitted()), (1, submitted())], 1),
             (vec![(0, submitted()), (0, accepted())], 0),
             (vec![(0, submitted()), (1, Change::Delivered)], 1),
-            (vec![(0, submitted()), (1, Change::Candidate(sealed()))], 1),
+            (
+                vec![(0, submitted()), (1, Change::Candidate(Some(sealed())))],
+                1,
+            ),
             (
                 vec![(0, submitted()), (1, accepted()), (2, Change::Withdrawn)],
                 2,

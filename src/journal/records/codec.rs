@@ -10,7 +10,7 @@
 //!                     | reference?
 //!  2 Resubmitted      which 4
 //!  3 Accepted         task
-//!  4 Candidate        sealed answer: the rest
+//!  4 Candidate        sealed answer: the rest; none where the one before it was not the result
 //!  5 Completed        sealed answer: the rest; kind 6 where it was dropped
 //!  6 Completed, empty –
 //!  7 Delivered        –
@@ -60,13 +60,19 @@ pub(in crate::journal) fn encode_onto(record: &mut Vec<u8>, stamp: Stamp, change
         Change::Submitted(head) => writer.head(head),
         Change::Resubmitted(which) => writer.fixed(&which.to_le_bytes()),
         Change::Accepted(task) => writer.text(task),
-        Change::Candidate(sealed) | Change::Completed(Some(sealed)) => writer.fixed(&sealed.0),
+        Change::Candidate(Some(sealed)) | Change::Completed(Some(sealed)) => {
+            writer.fixed(&sealed.0);
+        }
         Change::InDoubt(doubt) => {
             writer.text(&doubt.cause);
             writer.maybe_text(doubt.reason.as_deref());
         }
         Change::Closed(reason) => writer.maybe_text(reason.as_deref()),
-        Change::Completed(None) | Change::Delivered | Change::Withdrawn | Change::Refused => {}
+        Change::Candidate(None)
+        | Change::Completed(None)
+        | Change::Delivered
+        | Change::Withdrawn
+        | Change::Refused => {}
     }
 }
 
@@ -95,10 +101,11 @@ const fn kind(change: &Change) -> u8 {
 /// Enough for all but the longest, so that few records are moved while they are written.
 pub(in crate::journal) fn size(change: &Change) -> usize {
     match change {
-        Change::Candidate(sealed) | Change::Completed(Some(sealed)) => 32 + sealed.0.len(),
+        Change::Candidate(Some(sealed)) | Change::Completed(Some(sealed)) => 32 + sealed.0.len(),
         Change::Submitted(_) => 512,
         Change::Resubmitted(_)
         | Change::Accepted(_)
+        | Change::Candidate(None)
         | Change::Completed(None)
         | Change::Delivered
         | Change::InDoubt(_)
@@ -121,7 +128,7 @@ pub(in crate::journal) fn decode(bytes: &[u8]) -> Result<(Stamp, Change), Malfor
         SUBMITTED => Change::Submitted(Box::new(reader.head()?)),
         2 => Change::Resubmitted(u32::from_le_bytes(reader.fixed()?)),
         3 => Change::Accepted(reader.text()?),
-        CANDIDATE => Change::Candidate(reader.rest()),
+        CANDIDATE => Change::Candidate(Some(reader.rest()).filter(|it| !it.0.is_empty())),
         COMPLETED => Change::Completed(Some(reader.rest())),
         COMPLETED_EMPTY => Change::Completed(None),
         7 => Change::Delivered,
@@ -378,7 +385,8 @@ mod tests {
     }
 
     fn a_seal() -> impl Strategy<Value = Sealed> {
-        any::<Vec<u8>>().prop_map(|it| Sealed(Bytes::from(it)))
+        let bytes = prop::collection::vec(any::<u8>(), 1..100);
+        bytes.prop_map(|it| Sealed(Bytes::from(it)))
     }
 
     fn a_change() -> impl Strategy<Value = Change> {
@@ -386,7 +394,7 @@ mod tests {
             a_head().prop_map(|it| Change::Submitted(Box::new(it))),
             any::<u32>().prop_map(Change::Resubmitted),
             a_text().prop_map(Change::Accepted),
-            a_seal().prop_map(Change::Candidate),
+            prop::option::of(a_seal()).prop_map(Change::Candidate),
             prop::option::of(a_seal()).prop_map(Change::Completed),
             Just(Change::Delivered),
             (a_text(), maybe_text())

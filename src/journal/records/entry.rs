@@ -37,8 +37,9 @@ pub enum Change {
     Resubmitted(u32),
     /// The gateway took the task, under this id.
     Accepted(Box<str>),
-    /// An answer that may be the result, and may not be given again.
-    Candidate(Sealed),
+    /// An answer that may be the result, and may not be given again; `None` once the task was told to run:
+    /// the one before was not the result.
+    Candidate(Option<Sealed>),
     /// The result; `None` once the answer has been dropped for want of space.
     Completed(Option<Sealed>),
     /// The client has its answer.

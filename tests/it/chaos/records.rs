@@ -213,7 +213,10 @@ fn follows(last: RecordKind, next: RecordKind) -> bool {
         R::Withdrawn => last == R::Submitted,
         R::Refused => matches!(last, R::Submitted | R::Resubmitted | R::InDoubt),
         R::Delivered => last == R::Completed,
-        R::Candidate => matches!(last, R::Accepted | R::Candidate | R::InDoubt),
+        R::Candidate => {
+            matches!(last, R::Accepted | R::Candidate | R::Running | R::InDoubt)
+        }
+        R::Running => matches!(last, R::Candidate | R::Running | R::Accepted),
         R::Resubmitted | R::Accepted | R::Completed | R::InDoubt => {
             !matches!(last, R::Delivered | R::Withdrawn | R::Closed)
         }

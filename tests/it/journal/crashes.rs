@@ -16,10 +16,10 @@ fn script() -> Vec<Vec<Entry>> {
         vec![
             entry(3, 0, submitted(3, true)),
             entry(2, 1, accepted("task-2")),
-            entry(1, 2, Change::Candidate(answer(1, 2, 300))),
+            entry(1, 2, Change::Candidate(Some(answer(1, 2, 300)))),
         ],
         vec![
-            entry(1, 3, Change::Candidate(answer(1, 3, 9_000))),
+            entry(1, 3, Change::Candidate(Some(answer(1, 3, 9_000)))),
             entry(3, 1, doubt()),
         ],
         vec![

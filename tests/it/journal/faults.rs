@@ -14,7 +14,7 @@ fn path() -> Vec<Entry> {
     vec![
         entry(1, 0, submitted(1, true)),
         entry(1, 1, Change::Accepted("task".into())),
-        entry(1, 2, Change::Candidate(answer(1, 2, 300))),
+        entry(1, 2, Change::Candidate(Some(answer(1, 2, 300)))),
         entry(1, 3, doubt()),
         entry(1, 4, Change::Completed(Some(answer(1, 4, 300)))),
         entry(1, 5, Change::Delivered),
@@ -362,7 +362,7 @@ async fn soft_answers_that_follow_each_other_are_kept_once() {
         journal.append(entry).await.unwrap();
     }
     for step in 2..40 {
-        let soft = Change::Candidate(answer(1, step, 5_000));
+        let soft = Change::Candidate(Some(answer(1, step, 5_000)));
         journal.append(entry(1, step, soft)).await.unwrap();
         let earlier = Place {
             number: Number(1),

@@ -219,6 +219,7 @@ fn looks(entries: &[Entry]) -> Option<Remembered> {
     let find = |wanted: fn(&Change) -> bool| entries.iter().rfind(|it| wanted(&it.change));
     let done = find(|it| matches!(it, Change::Completed(_)));
     let soft = find(|it| matches!(it, Change::Candidate(_)));
+    let soft = soft.filter(|it| matches!(it.change, Change::Candidate(Some(_))));
     let task = entries.iter().rev().find_map(|it| match &it.change {
         Change::Accepted(task) => Some(task.clone()),
         _ => None,

@@ -359,8 +359,7 @@ impl Recorder for Journal {
 
 fn answer_of(change: &Change) -> Option<&Sealed> {
     match change {
-        Change::Candidate(sealed) => Some(sealed),
-        Change::Completed(sealed) => sealed.as_ref(),
+        Change::Candidate(sealed) | Change::Completed(sealed) => sealed.as_ref(),
         Change::Submitted(_)
         | Change::Resubmitted(_)
         | Change::Accepted(_)
@@ -377,7 +376,8 @@ fn kind_of(change: &Change) -> RecordKind {
         Change::Submitted(_) => RecordKind::Submitted,
         Change::Resubmitted(_) => RecordKind::Resubmitted,
         Change::Accepted(_) => RecordKind::Accepted,
-        Change::Candidate(_) => RecordKind::Candidate,
+        Change::Candidate(Some(_)) => RecordKind::Candidate,
+        Change::Candidate(None) => RecordKind::Running,
         Change::Completed(_) => RecordKind::Completed,
         Change::Delivered => RecordKind::Delivered,
         Change::InDoubt(_) => RecordKind::InDoubt,
@@ -423,8 +423,8 @@ fn follow(remembered: &mut Remembered, entry: &journal::Entry) {
             remembered.ticket = Some(task.clone());
             Standing::Accepted
         }
-        Change::Candidate(_) => {
-            remembered.candidate = Some(entry.place);
+        Change::Candidate(answer) => {
+            remembered.candidate = answer.as_ref().map(|_| entry.place);
             Standing::Accepted
         }
         Change::Completed(_) => {

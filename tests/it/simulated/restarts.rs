@@ -187,6 +187,22 @@ async fn a_soft_answer_is_kept_over_the_restart() {
     next.is_empty().await;
 }
 
+/// Its result, which is given once, is cut: what remains is a page of before that was none.
+#[tokio::test(start_paused = true)]
+async fn a_soft_answer_that_processing_followed_is_not_the_result_after_the_restart_either() {
+    let world = World::calm();
+    let ask = Ask::payment("poll-500=1 delay=20000 fail=422 result-cut=20");
+    let _held = world.begin(&ask);
+    world.pass(10 * SECOND).await;
+    let (next, _) = world.restarted(&Setting::default());
+    next.pass(20 * SECOND).await;
+    let told = next.pay(&ask.held_for(Duration::from_secs(70))).await;
+    assert_eq!(told.doubt(), Doubt::TaskUnknown);
+    let kinds = world.journal.kinds();
+    let count = |kind| kinds.iter().filter(|it| **it == kind).count();
+    assert_eq!([R::Candidate, R::Running].map(count), [1, 1], "{kinds:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_delivered_answer_with_a_key_is_read_from_the_journal_and_by_its_owner_only() {
     let world = World::calm();

@@ -1,7 +1,7 @@
 //! Exchanges that share a task, because a client gave them one key.
 use std::time::Duration;
 
-use holdline::exchange::machine::State;
+use holdline::exchange::machine::{Doubt, RecordKind, State};
 
 use super::world::{Ask, Setting, World, reply, until};
 
@@ -198,4 +198,29 @@ async fn a_result_whose_record_is_slow_is_not_read_twice() {
     second.settle(true);
     world.pay(&one).await.answer().settle(true);
     world.is_empty().await;
+}
+
+/// After a restart the second has nobody yet who brings its credentials while the first is told that the
+/// task runs.
+#[tokio::test(start_paused = true)]
+async fn a_soft_answer_of_a_task_that_runs_for_another_exchange_is_not_the_result() {
+    let world = World::calm();
+    let [one, two] = asks("poll-500=1 delay=30000 fail=422 result-cut=20");
+    let _held = (world.begin(&one), world.begin(&two));
+    let are_soft = || {
+        let kinds = world.journal.kinds();
+        kinds
+            .iter()
+            .filter(|it| **it == RecordKind::Candidate)
+            .count()
+            == 2
+    };
+    while !are_soft() {
+        world.pass(Duration::from_millis(50)).await;
+    }
+    let (next, _) = world.restarted(&Setting::default());
+    let one = one.held_for(Duration::from_secs(70));
+    assert_eq!(next.pay(&one).await.doubt(), Doubt::TaskUnknown);
+    let told = next.pay(&two.held_for(Duration::from_secs(70))).await;
+    assert_eq!(told.doubt(), Doubt::TaskUnknown);
 }

@@ -54,7 +54,7 @@ pub(super) fn any_plan() -> impl Strategy<Value = Plan> {
         Shape::OnceSoft,
         Shape::Odd,
     ]);
-    let around = (0..3_u32, any::<[bool; 5]>(), shapes);
+    let around = (0..3_u32, any::<[bool; 6]>(), shapes);
     let crashes = prop_oneof![Just(0), 0..3_u32];
     let within = (any_disturbances(), crashes, vec(any::<u8>(), 0..100));
     (around, within).prop_map(
@@ -65,12 +65,14 @@ pub(super) fn any_plan() -> impl Strategy<Value = Plan> {
                 explicit_key,
                 tracking_id,
                 durable,
+                is_slow,
             ] = flags;
             Plan {
                 resubmits,
                 gateway: Habits {
                     honours_key: honours_key || resubmits > 0,
                     renews_receipts,
+                    is_slow,
                     shape,
                 },
                 explicit_key,

@@ -5,11 +5,12 @@ use super::super::{Event, Loss, Polled, RecordKind, Submitted, Timer, Verdict};
 use super::story::{joining, task};
 use crate::timing::Moment;
 
-const RECORDS: [RecordKind; 10] = [
+const RECORDS: [RecordKind; 11] = [
     RecordKind::Submitted,
     RecordKind::Resubmitted,
     RecordKind::Accepted,
     RecordKind::Candidate,
+    RecordKind::Running,
     RecordKind::Completed,
     RecordKind::Delivered,
     RecordKind::InDoubt,

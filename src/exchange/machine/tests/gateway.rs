@@ -44,6 +44,8 @@ pub(super) struct Habits {
     pub(super) honours_key: bool,
     /// A repeat of a submit gets a new receipt for the same charge.
     pub(super) renews_receipts: bool,
+    /// A task runs on for some polls.
+    pub(super) is_slow: bool,
     /// What the result looks like.
     pub(super) shape: Shape,
 }
@@ -131,6 +133,16 @@ impl Gateway {
 
     pub(super) fn has_running_task(&self) -> bool {
         self.charges.contains(&false)
+    }
+
+    /// True if a poll of this task would be told that it runs, or nothing.
+    pub(super) fn runs(&self, id: &RequestId) -> bool {
+        let receipt = self.receipts.iter().find(|receipt| receipt.id == *id);
+        receipt.is_some_and(|receipt| !self.charges[receipt.charge])
+    }
+
+    pub(super) const fn is_slow(&self) -> bool {
+        self.habits.is_slow
     }
 
     pub(super) fn finish_tasks(&mut self) {

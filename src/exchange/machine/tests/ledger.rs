@@ -31,6 +31,10 @@ pub(super) struct Ledger {
     resubmits_recorded: u32,
     outcomes: Vec<Outcome<Answer>>,
     completed: Option<Answer>,
+    /// The answer that may be the result.
+    candidate: Option<Answer>,
+    /// Those that were none, since the task was told to run after them, and whether it was to be recorded.
+    taken_back: Vec<(Answer, bool)>,
     /// The receipt that was recorded last.
     accepted: Option<RequestId>,
     first_left: Option<Moment>,
@@ -70,6 +74,14 @@ impl Ledger {
         if let Record::Accepted(id) = record {
             self.accepted = Some(id.clone());
         }
+        match record {
+            Record::Candidate(answer) => self.candidate = Some(*answer),
+            Record::Running => self
+                .taken_back
+                .iter_mut()
+                .for_each(|(_, recorded)| *recorded = true),
+            _ => {}
+        }
         if let Record::Candidate(answer) | Record::Completed(answer) = record {
             let foreign = matches!(answer, Answer::Foreign(_) | Answer::Refusal(_));
             self.require(!foreign, "I4 no invented answer", answer);
@@ -100,6 +112,13 @@ impl Ledger {
         self.is_executed |= durable && *record == Record::InDoubt(Doubt::Executed);
     }
 
+    /// The gateway says that the task runs.
+    pub(super) fn runs(&mut self) {
+        let candidate = self.candidate.take();
+        self.taken_back
+            .extend(candidate.map(|answer| (answer, false)));
+    }
+
     /// The process ends: what was not written has never been.
     pub(super) fn crashes(&mut self, disk: &Disk) {
         self.crashed = true;
@@ -113,6 +132,10 @@ impl Ledger {
         self.lost_was_told = false;
         self.accepted = disk.accepted();
         self.completed = disk.completed().filter(|_| !self.seal_broke);
+        self.candidate = disk.candidate();
+        // That it was none was recorded too late.
+        let is_back = |(answer, recorded): &(_, _)| *recorded && self.candidate == Some(*answer);
+        self.taken_back.retain(|it| !is_back(it));
         self.outcomes.clear();
     }
 
@@ -243,6 +266,8 @@ impl Ledger {
             Outcome::Completed(answer) => {
                 let is_ours = gateway.gave(*answer) && !matches!(answer, Answer::Refusal(_));
                 self.require(is_ours, "I4 no invented answer", outcome);
+                let stands = self.taken_back.iter().all(|(other, _)| other != answer);
+                self.require(stands, "I4 no answer that processing followed", outcome);
                 let same = self.completed.is_none_or(|before| before == *answer);
                 self.require(same, "I5 the same answer", outcome);
                 self.completed = Some(*answer);
@@ -292,7 +317,7 @@ impl Ledger {
 /// I14: the path that the records of an exchange form.
 fn may_follow(last: Option<RecordKind>, next: RecordKind) -> bool {
     use RecordKind::{
-        Accepted, Candidate, Closed, Completed, Delivered, InDoubt, Refused, Resubmitted,
+        Accepted, Candidate, Closed, Completed, Delivered, InDoubt, Refused, Resubmitted, Running,
         Submitted, Withdrawn,
     };
     let allowed: &[RecordKind] = match last {
@@ -307,9 +332,15 @@ fn may_follow(last: Option<RecordKind>, next: RecordKind) -> bool {
             Refused,
         ],
         Some(Resubmitted) => &[Resubmitted, Accepted, Completed, InDoubt, Refused],
-        Some(Accepted | Candidate) => {
-            &[Resubmitted, Accepted, Candidate, Completed, InDoubt, Closed]
-        }
+        Some(Accepted | Candidate | Running) => &[
+            Resubmitted,
+            Accepted,
+            Candidate,
+            Running,
+            Completed,
+            InDoubt,
+            Closed,
+        ],
         // In doubt if the seal does not open after a restart.
         Some(Completed) => &[Delivered, Closed, InDoubt],
         Some(InDoubt) => &[Resubmitted, Accepted, Completed, InDoubt, Refused, Closed],

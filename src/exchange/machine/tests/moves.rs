@@ -46,6 +46,8 @@ const REPEAT: Duration = Duration::from_secs(11);
 /// Longer than a key is safe, and shorter than the retention.
 const DAY: Duration = Duration::from_mins(23 * 60 + 30);
 const DRAIN: Duration = Duration::from_secs(20);
+/// How often a slow task is told to run in the natural course.
+const SLOW_POLLS: u32 = 3;
 
 /// Every move that is possible, with its weight.
 pub(super) fn possible(world: &World) -> Vec<(u32, Move)> {
@@ -173,7 +175,7 @@ pub(super) fn natural(world: &World) -> Option<Move> {
             Submit::Answered(_) | Submit::Broken => Move::SubmitReturns(place),
         });
     }
-    if world.gateway.has_running_task() {
+    if world.gateway.has_running_task() && !is_awaited(world) {
         return Some(Move::TaskFinishes);
     }
     if world.poll.is_some() {
@@ -186,6 +188,13 @@ pub(super) fn natural(world: &World) -> Option<Move> {
         return Some(Move::ClientReads);
     }
     (!world.rests() && world.machine.timer().is_some()).then_some(Move::TimerFires)
+}
+
+/// True while a slow task is to be polled some more times before it is done.
+const fn is_awaited(world: &World) -> bool {
+    let machine = &world.machine;
+    let is_polled = matches!(machine.state(), State::Waiting | State::Polling);
+    world.gateway.is_slow() && is_polled && machine.credentials && machine.polls < SLOW_POLLS
 }
 
 /// What a client does that wants its answer; `None` where it need not or cannot do more.
@@ -330,10 +339,12 @@ impl World {
         self.tell(answer.map_or(Event::PollLost, Event::PollAnswered));
     }
 
-    /// True where another exchange of the same task and credentials may ask for its result.
+    /// True where another exchange of the same task and credentials may ask for its result. What it is told
+    /// is kept for those who have no credentials yet; the model knows only of a task that runs.
     fn other_may_poll(&self) -> bool {
         let machine = &self.machine;
-        machine.state() == State::Waiting && machine.ticket().is_some() && machine.credentials
+        let is_told = |id| machine.credentials || self.gateway.runs(id);
+        machine.state() == State::Waiting && machine.ticket().is_some_and(is_told)
     }
 
     fn other_polls(&mut self) {

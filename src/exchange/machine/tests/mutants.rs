@@ -8,7 +8,7 @@ use super::super::{
     Action, Actions, Event, Loss, Machine, Outcome, Polled, Record, State, Submitted, Withdrawal,
 };
 use super::chance::{Plan, any_plan};
-use super::gateway::Answer;
+use super::gateway::{Answer, Shape};
 use super::promises::run;
 
 /// The rule that is broken.
@@ -23,6 +23,8 @@ pub(super) enum Mutant {
     BelievesLastAnswer,
     PollsBeforeRecord,
     FinishesBeforeRecord,
+    /// An answer that processing followed is taken back in memory alone.
+    TakesBackInMemory,
     FreesFlightOnPanic,
     ResubmitsWhileDraining,
     /// A restart that takes a submit without an answer for none.
@@ -76,6 +78,7 @@ impl Mutant {
             | Self::BelievesLastAnswer
             | Self::PollsBeforeRecord
             | Self::FinishesBeforeRecord
+            | Self::TakesBackInMemory
             | Self::FreesFlightOnPanic
             | Self::ForgetsSubmits
             | Self::PollsAfterResult
@@ -104,6 +107,10 @@ impl Mutant {
             [Action::Record(Record::Candidate(_))] if self == Self::PollsBeforeRecord => {
                 actions.into_iter().chain([Action::Poll]).collect()
             }
+            [Action::Record(Record::Running)] if self == Self::TakesBackInMemory => {
+                (machine.state, machine.wake) = (State::Waiting, machine.due);
+                Actions::new()
+            }
             [Action::Record(Record::Completed(answer))] if self == Self::FinishesBeforeRecord => {
                 let finish = Action::Finish(Outcome::Completed(*answer));
                 [finish].into_iter().chain(actions).collect()
@@ -114,7 +121,7 @@ impl Mutant {
 }
 
 /// How many runs of the fixed seed a mutant may survive.
-const RUNS: u32 = 3000;
+const RUNS: u32 = 20_000;
 
 /// The first story in which the checker saw a rule broken that `rule` is a part of.
 fn violation(mutant: Mutant, setting: fn(&mut Plan), rule: &str) -> Option<String> {
@@ -171,6 +178,17 @@ fn a_poll_before_the_soft_answer_is_durable_is_caught() {
 #[test]
 fn an_answer_before_its_record_is_caught() {
     assert_caught(Mutant::FinishesBeforeRecord, "record before Finish");
+}
+
+#[test]
+fn an_answer_that_is_taken_back_in_memory_alone_is_caught() {
+    let slow = |plan: &mut Plan| {
+        (plan.gateway.is_slow, plan.gateway.shape) = (true, Shape::Once);
+        (plan.crashes, plan.disturbances) = (2, Vec::new());
+    };
+    let rule = "I4 no answer that processing followed";
+    assert!(violation(Mutant::TakesBackInMemory, slow, rule).is_some());
+    assert!(violation(Mutant::Sound, slow, "").is_none());
 }
 
 #[test]

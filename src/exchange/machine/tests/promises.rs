@@ -122,6 +122,8 @@ fn the_runs_come_to_every_end_and_through_every_turn() {
         "Record(Resubmitted(2",
         "Record(Candidate(Page",
         "Record(Candidate(Result",
+        "Record(Running",
+        "Note(Running",
         "Note(Delivered",
         "Abandon, Record(Accepted",
         "Abandon, Record(Completed",
@@ -131,6 +133,7 @@ fn the_runs_come_to_every_end_and_through_every_turn() {
         "[Give]",
         "RecordFailed(Accepted",
         "RecordFailed(Candidate",
+        "RecordFailed(Running",
         "RecordFailed(Completed",
         "RecordFailed(Resubmitted",
         "ProcessDies",
@@ -143,7 +146,7 @@ fn the_runs_come_to_every_end_and_through_every_turn() {
         "Opened(Result",
         "SealBroken",
     ];
-    for _ in 0..5000 {
+    for _ in 0..20_000 {
         let plan = any_plan().new_tree(&mut runner).unwrap().current();
         let story = run(&plan, Mutant::Sound, true).unwrap().join("\n");
         missing.retain(|turn| !story.contains(turn));

@@ -57,11 +57,11 @@ impl Disk {
         })
     }
 
-    /// The answer that may be the result, if no result came after it.
-    fn candidate(&self) -> Option<Answer> {
+    /// The answer that may be the result, if no result came after it, and nothing that says that it is none.
+    pub(super) fn candidate(&self) -> Option<Answer> {
         self.all().fold(None, |before, record| match record {
             Record::Candidate(answer) => Some(*answer),
-            Record::Completed(_) => None,
+            Record::Running | Record::Completed(_) => None,
             _ => before,
         })
     }
@@ -74,7 +74,9 @@ impl Disk {
                 (Stood::InDoubt(Doubt::Restart), self.candidate())
             }
             Record::InDoubt(doubt) => (Stood::InDoubt(*doubt), self.candidate()),
-            Record::Accepted(_) | Record::Candidate(_) => (Stood::Accepted, self.candidate()),
+            Record::Accepted(_) | Record::Candidate(_) | Record::Running => {
+                (Stood::Accepted, self.candidate())
+            }
             Record::Completed(answer) => (Stood::Completed, Some(*answer)),
             Record::Delivered | Record::Withdrawn(_) | Record::Refused(_) | Record::Closed(_) => {
                 return None;

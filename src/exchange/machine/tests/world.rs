@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::super::{
-    Action, Actions, Event, Joining, Machine, Outcome, Record, RecordKind, Standing, State,
+    Action, Actions, Event, Joining, Machine, Outcome, Polled, Record, RecordKind, Standing, State,
     Submitted,
 };
 use super::chance::{Disturbance, Plan};
@@ -145,6 +145,11 @@ impl World {
     pub(super) fn tell(&mut self, event: Event<Answer>) {
         let event = self.mutant.before(&mut self.machine, event);
         let actions = self.machine.on(event.clone(), self.now);
+        if let Event::PollAnswered(Polled::Pending { .. })
+        | Event::AnsweredElsewhere(Polled::Pending { .. }) = event
+        {
+            self.ledger.runs();
+        }
         let actions = self.mutant.after(&mut self.machine, &event, actions);
         self.trace(|world| {
             let machine = &world.machine;
