@@ -224,10 +224,10 @@ impl<'a> Transaction<'a> {
         self.status().is_some_and(|status| status == "incomplete")
     }
 
-    /// True unless it is known that more is to come of it.
+    /// True unless it is known that more is to come of it, or it has no status.
     pub fn is_finished(&self, profile: &Profile) -> bool {
-        let status = self.status().unwrap_or_default();
-        !self.awaits_payer() && !profile.results.unfinished.contains(&&*status)
+        let is_last = |status: &str| !profile.results.unfinished.contains(&status);
+        !self.awaits_payer() && self.status().is_some_and(|status| is_last(&status))
     }
 
     /// When the gateway made it, by the gateway's clock.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use tokio::time::timeout_at;
 use uuid::Uuid;
 
 use super::Admission;
@@ -44,39 +45,48 @@ impl Unfinished {
     /// and while the gateway does not say that it is finished, or the process stops, the answer is the one of
     /// before.
     pub(super) async fn resolve(self) -> Admission {
-        let Self {
-            context,
-            exchange,
-            kept,
-            order,
-        } = self;
-        let finished = if context.drain.is_draining() {
-            None
-        } else {
-            let until = context.clock.instant(order.hold_until);
-            let asked = tokio::time::timeout_at(until, finished(&order, &kept));
-            asked.await.ok().flatten()
-        };
-        context.metrics.replayed();
+        let finished = self.finished().await;
+        self.context.metrics.replayed();
         Admission::Kept {
-            exchange,
+            exchange: self.exchange,
             looked_up: finished.is_some(),
-            answer: finished.unwrap_or(kept),
+            answer: finished.unwrap_or(self.kept),
         }
     }
-}
 
-/// The gateway's answer to the query for the transaction of `kept`, where it is that one's and its payer has
-/// finished it.
-async fn finished(order: &Order, kept: &Answer) -> Option<Answer> {
-    let profile = order.gateway.profile;
-    let transaction = Found::of(&kept.body)?;
-    let path = transaction_by_uid(profile, &transaction)?;
-    let asked = order.gateway.client.read(order.credentials.get(path)).await;
-    let answer: Answer = Arc::new(asked.ok()?.1);
-    let told = transaction.told_in(&answer.body);
-    let is_finished = told.is_some_and(|told| told.is_finished(profile));
-    (is_finished && answer.status == StatusCode::OK).then_some(answer)
+    /// The transaction once its payer has finished it. It is kept as it was told first: what a client knows
+    /// to be paid is not taken back while the gateway cannot be asked.
+    async fn finished(&self) -> Option<Answer> {
+        let transaction = Found::of(&self.kept.body)?;
+        let (context, clock) = (&self.context, self.context.clock);
+        // The name of no task.
+        let name = format!("transaction {}", transaction.uid);
+        let key = context
+            .hash_key
+            .result(self.order.identity.credential, &name);
+        let told = context.results.find(&key, clock.now());
+        if told.is_some() || context.drain.is_draining() {
+            return told;
+        }
+        let until = clock.instant(self.order.hold_until);
+        let asked = timeout_at(until, self.queried(&transaction)).await;
+        let answer = asked.ok().flatten()?;
+        let expires_at = clock.now() + context.rules.now().policy.retention;
+        context.results.restore(key, &answer, expires_at);
+        Some(answer)
+    }
+
+    /// The gateway's answer to the query for a transaction, where it is that one's and its payer has finished
+    /// it.
+    async fn queried(&self, transaction: &Found) -> Option<Answer> {
+        let gateway = &self.order.gateway;
+        let path = transaction_by_uid(gateway.profile, transaction)?;
+        let asked = gateway.client.read(self.order.credentials.get(path)).await;
+        let answer: Answer = Arc::new(asked.ok()?.1);
+        let told = transaction.told_in(&answer.body);
+        let is_finished = told.is_some_and(|told| told.is_finished(gateway.profile));
+        (is_finished && answer.status == StatusCode::OK).then_some(answer)
+    }
 }
 
 /// True if an answer tells of a transaction that the payer has yet to finish.
