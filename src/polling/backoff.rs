@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::config::Config;
-use super::jitter::Jitter;
+use super::planning::jitter::Jitter;
 use super::schedule::Wait;
 
 /// How long to wait after failures in a row.

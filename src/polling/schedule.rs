@@ -3,9 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::Config;
-use super::drift::Mark;
-use super::jitter::Jitter;
-use super::step::Step;
+use super::learning::drift::Mark;
+use super::planning::jitter::Jitter;
+use super::planning::step::Step;
 use crate::timing::{Moment, waking};
 
 /// A law for the spans between polls. Every schedule stands behind this one type, so that the

@@ -8,18 +8,18 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 
 use super::config::{Config, ScheduleKind};
-use super::drift::Mark;
-use super::gateway::{Gateway, Given};
-use super::ground::Ground;
-use super::kept::{self, Kept, KeptError};
-use super::learner::Learner;
+use super::gateways::gateway::{Gateway, Given};
+use super::gateways::named::Named;
+use super::gateways::queue::{Need, Place, Turn};
+use super::laws::ground::Ground;
+use super::learning::kept::{self, Kept, KeptError};
+use super::learning::learner::Learner;
+use super::learning::took::Took;
 use super::metrics::Metrics;
-use super::named::Named;
+use super::planning::rules::Rules;
 use super::present::{Numbers, Present};
-use super::queue::{Need, Place, Turn};
-use super::rules::Rules;
 use super::schedule::Schedule;
-use super::sketch::Sketch;
+use super::showing::sketch::Sketch;
 use crate::timing::{Clock, Moment};
 
 /// The schedules of the process. Clones share what is learned.
@@ -40,20 +40,6 @@ struct State {
     gateways: Named<Gateway>,
     /// True if something was learned since all of it was last told.
     is_untold: bool,
-}
-
-/// How an exchange's task went, as its polls tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Took {
-    /// It was not done when the last poll was sent that was answered "running", or when it was
-    /// accepted.
-    pub after: Duration,
-    /// It was done when this poll was sent; `None` if it was never seen done.
-    pub by: Option<Duration>,
-    /// Polls that were answered "running".
-    pub pending: u32,
-    /// What it was given with its schedule.
-    pub mark: Mark,
 }
 
 impl Schedules {
@@ -311,7 +297,7 @@ const fn rules(config: &Config, hold: Duration) -> Rules {
 mod tests {
 
     use super::*;
-    use crate::polling::Price;
+    use crate::polling::{Mark, Price};
 
     const PRICE: Duration = Duration::from_millis(50);
 

@@ -1,7 +1,7 @@
 //! The turn of a poll that is due: now, or later where the gateway takes no more in a second.
 use std::task::Waker;
 
-use super::queue::{Need, Place, Turn};
+use super::gateways::queue::{Need, Place, Turn};
 use super::schedule::BEFORE_THE_END;
 use super::schedules::Schedules;
 use crate::timing::{Moment, on_grid};

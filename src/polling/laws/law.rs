@@ -6,7 +6,7 @@ use crate::elementary::Elementary;
 
 /// The mass of each cell; the sum is one.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Law {
+pub(in crate::polling) struct Law {
     mass: Vec<f64>,
     /// The mass below each edge; one more at the end for what lies beyond the horizon.
     below: Vec<f64>,
@@ -16,7 +16,7 @@ pub(super) struct Law {
 
 impl Law {
     /// The law of these masses, made to sum to one.
-    pub(super) fn new(mass: Vec<f64>) -> Self {
+    pub(in crate::polling) fn new(mass: Vec<f64>) -> Self {
         let mut law = Self {
             below: Vec::with_capacity(mass.len() + 1),
             mass,
@@ -44,7 +44,7 @@ impl Law {
 
     /// What is believed before anything was seen: payments take seconds, most of them, and a few
     /// take any time. Half is log-normal around 2 s, half is spread evenly by ratio.
-    pub(super) fn prior(axis: &Axis) -> Self {
+    pub(in crate::polling) fn prior(axis: &Axis) -> Self {
         const MEDIAN: f64 = 2.0;
         const SIGMA: f64 = 0.9;
         /// What lies before the first edge, or beyond the last one, counts as much as this ratio.
@@ -67,28 +67,28 @@ impl Law {
     }
 
     /// The masses of the cells.
-    pub(super) fn mass(&self) -> &[f64] {
+    pub(in crate::polling) fn mass(&self) -> &[f64] {
         &self.mass
     }
 
     /// The mass below each edge.
-    pub(super) fn below(&self) -> &[f64] {
+    pub(in crate::polling) fn below(&self) -> &[f64] {
         &self.below
     }
 
     /// The mass below one edge.
-    pub(super) fn below_edge(&self, edge: u16) -> f64 {
+    pub(in crate::polling) fn below_edge(&self, edge: u16) -> f64 {
         self.below.get(usize::from(edge)).copied().unwrap_or(1.0)
     }
 
     /// The last edge that has no more than this mass below it.
-    pub(super) fn edge_at(&self, mass: f64) -> usize {
+    pub(in crate::polling) fn edge_at(&self, mass: f64) -> usize {
         let above = self.below.partition_point(|&below| below <= mass);
         above.saturating_sub(1)
     }
 
     /// The time in seconds below which a share of the mass lies; `None` if that is beyond the horizon.
-    pub(super) fn quantile(&self, axis: &Axis, share: f64) -> Option<f64> {
+    pub(in crate::polling) fn quantile(&self, axis: &Axis, share: f64) -> Option<f64> {
         let above = self.below.partition_point(|&below| below < share).max(1);
         let (from, to) = (axis.edges().get(above - 1)?, axis.edges().get(above)?);
         let (low, high) = (self.below.get(above - 1)?, self.below.get(above)?);
@@ -97,7 +97,7 @@ impl Law {
     }
 
     /// The width in cells of the bell that it was smoothed with: finer than that it is not known.
-    pub(super) const fn width(&self) -> f64 {
+    pub(in crate::polling) const fn width(&self) -> f64 {
         self.width
     }
 
@@ -105,7 +105,7 @@ impl Law {
     /// is lent to any width up to the leeway of the axis: where a task that is nearly certain ends after all
     /// just past the poll that should find it, nothing tells by how much. Both are as wide by ratio where the
     /// axis has wider cells.
-    pub(super) fn smoothed(&self, width: f64, axis: &Axis) -> Self {
+    pub(in crate::polling) fn smoothed(&self, width: f64, axis: &Axis) -> Self {
         // A box of half-width h has the variance h(h + 1) / 3; three of them have nearly the shape
         // of a bell.
         let half = |width: f64| {

@@ -32,7 +32,7 @@ const STEP: f64 = 1.25;
 /// drops the polls that gain less than the price, so that of all polls of the gateway those that gain
 /// most stay.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
+pub(in crate::polling) struct Budget {
     /// Polls a second; `None` without a limit.
     limit: Option<f64>,
     rate: f64,
@@ -47,7 +47,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// A budget of so many polls a second; 0 is none.
-    pub(super) fn new(max_per_second: u32) -> Self {
+    pub(in crate::polling) fn new(max_per_second: u32) -> Self {
         Self {
             limit: bound(max_per_second),
             rate: 0.0,
@@ -60,7 +60,7 @@ impl Budget {
 
     /// Puts another limit in force. What the one before has raised falls as the rate allows, and at
     /// once where there is none now.
-    pub(super) fn limit(&mut self, max_per_second: u32) {
+    pub(in crate::polling) fn limit(&mut self, max_per_second: u32) {
         self.limit = bound(max_per_second);
         if self.limit.is_none() {
             self.over = 0.0;
@@ -68,24 +68,24 @@ impl Budget {
     }
 
     /// A poll was sent.
-    pub(super) fn polled(&mut self, now: Moment) {
+    pub(in crate::polling) fn polled(&mut self, now: Moment) {
         self.pass(now);
         self.rate += 1.0 / MEASURED;
     }
 
     /// So many polls are due and wait for their turn: without the limit they would have been sent.
-    pub(super) fn waiting(&mut self, polls: usize) {
+    pub(in crate::polling) fn waiting(&mut self, polls: usize) {
         self.waiting = f64::from(u32::try_from(polls).unwrap_or(u32::MAX));
     }
 
     /// The gateway said that there are too many, or that it cannot.
-    pub(super) fn pushed_back(&mut self, now: Moment) {
+    pub(in crate::polling) fn pushed_back(&mut self, now: Moment) {
         self.pass(now);
         self.pushed = (self.pushed + PUSHED_BACK.logarithm()).min(PUSHED_FARTHEST.logarithm());
     }
 
     /// Lets the time pass: the rate falls, and the price with it.
-    pub(super) fn pass(&mut self, now: Moment) {
+    pub(in crate::polling) fn pass(&mut self, now: Moment) {
         let seconds = now.since(self.changed).as_secs_f64();
         self.changed = self.changed.max(now);
         self.rate *= (-seconds / MEASURED).exponential();
@@ -98,19 +98,19 @@ impl Budget {
     }
 
     /// The price in force, in steps, so that plans are not made anew for every poll.
-    pub(super) fn price(&self, configured: Duration) -> Duration {
+    pub(in crate::polling) fn price(&self, configured: Duration) -> Duration {
         let raised = (self.over + self.pushed).min(DEAREST.logarithm());
         let steps = (raised / STEP.logarithm()).floor();
         configured.mul_f64((steps * STEP.logarithm()).exponential())
     }
 
     /// The polls a second that are allowed and those that are sent; `None` without a limit.
-    pub(super) fn rates(&self) -> Option<(f64, f64)> {
+    pub(in crate::polling) fn rates(&self) -> Option<(f64, f64)> {
         self.limit.map(|limit| (limit, self.rate))
     }
 
     /// The share of the budget that is used; `None` without one.
-    pub(super) fn used(&self) -> Option<f64> {
+    pub(in crate::polling) fn used(&self) -> Option<f64> {
         self.limit.map(|limit| self.rate / limit)
     }
 }

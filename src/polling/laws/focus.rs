@@ -22,18 +22,18 @@ const SPARE: f64 = 4.0;
 
 /// A part of time, by its middle in seconds and how far it reaches either way by ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Focus {
+pub(in crate::polling) struct Focus {
     middle: f64,
     reach: f64,
 }
 
 impl Focus {
-    pub(super) const fn around(middle: f64, reach: f64) -> Self {
+    pub(in crate::polling) const fn around(middle: f64, reach: f64) -> Self {
         Self { middle, reach }
     }
 
     /// The focus that a law asks for, if it is narrow: the one that its axis has, as long as it fits.
-    pub(super) fn of(law: &Law, axis: &Axis) -> Option<Self> {
+    pub(in crate::polling) fn of(law: &Law, axis: &Axis) -> Option<Self> {
         let low = law.quantile(axis, BESIDE)?;
         let high = law.quantile(axis, 1.0 - BESIDE)?;
         let middle = (low * high).sqrt();
@@ -55,7 +55,7 @@ impl Focus {
     }
 
     /// Its two ends in seconds, both between the two given ones and apart.
-    pub(super) fn within(self, first: f64, last: f64) -> (f64, f64) {
+    pub(in crate::polling) fn within(self, first: f64, last: f64) -> (f64, f64) {
         let far = self.reach.exponential();
         let middle = self.middle.clamp(first * far * far, last / far / far);
         (middle / far, middle * far)

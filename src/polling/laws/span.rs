@@ -4,13 +4,13 @@ use std::time::Duration;
 /// The time of one task, in seconds: it was not done at the first, and it was at the second, which is
 /// infinite for one that was never seen done. Seven digits are more than clocks and networks keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Span {
+pub(in crate::polling) struct Span {
     after: f32,
     by: f32,
 }
 
 impl Span {
-    pub(super) fn new(after: Duration, by: Option<Duration>) -> Self {
+    pub(in crate::polling) fn new(after: Duration, by: Option<Duration>) -> Self {
         let by = by.map_or(f32::INFINITY, |by| by.as_secs_f32());
         Self {
             after: after.as_secs_f32().min(by),
@@ -19,20 +19,20 @@ impl Span {
     }
 
     /// Between two numbers; `None` where these are no times, or the second is before the first.
-    pub(super) fn between(after: f32, by: f32) -> Option<Self> {
+    pub(in crate::polling) fn between(after: f32, by: f32) -> Option<Self> {
         (after.is_finite() && after >= 0.0 && after <= by).then_some(Self { after, by })
     }
 
-    pub(super) fn after(self) -> f64 {
+    pub(in crate::polling) fn after(self) -> f64 {
         self.after.into()
     }
 
-    pub(super) fn by(self) -> f64 {
+    pub(in crate::polling) fn by(self) -> f64 {
         self.by.into()
     }
 
     /// The two ends as they are kept.
-    pub(super) const fn ends(self) -> [f32; 2] {
+    pub(in crate::polling) const fn ends(self) -> [f32; 2] {
         [self.after, self.by]
     }
 }

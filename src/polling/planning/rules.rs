@@ -29,7 +29,7 @@ impl Rules {
     }
 
     /// The terms of a plan at this price, in seconds.
-    pub(super) fn terms(&self, price: f64) -> Terms {
+    pub(in crate::polling) fn terms(&self, price: f64) -> Terms {
         Terms {
             price,
             floor: self.min_interval.as_secs_f64(),

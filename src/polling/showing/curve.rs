@@ -1,9 +1,9 @@
 //! The curve of what is possible under a law: the least delay for so many polls.
-use super::axis::Axis;
-use super::law::Law;
-use super::plan::{self, Expected};
-use super::rules::Rules;
 use crate::elementary::Elementary;
+use crate::polling::laws::axis::Axis;
+use crate::polling::laws::law::Law;
+use crate::polling::planning::plan::{self, Expected};
+use crate::polling::planning::rules::Rules;
 
 /// The ends of the prices that the curve is drawn for, in seconds, and how many there are.
 const CHEAPEST: f64 = 0.001;

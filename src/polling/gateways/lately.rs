@@ -1,15 +1,15 @@
 //! What polls really brought lately: the mean over the latest exchanges of a route.
 use std::time::Duration;
 
-use super::plan::Expected;
 use crate::elementary::Elementary;
+use crate::polling::planning::plan::Expected;
 
 /// An exchange counts half as much after so many more.
 const HALF_LIFE: f64 = 100.0;
 
 /// The means of the latest exchanges, fading.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lately {
+pub(in crate::polling) struct Lately {
     exchanges: u64,
     weight: f64,
     sums: Expected,
@@ -17,7 +17,7 @@ pub(super) struct Lately {
 
 impl Lately {
     /// A result was found by the last of so many polls, and had waited so long, as is estimated.
-    pub(super) fn found(&mut self, polls: u32, waited: Duration) {
+    pub(in crate::polling) fn found(&mut self, polls: u32, waited: Duration) {
         let fading = (-std::f64::consts::LN_2 / HALF_LIFE).exponential();
         self.exchanges += 1;
         self.weight = self.weight.mul_add(fading, 1.0);
@@ -28,12 +28,12 @@ impl Lately {
     }
 
     /// Exchanges whose results were found since the start.
-    pub(super) const fn exchanges(&self) -> u64 {
+    pub(in crate::polling) const fn exchanges(&self) -> u64 {
         self.exchanges
     }
 
     /// The means; `None` before the first.
-    pub(super) fn means(&self) -> Option<Expected> {
+    pub(in crate::polling) fn means(&self) -> Option<Expected> {
         (self.exchanges > 0).then(|| Expected {
             delay: self.sums.delay / self.weight,
             polls: self.sums.polls / self.weight,

@@ -5,22 +5,22 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::budget::Budget;
-use super::drift::Mark;
 use super::gauges::{OfGateway, OfRoute};
-use super::ground::Ground;
 use super::lately::Lately;
-use super::learner::Learner;
-use super::metrics::{At, Metrics, On};
 use super::named::Named;
 use super::queue::{Need, Place, Queue, Turn};
-use super::rules::Rules;
-use super::schedules::Took;
-use super::step::Step;
+use crate::polling::laws::ground::Ground;
+use crate::polling::learning::drift::Mark;
+use crate::polling::learning::learner::Learner;
+use crate::polling::learning::took::Took;
+use crate::polling::metrics::{At, Metrics, On};
+use crate::polling::planning::rules::Rules;
+use crate::polling::planning::step::Step;
 use crate::timing::Moment;
 
 /// What is kept of one gateway.
 #[derive(Debug)]
-pub(super) struct Gateway {
+pub(in crate::polling) struct Gateway {
     budget: Budget,
     queue: Queue,
     routes: Named<Route>,
@@ -31,7 +31,7 @@ pub(super) struct Gateway {
 
 impl Gateway {
     /// A gateway that takes so many polls a second; 0 is any number.
-    pub(super) fn new(max_per_second: u32, name: &str, metrics: &Metrics) -> Self {
+    pub(in crate::polling) fn new(max_per_second: u32, name: &str, metrics: &Metrics) -> Self {
         let mut gateway = Self {
             budget: Budget::new(max_per_second),
             queue: Queue::new(max_per_second),
@@ -44,20 +44,20 @@ impl Gateway {
     }
 
     /// Its budget as it is now, however long nothing was asked of it.
-    pub(super) fn budget(&self, now: Moment) -> Budget {
+    pub(in crate::polling) fn budget(&self, now: Moment) -> Budget {
         let mut budget = self.budget;
         budget.pass(now);
         budget
     }
 
     /// How it is called, and the share of its budget that is used; `None` without one.
-    pub(super) fn used(&self, now: Moment) -> Option<(At, f64)> {
+    pub(in crate::polling) fn used(&self, now: Moment) -> Option<(At, f64)> {
         let used = self.budget(now).used()?;
         Some((self.gauges.at().clone(), used))
     }
 
     /// The prices at which exchanges of its routes would be planned now.
-    pub(super) fn prices(
+    pub(in crate::polling) fn prices(
         &self,
         rules: &Rules,
         now: Moment,
@@ -70,17 +70,17 @@ impl Gateway {
     }
 
     /// Its routes, by name.
-    pub(super) fn routes(&self) -> impl Iterator<Item = (&Box<str>, &Route)> {
+    pub(in crate::polling) fn routes(&self) -> impl Iterator<Item = (&Box<str>, &Route)> {
         self.routes.iter()
     }
 
     /// One of its routes, if anything was asked or told of it.
-    pub(super) fn find(&self, route: &str) -> Option<&Route> {
+    pub(in crate::polling) fn find(&self, route: &str) -> Option<&Route> {
         self.routes.find(route)
     }
 
     /// Puts another limit in force.
-    pub(super) fn limit(&mut self, max_per_second: u32) {
+    pub(in crate::polling) fn limit(&mut self, max_per_second: u32) {
         self.budget.limit(max_per_second);
         self.queue.limit(max_per_second);
         if self.budget.used().is_some() {
@@ -90,7 +90,7 @@ impl Gateway {
 
     /// Tells what is known where exchanges learn from now on. Where they do not it stays, and is told no
     /// longer.
-    pub(super) fn tell(&mut self, learns: bool) {
+    pub(in crate::polling) fn tell(&mut self, learns: bool) {
         for route in self.routes.all() {
             match (learns, &route.learner) {
                 (true, Some(learner)) => route.gauges.planned(learner),
@@ -101,7 +101,12 @@ impl Gateway {
     }
 
     /// The steps of an exchange that begins now, and its mark.
-    pub(super) fn begin(&mut self, route: &str, given: &Given, now: Moment) -> (Arc<[Step]>, Mark) {
+    pub(in crate::polling) fn begin(
+        &mut self,
+        route: &str,
+        given: &Given,
+        now: Moment,
+    ) -> (Arc<[Step]>, Mark) {
         self.pass(now);
         let price = self.budget.price(given.rules.price);
         self.with_route(route, |route| {
@@ -111,7 +116,7 @@ impl Gateway {
     }
 
     /// An exchange's result was found.
-    pub(super) fn found(&mut self, route: &str, polls: u32, waited: Duration) {
+    pub(in crate::polling) fn found(&mut self, route: &str, polls: u32, waited: Duration) {
         self.with_route(route, |route| {
             route.lately.found(polls, waited);
             route.gauges.measured(&route.lately);
@@ -119,7 +124,7 @@ impl Gateway {
     }
 
     /// Learns what an exchange tells.
-    pub(super) fn learn(&mut self, route: &str, given: &Given, took: Took) {
+    pub(in crate::polling) fn learn(&mut self, route: &str, given: &Given, took: Took) {
         let (price, now) = (self.budget.price(given.rules.price), self.now);
         self.with_route(route, |route| {
             let learner = following(&mut route.learner, &mut route.gauges, given, price);
@@ -131,7 +136,7 @@ impl Gateway {
     }
 
     /// Takes what another process learned of a route; it is told if it is in force.
-    pub(super) fn restore(&mut self, route: &str, learner: Learner, is_in_force: bool) {
+    pub(in crate::polling) fn restore(&mut self, route: &str, learner: Learner, is_in_force: bool) {
         self.with_route(route, |route| {
             if is_in_force {
                 route.gauges.planned(&learner);
@@ -141,20 +146,20 @@ impl Gateway {
     }
 
     /// A poll is sent.
-    pub(super) fn polled(&mut self, now: Moment) {
+    pub(in crate::polling) fn polled(&mut self, now: Moment) {
         self.pass(now);
         self.budget.polled(now);
     }
 
     /// A poll was answered with 429 or with a fault of the gateway's own.
-    pub(super) fn pushed_back(&mut self, now: Moment) {
+    pub(in crate::polling) fn pushed_back(&mut self, now: Moment) {
         self.pass(now);
         self.budget.pushed_back(now);
     }
 
     /// A poll asks for its turn that was due then, and may be the last before the end of a hold. It is
     /// woken where its turn comes earlier than it was told.
-    pub(super) fn ask(
+    pub(in crate::polling) fn ask(
         &mut self,
         place: Option<Place>,
         due: (Moment, Need),
@@ -170,7 +175,7 @@ impl Gateway {
     }
 
     /// A poll that waited does so no more.
-    pub(super) fn leave(&mut self, place: Place) {
+    pub(in crate::polling) fn leave(&mut self, place: Place) {
         self.queue.leave(place);
         self.wait();
     }
@@ -197,10 +202,10 @@ impl Gateway {
 
 /// What exchanges of a route are given to learn by.
 #[derive(Clone, Debug)]
-pub(super) struct Given {
-    pub(super) rules: Rules,
+pub(in crate::polling) struct Given {
+    pub(in crate::polling) rules: Rules,
     /// That up to the horizon of the rules.
-    pub(super) ground: Arc<Ground>,
+    pub(in crate::polling) ground: Arc<Ground>,
 }
 
 /// The learner of a route, by the rules and at the price in force. Where a reload changed them this is when
@@ -221,7 +226,7 @@ fn following<'a>(
 
 /// What is known of one route.
 #[derive(Debug)]
-pub(super) struct Route {
+pub(in crate::polling) struct Route {
     /// Absent until an exchange is to learn.
     learner: Option<Learner>,
     /// What polls really brought.
@@ -231,12 +236,12 @@ pub(super) struct Route {
 
 impl Route {
     /// What was learned, if anything was.
-    pub(super) const fn learner(&self) -> Option<&Learner> {
+    pub(in crate::polling) const fn learner(&self) -> Option<&Learner> {
         self.learner.as_ref()
     }
 
     /// What polls really brought.
-    pub(super) const fn lately(&self) -> Lately {
+    pub(in crate::polling) const fn lately(&self) -> Lately {
         self.lately
     }
 }

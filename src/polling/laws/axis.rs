@@ -22,7 +22,7 @@ const LEEWAY: f64 = 0.002;
 /// where they are closer. Cell `k` lies between the edges `k` and `k + 1`; beyond the last edge there is
 /// one more, without an end.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Axis {
+pub(in crate::polling) struct Axis {
     edges: Vec<f64>,
     focus: Option<Focus>,
     /// The cells below the focus.
@@ -32,7 +32,7 @@ pub(super) struct Axis {
 impl Axis {
     /// The axis up to a horizon, with half of its cells in a focus if there is one. A horizon below twice the
     /// first edge is taken for that.
-    pub(super) fn new(horizon: Duration, focus: Option<Focus>) -> Self {
+    pub(in crate::polling) fn new(horizon: Duration, focus: Option<Focus>) -> Self {
         let last = horizon.as_secs_f64().max(2.0 * FIRST);
         let mut edges = vec![0.0, FIRST];
         let mut cells_below = 0;
@@ -58,17 +58,17 @@ impl Axis {
     }
 
     /// Where its edges are closer.
-    pub(super) const fn focus(&self) -> Option<Focus> {
+    pub(in crate::polling) const fn focus(&self) -> Option<Focus> {
         self.focus
     }
 
     /// The edges in seconds, rising.
-    pub(super) fn edges(&self) -> &[f64] {
+    pub(in crate::polling) fn edges(&self) -> &[f64] {
         &self.edges
     }
 
     /// The time of an edge; one past the last is taken for the last.
-    pub(super) fn time(&self, edge: usize) -> Duration {
+    pub(in crate::polling) fn time(&self, edge: usize) -> Duration {
         let seconds = self.edges.get(edge).or(self.edges.last());
         Duration::from_secs_f64(seconds.copied().unwrap_or_default())
     }
@@ -97,7 +97,7 @@ impl Axis {
     }
 
     /// How wide a cell is around a time in seconds.
-    pub(super) fn width_at(&self, seconds: f64) -> f64 {
+    pub(in crate::polling) fn width_at(&self, seconds: f64) -> f64 {
         let above = self.edges.partition_point(|&edge| edge < seconds);
         let to = above.clamp(1, usize::from(Self::last()));
         let edge = |edge: usize| self.edges.get(edge).copied().unwrap_or_default();
@@ -105,7 +105,7 @@ impl Axis {
     }
 
     /// The last edge.
-    pub(super) const fn last() -> u16 {
+    pub(in crate::polling) const fn last() -> u16 {
         CELLS + 1
     }
 
@@ -113,7 +113,7 @@ impl Axis {
     ///
     /// Both ends of an interval are rounded alike, so that the intervals before and after a poll
     /// have no cell in common: one that lay in both would draw the mass of both.
-    pub(super) fn nearest(&self, seconds: f64) -> u16 {
+    pub(in crate::polling) fn nearest(&self, seconds: f64) -> u16 {
         let above = self.edges.partition_point(|&edge| edge < seconds);
         let edge = |edge: usize| self.edges.get(edge).copied();
         let nearest = match (above.checked_sub(1).and_then(edge), edge(above)) {
@@ -139,7 +139,7 @@ fn extend(edges: &mut Vec<f64>, to: f64, cells: u16) {
     clippy::cast_sign_loss,
     reason = "callers give numbers within the range, and a cast of floats saturates"
 )]
-pub(super) const fn whole(value: f64) -> u16 {
+pub(in crate::polling) const fn whole(value: f64) -> u16 {
     value as u16
 }
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::axis::Axis;
-use super::bend::Bend;
-use super::cold::cold;
-use super::law::Law;
-use super::outcomes::Outcomes;
-use super::plan::{self, Expected};
-use super::rules::Rules;
 use super::scout::{MOVED, Rates};
-use super::step::Step;
+use crate::polling::laws::axis::Axis;
+use crate::polling::laws::law::Law;
+use crate::polling::laws::outcomes::Outcomes;
+use crate::polling::planning::bend::Bend;
+use crate::polling::planning::cold::cold;
+use crate::polling::planning::plan::{self, Expected};
+use crate::polling::planning::rules::Rules;
+use crate::polling::planning::step::Step;
 use crate::timing::GRID;
 
 /// A poll that fewer tasks than this share come to is not worth a turn of its own.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::plan::Expected;
-use super::step::Step;
+use crate::polling::planning::plan::Expected;
+use crate::polling::planning::step::Step;
 
 /// What scouts may cost, as a share of all. A scout is an exchange with one poll more, between two
 /// of the plan: without them nothing would tell where in a wait tasks end, nor that all of them have

@@ -8,8 +8,8 @@
 //! at the end:     BLAKE3 of all before it, 32 bytes
 //! ```
 //! Numbers are big-endian.
-use super::outcomes::REMEMBERED;
-use super::span::Span;
+use crate::polling::laws::outcomes::REMEMBERED;
+use crate::polling::laws::span::Span;
 
 /// How the file's name ends, after the journal's.
 pub const SUFFIX: &str = ".law";
@@ -21,11 +21,11 @@ const VERSION: u16 = 2;
 
 /// What was learned of one route of a gateway.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Kept {
-    pub(super) gateway: Box<str>,
-    pub(super) route: Box<str>,
+pub(in crate::polling) struct Kept {
+    pub(in crate::polling) gateway: Box<str>,
+    pub(in crate::polling) route: Box<str>,
     /// The newest first.
-    pub(super) outcomes: Vec<Span>,
+    pub(in crate::polling) outcomes: Vec<Span>,
 }
 
 /// Why bytes are not what was learned; the text follows "the file".
@@ -43,7 +43,7 @@ pub enum KeptError {
 }
 
 /// The bytes of what was learned.
-pub(super) fn encode(all: &[Kept]) -> Vec<u8> {
+pub(in crate::polling) fn encode(all: &[Kept]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend(VERSION.to_be_bytes());
     bytes.extend(count::<u32>(all.len()).to_be_bytes());
@@ -68,7 +68,7 @@ fn count<N: TryFrom<usize> + Default>(number: usize) -> N {
 }
 
 /// What was learned, from its bytes.
-pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Kept>, KeptError> {
+pub(in crate::polling) fn decode(bytes: &[u8]) -> Result<Vec<Kept>, KeptError> {
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
         return Err(KeptError::Foreign);
     };

@@ -6,9 +6,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
 use super::lately::Lately;
-use super::learner::Learner;
-use super::metrics::{At, Means, Metrics, Number, Numbers, On, QUANTILES};
-use super::plan::Expected;
+use crate::polling::learning::learner::Learner;
+use crate::polling::metrics::{At, Means, Metrics, Number, Numbers, On, QUANTILES};
+use crate::polling::planning::plan::Expected;
 
 /// One number of a family, looked up when it is told first.
 #[derive(Debug)]

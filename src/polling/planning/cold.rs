@@ -9,7 +9,7 @@ const COLD_GROWTH: f64 = 1.0 / 3.0;
 
 /// The plan of who knows nothing, up to the horizon, where polls are so many times as dear as usual:
 /// waits grow with the root of that, as those of any plan do where polls are many (Keller 1974).
-pub(super) fn cold(terms: Terms, dearer: f64) -> Vec<f64> {
+pub(in crate::polling) fn cold(terms: Terms, dearer: f64) -> Vec<f64> {
     let longer = dearer.max(1.0).sqrt();
     let growth = COLD_GROWTH * longer;
     let grown = |at: f64| at + (at * growth).clamp(terms.floor, terms.ceiling_after(at));

@@ -11,7 +11,7 @@ use crate::elementary::Elementary;
 const HALF_LIFE: f64 = 500.0;
 
 /// Older outcomes are dropped: together they would count less than a third of all.
-pub(super) const REMEMBERED: usize = 1024;
+pub(in crate::polling) const REMEMBERED: usize = 1024;
 
 /// What the prior law counts where nothing was seen, in outcomes.
 const PRIOR_AT_FIRST: f64 = 8.0;
@@ -37,7 +37,7 @@ const ROUNDED: f64 = 1e-6;
 /// The time of one task lies between two edges: it was not done at the first, and it was at the
 /// second. One past the last edge says that it was never seen done.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Observed {
+pub(in crate::polling) struct Observed {
     span: Span,
     after: u16,
     by: u16,
@@ -45,7 +45,7 @@ pub(super) struct Observed {
 
 impl Observed {
     /// Rounds the two ends to edges. It keeps at least one cell.
-    pub(super) fn new(axis: &Axis, span: Span) -> Self {
+    pub(in crate::polling) fn new(axis: &Axis, span: Span) -> Self {
         let never = Axis::last() + 1;
         let after = axis.nearest(span.after());
         // What ended beyond the horizon had not ended at it, and no more is told of what lies there.
@@ -67,15 +67,15 @@ impl Observed {
         usize::from(self.after) <= cells.start && cells.end <= usize::from(self.by)
     }
 
-    pub(super) const fn span(self) -> Span {
+    pub(in crate::polling) const fn span(self) -> Span {
         self.span
     }
 
-    pub(super) const fn after(self) -> u16 {
+    pub(in crate::polling) const fn after(self) -> u16 {
         self.after
     }
 
-    pub(super) const fn by(self) -> u16 {
+    pub(in crate::polling) const fn by(self) -> u16 {
         self.by
     }
 }
@@ -97,39 +97,39 @@ impl FromIterator<Observed> for Outcomes {
 
 /// The latest outcomes, the newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Outcomes {
+pub(in crate::polling) struct Outcomes {
     latest: VecDeque<Observed>,
 }
 
 impl Outcomes {
-    pub(super) fn push(&mut self, observed: Observed) {
+    pub(in crate::polling) fn push(&mut self, observed: Observed) {
         self.latest.push_front(observed);
         self.latest.truncate(REMEMBERED);
     }
 
     /// The newest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Observed> {
+    pub(in crate::polling) fn iter(&self) -> impl Iterator<Item = Observed> {
         self.latest.iter().copied()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::polling) fn len(&self) -> usize {
         self.latest.len()
     }
 
     /// Drops all but the newest.
-    pub(super) fn keep(&mut self, newest: usize) {
+    pub(in crate::polling) fn keep(&mut self, newest: usize) {
         self.latest.truncate(newest);
     }
 
     /// Tells all of them on another axis.
-    pub(super) fn move_to(&mut self, axis: &Axis) {
+    pub(in crate::polling) fn move_to(&mut self, axis: &Axis) {
         for observed in &mut self.latest {
             *observed = Observed::new(axis, observed.span);
         }
     }
 
     /// What all of them count together.
-    pub(super) fn weight(&self) -> f64 {
+    pub(in crate::polling) fn weight(&self) -> f64 {
         let counted = weights().take(self.latest.len());
         counted.fold(0.0, |sum, weight| sum + weight)
     }
@@ -139,7 +139,13 @@ impl Outcomes {
     /// Each round spreads an outcome over the cells of its interval as the law so far has it
     /// (self-consistency: Turnbull 1976); the last step spreads every mass over its neighbours, by
     /// as much as so few outcomes leave unknown (EMS: Silverman and others 1990).
-    pub(super) fn law(&self, axis: &Axis, prior: &Law, start: &Law, rounds: u32) -> Law {
+    pub(in crate::polling) fn law(
+        &self,
+        axis: &Axis,
+        prior: &Law,
+        start: &Law,
+        rounds: u32,
+    ) -> Law {
         let weight = self.weight();
         let fades = 1.0 + weight / PRIOR_FADES;
         let counts = PRIOR_AT_LAST + (PRIOR_AT_FIRST - PRIOR_AT_LAST) / fades;
@@ -194,7 +200,7 @@ impl Outcomes {
     }
 
     /// These outcomes alone, without the prior: each spread over its interval as the law has it.
-    pub(super) fn seen(&self, law: &Law) -> Law {
+    pub(in crate::polling) fn seen(&self, law: &Law) -> Law {
         let mut rises = Vec::new();
         self.rise(law, &mut rises);
         let mut seen = law.clone();

@@ -1,17 +1,17 @@
 //! A copy of what is known of one route, quickly made under the lock that exchanges need, and the
 //! picture that is drawn of it elsewhere.
-use super::axis::Axis;
-use super::budget::Budget;
-use super::config::Config;
 use super::curve;
-use super::gateway::Given;
-use super::lately::Lately;
-use super::law::Law;
-use super::learner::Learner;
 use super::picture::{Bin, Budgeted, Corner, Learned, Measured, Picture};
-use super::plan;
-use super::step::Step;
 use crate::elementary::Elementary;
+use crate::polling::config::Config;
+use crate::polling::gateways::budget::Budget;
+use crate::polling::gateways::gateway::Given;
+use crate::polling::gateways::lately::Lately;
+use crate::polling::laws::axis::Axis;
+use crate::polling::laws::law::Law;
+use crate::polling::learning::learner::Learner;
+use crate::polling::planning::plan;
+use crate::polling::planning::step::Step;
 
 /// Parts of the law that are told, at most.
 const BINS: u16 = 40;
@@ -25,14 +25,14 @@ const RARE: f64 = 0.01;
 /// What is copied of one route.
 #[derive(Clone, Debug)]
 pub struct Sketch {
-    pub(super) gateway: Box<str>,
-    pub(super) route: Box<str>,
-    pub(super) config: Config,
-    pub(super) lately: Lately,
-    pub(super) budget: Budget,
-    pub(super) given: Given,
+    pub(in crate::polling) gateway: Box<str>,
+    pub(in crate::polling) route: Box<str>,
+    pub(in crate::polling) config: Config,
+    pub(in crate::polling) lately: Lately,
+    pub(in crate::polling) budget: Budget,
+    pub(in crate::polling) given: Given,
     /// Absent unless the schedule learns.
-    pub(super) learner: Option<Learner>,
+    pub(in crate::polling) learner: Option<Learner>,
 }
 
 impl Sketch {

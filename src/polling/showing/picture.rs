@@ -2,11 +2,11 @@
 //! the curve of what is possible. It holds no ids and nothing of any payment.
 use serde::{Deserialize, Serialize};
 
-use super::confidence::Confidence;
-use super::config::ScheduleKind;
 use super::curve;
-use super::plan::Expected;
 use crate::elementary::Elementary;
+use crate::polling::config::ScheduleKind;
+use crate::polling::learning::confidence::Confidence;
+use crate::polling::planning::plan::Expected;
 
 /// How polling stands on one route of a gateway.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -18,7 +18,7 @@ const HANDICAP: Duration = Duration::from_secs(60);
 
 /// Who gains by a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Need {
+pub(in crate::polling) enum Need {
     /// A client whose hold is nearly over: it is the last poll before.
     Urgent,
     /// A client that waits.
@@ -29,7 +29,7 @@ pub(super) enum Need {
 
 /// A poll's place among those that wait: by when it was due, then by when it asked first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(in crate::polling) struct Place {
     due: Moment,
     number: u64,
 }
@@ -59,7 +59,7 @@ struct Seat {
 
 /// What a poll is told that asks for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(in crate::polling) enum Turn {
     /// It is to be sent now, and counts as sent.
     Now,
     /// It is to ask again then, from this place.

@@ -3,16 +3,16 @@ use std::collections::BTreeMap;
 
 /// Things by their names.
 #[derive(Debug)]
-pub(super) struct Named<T>(BTreeMap<Box<str>, T>);
+pub(in crate::polling) struct Named<T>(BTreeMap<Box<str>, T>);
 
 impl<T> Named<T> {
     /// None yet.
-    pub(super) const fn new() -> Self {
+    pub(in crate::polling) const fn new() -> Self {
         Self(BTreeMap::new())
     }
 
     /// What `change` makes of the thing of a name, which is made first if there is none.
-    pub(super) fn with<R>(
+    pub(in crate::polling) fn with<R>(
         &mut self,
         name: &str,
         make: impl FnOnce() -> T,
@@ -25,17 +25,17 @@ impl<T> Named<T> {
     }
 
     /// The thing of a name.
-    pub(super) fn find(&self, name: &str) -> Option<&T> {
+    pub(in crate::polling) fn find(&self, name: &str) -> Option<&T> {
         self.0.get(name)
     }
 
     /// All of them, by name.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Box<str>, &T)> {
+    pub(in crate::polling) fn iter(&self) -> impl Iterator<Item = (&Box<str>, &T)> {
         self.0.iter()
     }
 
     /// All of them, to be changed.
-    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut T> {
+    pub(in crate::polling) fn all(&mut self) -> impl Iterator<Item = &mut T> {
         self.0.values_mut()
     }
 }

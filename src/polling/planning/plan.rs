@@ -1,6 +1,6 @@
 //! The plan: the instants of polling that cost least under a law, by dynamic programming.
-use super::axis::{Axis, whole};
-use super::law::Law;
+use crate::polling::laws::axis::{Axis, whole};
+use crate::polling::laws::law::Law;
 
 /// Points of time that a plan may choose among, at least and at most. The work grows with their
 /// number and with how many there are between two polls.
@@ -15,15 +15,15 @@ const WAITS: f64 = 2_000.0;
 
 /// What a plan has to keep to; times in seconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(in crate::polling) struct Terms {
     /// What one poll is worth in delay.
-    pub(super) price: f64,
+    pub(in crate::polling) price: f64,
     /// No two polls are closer.
-    pub(super) floor: f64,
+    pub(in crate::polling) floor: f64,
     /// No two polls are farther apart, but late in a long plan: [`Terms::ceiling_after`].
-    pub(super) ceiling: f64,
+    pub(in crate::polling) ceiling: f64,
     /// Where plans end.
-    pub(super) horizon: f64,
+    pub(in crate::polling) horizon: f64,
 }
 
 impl Terms {
@@ -52,7 +52,7 @@ impl Expected {
     }
 
     /// Delay times polls, over the limit that no schedule goes below where polls are many.
-    pub(super) fn over(self, limit: f64) -> f64 {
+    pub(in crate::polling) fn over(self, limit: f64) -> f64 {
         self.delay * self.polls / limit.max(f64::MIN_POSITIVE)
     }
 }
@@ -74,7 +74,7 @@ struct Point {
 ///
 /// The delay is submodular in t and s, as `F` rises, so the best s never falls as t rises: none beyond
 /// that of the point after t need be tried (Knuth 1971, Yao 1980).
-pub(super) fn optimal(axis: &Axis, law: &Law, terms: Terms) -> Vec<f64> {
+pub(in crate::polling) fn optimal(axis: &Axis, law: &Law, terms: Terms) -> Vec<f64> {
     let points = grid(axis, law, terms.price);
     let best = choices(&points, terms);
     let mut instants = Vec::new();
@@ -201,7 +201,7 @@ fn weights(axis: &Axis, law: &Law) -> Vec<f64> {
 
 /// What a plan is expected to bring, and the delay up to each of its instants in `delays`. Beyond
 /// its last instant nothing is counted.
-pub(super) fn expected(
+pub(in crate::polling) fn expected(
     axis: &Axis,
     law: &Law,
     instants: &[f64],
@@ -231,7 +231,12 @@ pub(super) fn expected(
 }
 
 /// What a poll every `interval` would bring; `None` where it would be too many to count.
-pub(super) fn every(axis: &Axis, law: &Law, interval: f64, horizon: f64) -> Option<Expected> {
+pub(in crate::polling) fn every(
+    axis: &Axis,
+    law: &Law,
+    interval: f64,
+    horizon: f64,
+) -> Option<Expected> {
     /// More take longer to count than an exchange takes.
     const MOST: f64 = 20_000.0;
     if horizon / interval > MOST {
@@ -244,7 +249,7 @@ pub(super) fn every(axis: &Axis, law: &Law, interval: f64, horizon: f64) -> Opti
 }
 
 /// How long a result waits, on average, that comes after one edge and is found at another.
-pub(super) fn delay_within(axis: &Axis, law: &Law, after: u16, by: u16) -> f64 {
+pub(in crate::polling) fn delay_within(axis: &Axis, law: &Law, after: u16, by: u16) -> f64 {
     let (first, last) = (
         usize::from(after),
         usize::from(by).min(usize::from(Axis::last())),
@@ -264,7 +269,7 @@ pub(super) fn delay_within(axis: &Axis, law: &Law, after: u16, by: u16) -> f64 {
 
 /// Half of the squared integral of the root of density and survival: no schedule brings the product
 /// of delay and polls below it where polls are many (Keller 1974).
-pub(super) fn limit(axis: &Axis, law: &Law) -> f64 {
+pub(in crate::polling) fn limit(axis: &Axis, law: &Law) -> f64 {
     let sum: f64 = roots(axis, law).sum();
     0.5 * sum * sum
 }

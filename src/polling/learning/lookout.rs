@@ -1,11 +1,11 @@
 //! Where a scout looks: between two polls of the plan.
 use std::time::Duration;
 
-use super::axis::Axis;
-use super::law::Law;
-use super::outcomes::Outcomes;
-use super::plan;
-use super::step::Step;
+use crate::polling::laws::axis::Axis;
+use crate::polling::laws::law::Law;
+use crate::polling::laws::outcomes::Outcomes;
+use crate::polling::planning::plan;
+use crate::polling::planning::step::Step;
 
 /// What a scout looks at.
 #[derive(Clone, Copy)]

@@ -3,22 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::axis::Axis;
 use super::confidence::Confidence;
 use super::drift::{Drift, Mark, NEARLY_ALL};
-use super::focus::Focus;
-use super::ground::Ground;
-use super::jitter::Jitter;
-use super::law::Law;
 use super::lookout::Lookout;
-use super::outcomes::{Observed, Outcomes};
-use super::plan::{self, Expected};
 use super::planned::{Basis, Planned};
-use super::rules::Rules;
-use super::schedules::Took;
 use super::scout::{Due, Scout, scouting};
-use super::span::Span;
-use super::step::Step;
+use super::took::Took;
+use crate::polling::laws::axis::Axis;
+use crate::polling::laws::focus::Focus;
+use crate::polling::laws::ground::Ground;
+use crate::polling::laws::law::Law;
+use crate::polling::laws::outcomes::{Observed, Outcomes};
+use crate::polling::laws::span::Span;
+use crate::polling::planning::jitter::Jitter;
+use crate::polling::planning::plan::{self, Expected};
+use crate::polling::planning::rules::Rules;
+use crate::polling::planning::step::Step;
 use crate::timing::Moment;
 
 /// Outcomes after which a plan is made of them.
@@ -70,7 +70,7 @@ impl Learner {
     }
 
     /// A learner that knows nothing yet, on the ground up to the horizon of the rules.
-    pub(super) fn on(ground: Arc<Ground>, rules: Rules) -> Self {
+    pub(in crate::polling) fn on(ground: Arc<Ground>, rules: Rules) -> Self {
         let mut learner = Self {
             rules,
             law: Arc::clone(&ground.prior),
@@ -90,7 +90,7 @@ impl Learner {
     }
 
     /// A learner that knows what another had seen, the newest first.
-    pub(super) fn restored(ground: Arc<Ground>, rules: Rules, seen: Vec<Span>) -> Self {
+    pub(in crate::polling) fn restored(ground: Arc<Ground>, rules: Rules, seen: Vec<Span>) -> Self {
         let mut learner = Self::on(ground, rules);
         let axis = &learner.ground.axis;
         let outcomes = seen.into_iter().map(|span| Observed::new(axis, span));
@@ -101,7 +101,7 @@ impl Learner {
     }
 
     /// What it has seen, the newest first.
-    pub(super) fn seen(&self) -> impl Iterator<Item = Span> {
+    pub(in crate::polling) fn seen(&self) -> impl Iterator<Item = Span> {
         self.outcomes.iter().map(Observed::span)
     }
 
@@ -193,7 +193,12 @@ impl Learner {
 
     /// Follows rules from now on that may be others, at the price in force, on the ground up to their
     /// horizon. What it knows stays. True if they are others.
-    pub(super) fn follow(&mut self, ground: &Arc<Ground>, rules: Rules, price: Duration) -> bool {
+    pub(in crate::polling) fn follow(
+        &mut self,
+        ground: &Arc<Ground>,
+        rules: Rules,
+        price: Duration,
+    ) -> bool {
         if rules == self.rules {
             let (plan, basis) = self.planning();
             plan.give(price, basis);
@@ -272,7 +277,7 @@ impl Learner {
     }
 
     /// What a poll would be worth in delay by rules that may be others, where this price is given.
-    pub(super) fn price_at(&self, rules: &Rules, given: Duration) -> Duration {
+    pub(in crate::polling) fn price_at(&self, rules: &Rules, given: Duration) -> Duration {
         if *rules == self.rules {
             self.plan.price_at(rules, given)
         } else {
@@ -296,27 +301,27 @@ impl Learner {
     }
 
     /// What they count together: the older ones count less.
-    pub(super) fn weight(&self) -> f64 {
+    pub(in crate::polling) fn weight(&self) -> f64 {
         self.outcomes.weight()
     }
 
     /// The law, and the axis that it is told on.
-    pub(super) fn law(&self) -> (&Axis, &Law) {
+    pub(in crate::polling) fn law(&self) -> (&Axis, &Law) {
         (&self.ground.axis, &self.law)
     }
 
     /// What it keeps to.
-    pub(super) const fn rules(&self) -> &Rules {
+    pub(in crate::polling) const fn rules(&self) -> &Rules {
         &self.rules
     }
 
     /// The plan in force, without scouts.
-    pub(super) fn plan(&self) -> &[Step] {
+    pub(in crate::polling) fn plan(&self) -> &[Step] {
         self.plan.steps()
     }
 
     /// How far the plan rests on what was seen.
-    pub(super) fn confidence(&self) -> Confidence {
+    pub(in crate::polling) fn confidence(&self) -> Confidence {
         if self.plan.is_cold() {
             Confidence::Cold
         } else if self.drift.is_suspicious() {
@@ -329,13 +334,9 @@ impl Learner {
     /// How long the result of such an exchange waited to be found, by the law: the mean of what is
     /// left of the last wait when the task ends within it.
     pub fn delay(&self, after: Duration, by: Duration) -> Duration {
-        let observed = Observed::new(&self.ground.axis, Span::new(after, Some(by)));
-        let within = plan::delay_within(
-            &self.ground.axis,
-            &self.law,
-            observed.after(),
-            observed.by(),
-        );
+        let (axis, law) = self.law();
+        let observed = Observed::new(axis, Span::new(after, Some(by)));
+        let within = plan::delay_within(axis, law, observed.after(), observed.by());
         Duration::from_secs_f64(within).min(by.saturating_sub(after))
     }
 }

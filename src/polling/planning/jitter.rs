@@ -23,13 +23,13 @@ impl Jitter {
     }
 
     /// The instant of a step, moved within its spread.
-    pub(super) fn around(&mut self, step: Step) -> Duration {
+    pub(in crate::polling) fn around(&mut self, step: Step) -> Duration {
         let moved = step.spread.mul_f64(2.0 * self.share());
         (step.at + moved).saturating_sub(step.spread)
     }
 
     /// A number from zero up to one, without it.
-    pub(super) fn share(&mut self) -> f64 {
+    pub(in crate::polling) fn share(&mut self) -> f64 {
         let drawn = u32::try_from(self.draw() >> 32).unwrap_or_default();
         f64::from(drawn) / (f64::from(u32::MAX) + 1.0)
     }

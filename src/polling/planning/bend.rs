@@ -16,17 +16,17 @@ const NOTICED: f64 = 0.05;
 
 /// The logarithm of a factor of the price. Zero is the price as it is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Bend(f64);
+pub(in crate::polling) struct Bend(f64);
 
 impl Bend {
     /// That of this logarithm.
     #[cfg(test)]
-    pub(super) const fn of(logarithm: f64) -> Self {
+    pub(in crate::polling) const fn of(logarithm: f64) -> Self {
         Self(logarithm)
     }
 
     /// The factor.
-    pub(super) fn factor(self) -> f64 {
+    pub(in crate::polling) fn factor(self) -> f64 {
         self.0.exponential()
     }
 
@@ -37,7 +37,12 @@ impl Bend {
     /// the delay, and fall by what is left of the polls: of these the nearest to the price as it is
     /// given is taken. Where both bounds cannot be kept they are broken alike. No plan has less than
     /// one poll, nor the `scouts` that it has to have: a bound below that binds nothing.
-    pub(super) fn after(self, plan: Expected, fixed: Expected, scouts: f64) -> (Self, bool) {
+    pub(in crate::polling) fn after(
+        self,
+        plan: Expected,
+        fixed: Expected,
+        scouts: f64,
+    ) -> (Self, bool) {
         let left = |fixed: f64, plan: f64| {
             let bound = fixed * (1.0 - MARGIN);
             (bound.max(f64::MIN_POSITIVE) / plan.max(f64::MIN_POSITIVE)).logarithm()

@@ -1,0 +1,10 @@
+//! What is learned of one route: the learner, its plan in force, its scouts, and its guard against a law
+//! that no longer holds.
+pub(super) mod confidence;
+pub(super) mod drift;
+pub(super) mod kept;
+pub(super) mod learner;
+mod lookout;
+mod planned;
+mod scout;
+pub(super) mod took;

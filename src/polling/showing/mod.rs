@@ -1,0 +1,5 @@
+//! How polling stands, drawn for the operator.
+mod curve;
+pub(super) mod picture;
+pub(super) mod ruler;
+pub(super) mod sketch;
