@@ -2,7 +2,6 @@
 mod config;
 mod convert;
 mod crowded;
-mod doubt;
 mod former;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -13,7 +12,6 @@ mod order;
 mod problem;
 mod read;
 mod relay;
-mod relayed;
 mod respond;
 mod service;
 mod site;

@@ -2,7 +2,7 @@
 //! it up".
 use http::StatusCode;
 
-use super::problem::{FAILED, Fate, SOON, Words};
+use super::words::{FAILED, Fate, SOON, Words};
 use crate::exchange::machine::Doubt;
 use crate::message::proxy_status::ProxyError;
 

@@ -2,7 +2,9 @@
 //! for.
 use http::StatusCode;
 
-use super::problem::{BodyFault, FAILED, Fate, SOON, Words, body, unreachable_gateway};
+use super::unsent::unreachable_gateway;
+use super::words::{FAILED, Fate, SOON, Words};
+use super::wrong::{BodyFault, body};
 use crate::message::proxy_status::ProxyError;
 use crate::upstream::{Cause, Sent};
 
