@@ -16,7 +16,7 @@ use crate::{config, control, journal};
 /// Where the journal is. Without either flag `[journal]` counts, from the environment or its
 /// default.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Place {
+pub struct Target {
     /// The configuration file that the running holdline was started with
     #[arg(long, value_name = "FILE", conflicts_with = "journal")]
     pub config: Option<PathBuf>,
@@ -34,19 +34,19 @@ const AN_ANSWER: usize = 8;
 
 /// Asks, and hands each line of the answer to `print`. What went wrong is told in one line.
 pub(super) async fn ask(
-    place: &Place,
+    target: &Target,
     question: Ask,
     print: &mut Print<'_>,
     complaints: &mut impl Write,
 ) -> io::Result<Exit> {
-    let (journal, socket) = match place.read() {
+    let (journal, socket) = match target.read() {
         Ok(places) => places,
         Err((exit, why)) => return complain(complaints, exit, &why),
     };
     let told = match Client::ask(&socket, &question).await {
         Ok(mut client) => hear(&mut client, &question, print).await,
         Err(ClientError::Nobody) => {
-            let nobody = place.nobody(&socket);
+            let nobody = target.nobody(&socket);
             on_file(&journal, &nobody, question, print).await
         }
         Err(error) => Ok(Err(lost(&error, &question))),
@@ -71,7 +71,7 @@ fn complain(complaints: &mut impl Write, exit: Exit, why: &str) -> io::Result<Ex
     Ok(exit)
 }
 
-impl Place {
+impl Target {
     /// The journal and the control socket, or why they are not known, and what that ends with.
     fn read(&self) -> Result<(journal::Config, PathBuf), (Exit, String)> {
         let (journal, control) = match &self.journal {

@@ -15,7 +15,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: ask::Place,
+    target: ask::Target,
 }
 
 /// Asks, and prints the answer.
@@ -34,12 +34,12 @@ pub async fn run(
         if args.json {
             return ask::json_line(out, &story);
         }
-        tell(out, &story, &args.place)
+        tell(out, &story, &args.target)
     };
-    ask::ask(&args.place, question, &mut print, complaints).await
+    ask::ask(&args.target, question, &mut print, complaints).await
 }
 
-fn tell(out: &mut impl Write, story: &Story, place: &ask::Place) -> io::Result<()> {
+fn tell(out: &mut impl Write, story: &Story, target: &ask::Target) -> io::Result<()> {
     let lines = [
         ("exchange", Some(&story.exchange)),
         ("state", Some(&story.state)),
@@ -70,7 +70,7 @@ fn tell(out: &mut impl Write, story: &Story, place: &ask::Place) -> io::Result<(
         step(out, told)?;
     }
     if story.state == Group::InDoubt.name() {
-        next(out, story, place)?;
+        next(out, story, target)?;
     }
     writeln!(out)
 }
@@ -92,7 +92,7 @@ fn step(out: &mut impl Write, told: &ToldStep) -> io::Result<()> {
 }
 
 /// What settles a doubt.
-fn next(out: &mut impl Write, story: &Story, place: &ask::Place) -> io::Result<()> {
+fn next(out: &mut impl Write, story: &Story, target: &ask::Target) -> io::Result<()> {
     let search = match &story.tracking_id {
         Some(id) => format!(
             "Its client's repeat searches for it again; it is not submitted again. Or look it up at the \
@@ -109,6 +109,6 @@ fn next(out: &mut impl Write, story: &Story, place: &ask::Place) -> io::Result<(
         "\n{search} and say what became of it, with executed or not-executed as VERDICT:\n  \
          holdline resolve {} --as VERDICT --reason TEXT{}",
         story.exchange,
-        place.flags()
+        target.flags()
     )
 }

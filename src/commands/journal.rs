@@ -21,7 +21,7 @@ pub enum Command {
         json: bool,
         /// Where the journal is
         #[command(flatten)]
-        place: ask::Place,
+        target: ask::Target,
     },
     /// Show one exchange: where it stands, since when, and every id that it has
     Show {
@@ -32,13 +32,13 @@ pub enum Command {
         json: bool,
         /// Where the journal is
         #[command(flatten)]
-        place: ask::Place,
+        target: ask::Target,
     },
     /// Check that every record can be read and fits the others
     Verify {
         /// Where the journal is
         #[command(flatten)]
-        place: ask::Place,
+        target: ask::Target,
     },
 }
 
@@ -53,7 +53,7 @@ pub async fn run(
             undelivered,
             in_doubt,
             json,
-            place,
+            target,
         } => {
             let only = match (undelivered, in_doubt) {
                 (true, _) => Only::Undelivered,
@@ -61,14 +61,14 @@ pub async fn run(
                 (false, false) => Only::All,
             };
             let form = if *json { Form::Json } else { Form::Table };
-            exchanges(place, Ask::List { only }, form, out, complaints).await
+            exchanges(target, Ask::List { only }, form, out, complaints).await
         }
-        Command::Show { id, json, place } => {
+        Command::Show { id, json, target } => {
             let form = if *json { Form::Json } else { Form::Paragraphs };
             let question = Ask::Show { id: id.clone() };
-            exchanges(place, question, form, out, complaints).await
+            exchanges(target, question, form, out, complaints).await
         }
-        Command::Verify { place } => verify(place, out, complaints).await,
+        Command::Verify { target } => verify(target, out, complaints).await,
     }
 }
 
@@ -85,7 +85,7 @@ enum Form {
 
 /// Asks for exchanges, and prints them.
 async fn exchanges(
-    place: &ask::Place,
+    target: &ask::Target,
     question: Ask,
     form: Form,
     out: &mut impl Write,
@@ -105,12 +105,12 @@ async fn exchanges(
             Form::Paragraphs => paragraph(out, &row),
         }
     };
-    ask::ask(place, question, &mut print, complaints).await
+    ask::ask(target, question, &mut print, complaints).await
 }
 
 /// Asks whether the journal is sound, and fails where it is not.
 async fn verify(
-    place: &ask::Place,
+    target: &ask::Target,
     out: &mut impl Write,
     complaints: &mut impl Write,
 ) -> io::Result<Exit> {
@@ -128,7 +128,7 @@ async fn verify(
         let verdict = if is_sound { "sound" } else { "damaged" };
         writeln!(out, "{verdict}: {exchanges}, {records}")
     };
-    let exit = ask::ask(place, Ask::Verify, &mut print, complaints).await?;
+    let exit = ask::ask(target, Ask::Verify, &mut print, complaints).await?;
     Ok(if is_sound { exit } else { Exit::Failure })
 }
 

@@ -15,7 +15,7 @@ pub struct Args {
     )]
     levels: Option<String>,
     #[command(flatten)]
-    place: ask::Place,
+    target: ask::Target,
 }
 
 /// Asks the running holdline.
@@ -33,5 +33,5 @@ pub async fn run(
         };
         writeln!(out, "{in_force}")
     };
-    ask::ask(&args.place, question, &mut print, complaints).await
+    ask::ask(&args.target, question, &mut print, complaints).await
 }

@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    place: ask::Place,
+    target: ask::Target,
 }
 
 /// Asks the running holdline.
@@ -51,7 +51,7 @@ pub async fn run(
         pictures.push(*picture);
         Ok(())
     };
-    let exit = ask::ask(&args.place, question, &mut print, complaints).await?;
+    let exit = ask::ask(&args.target, question, &mut print, complaints).await?;
     if exit == Exit::Success && !args.json {
         tell(&mut Unheard(out), &pictures)?;
     }

@@ -17,7 +17,7 @@ pub struct Args {
     #[arg(long, value_name = "TEXT")]
     reason: String,
     #[command(flatten)]
-    place: ask::Place,
+    target: ask::Target,
 }
 
 /// Says it to the running holdline, or writes it into the file that nobody holds.
@@ -48,5 +48,5 @@ pub async fn run(
         };
         writeln!(out, "{exchange} is settled as {says}")
     };
-    ask::ask(&args.place, question, &mut print, complaints).await
+    ask::ask(&args.target, question, &mut print, complaints).await
 }

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 
 use super::line::Line;
-use super::parking::{Answer, Manner, Place, Reply};
+use super::parking::{Answer, AnswerSlot, Manner, Reply};
 use super::presence::Presence;
 use super::receipt::Receipt;
 use super::scrutiny::Scrutiny;
@@ -23,16 +23,21 @@ use crate::message::{Body, BodyError};
 pub(super) struct Attended<S> {
     service: S,
     line: Arc<Line>,
-    place: Place,
+    slot: AnswerSlot,
     scrutiny: Scrutiny,
 }
 
 impl<S> Attended<S> {
-    pub(super) const fn new(service: S, line: Arc<Line>, place: Place, scrutiny: Scrutiny) -> Self {
+    pub(super) const fn new(
+        service: S,
+        line: Arc<Line>,
+        slot: AnswerSlot,
+        scrutiny: Scrutiny,
+    ) -> Self {
         Self {
             service,
             line,
-            place,
+            slot,
             scrutiny,
         }
     }
@@ -48,7 +53,7 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         // A head that stands for a parked request's finds its answer there.
-        let service = (!self.place.is_taken()).then(|| {
+        let service = (!self.slot.is_taken()).then(|| {
             // Before the service sees this request: its sender may have read the answer before it.
             self.line.request_came();
             if let Err(malformed) = self.scrutiny.next_head() {
@@ -64,7 +69,7 @@ where
         });
         Answering {
             service,
-            place: self.place.clone(),
+            slot: self.slot.clone(),
             line: Arc::clone(&self.line),
         }
     }
@@ -73,7 +78,7 @@ where
 /// An answer on its way.
 pub(super) struct Answering<F> {
     service: Option<Serving<F>>,
-    place: Place,
+    slot: AnswerSlot,
     line: Arc<Line>,
 }
 
@@ -98,10 +103,10 @@ where
             self.service = None;
             match reply.into() {
                 Reply::Now(answer) => return Poll::Ready(Ok(self.mark(answer))),
-                Reply::Later(later) => self.place.wait(later, manner),
+                Reply::Later(later) => self.slot.wait(later, manner),
             }
         }
-        let answer = ready!(self.place.poll(context));
+        let answer = ready!(self.slot.poll(context));
         Poll::Ready(Ok(self.mark(answer)))
     }
 }

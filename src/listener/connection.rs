@@ -21,7 +21,7 @@ use super::attendant::{Attendant, End};
 use super::config::Config;
 use super::line::{Line, Speech};
 use super::metrics::Why;
-use super::parking::{Manner, Place, Reply};
+use super::parking::{AnswerSlot, Manner, Reply};
 use super::rewound::Rewound;
 use super::scrutiny::Scrutiny;
 use super::tls::Failure;
@@ -86,7 +86,7 @@ where
 {
     /// Boxed, so that it is gone while an answer is waited for or watched.
     hyper: Pin<Box<Hyper<I, S>>>,
-    place: Place,
+    slot: AnswerSlot,
     scrutiny: Scrutiny,
 }
 
@@ -97,12 +97,12 @@ where
 {
     /// hyper on a fresh connection.
     pub(super) fn new(io: I, line: &Arc<Line>, service: S) -> Self {
-        let (place, scrutiny) = (Place::default(), Scrutiny::default());
+        let (slot, scrutiny) = (AnswerSlot::default(), Scrutiny::default());
         let io = TokioIo::new(Rewound::new(io, scrutiny.clone()));
-        let service = Attended::new(service, Arc::clone(line), place.clone(), scrutiny.clone());
+        let service = Attended::new(service, Arc::clone(line), slot.clone(), scrutiny.clone());
         Self {
             hyper: Box::pin(line.terms().http.serve_connection(io, service)),
-            place,
+            slot,
             scrutiny,
         }
     }
@@ -139,11 +139,11 @@ where
     let terms = attendant.line.terms();
     let Served {
         mut hyper,
-        place,
+        slot,
         scrutiny,
     } = served;
     loop {
-        let manner = match drive(hyper.as_mut(), &place, &scrutiny, attendant).await {
+        let manner = match drive(hyper.as_mut(), &slot, &scrutiny, attendant).await {
             Ok(Turn::Hold(manner)) => manner,
             Ok(Turn::Late) => {
                 let (io, service) = take_apart(hyper);
@@ -166,8 +166,8 @@ where
         };
         let (mut io, service) = take_apart(hyper);
         let counted = terms.metrics.parked();
-        match attendant.hold(&place).await {
-            Ok(answer) => place.put(answer),
+        match attendant.hold(&slot).await {
+            Ok(answer) => slot.put(answer),
             Err(end) => return (end, io.goodbye()),
         }
         drop(counted);
@@ -202,7 +202,7 @@ where
 /// Drives hyper until it is to be taken apart, is done, or has to be left.
 async fn drive<I, S>(
     mut hyper: Pin<&mut Hyper<I, S>>,
-    place: &Place,
+    slot: &AnswerSlot,
     scrutiny: &Scrutiny,
     attendant: &mut Attendant<'_, '_, impl Future<Output = ()>>,
 ) -> Result<Turn, End>
@@ -218,7 +218,7 @@ where
             // hyper flushes at the end of each turn: its buffer is empty, unless the socket has
             // no room for an interim answer (RFC 9110 §15.2.1).
             if !attendant.line.is_stalled()
-                && let Some(manner) = place.parks()
+                && let Some(manner) = slot.parks()
             {
                 return Poll::Ready(Ok(Turn::Hold(manner)));
             }

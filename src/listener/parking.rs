@@ -99,10 +99,10 @@ impl Manner {
     }
 }
 
-/// A connection's place for the answer that it waits for; hyper's side and the connection's task
+/// A connection's slot for the answer that it waits for; hyper's side and the connection's task
 /// share it, and whichever is there polls the answer.
 #[derive(Clone, Default)]
-pub(super) struct Place(Arc<Mutex<Option<Waiting>>>);
+pub(super) struct AnswerSlot(Arc<Mutex<Option<Waiting>>>);
 
 /// An answer that is waited for.
 struct Waiting {
@@ -111,7 +111,7 @@ struct Waiting {
     manner: Option<Manner>,
 }
 
-impl Place {
+impl AnswerSlot {
     fn lock(&self) -> MutexGuard<'_, Option<Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,12 +148,12 @@ impl Place {
 
     /// Polls the answer where it lies, and takes it away when it is there.
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Answer> {
-        let mut place = self.lock();
-        let Some(waiting) = place.as_mut() else {
+        let mut slot = self.lock();
+        let Some(waiting) = slot.as_mut() else {
             return Poll::Pending;
         };
         let answer = ready!(waiting.answer.as_mut().poll(context));
-        *place = None;
+        *slot = None;
         Poll::Ready(answer)
     }
 }

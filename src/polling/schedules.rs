@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use super::config::{Config, ScheduleKind};
 use super::gateways::gateway::{Gateway, Given};
 use super::gateways::named::Named;
-use super::gateways::queue::{Need, Place, Turn};
+use super::gateways::queue::{Need, Rank, Turn};
 use super::laws::ground::Ground;
 use super::learning::kept::{self, Kept, KeptError};
 use super::learning::learner::Learner;
@@ -237,18 +237,18 @@ impl Schedules {
     pub(super) fn ask(
         &self,
         gateway: &str,
-        place: Option<Place>,
+        rank: Option<Rank>,
         due: (Moment, Need),
         now: Moment,
         waker: &Waker,
     ) -> Turn {
-        let ask = |gateway: &mut Gateway| gateway.ask(place, due, now, waker);
+        let ask = |gateway: &mut Gateway| gateway.ask(rank, due, now, waker);
         self.with_gateway(&mut self.state(), gateway, ask)
     }
 
     /// A poll that waited does so no more.
-    pub(super) fn leave(&self, gateway: &str, place: Place) {
-        self.with_gateway(&mut self.state(), gateway, |gateway| gateway.leave(place));
+    pub(super) fn leave(&self, gateway: &str, rank: Rank) {
+        self.with_gateway(&mut self.state(), gateway, |gateway| gateway.leave(rank));
     }
 
     fn with_gateway<T>(

@@ -1,7 +1,7 @@
 //! The turn of a poll that is due: now, or later where the gateway takes no more in a second.
 use std::task::Waker;
 
-use super::gateways::queue::{Need, Place, Turn};
+use super::gateways::queue::{Need, Rank, Turn};
 use super::schedule::BEFORE_THE_END;
 use super::schedules::Schedules;
 use crate::timing::{Moment, on_grid};
@@ -20,7 +20,7 @@ pub struct DuePoll {
 pub struct Waiting {
     schedules: Schedules,
     gateway: Box<str>,
-    place: Place,
+    rank: Rank,
 }
 
 impl Drop for Waiting {
@@ -28,9 +28,9 @@ impl Drop for Waiting {
         let Self {
             schedules,
             gateway,
-            place,
+            rank,
         } = self;
-        schedules.leave(gateway, *place);
+        schedules.leave(gateway, *rank);
     }
 }
 
@@ -54,20 +54,20 @@ impl Schedules {
         } else {
             (Need::Unattended, None)
         };
-        let before = waiting.as_ref().map(|waiting| waiting.place);
+        let before = waiting.as_ref().map(|waiting| waiting.rank);
         match self.ask(gateway, before, (poll.since, need), now, waker) {
             Turn::Now => {
                 *waiting = None;
                 None
             }
-            Turn::At(then, place) => {
+            Turn::At(then, rank) => {
                 match waiting {
-                    Some(waiting) => waiting.place = place,
+                    Some(waiting) => waiting.rank = rank,
                     None => {
                         *waiting = Some(Box::new(Waiting {
                             schedules: self.clone(),
                             gateway: gateway.into(),
-                            place,
+                            rank,
                         }));
                     }
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use uuid::Uuid;
 
-use super::metrics::Place;
+use super::metrics::Slot;
 use super::order::Holding;
 use super::problem::Problem;
 use super::respond::{self, About, Given};
@@ -48,14 +48,14 @@ impl Proxy {
             Ok(ordered) => ordered,
             Err(problem) => return self.refuse(problem).into(),
         };
-        let place = self.shared.metrics.place(self.config.held);
+        let slot = self.shared.metrics.slot(self.config.held);
         let order = Order {
-            barred: place.is_none().then_some(Refusal::Held),
+            barred: slot.is_none().then_some(Refusal::Held),
             ..order
         };
         let admission = self.shared.flights.request(order);
         let admission = Box::pin(admission.opened()).await;
-        self.admitted(admission, holding, place, incomer.body)
+        self.admitted(admission, holding, slot, incomer.body)
     }
 
     /// What an admitted request is told, now or later; its `body` is at its end.
@@ -63,7 +63,7 @@ impl Proxy {
         self,
         admission: Admission,
         holding: Holding,
-        place: Option<Place>,
+        slot: Option<Slot>,
         body: Incoming,
     ) -> Reply {
         match admission {
@@ -74,7 +74,7 @@ impl Proxy {
                     holding,
                     is_answered: false,
                 };
-                Reply::later(body, waiting.answer(place))
+                Reply::later(body, waiting.answer(slot))
             }
             ended => self.tell_ended(ended, holding).into(),
         }
@@ -158,10 +158,10 @@ impl Waiting {
     /// The answer, when there is one. What it holds on to is held for every request, for minutes: an
     /// `async fn` would hold its arguments twice.
     #[expect(clippy::manual_async_fn, reason = "the documentation says why")]
-    fn answer(mut self, place: Option<Place>) -> impl Future<Output = Answer> + Send {
+    fn answer(mut self, slot: Option<Slot>) -> impl Future<Output = Answer> + Send {
         async move {
             loop {
-                let told = if place.is_some() {
+                let told = if slot.is_some() {
                     self.told().await
                 } else {
                     Told::AsItStands

@@ -35,8 +35,8 @@ impl Proxy {
                 match Box::pin(looked).await {
                     ControlFlow::Continue(read) => read,
                     ControlFlow::Break(Ok((admission, holding))) => {
-                        let place = self.shared.metrics.place(self.config.held);
-                        return self.admitted(admission, holding, place, rest);
+                        let slot = self.shared.metrics.slot(self.config.held);
+                        return self.admitted(admission, holding, slot, rest);
                     }
                     ControlFlow::Break(Err(problem)) => return self.refuse(problem).into(),
                 }

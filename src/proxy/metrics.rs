@@ -31,7 +31,7 @@ pub struct Metrics {
     hold_expired: Counter,
     held: Gauge,
     client_gone: Histogram,
-    places: Arc<AtomicUsize>,
+    slots: Arc<AtomicUsize>,
 }
 
 impl Default for Metrics {
@@ -47,7 +47,7 @@ impl Default for Metrics {
             client_gone: Histogram::new([
                 1.0, 5.0, 10.0, 20.0, 24.0, 26.0, 29.0, 31.0, 45.0, 59.0, 61.0, 120.0, 300.0,
             ]),
-            places: Arc::default(),
+            slots: Arc::default(),
         }
     }
 }
@@ -113,12 +113,12 @@ impl Metrics {
         self.client_gone.observe(span.as_secs_f64());
     }
 
-    /// A place among the held requests, if fewer than `limit` are taken.
-    pub(super) fn place(&self, limit: usize) -> Option<Place> {
-        let taken = self.places.fetch_add(1, Ordering::Relaxed);
-        let place = Place(self.clone());
+    /// A slot among the held requests, if fewer than `limit` are taken.
+    pub(super) fn slot(&self, limit: usize) -> Option<Slot> {
+        let taken = self.slots.fetch_add(1, Ordering::Relaxed);
+        let slot = Slot(self.clone());
         self.held.inc();
-        (taken < limit).then_some(place)
+        (taken < limit).then_some(slot)
     }
 }
 
@@ -137,12 +137,12 @@ impl Collector for TakenRoom {
     }
 }
 
-/// A place among the held requests, free again when dropped.
-pub(super) struct Place(Metrics);
+/// A slot among the held requests, free again when dropped.
+pub(super) struct Slot(Metrics);
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.places.fetch_sub(1, Ordering::Relaxed);
+        self.0.slots.fetch_sub(1, Ordering::Relaxed);
         self.0.held.dec();
     }
 }

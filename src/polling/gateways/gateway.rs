@@ -8,7 +8,7 @@ use super::budget::Budget;
 use super::gauges::{OfGateway, OfRoute};
 use super::lately::Lately;
 use super::named::Named;
-use super::queue::{Need, Place, Queue, Turn};
+use super::queue::{Need, Queue, Rank, Turn};
 use crate::polling::laws::ground::Ground;
 use crate::polling::learning::drift::Mark;
 use crate::polling::learning::learner::Learner;
@@ -161,13 +161,13 @@ impl Gateway {
     /// woken where its turn comes earlier than it was told.
     pub(in crate::polling) fn ask(
         &mut self,
-        place: Option<Place>,
+        rank: Option<Rank>,
         due: (Moment, Need),
         now: Moment,
         waker: &Waker,
     ) -> Turn {
-        let turn = self.queue.ask(place, due, now, waker);
-        if matches!(turn, Turn::At(..)) && place.is_none() {
+        let turn = self.queue.ask(rank, due, now, waker);
+        if matches!(turn, Turn::At(..)) && rank.is_none() {
             self.gauges.deferred();
         }
         self.wait();
@@ -175,8 +175,8 @@ impl Gateway {
     }
 
     /// A poll that waited does so no more.
-    pub(in crate::polling) fn leave(&mut self, place: Place) {
-        self.queue.leave(place);
+    pub(in crate::polling) fn leave(&mut self, rank: Rank) {
+        self.queue.leave(rank);
         self.wait();
     }
 

@@ -27,9 +27,9 @@ pub(in crate::polling) enum Need {
     Unattended,
 }
 
-/// A poll's place among those that wait: by when it was due, then by when it asked first.
+/// A poll's rank among those that wait: by when it was due, then by when it asked first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::polling) struct Place {
+pub(in crate::polling) struct Rank {
     due: Moment,
     number: u64,
 }
@@ -41,13 +41,13 @@ pub(super) struct Queue {
     limit: Option<usize>,
     /// When they were sent, the oldest first. It holds no more than the limit.
     sent: VecDeque<Moment>,
-    waiting: BTreeMap<Place, Seat>,
+    waiting: BTreeMap<Rank, Seat>,
     /// How many of them a client waits for.
     attended: usize,
     asked: u64,
 }
 
-/// Who waits at a place.
+/// Who waits at a rank.
 #[derive(Clone, Debug)]
 struct Seat {
     /// When it is to ask again. Those before it may be gone by then.
@@ -62,8 +62,8 @@ struct Seat {
 pub(in crate::polling) enum Turn {
     /// It is to be sent now, and counts as sent.
     Now,
-    /// It is to ask again then, from this place.
-    At(Moment, Place),
+    /// It is to ask again then, with this rank.
+    At(Moment, Rank),
 }
 
 impl Queue {
@@ -84,26 +84,26 @@ impl Queue {
         self.hurry();
     }
 
-    /// A poll asks for its turn that was due at `due`; `place` is the one that it has, if it asked
+    /// A poll asks for its turn that was due at `due`; `rank` is the one that it has, if it asked
     /// before. It is woken where its turn comes earlier than it was told.
     pub(super) fn ask(
         &mut self,
-        place: Option<Place>,
+        rank: Option<Rank>,
         due: (Moment, Need),
         now: Moment,
         waker: &Waker,
     ) -> Turn {
-        if let Some(place) = place {
-            self.remove(place);
+        if let Some(rank) = rank {
+            self.remove(rank);
         }
-        let turn = self.turn(place, due, now, waker);
+        let turn = self.turn(rank, due, now, waker);
         self.hurry();
         turn
     }
 
     fn turn(
         &mut self,
-        place: Option<Place>,
+        rank: Option<Rank>,
         (due, need): (Moment, Need),
         now: Moment,
         waker: &Waker,
@@ -111,9 +111,9 @@ impl Queue {
         let Some(limit) = self.limit else {
             return Turn::Now;
         };
-        let number = place.map_or(self.asked, |place| place.number);
+        let number = rank.map_or(self.asked, |rank| rank.number);
         self.asked = self.asked.max(number + 1);
-        let place = Place {
+        let rank = Rank {
             due: match need {
                 Need::Urgent => due,
                 Need::Held => due + HEAD_START,
@@ -124,7 +124,7 @@ impl Queue {
         while self.sent.front().is_some_and(|&sent| sent + SPAN <= now) {
             self.sent.pop_front();
         }
-        let before = self.waiting.range(..place).count();
+        let before = self.waiting.range(..rank).count();
         let free = limit.saturating_sub(self.sent.len());
         if before < free {
             self.sent.push_back(now);
@@ -133,26 +133,26 @@ impl Queue {
         let told = self.slot(before - free, limit, now);
         let waker = waker.clone();
         self.attended += usize::from(need != Need::Unattended);
-        self.waiting.insert(place, Seat { told, waker, need });
-        Turn::At(told, place)
+        self.waiting.insert(rank, Seat { told, waker, need });
+        Turn::At(told, rank)
     }
 
     /// When the place becomes free that so many who wait have before them, beyond those that are free
     /// now: one after each poll that was sent, and after those that are sent until then.
-    fn slot(&self, place: usize, limit: usize, now: Moment) -> Moment {
-        let sent = self.sent.get(place % limit).copied().unwrap_or(now);
-        let spans = u32::try_from(place / limit).unwrap_or(u32::MAX);
+    fn slot(&self, before: usize, limit: usize, now: Moment) -> Moment {
+        let sent = self.sent.get(before % limit).copied().unwrap_or(now);
+        let spans = u32::try_from(before / limit).unwrap_or(u32::MAX);
         sent + SPAN.saturating_mul(spans.saturating_add(1))
     }
 
     /// Gives a place up.
-    pub(super) fn leave(&mut self, place: Place) {
-        self.remove(place);
+    pub(super) fn leave(&mut self, rank: Rank) {
+        self.remove(rank);
         self.hurry();
     }
 
-    fn remove(&mut self, place: Place) {
-        if let Some(seat) = self.waiting.remove(&place) {
+    fn remove(&mut self, rank: Rank) {
+        if let Some(seat) = self.waiting.remove(&rank) {
             self.attended -= usize::from(seat.need != Need::Unattended);
         }
     }
@@ -224,7 +224,7 @@ mod tests {
         queue: Queue,
         woken: Arc<Woken>,
         polls: Vec<Due>,
-        places: Vec<Option<Place>>,
+        ranks: Vec<Option<Rank>>,
         asks: BTreeSet<(Moment, usize)>,
         /// When each was sent; none where it was given up.
         sent: Vec<Option<u64>>,
@@ -236,7 +236,7 @@ mod tests {
                 queue: Queue::new(limit),
                 woken: Arc::default(),
                 polls: polls.to_vec(),
-                places: vec![None; polls.len()],
+                ranks: vec![None; polls.len()],
                 asks: (0..)
                     .zip(polls)
                     .map(|(poll, due)| (at(due.at), poll))
@@ -262,10 +262,10 @@ mod tests {
                     continue;
                 };
                 due.changes = None;
-                let Some(place) = self.places[poll].take() else {
+                let Some(rank) = self.ranks[poll].take() else {
                     continue;
                 };
-                self.queue.leave(place);
+                self.queue.leave(rank);
                 self.asks.retain(|(_, asks)| *asks != poll);
                 if let Some(later) = later {
                     *due = usual(when.max(due.at) + later);
@@ -287,16 +287,16 @@ mod tests {
             };
             let turn = self
                 .queue
-                .ask(self.places[poll], (at(due.at), need), now, &waker);
+                .ask(self.ranks[poll], (at(due.at), need), now, &waker);
             self.asks.retain(|(_, asks)| *asks != poll);
             match turn {
                 Turn::Now => {
-                    self.places[poll] = None;
+                    self.ranks[poll] = None;
                     self.sent[poll] = u64::try_from(now.since_start().as_millis()).ok();
                 }
-                Turn::At(then, place) => {
+                Turn::At(then, rank) => {
                     assert!(then > now, "it would ask for ever");
-                    self.places[poll] = Some(place);
+                    self.ranks[poll] = Some(rank);
                     self.asks.insert((then, poll));
                 }
             }
@@ -355,8 +355,8 @@ mod tests {
     #[test]
     fn who_gives_up_its_place_lets_the_others_go_sooner_and_a_lifted_limit_all() {
         let mut queue = Queue::new(1);
-        let ask = |queue: &mut Queue, place, now| {
-            queue.ask(place, (at(0), Need::Held), at(now), Waker::noop())
+        let ask = |queue: &mut Queue, rank, now| {
+            queue.ask(rank, (at(0), Need::Held), at(now), Waker::noop())
         };
         assert_eq!(ask(&mut queue, None, 0), Turn::Now);
         let Turn::At(_, first) = ask(&mut queue, None, 0) else {
@@ -378,16 +378,16 @@ mod tests {
         let woken = Arc::new(Woken::default());
         let mut queue = Queue::new(1);
         let alarm = |poll| Waker::from(Arc::new(Alarm(Arc::clone(&woken), poll)));
-        let places: Vec<_> = (0..4)
+        let ranks: Vec<_> = (0..4)
             .map(|poll| queue.ask(None, (at(0), Need::Held), at(0), &alarm(poll)))
             .collect();
         queue.limit(3);
-        for (poll, place) in places.into_iter().enumerate().skip(1) {
+        for (poll, rank) in ranks.into_iter().enumerate().skip(1) {
             assert_eq!(std::mem::take(&mut *woken.0.lock().unwrap()), [poll]);
-            let Turn::At(_, place) = place else {
+            let Turn::At(_, rank) = rank else {
                 panic!("beyond the limit");
             };
-            let turn = queue.ask(Some(place), (at(0), Need::Held), at(500), &alarm(poll));
+            let turn = queue.ask(Some(rank), (at(0), Need::Held), at(500), &alarm(poll));
             assert_eq!(turn == Turn::Now, poll < 3);
         }
     }
