@@ -273,10 +273,10 @@ impl Driver {
 
     fn reported(&mut self, report: Report) {
         match report {
-            Report::HandedOver(submission) => {
+            Report::HandedOver(submit) => {
                 self.apply(Event::HandedOver);
                 self.calls
-                    .push(calls::await_answer(&self.context, &self.flight, submission));
+                    .push(calls::await_answer(&self.context, &self.flight, submit));
             }
             Report::ConnectFailed(error) => {
                 let passing = error.cause.is_passing();

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 
 use super::line::Line;
-use super::parking::{Answer, AnswerSlot, Manner, Reply};
+use super::parking::{AnswerSlot, Delivery, Manner, Reply};
 use super::presence::Presence;
 use super::receipt::Receipt;
 use super::scrutiny::Scrutiny;
@@ -112,7 +112,7 @@ where
 }
 
 impl<F> Answering<F> {
-    fn mark(&self, answer: Answer) -> Response<Marked> {
+    fn mark(&self, answer: Delivery) -> Response<Marked> {
         answer.response.map(|body| Marked {
             body,
             receipt: answer.receipt,

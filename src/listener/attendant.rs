@@ -8,7 +8,7 @@ use tokio::time::Sleep;
 
 use super::line::Line;
 use super::metrics::Counted;
-use super::parking::{Answer, AnswerSlot};
+use super::parking::{AnswerSlot, Delivery};
 use super::scrutiny::Part;
 use super::watch::Overdue;
 use crate::drain::Reaching;
@@ -164,7 +164,7 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
     }
 
     /// Waits for a held request's answer, with no hyper.
-    pub(super) async fn hold(&mut self, slot: &AnswerSlot) -> Result<Answer, End> {
+    pub(super) async fn hold(&mut self, slot: &AnswerSlot) -> Result<Delivery, End> {
         poll_fn(|context| {
             loop {
                 if let Poll::Ready(answer) = slot.poll(context) {

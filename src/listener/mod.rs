@@ -22,7 +22,7 @@ mod watch;
 pub use config::Config;
 pub use evidence::Evidence;
 pub use metrics::Metrics;
-pub use parking::{Answer, Later, Reply};
+pub use parking::{Delivery, Later, Reply};
 pub use presence::Presence;
 pub use receipt::Receipt;
 pub use scrutiny::Malformed;

@@ -15,10 +15,10 @@ use super::receipt::Receipt;
 use crate::message::Body;
 use crate::message::fields::elements;
 
-type Awaited = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type Awaited = Pin<Box<dyn Future<Output = Delivery> + Send>>;
 
 /// An answer, and who is told whether it reached its reader.
-pub struct Answer {
+pub struct Delivery {
     /// The answer.
     pub response: Response<Body>,
     /// Settled by the listener.
@@ -28,7 +28,7 @@ pub struct Answer {
 /// What a service gives for a request.
 pub enum Reply {
     /// The answer.
-    Now(Answer),
+    Now(Delivery),
     /// The promise of one: [`Reply::later`].
     Later(Later),
 }
@@ -44,13 +44,13 @@ impl Reply {
     /// request's own, was read whole. What `answer` holds is all that a held request costs beside
     /// its socket, so it should hold nothing of the request's head: that is a part of hyper's
     /// buffer. It is dropped if the client goes away.
-    pub fn later(body: Incoming, answer: impl Future<Output = Answer> + Send + 'static) -> Self {
+    pub fn later(body: Incoming, answer: impl Future<Output = Delivery> + Send + 'static) -> Self {
         let answer = Box::pin(answer);
         Self::Later(Later { body, answer })
     }
 }
 
-impl From<Response<Body>> for Answer {
+impl From<Response<Body>> for Delivery {
     fn from(response: Response<Body>) -> Self {
         Self {
             response,
@@ -59,7 +59,7 @@ impl From<Response<Body>> for Answer {
     }
 }
 
-impl<T: Into<Answer>> From<T> for Reply {
+impl<T: Into<Delivery>> From<T> for Reply {
     fn from(answer: T) -> Self {
         Self::Now(answer.into())
     }
@@ -130,7 +130,7 @@ impl AnswerSlot {
     }
 
     /// Puts an answer there that is waited for no longer.
-    pub(super) fn put(&self, answer: Answer) {
+    pub(super) fn put(&self, answer: Delivery) {
         *self.lock() = Some(Waiting {
             answer: Box::pin(ready(answer)),
             manner: None,
@@ -147,7 +147,7 @@ impl AnswerSlot {
     }
 
     /// Polls the answer where it lies, and takes it away when it is there.
-    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Answer> {
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Delivery> {
         let mut slot = self.lock();
         let Some(waiting) = slot.as_mut() else {
             return Poll::Pending;

@@ -141,10 +141,10 @@ impl Shop {
             .connect(None)
             .await
             .map_err(|it| it.to_string())?;
-        let mut submission = connection.submit(request, Arc::new(AtomicBool::new(false)));
+        let mut submit = connection.submit(request, Arc::new(AtomicBool::new(false)));
         let answered = async {
-            submission.handed_over().await?;
-            submission.answer().await
+            submit.handed_over().await?;
+            submit.answer().await
         };
         let answered = tokio::time::timeout(self.patience, answered).await;
         let answer = answered

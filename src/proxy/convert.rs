@@ -12,7 +12,7 @@ use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy};
 use crate::exchange::machine::{Doubt, Standing};
 use crate::exchange::{Admission, Flight, Held, Order, Refusal, Told};
-use crate::listener::{Answer, Receipt, Reply};
+use crate::listener::{Delivery, Receipt, Reply};
 use crate::protocol::Conversion;
 use crate::timing::wall_clock;
 
@@ -80,7 +80,7 @@ impl Proxy {
         }
     }
 
-    fn tell_told(&self, held: &Held, told: Told, holding: Holding) -> Answer {
+    fn tell_told(&self, held: &Held, told: Told, holding: Holding) -> Delivery {
         let flight = &held.flight;
         let problem = match told {
             Told::Answer { answer, replayed } => {
@@ -88,7 +88,7 @@ impl Proxy {
                 let response = respond::answer(&answer, &named(flight.id(), holding), given);
                 let (flight, waiter) = (Arc::clone(flight), held.waiter);
                 let settle = move |delivered| flight.settle(waiter, delivered);
-                return Answer {
+                return Delivery {
                     response,
                     receipt: Some(Receipt::new(settle)),
                 };
@@ -106,7 +106,7 @@ impl Proxy {
         self.tell(problem, &self.about(flight, holding)).into()
     }
 
-    fn tell_ended(&self, ended: Admission, holding: Holding) -> Answer {
+    fn tell_ended(&self, ended: Admission, holding: Holding) -> Delivery {
         let about = |exchange| named(exchange, holding);
         match ended {
             Admission::Kept {
@@ -158,7 +158,7 @@ impl Waiting {
     /// The answer, when there is one. What it holds on to is held for every request, for minutes: an
     /// `async fn` would hold its arguments twice.
     #[expect(clippy::manual_async_fn, reason = "the documentation says why")]
-    fn answer(mut self, slot: Option<Slot>) -> impl Future<Output = Answer> + Send {
+    fn answer(mut self, slot: Option<Slot>) -> impl Future<Output = Delivery> + Send {
         async move {
             loop {
                 let told = if slot.is_some() {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdline::drain::Drain;
 use holdline::listener::{
-    Answer, Config, Evidence, Keyring, Metrics, Presence, Receipt, Reply, Server, bind,
+    Config, Delivery, Evidence, Keyring, Metrics, Presence, Receipt, Reply, Server, bind,
 };
 use holdline::live::Live;
 use holdline::message::{self, Body, BodyError};
@@ -242,7 +242,7 @@ impl Answers {
         }
     }
 
-    async fn answer<B>(self, path: String, echo: Option<B>) -> Answer
+    async fn answer<B>(self, path: String, echo: Option<B>) -> Delivery
     where
         B: http_body::Body<Data = Bytes, Error: std::fmt::Debug> + Unpin,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -279,7 +279,7 @@ impl Answers {
                 .headers_mut()
                 .insert(http::header::CONTENT_LENGTH, length);
         }
-        Answer {
+        Delivery {
             response,
             receipt: (framing != "plain").then_some(receipt),
         }

@@ -12,7 +12,7 @@ use crate::exchange::flights::{Answer, Flight};
 use crate::exchange::machine::Event;
 use crate::exchange::order::Credentials;
 use crate::exchange::recorder::Appending;
-use crate::upstream::{self, Submission};
+use crate::upstream::{self, OpenSubmit};
 
 /// A call under way.
 pub(in crate::exchange) struct Call {
@@ -38,7 +38,7 @@ pub(in crate::exchange) enum CallKind {
 /// How a call ended.
 pub(in crate::exchange) enum Report {
     /// The submit's first byte left; its answer is next.
-    HandedOver(Box<Submission>),
+    HandedOver(Box<OpenSubmit>),
     /// No connection, and no byte left.
     ConnectFailed(Box<upstream::Error>),
     /// Something for the machine.

@@ -12,7 +12,7 @@ use crate::exchange::telling::{Heard, journey};
 use crate::message::{Body, StoredResponse};
 use crate::protocol::{SubmitAnswer, Transaction, classify_submit, gateway_time, retry_after};
 use crate::timing::wall_clock;
-use crate::upstream::{self, Cause, Sent, Submission};
+use crate::upstream::{self, Cause, OpenSubmit, Sent};
 
 /// Connects and hands the submit over. The first byte leaves within the last turn of this future,
 /// so nothing can come between it and the report.
@@ -35,9 +35,9 @@ pub(in crate::exchange) fn submit(
             let late = upstream::Error::new(Cause::ConnectTimeout, Sent::Never);
             return Report::ConnectFailed(Box::new(late));
         }
-        let mut submission = connection.submit(request, latch);
-        match submission.handed_over().await {
-            Ok(()) => Report::HandedOver(Box::new(submission)),
+        let mut submit = connection.submit(request, latch);
+        match submit.handed_over().await {
+            Ok(()) => Report::HandedOver(Box::new(submit)),
             Err(error) => Report::ConnectFailed(Box::new(error)),
         }
     }))
@@ -47,11 +47,11 @@ pub(in crate::exchange) fn submit(
 pub(in crate::exchange) fn await_answer(
     context: &Arc<Context>,
     flight: &Arc<Flight>,
-    submission: Box<Submission>,
+    submit: Box<OpenSubmit>,
 ) -> Call {
     let (context, flight) = (Arc::clone(context), Arc::clone(flight));
     Call::new(CallKind::Submit, async move {
-        Report::Event(match submission.answer().await {
+        Report::Event(match submit.answer().await {
             Ok(answer) => Event::SubmitAnswered(read_submit_answer(&context, &flight, answer)),
             Err(error) => {
                 context.metrics.submit_lost();

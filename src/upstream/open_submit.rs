@@ -22,7 +22,7 @@ pub struct Connection {
 
 /// A submit under way. It makes progress only while one of its futures is polled; dropped, its
 /// connection ends.
-pub struct Submission {
+pub struct OpenSubmit {
     lean: Box<Lean>,
     reply: Reply,
     metrics: Metrics,
@@ -45,10 +45,10 @@ impl Connection {
         }
     }
 
-    /// Readies `request` on this connection; its first byte leaves when the submission is polled.
+    /// Readies `request` on this connection; its first byte leaves when the submit is polled.
     /// `latch` is set before the first write of it is attempted, so that whoever finds this task
     /// lost knows whether a byte may have left.
-    pub fn submit(mut self, mut request: Request<Body>, latch: Arc<AtomicBool>) -> Submission {
+    pub fn submit(mut self, mut request: Request<Body>, latch: Arc<AtomicBool>) -> OpenSubmit {
         framing::for_http1(&mut request, self.origin.host_field());
         // No other request follows on this connection (RFC 9112 §9.6).
         request
@@ -57,7 +57,7 @@ impl Connection {
         self.lean.prepare(&request);
         self.lean.latch(latch);
         let begun = self.lean.begin();
-        let mut submission = Submission {
+        let mut submit = OpenSubmit {
             lean: self.lean,
             reply: Reply::new(self.max_answer),
             metrics: self.metrics,
@@ -65,13 +65,13 @@ impl Connection {
         };
         // A connection that has ended already takes nothing of the request.
         if let Err(error) = begun {
-            submission.came(Err(error));
+            submit.came(Err(error));
         }
-        submission
+        submit
     }
 }
 
-impl Submission {
+impl OpenSubmit {
     /// Returns as soon as the operating system took the first byte of the request. An error says
     /// [`Sent::Never`]: the connection died before that.
     pub async fn handed_over(&mut self) -> Result<(), Error> {
