@@ -71,6 +71,14 @@ struct Shared {
 }
 
 impl Shared {
+    /// Sets the gauges that nothing else keeps true.
+    fn observe(&self) {
+        self.flights.observe();
+        if let Some(journal) = &self.journal {
+            journal.observe();
+        }
+    }
+
     fn samples(&self) -> MutexGuard<'_, Samples> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,7 +105,7 @@ impl Service {
         let shared = self.0;
         loop {
             let now = shared.clock.now();
-            shared.flights.observe();
+            shared.observe();
             let scrape = Scrape::of(&shared.registry);
             shared.samples().take(now, &scrape);
             // It is told in the log where it changed.
@@ -156,7 +164,7 @@ impl Service {
     async fn page(&self) -> Response<Body> {
         let shared = &self.0;
         let routes = Routes::drawn(shared.flights.sketches()).await;
-        shared.flights.observe();
+        shared.observe();
         let about = shared.about.now();
         let view = View {
             about: &about,
@@ -198,7 +206,7 @@ impl Service {
     }
 
     fn metrics(&self) -> Response<Body> {
-        self.0.flights.observe();
+        self.0.observe();
         let mut written = String::new();
         match encode(&mut written, &self.0.registry) {
             Ok(()) => content(StatusCode::OK, OPEN_METRICS, written),

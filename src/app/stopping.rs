@@ -93,7 +93,8 @@ impl Stopping {
             () = self.clock.sleep_until(patience) => {
                 let left_over = journal.left_over();
                 if left_over.is_none() {
-                    tracing::error!("the disk does not take what was written last");
+                    let owed = journal.unwritten();
+                    tracing::error!(owed, "the disk does not take what was written last");
                 }
                 left_over == Some(0)
             }

@@ -201,6 +201,20 @@ impl Journal {
         }
     }
 
+    /// Sets the gauges of whether it is up and of what it owes to what is true now: nothing happens when a
+    /// disk begins to hang, and what is not on it then is in memory only.
+    pub fn observe(&self) {
+        let has_hung = self.0.has_hung();
+        self.0.metrics.is_up(self.is_up() && !has_hung);
+        let queue = self.0.queue();
+        let owed = if has_hung {
+            queue.unwritten()
+        } else {
+            queue.owed()
+        };
+        self.0.metrics.owed(owed);
+    }
+
     /// What is remembered of at most `limit` exchanges from a number on; one transaction a call, so
     /// that a long list holds nothing back.
     pub async fn remembered(&self, from: Number, limit: usize) -> Result<Page, ReadError> {
@@ -268,6 +282,11 @@ impl Journal {
         self.0.closing.cancel();
         self.0.closed.cancelled().await;
         self.0.queue().owed()
+    }
+
+    /// How many entries are not known to be on disk.
+    pub fn unwritten(&self) -> usize {
+        self.0.queue().unwritten()
     }
 
     /// How many entries could not be written, once it is being closed and that is known; the file may not

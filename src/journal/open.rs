@@ -127,12 +127,11 @@ impl Prepared {
             ages,
         } = self;
         let next = to_its_end(&site, || looked_at(&site, &store, &mut remember))?;
-        parts.metrics.is_up(true);
         parts.metrics.used(site.room.share());
         let shared = Arc::new(Shared {
             site,
             clock: parts.clock,
-            queue: Mutex::new(Queue::new(parts.metrics.clone())),
+            queue: Mutex::new(Queue::new()),
             readers: Arc::new(Semaphore::new(READERS)),
             metrics: parts.metrics,
             files: RwLock::new(Files {

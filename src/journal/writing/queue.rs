@@ -5,7 +5,6 @@ use tokio::sync::oneshot;
 
 use super::company::{Company, Waits};
 use crate::journal::error::AppendError;
-use crate::journal::metrics::Metrics;
 use crate::journal::{Change, Entry, Place};
 use crate::timing::Moment;
 
@@ -20,12 +19,13 @@ pub(in crate::journal) struct Queued {
 #[derive(Debug)]
 pub(in crate::journal) struct Queue {
     waiting: Vec<Queued>,
+    /// How many the writer has taken and knows nothing of yet.
+    under_way: usize,
     /// Who waits for them.
     company: Company,
     /// What could not be written, in order, while the journal is down.
     owed: VecDeque<Entry>,
     state: State,
-    metrics: Metrics,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +37,13 @@ pub(in crate::journal) enum State {
 }
 
 impl Queue {
-    pub(in crate::journal) fn new(metrics: Metrics) -> Self {
+    pub(in crate::journal) fn new() -> Self {
         Self {
             waiting: Vec::new(),
+            under_way: 0,
             company: Company::default(),
             owed: VecDeque::new(),
             state: State::Up,
-            metrics,
         }
     }
 
@@ -57,7 +57,6 @@ impl Queue {
             }
             State::Down => {
                 self.owe(queued.entry, false);
-                self.metrics.owed(self.owed.len());
                 fail(queued.done);
                 false
             }
@@ -76,12 +75,19 @@ impl Queue {
     /// Everything that waits, to be written now.
     pub(in crate::journal) fn take(&mut self, now: Moment) -> Vec<Queued> {
         self.company.leave(now);
+        self.under_way = self.waiting.len();
         std::mem::take(&mut self.waiting)
+    }
+
+    /// What was taken is durable.
+    pub(in crate::journal) fn written(&mut self) {
+        self.under_way = 0;
     }
 
     /// The batch failed, and whether it reached the disk is not known; what came after it fails too.
     pub(in crate::journal) fn fail(&mut self, batch: &[Entry]) {
         self.state = State::Down;
+        self.under_way = 0;
         for entry in batch {
             self.owe(entry.clone(), true);
         }
@@ -89,7 +95,6 @@ impl Queue {
             self.owe(queued.entry, false);
             fail(queued.done);
         }
-        self.metrics.owed(self.owed.len());
     }
 
     /// Up again, unless something is owed: then that, to be written first.
@@ -104,11 +109,15 @@ impl Queue {
     /// What was owed for these places is durable.
     pub(in crate::journal) fn settle(&mut self, written: &HashSet<Place>) {
         self.owed.retain(|entry| !written.contains(&entry.place));
-        self.metrics.owed(self.owed.len());
     }
 
     pub(in crate::journal) fn owed(&self) -> usize {
         self.owed.len()
+    }
+
+    /// What is not known to be on disk: what is owed, what waits, and what is under way there.
+    pub(in crate::journal) fn unwritten(&self) -> usize {
+        self.owed.len() + self.waiting.len() + self.under_way
     }
 
     pub(in crate::journal) fn state(&self) -> State {

@@ -179,7 +179,10 @@ impl Writer {
         let entries = Arc::new(entries);
         let appended = self.append(&entries).await;
         match &appended {
-            Ok(()) => self.weigh(),
+            Ok(()) => {
+                self.shared.queue().written();
+                self.weigh();
+            }
             Err(error) => self.fall(error, &entries),
         }
         for done in waiting {
@@ -317,7 +320,6 @@ impl Writer {
         queue.fail(under_way);
         let owed = queue.owed();
         drop(queue);
-        self.shared.metrics.is_up(false);
         self.reopen_at = self.shared.clock.now() + REOPEN;
         tracing::error!(
             error,
@@ -334,7 +336,6 @@ impl Writer {
         };
         match risen {
             Ok(()) => {
-                self.shared.metrics.is_up(true);
                 tracing::info!("the journal is up again");
                 self.weigh();
             }
@@ -402,7 +403,6 @@ impl Writer {
             files.key = None;
         });
         let_go.await;
-        self.shared.metrics.is_up(false);
         self.shared.closed.cancel();
     }
 }
@@ -437,7 +437,6 @@ impl Drop for Watch {
         }
         tracing::error!("the journal's writer panicked: nothing is durable any more");
         shared.goes_down("its writer panicked");
-        shared.metrics.is_up(false);
         shared.queue().close();
         shared.closed.cancel();
     }

@@ -70,8 +70,14 @@ fn owed(running: &Running) -> String {
     told(running, "journal_owed ")
 }
 
+/// What `/metrics` tells of whether it can be written.
+fn up(running: &Running) -> String {
+    told(running, "journal_up ")
+}
+
 /// What `/metrics` tells under a name.
 pub(super) fn told(running: &Running, name: &str) -> String {
+    running.journal.observe();
     let mut registry = Registry::default();
     running.metrics.register(&mut registry);
     let mut text = String::new();
@@ -255,6 +261,7 @@ async fn a_disk_that_hangs_holds_up_intents_and_no_answer() {
     let withdrawn = journal.append(entry(4, 1, Change::Withdrawn));
     let mut intent = journal.append(entry(2, 0, submitted(2, true)));
     assert_eq!(journal.may_start(), Ok(()), "it may be slow only");
+    assert_eq!((up(&running), owed(&running)), ("1".into(), "0".into()));
     for answered in [accepted, refused, withdrawn] {
         let told = tokio::time::timeout(Duration::from_secs(6), answered).await;
         assert!(told.expect("it is not waited for").is_err());
@@ -263,12 +270,15 @@ async fn a_disk_that_hangs_holds_up_intents_and_no_answer() {
     assert!(journal.is_up(), "nothing failed");
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(journal.may_start(), Err(NoRoom::Hung));
+    assert_eq!((up(&running), owed(&running)), ("0".into(), "4".into()));
     assert!(journal.append(path()[4].clone()).await.is_err());
+    assert_eq!(owed(&running), "5");
     let place = path()[1].place;
     assert_eq!(journal.answer(place).await, Err(ReadError::Down));
     disk.heals();
     intent.await.unwrap();
     assert_eq!(journal.may_start(), Ok(()));
+    assert_eq!((up(&running), owed(&running)), ("1".into(), "0".into()));
     // What was not waited for is written all the same.
     journal.append(path()[5].clone()).await.unwrap();
     let found = all(journal).await;
