@@ -163,7 +163,8 @@ const TABLES: [Table; 4] = [
     Table {
         group: Group::Undelivered,
         title: "Undelivered",
-        about: "Answers that are kept for clients which hung up. The same request again gets its answer.",
+        about: "Answers that are kept for clients which hung up: the same request again gets its answer. \
+                Those on their way stand here too, until they are acknowledged.",
         most: MOST_OTHERS,
         columns: &[EXCHANGE, AGE, AMOUNT, TRACKING, KEY, WHERE],
     },

@@ -10,7 +10,7 @@ use crate::telemetry::{Capped, Escaped, counted};
 pub enum Command {
     /// List exchanges, the oldest first
     Ls {
-        /// Only those whose answer waits for its client
+        /// Only those whose answer waits for its client, or is on its way there
         #[arg(long, conflicts_with = "in_doubt")]
         undelivered: bool,
         /// Only those that may have been executed

@@ -1,9 +1,14 @@
 //! What an exchange is at one moment, for the operator: read at once, so that its parts agree.
+use std::time::Duration;
+
 use crate::exchange::flights::{Core, Flight, Flights};
 use crate::exchange::machine::{Doubt, Standing, State, Timer};
 use crate::exchange::metrics::Unended;
 use crate::journal;
 use crate::timing::Moment;
+
+/// A client has taken its answer and acknowledged it in less, or it counts as undelivered.
+const ON_ITS_WAY: Duration = Duration::from_mins(1);
 
 /// Where an exchange counts, and the word for it in all that an operator reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -162,10 +167,15 @@ impl Flights {
         let now = self.0.clock.now();
         let mut unended = Unended::default();
         for flight in self.all() {
-            let group = flight.core().group();
-            match group {
+            let core = flight.core();
+            match core.group() {
                 Group::Interrupted => unended.interrupted += 1,
-                Group::Undelivered => unended.undelivered += 1,
+                Group::Undelivered => {
+                    let given = core.trail.on_its_way();
+                    let is_on_its_way =
+                        given.is_some_and(|after| now < flight.read_at() + after + ON_ITS_WAY);
+                    unended.undelivered += i64::from(!is_on_its_way);
+                }
                 Group::Settled | Group::Delivered | Group::Ended => {}
                 Group::InDoubt => unended.in_doubt += 1,
                 Group::Running => {

@@ -177,6 +177,23 @@ impl Trail {
         });
     }
 
+    /// How long after the request was read a client was given the answer, where it is not known yet whether
+    /// that arrived.
+    pub(in crate::exchange) fn on_its_way(&self) -> Option<Duration> {
+        let tells = |what| {
+            matches!(
+                what,
+                What::Told(..) | What::Given(_) | What::NotDelivered | What::ClientLeft
+            )
+        };
+        let told = self.steps.iter().rev().find(|step| tells(step.what))?;
+        let gave = matches!(
+            told.what,
+            What::Told(Ending::Completed(_), 1..) | What::Given(1..)
+        );
+        gave.then(|| told.last())
+    }
+
     /// The steps, and how many are missing before each.
     pub fn steps(&self) -> impl Iterator<Item = (u32, &Step)> {
         let steps = self.steps.iter().enumerate();

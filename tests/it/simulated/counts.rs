@@ -150,3 +150,22 @@ async fn a_verdict_is_told_however_often_its_client_repeats() {
     };
     assert_eq!(word(&later[0]), word(&said[0]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_on_its_way_is_undelivered_only_once_it_is_known_not_to_have_arrived() {
+    let world = World::calm();
+    let undelivered = || world.metric("undelivered");
+    let answered = world.pay(&Ask::payment("")).await.answer();
+    world.pass(Duration::from_millis(500)).await;
+    assert_eq!(undelivered(), 0, "it may be acknowledged yet");
+    answered.settle(false);
+    world.pass(Duration::from_millis(1)).await;
+    assert_eq!(undelivered(), 1);
+    let again = world.pay(&Ask::payment("")).await.answer();
+    assert_eq!(undelivered(), 0, "a repeat takes it");
+    world.pass(Duration::from_mins(2)).await;
+    assert_eq!(undelivered(), 1, "nobody knows");
+    again.settle(true);
+    world.pass(Duration::from_millis(1)).await;
+    assert_eq!(undelivered(), 0);
+}
