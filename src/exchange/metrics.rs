@@ -95,7 +95,9 @@ impl Default for Metrics {
             in_doubt: Gauge::default(),
             oldest: Gauge::default(),
             // From a quick decline to the longest hold.
-            seconds: Histogram::new([0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0]),
+            seconds: Histogram::new([
+                0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 20.0, 25.0, 30.0, 60.0, 120.0, 300.0,
+            ]),
             // From an answer that was there before it was asked for to the longest backoff.
             detection_delay: Histogram::new([
                 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0,
