@@ -31,7 +31,7 @@ impl<A: Whole> Machine<A> {
                 if !self.was_sent() {
                     return self.withdraw_unseen();
                 }
-                self.open = 0;
+                self.open_submits = 0;
                 self.note_lost(Doubt::Driver);
                 self.end_in_doubt(now)
             }
@@ -80,13 +80,13 @@ impl<A: Whole> Machine<A> {
 
     pub(super) fn end_in_doubt(&mut self, now: Moment) -> Actions<A> {
         self.finished_at = now;
-        self.body = false;
+        self.has_body = false;
         // An acceptance may still come, and its task is then polled.
-        self.credentials = self.credentials && self.open > 0;
+        self.has_credentials = self.has_credentials && self.open_submits > 0;
         self.await_in(State::Doubtful);
         let doubt = Outcome::InDoubt(self.cause());
         let mut actions = smallvec![Action::Finish(doubt), Action::DropBody];
-        if !self.credentials {
+        if !self.has_credentials {
             actions.push(Action::DropCredentials);
         }
         actions

@@ -34,7 +34,7 @@ pub enum State {
     Doubtful,
     /// A client that takes the answer.
     Undelivered,
-    /// The end of the retention.
+    /// Nothing: it leaves the map, unless somebody has joined first; a fact remembers it.
     Delivered,
     /// Nothing.
     Ended,
@@ -94,27 +94,39 @@ pub struct Machine<A> {
     pub(super) read_at: Moment,
     pub(super) remembered_since: Moment,
 
+    /// When the first byte of any submit was handed over.
     pub(super) first_sent: Option<Moment>,
-    pub(super) open: u32,
+    /// Submits that were handed over, and neither answered nor lost.
+    pub(super) open_submits: u32,
+    /// A latch: a submit or a result ended without a clear answer.
     pub(super) lost: bool,
     pub(super) ticket: Option<RequestId>,
     /// When the poll is due that waits for a record.
     pub(super) due: Option<Moment>,
     /// How long its task took.
     pub(super) watch: Watch,
+    /// A task that the gateway knew no more: its receipt once more leads nowhere.
     pub(super) lost_ticket: Option<RequestId>,
+    /// A soft answer: the result, if "unknown" then lasts.
     pub(super) kept: Option<A>,
     /// Its task was told to run before what is kept was opened: that is not the result.
     pub(super) runs: bool,
+    /// A 200 of no known shape: the same once more is the result.
     pub(super) odd: Option<A>,
+    /// The first "unknown" in a row.
     pub(super) unknown_since: Option<Moment>,
     pub(super) resubmits: u32,
-    pub(super) body: bool,
-    pub(super) credentials: bool,
+    /// The driver has what a submit needs.
+    pub(super) has_body: bool,
+    /// The driver has what polls and lookups need.
+    pub(super) has_credentials: bool,
+    /// Another exchange carries this key.
     pub(super) key_shared: bool,
+    /// False where nobody can tell how old the key is.
     pub(super) age_is_sure: bool,
     /// Once the process is stopping: until when a poll may begin.
     pub(super) polls_until: Option<Moment>,
+    /// The operator said that it was executed.
     pub(super) settled: bool,
     /// The operator said that it was not executed: who joins from then on asks for a new exchange.
     pub(super) is_undone: bool,
@@ -122,23 +134,34 @@ pub struct Machine<A> {
     pub(super) doubt: Option<Doubt>,
     /// The doubt that the last record tells, if it tells one; where the disk refused it, it is owed.
     pub(super) recorded_doubt: Option<Doubt>,
+    /// Why nothing was submitted, should it come to that.
     pub(super) withdrawal: Withdrawal,
+    /// The result or the refusal, from its record to its waiters.
     pub(super) answer: Option<A>,
+    /// The last 429, told if no connection comes about.
     pub(super) too_many: Option<A>,
 
+    /// Polls that were told that the task runs.
     pub(super) polls: u32,
+    /// Tries in a row that brought nothing.
     pub(super) failures: u32,
+    /// A lookup is under way.
     pub(super) looking: bool,
     /// When the gateway was last asked: by a poll or a lookup.
     pub(super) asked_at: Option<Moment>,
     pub(super) hold_until: Moment,
+    /// The next try of this state.
     pub(super) wake: Option<Moment>,
     pub(super) submit_until: Moment,
     pub(super) asking_until: Option<Moment>,
+    /// When the ladder was climbed last.
     pub(super) laddered_at: Moment,
+    /// From when on it waits for its client.
     pub(super) finished_at: Moment,
 
+    /// Answers to submits that came when they could change nothing.
     pub(super) late: u32,
+    /// Events that no row names.
     pub(super) unexpected: u32,
 }
 
@@ -162,7 +185,7 @@ impl<A: Whole> Machine<A> {
             read_at,
             remembered_since: read_at,
             first_sent: None,
-            open: 0,
+            open_submits: 0,
             lost: false,
             ticket: None,
             due: None,
@@ -173,8 +196,8 @@ impl<A: Whole> Machine<A> {
             odd: None,
             unknown_since: None,
             resubmits: 0,
-            body: true,
-            credentials: true,
+            has_body: true,
+            has_credentials: true,
             key_shared: false,
             age_is_sure: true,
             polls_until: None,
@@ -208,7 +231,7 @@ impl<A: Whole> Machine<A> {
 
     /// True if it runs while the process stops, and no poll is under way.
     pub fn waits_in_a_stop(&self) -> bool {
-        self.state == State::Waiting && self.credentials && self.is_draining()
+        self.state == State::Waiting && self.has_credentials && self.is_draining()
     }
 
     /// True if its next poll would not end before the process does, too.
@@ -220,7 +243,7 @@ impl<A: Whole> Machine<A> {
     pub fn is_at_rest(&self) -> bool {
         match self.state {
             State::Undelivered | State::Doubtful => true,
-            State::Waiting => !self.credentials,
+            State::Waiting => !self.has_credentials,
             State::Recording(_)
             | State::Connecting
             | State::Submitting
@@ -276,7 +299,7 @@ impl<A: Whole> Machine<A> {
 
     /// True while a submit may still be answered.
     pub const fn has_open_submit(&self) -> bool {
-        self.open > 0
+        self.open_submits > 0
     }
 
     /// Polls that were answered "running".
@@ -352,7 +375,7 @@ impl<A: Whole> Machine<A> {
     /// True if every submit was answered, each with a refusal, and no task came of any. Where the operator
     /// said that it was executed a refusal says nothing.
     pub(super) const fn is_clear(&self) -> bool {
-        self.open == 0 && !self.lost && self.ticket.is_none() && !self.settled
+        self.open_submits == 0 && !self.lost && self.ticket.is_none() && !self.settled
     }
 
     pub(super) const fn was_sent(&self) -> bool {

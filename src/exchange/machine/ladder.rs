@@ -1,9 +1,11 @@
 //! The ladder: what is tried, rung by rung, when a submit or a result ended without a clear answer.
 use std::time::Duration;
 
+use smallvec::smallvec;
+
 use super::action::{Action, Actions, Record};
 use super::doubt::Doubt;
-use super::event::Whole;
+use super::event::{Event, Timer, Whole};
 use super::facts::{Machine, State};
 use super::table::abandoning;
 use crate::timing::Moment;
@@ -23,6 +25,41 @@ pub(super) enum Rung {
 }
 
 impl<A: Whole> Machine<A> {
+    pub(super) fn asking(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::LookedUp(Some(answer)) => {
+                self.looking = false;
+                self.complete(answer)
+            }
+            Event::LookedUp(None) => {
+                self.looking = false;
+                self.wake = Some(now + self.backoff(None));
+                Actions::new()
+            }
+            Event::Timer(Timer::Lookup) => {
+                self.wake = None;
+                self.looking = true;
+                self.asked_at = Some(now);
+                smallvec![Action::Lookup]
+            }
+            Event::Joined(_) => {
+                (self.has_body, self.has_credentials) = (true, true);
+                self.asking_until = Some(self.asking_end(now));
+                if self.may_resubmit(now) {
+                    return self.ladder(Rung::Resubmit, true, now);
+                }
+                if !self.looking {
+                    self.wake_for_repeat(now);
+                }
+                Actions::new()
+            }
+            Event::Timer(Timer::Asking) | Event::Draining { .. } => {
+                abandoning(self.ladder(Rung::InDoubt, true, now))
+            }
+            other => self.late_submit(other, now),
+        }
+    }
+
     /// What is tried when no clear answer came, from `first` on: the submit again, the lookup, and
     /// at last the doubt. `recorded` is false when the journal has just failed.
     pub(super) fn ladder(&mut self, first: Rung, recorded: bool, now: Moment) -> Actions<A> {
@@ -39,7 +76,7 @@ impl<A: Whole> Machine<A> {
                 record
             };
         }
-        let may_ask = self.has_tracking_id && self.credentials && !self.is_draining();
+        let may_ask = self.has_tracking_id && self.has_credentials && !self.is_draining();
         if first <= Rung::Lookup && may_ask {
             return self.ask(now);
         }
@@ -52,8 +89,8 @@ impl<A: Whole> Machine<A> {
 
     pub(super) fn may_resubmit(&self, now: Moment) -> bool {
         self.resubmits < self.terms.policy.resubmits
-            && self.body
-            && self.credentials
+            && self.has_body
+            && self.has_credentials
             && self
                 .first_sent
                 .is_some_and(|sent| now.since(sent) < KEY_IS_SAFE_FOR)

@@ -5,8 +5,10 @@ mod ending;
 mod event;
 mod facts;
 mod ladder;
+mod poll;
 mod rest;
 mod restored;
+mod submit;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -13,11 +13,11 @@ impl<A: Whole> Machine<A> {
         match event {
             Event::Joined(_) if self.settled || now.since(self.laddered_at) < LADDER_AGAIN => {
                 let mut actions = smallvec![Action::Give, Action::DropBody];
-                actions.extend((!self.credentials).then_some(Action::DropCredentials));
+                actions.extend((!self.has_credentials).then_some(Action::DropCredentials));
                 actions
             }
             Event::Joined(_) => {
-                (self.body, self.credentials) = (true, true);
+                (self.has_body, self.has_credentials) = (true, true);
                 self.ladder(Rung::Resubmit, true, now)
             }
             Event::Resolved(Verdict::Executed) => {
@@ -38,8 +38,8 @@ impl<A: Whole> Machine<A> {
             Event::Timer(Timer::Retention) => self.expire(),
             other => {
                 let mut actions = self.late_submit(other, now);
-                if self.state == State::Doubtful && self.open == 0 && self.credentials {
-                    self.credentials = false;
+                if self.state == State::Doubtful && self.open_submits == 0 && self.has_credentials {
+                    self.has_credentials = false;
                     actions.push(Action::DropCredentials);
                 }
                 actions

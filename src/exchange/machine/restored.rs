@@ -60,7 +60,7 @@ impl<A: Whole> Machine<A> {
         machine.first_sent = Some(submitted_at);
         machine.age_is_sure = restored.age_is_sure;
         machine.resubmits = restored.resubmits;
-        (machine.body, machine.credentials) = (false, false);
+        (machine.has_body, machine.has_credentials) = (false, false);
         machine.withdrawal = Withdrawal::Driver;
         machine.finished_at = restored.changed_at;
         // The first repeat climbs the ladder at once.

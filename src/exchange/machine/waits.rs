@@ -1,7 +1,7 @@
 //! When the next poll is made.
 use std::time::Duration;
 
-use super::action::Actions;
+use super::action::{Actions, Record};
 use super::event::Whole;
 use super::facts::{Machine, State};
 use crate::polling::Wait;
@@ -33,7 +33,7 @@ impl<A: Whole> Machine<A> {
 
     pub(super) fn wait_for_poll(&mut self, wait: Wait, now: Moment) {
         self.await_in(State::Waiting);
-        self.wake = self.credentials.then(|| wait.end(now));
+        self.wake = self.has_credentials.then(|| wait.end(now));
     }
 
     /// A repeat is answered as soon as may be: the gateway is asked at once, unless it was a moment
@@ -43,5 +43,19 @@ impl<A: Whole> Machine<A> {
             .asked_at
             .map_or(now, |asked| now.max(asked + BETWEEN_REPEATS));
         self.wake = Some(self.wake.map_or(soonest, |wake| wake.min(soonest)));
+    }
+
+    /// Makes a record before the next poll; the wait for that begins now all the same.
+    pub(super) fn poll_once_recorded(
+        &mut self,
+        record: Record<A>,
+        wait: Wait,
+        now: Moment,
+    ) -> Actions<A> {
+        self.wait_for_poll(wait, now);
+        let due = self.wake;
+        let actions = self.record(record);
+        self.due = due;
+        actions
     }
 }

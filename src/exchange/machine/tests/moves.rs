@@ -194,7 +194,7 @@ pub(super) fn natural(world: &World) -> Option<Move> {
 const fn is_awaited(world: &World) -> bool {
     let machine = &world.machine;
     let is_polled = matches!(machine.state(), State::Waiting | State::Polling);
-    world.gateway.is_slow() && is_polled && machine.credentials && machine.polls < SLOW_POLLS
+    world.gateway.is_slow() && is_polled && machine.has_credentials && machine.polls < SLOW_POLLS
 }
 
 /// What a client does that wants its answer; `None` where it need not or cannot do more.
@@ -343,7 +343,7 @@ impl World {
     /// is kept for those who have no credentials yet; the model knows only of a task that runs.
     fn other_may_poll(&self) -> bool {
         let machine = &self.machine;
-        let is_told = |id| machine.credentials || self.gateway.runs(id);
+        let is_told = |id| machine.has_credentials || self.gateway.runs(id);
         machine.state() == State::Waiting && machine.ticket().is_some_and(is_told)
     }
 

@@ -54,7 +54,7 @@ impl Mutant {
         let refused = matches!(event, Event::SubmitAnswered(Submitted::Refused(_)));
         match self {
             Self::TakesConflictForRefusal if refused && machine.resubmits > 0 => {
-                (machine.lost, machine.open) = (false, 1);
+                (machine.lost, machine.open_submits) = (false, 1);
             }
             Self::BelievesLastAnswer if answered => machine.lost = false,
             Self::FreesFlightOnPanic if event == Event::DriverLost => machine.first_sent = None,
@@ -63,7 +63,7 @@ impl Mutant {
                 return Event::PollAnswered(Polled::Transient { retry_after: None });
             }
             Self::SubmitsAgainAfterReset
-                if event == Event::SubmitLost(Loss::Ended) && machine.open == 1 =>
+                if event == Event::SubmitLost(Loss::Ended) && machine.open_submits == 1 =>
             {
                 return Event::SubmitAnswered(Submitted::TooMany {
                     answer: Answer::Refusal(0),

@@ -113,8 +113,8 @@ fn facts(story: &Story) -> Vec<String> {
     let flags = [
         ("sent", machine.first_sent.is_some()),
         ("lost", machine.lost),
-        ("body", machine.body),
-        ("credentials", machine.credentials),
+        ("body", machine.has_body),
+        ("credentials", machine.has_credentials),
         ("unknown", machine.unknown_since.is_some()),
         ("key shared", machine.key_shared),
         ("draining", machine.is_draining()),
@@ -138,7 +138,7 @@ fn facts(story: &Story) -> Vec<String> {
         ("doubt", machine.doubt().map(|doubt| format!("{doubt:?}"))),
     ];
     let counted = [
-        ("open", machine.open),
+        ("open", machine.open_submits),
         ("resubmits", machine.resubmits),
         ("polls", machine.polls()),
         ("late", machine.late_answers()),

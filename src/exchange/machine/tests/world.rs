@@ -138,7 +138,7 @@ impl World {
 
     /// True while a task is known and nobody is there to ask for it.
     pub(super) fn waits_for_repeat(&self) -> bool {
-        self.machine.state() == State::Waiting && !self.machine.credentials
+        self.machine.state() == State::Waiting && !self.machine.has_credentials
     }
 
     /// Tells the machine what happened and does what it says.
@@ -251,8 +251,8 @@ impl World {
         let (body, credentials) = (self.body, self.credentials);
         (self.body, self.credentials) = (true, true);
         self.tell(Event::Joined(Joining { hold_until }));
-        self.body = body || self.machine.body;
-        self.credentials = credentials || self.machine.credentials;
+        self.body = body || self.machine.has_body;
+        self.credentials = credentials || self.machine.has_credentials;
     }
 
     /// The task that drives the exchange dies with all that it waited for.
@@ -346,14 +346,16 @@ impl World {
             State::Connecting => self.connecting || time_is_set,
             State::Polling => self.poll.is_some(),
             State::Asking => self.looking || time_is_set,
-            State::Submitting => self.machine.open > 0,
-            State::Waiting => time_is_set || self.drained.is_some() || !self.machine.credentials,
+            State::Submitting => self.machine.open_submits > 0,
+            State::Waiting => {
+                time_is_set || self.drained.is_some() || !self.machine.has_credentials
+            }
             State::Doubtful | State::Undelivered | State::Delivered | State::Ended => true,
         }
     }
 
     fn counts_open_submits(&self) -> bool {
-        usize::try_from(self.machine.open).is_ok_and(|open| open == self.submits.len())
+        usize::try_from(self.machine.open_submits).is_ok_and(|open| open == self.submits.len())
     }
 
     fn check(&mut self, event: &Event<Answer>) {
@@ -373,7 +375,7 @@ impl World {
             state,
             State::Waiting | State::Polling | State::Undelivered | State::Delivered
         );
-        let erased = !needs_no_body || !self.machine.body;
+        let erased = !needs_no_body || !self.machine.has_body;
         self.ledger
             .require(erased, "the body is erased in time", state);
         let needs_no_credentials = matches!(state, State::Undelivered | State::Delivered);

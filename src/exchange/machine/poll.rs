@@ -1,0 +1,134 @@
+//! Waiting and polling: where each answer to a poll leads.
+use smallvec::smallvec;
+
+use super::action::{Action, Actions, Record};
+use super::doubt::Doubt;
+use super::event::{Event, Polled, Timer, Whole};
+use super::facts::{Machine, State};
+use crate::timing::{Moment, on_grid};
+
+impl<A: Whole> Machine<A> {
+    pub(super) fn waiting(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::Timer(Timer::Poll) => {
+                self.wake = None;
+                if !self.has_credentials || !self.poll_fits(now) {
+                    return Actions::new();
+                }
+                self.await_in(State::Polling);
+                self.asked_at = Some(now);
+                smallvec![Action::Poll]
+            }
+            // Nobody may read it a second time, and without credentials it cannot be kept.
+            Event::AnsweredElsewhere(answer) if self.has_credentials => {
+                self.asked_at = Some(now);
+                self.poll_answered(answer, now)
+            }
+            // What is kept under a seal is not the result.
+            Event::AnsweredElsewhere(Polled::Pending { .. }) if !self.runs => {
+                self.runs = true;
+                smallvec![Action::Note(Record::Running)]
+            }
+            Event::AnsweredElsewhere(_) => Actions::new(),
+            Event::Joined(_) => {
+                self.has_credentials = true;
+                self.wake_for_repeat(now);
+                Actions::new()
+            }
+            // A soft answer of before the restart.
+            Event::Opened(kept) => {
+                self.kept = Some(kept).filter(|_| !self.runs);
+                Actions::new()
+            }
+            // The task itself may still tell. If it does not, this is why.
+            Event::SealBroken => {
+                self.doubt.get_or_insert(Doubt::SealBroken);
+                Actions::new()
+            }
+            Event::Timer(Timer::Retention) => self.expire(),
+            other => self.too_late(&other),
+        }
+    }
+
+    pub(super) fn polling(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+        match event {
+            Event::PollAnswered(answer) | Event::AnsweredElsewhere(answer) => {
+                self.poll_answered(answer, now)
+            }
+            Event::PollLost => self.poll_failed(None, now),
+            other => self.too_late(&other),
+        }
+    }
+
+    fn poll_answered(&mut self, answer: Polled<A>, now: Moment) -> Actions<A> {
+        match answer {
+            Polled::Pending { retry_after } => {
+                let kept = self.kept.take();
+                (self.odd, self.unknown_since) = (None, None);
+                self.failures = 0;
+                self.polls = self.polls.saturating_add(1);
+                self.watch.ran(self.asked_at);
+                let asked = self.terms.policy.backoff.clamped(retry_after);
+                let wait = self.scheduled(now).at_least(asked);
+                if kept.is_some() {
+                    return self.poll_once_recorded(Record::Running, wait, now);
+                }
+                self.wait_for_poll(wait, now);
+                Actions::new()
+            }
+            Polled::Firm(answer) => {
+                self.watch.done(self.asked_at);
+                self.complete(answer)
+            }
+            // It is durable already, and a page that keeps failing is asked more and more rarely.
+            Polled::Soft(answer)
+                if self
+                    .kept
+                    .as_ref()
+                    .is_some_and(|kept| kept.says_the_same(&answer)) =>
+            {
+                self.unknown_since = None;
+                self.poll_failed(None, now)
+            }
+            Polled::Soft(answer) => {
+                self.watch.done(self.asked_at);
+                self.kept = Some(answer.clone());
+                self.unknown_since = None;
+                self.record(Record::Candidate(answer))
+            }
+            Polled::Unknown => self.task_unknown(now),
+            Polled::Odd(answer)
+                if self
+                    .odd
+                    .as_ref()
+                    .is_some_and(|odd| odd.says_the_same(&answer)) =>
+            {
+                self.complete(answer)
+            }
+            Polled::Odd(answer) => {
+                self.watch.done(self.asked_at);
+                self.odd = Some(answer);
+                self.unknown_since = None;
+                self.poll_failed(None, now)
+            }
+            Polled::Transient { retry_after } => self.poll_failed(retry_after, now),
+        }
+    }
+
+    /// "Unknown" may be a replica's lag. Once it has lasted, what was kept is the result, and with
+    /// nothing kept a once-only answer was lost on its way.
+    fn task_unknown(&mut self, now: Moment) -> Actions<A> {
+        let since = *self.unknown_since.get_or_insert(now);
+        let over = since + self.terms.policy.unknown_grace;
+        if now < over {
+            let actions = self.poll_failed(None, now);
+            self.wake = self.wake.map(|moment| moment.min(on_grid(over)));
+            return actions;
+        }
+        if let Some(kept) = self.kept.take() {
+            return self.complete(kept);
+        }
+        self.lost_ticket = self.ticket.take();
+        self.lose(Doubt::TaskUnknown, now)
+    }
+}
