@@ -3,6 +3,7 @@ use std::io::{self, Write};
 
 use super::{Exit, ask};
 use crate::control::{Ask, Line};
+use crate::exchange::machine::Doubt;
 use crate::exchange::{Group, Story, ToldStep};
 use crate::telemetry::{Capped, counted};
 
@@ -93,13 +94,22 @@ fn step(out: &mut impl Write, told: &ToldStep) -> io::Result<()> {
 
 /// What settles a doubt.
 fn next(out: &mut impl Write, story: &Story, target: &ask::Target) -> io::Result<()> {
-    let search = match &story.tracking_id {
-        Some(id) => format!(
+    let cause = story.cause.as_deref().and_then(Doubt::of_name);
+    let search = match (cause, &story.tracking_id) {
+        (Some(Doubt::OriginChanged), _) => String::from(
+            "Nobody is asked for it, and its client's repeat is told the same. With the origin of before in \
+             the\nconfiguration, and a restart, it goes on. Or look it up at the gateway",
+        ),
+        (Some(Doubt::GatewayGone), _) => String::from(
+            "Nobody is asked for it. With its gateway in the configuration again, under its name and at its \
+             origin,\nand a restart, it goes on. Or look it up at the gateway",
+        ),
+        (_, Some(id)) => format!(
             "Its client's repeat searches for it again; it is not submitted again. Or look it up at the \
              gateway,\nby its tracking id {},",
             Capped(id)
         ),
-        None => String::from(
+        (_, None) => String::from(
             "It has no tracking id to search by: its client's repeat is told the same, and is not \
              submitted\nagain. Look it up at the gateway",
         ),

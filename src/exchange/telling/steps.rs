@@ -4,7 +4,7 @@ use crate::exchange::machine::{Doubt, RecordKind, Verdict};
 use crate::journal::Change;
 use crate::protocol::PollAnswer;
 
-const RESUMED: &str = "it goes on when its client's repeat brings the credentials";
+const RESUMED: &str = "only its client's repeat brings the credentials";
 const JOINED: &str = "same shop, path, key and body: it waits for this one instead of paying again";
 const KEY_SHARED: &str = "the submit is not repeated: the gateway could take one for the other";
 const NOT_FOUND: &str = "it may have been made all the same";

@@ -24,6 +24,8 @@ pub struct Story {
     pub state: String,
     /// What it waits for, or why it is in doubt, in words.
     pub now: Option<String>,
+    /// The name of that reason.
+    pub cause: Option<String>,
     /// What the operator said became of it: executed or not-executed.
     pub verdict: Option<String>,
     /// How the operator knows.
@@ -70,12 +72,14 @@ pub struct ToldStep {
 }
 
 /// What is remembered for a while of an exchange that has ended.
+#[derive(Clone)]
 pub(in crate::exchange) struct Ended {
     about: About,
     group: Group,
     trail: Trail,
     /// What the operator said of it.
     word: Option<Word>,
+    earlier: Option<Number>,
 }
 
 /// Which exchange it is.
@@ -115,7 +119,7 @@ impl About {
 
     fn story(
         self,
-        (group, now): (Group, Option<String>),
+        (group, now, doubt): (Group, Option<String>, Option<Doubt>),
         word: Option<Word>,
         began: Stamp,
         steps: Vec<ToldStep>,
@@ -124,6 +128,7 @@ impl About {
             exchange: self.exchange.to_string(),
             state: group.name().to_owned(),
             now,
+            cause: doubt.map(|doubt| doubt.name().to_owned()),
             verdict: word.as_ref().map(|it| it.verdict.name().to_owned()),
             settled: word.as_ref().map(|it| written(it.at)),
             reason: word.and_then(|it| it.reason).map(String::from),
@@ -142,11 +147,13 @@ impl About {
 
 impl Ended {
     pub(in crate::exchange) fn of(flight: &Flight) -> Self {
+        let word = flight.core().word.clone();
         Self {
             about: About::of(flight),
             group: flight.glance().group,
             trail: flight.trail(),
-            word: flight.core().word.clone(),
+            word,
+            earlier: flight.earlier_number(),
         }
     }
 }
@@ -175,53 +182,47 @@ impl Flights {
 
     /// Tells of those that an id names and that this process has, or had a moment ago.
     pub async fn stories(&self, journal: Option<&Journal>, id: &str) -> Vec<Story> {
+        let (named, ended) = (self.named(id), self.ended(id));
         let mut stories = Vec::new();
-        for flight in self.named(id) {
-            let earlier = match (flight.earlier_number(), journal) {
-                // What cannot be read now is not told: the rest matters all the more then.
-                (Some(number), Some(journal)) => journal.entries(number).await.unwrap_or_default(),
-                (Some(_) | None, _) => Vec::new(),
-            };
+        for flight in named {
+            let earlier = entries(journal, flight.earlier_number()).await;
             stories.push(self.story(&flight, &earlier));
         }
-        stories.extend(self.ended_stories(id));
+        for ended in ended {
+            let earlier = entries(journal, ended.earlier).await;
+            stories.push(self.ended_story(ended, &earlier));
+        }
         stories
+    }
+
+    /// Those that ended a moment ago and that an id names, while they are remembered.
+    fn ended(&self, id: &str) -> Vec<Ended> {
+        let table = self.0.table();
+        let named = table.ended.iter().filter(|ended| ended.about.is_named(id));
+        named.cloned().collect()
     }
 
     /// Tells of one that has not ended. `earlier` are its entries in the journal, where it was there
     /// before this process.
     fn story(&self, flight: &Flight, earlier: &[Entry]) -> Story {
-        let (stamps, glance) = (self.0.stamps, flight.glance());
-        let trail = flight.trail();
-        let here = trail.steps().next().map_or(0, |(_, step)| step.first);
-        let began = stamps.of(flight.read_at);
+        let glance = flight.glance();
+        let steps = told(&flight.trail(), earlier, flight.read_at, self.0.stamps);
         let said = flight.core().word.clone();
         let word = said.or_else(|| Word::of_records(earlier));
-        let earlier = earlier.iter().filter(|entry| {
-            let after = entry.stamp.since(began);
-            after < Duration::from_millis(here.into())
-        });
-        let mut steps: Vec<ToldStep> = earlier.map(|entry| of_entry(entry, began)).collect();
-        steps.extend(of_trail(&trail, flight.read_at, stamps));
         let doubt = glance.doubt.filter(|_| glance.group.has_doubt());
         let waits = || format!("it waits for {}", glance.awaits());
         let now = doubt.map_or_else(waits, |doubt| doubt.words().to_owned());
-        About::of(flight).story((glance.group, Some(now)), word, began, steps)
+        let began = self.0.stamps.of(flight.read_at);
+        About::of(flight).story((glance.group, Some(now), doubt), word, began, steps)
     }
 
-    /// Tells of those that ended a moment ago, while they are remembered.
-    fn ended_stories(&self, id: &str) -> Vec<Story> {
-        let stamps = self.0.stamps;
-        let table = self.0.table();
-        let named = table.ended.iter().filter(|ended| ended.about.is_named(id));
-        named
-            .map(|ended| {
-                let (about, read_at) = (ended.about.clone(), ended.about.read_at);
-                let steps = of_trail(&ended.trail, read_at, stamps).collect();
-                let word = ended.word.clone();
-                about.story((ended.group, None), word, stamps.of(read_at), steps)
-            })
-            .collect()
+    /// The same of one that has ended.
+    fn ended_story(&self, ended: Ended, earlier: &[Entry]) -> Story {
+        let (stamps, read_at) = (self.0.stamps, ended.about.read_at);
+        let steps = told(&ended.trail, earlier, read_at, stamps);
+        let word = ended.word.or_else(|| Word::of_records(earlier));
+        let standing = (ended.group, None, None);
+        ended.about.story(standing, word, stamps.of(read_at), steps)
     }
 }
 
@@ -251,8 +252,30 @@ impl Story {
             Group::Running | Group::Delivered | Group::Ended => None,
         };
         let now = now.map(str::to_owned);
-        about.story((group, now), Word::of_records(entries), began, steps)
+        let doubt = doubt.filter(|_| group.has_doubt());
+        about.story((group, now, doubt), Word::of_records(entries), began, steps)
     }
+}
+
+/// The entries of an exchange that was in the journal before this process. What cannot be read now is not
+/// told: the rest matters all the more then.
+async fn entries(journal: Option<&Journal>, earlier: Option<Number>) -> Vec<Entry> {
+    match (journal, earlier) {
+        (Some(journal), Some(number)) => journal.entries(number).await.unwrap_or_default(),
+        (Some(_) | None, _) => Vec::new(),
+    }
+}
+
+/// The entries of before this process, and then what happened in it.
+fn told(trail: &Trail, earlier: &[Entry], read_at: Moment, stamps: Stamps) -> Vec<ToldStep> {
+    let here = trail.steps().next().map_or(0, |(_, step)| step.first);
+    let began = stamps.of(read_at);
+    let earlier = earlier.iter().filter(|entry| {
+        let after = entry.stamp.since(began);
+        after < Duration::from_millis(here.into())
+    });
+    let earlier = earlier.map(|entry| of_entry(entry, began));
+    earlier.chain(of_trail(trail, read_at, stamps)).collect()
 }
 
 fn of_trail(trail: &Trail, read_at: Moment, stamps: Stamps) -> impl Iterator<Item = ToldStep> {

@@ -74,6 +74,12 @@ impl Glance {
             State::Waiting => "its client's repeat",
             State::Polling => "a poll's answer",
             State::Asking => "a search at the gateway",
+            State::Doubtful if matches!(self.doubt, Some(Doubt::OriginChanged)) => {
+                "its gateway's origin of before, or you"
+            }
+            State::Doubtful if matches!(self.doubt, Some(Doubt::GatewayGone)) => {
+                "its gateway, or you"
+            }
             State::Doubtful => "its client's repeat, or you",
             State::Undelivered => "its client",
             State::Delivered | State::Ended => "nothing",

@@ -4,6 +4,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::desk::{Desk, exchange};
+use crate::app::asking::Asking;
 use crate::app::bench::until;
 
 /// The parts stand in the text in this order.
@@ -111,4 +112,76 @@ async fn a_strangers_text_is_no_part_of_the_terminal() {
     assert!(!said.fine().contains(strange), "{said:?}");
     desk.ask(&["explain", "\u{1b}[2J"])
         .fails(1, "nothing is remembered of an exchange with the id");
+}
+
+/// A payment whose task the gateway holds, and the process killed meanwhile.
+async fn interrupted(desk: &mut Desk) {
+    let line = desk.payment().key("order-key").words("hold").open().await;
+    let accepted = || {
+        let said = desk.ask(&["explain", "order-key"]);
+        said.out.contains("recorded that the gateway took the task")
+    };
+    until("it is accepted", accepted).await;
+    desk.holdline.kill();
+    drop(line);
+}
+
+#[tokio::test]
+async fn what_a_kill_interrupted_is_explained_from_its_submit_after_its_end() {
+    let mut desk = Desk::open().await;
+    interrupted(&mut desk).await;
+    desk.holdline.start().await;
+    desk.tap.gateway.finish_held();
+    let repeat = desk.payment().key("order-key").words("hold").send().await;
+    let id = exchange(repeat.is_gateway(200));
+    let ended = || desk.ask(&["explain", &id]).out.contains("the client has");
+    until("the answer is acknowledged", ended).await;
+    tells(
+        desk.ask(&["explain", &id]).fine(),
+        &[
+            "delivered",
+            "recorded that a submit may leave",
+            "recorded that the gateway took the task",
+            "found in the journal by a new process: only its client's repeat brings the credentials",
+            "an equal request joined",
+            "the client has the answer",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn a_doubt_because_of_another_origin_tells_that_the_one_of_before_ends_it() {
+    let mut desk = Desk::open().await;
+    interrupted(&mut desk).await;
+    let before = desk.holdline.configured();
+    let moved = before.replace("\"http://127.0.0.1:", "\"http://localhost:");
+    for (config, cause, hint) in [
+        (moved, "origin-changed", "With the origin of before in the"),
+        (
+            before.replace("name = \"test\"", "name = \"other\""),
+            "gateway-gone",
+            "With its gateway in the configuration again",
+        ),
+    ] {
+        std::fs::write(desk.holdline.config(), config).unwrap();
+        desk.again().await;
+        let repeat = desk.payment().key("order-key").words("hold");
+        if cause == "origin-changed" {
+            repeat.send().await.is_in_doubt();
+        }
+        let said = desk.ask(&["explain", "order-key"]);
+        tells(said.fine(), &["in-doubt", hint, "holdline resolve"]);
+        assert!(!said.out.contains("repeat searches"), "{said:?}");
+        let rows = desk.ask(&["explain", "--json", "order-key"]).rows();
+        assert_eq!(rows[0]["cause"], cause);
+        let tasks = Asking::new(desk.holdline.operator(), "GET", "/tasks").anonymous();
+        let awaits = tasks.send().await.json()["tasks"][0]["awaits"].to_string();
+        assert!(!awaits.contains("repeat"), "{awaits}");
+    }
+    std::fs::write(desk.holdline.config(), before).unwrap();
+    desk.again().await;
+    desk.tap.gateway.finish_held();
+    let repeat = desk.payment().key("order-key").words("hold").send().await;
+    repeat.is_gateway(200);
+    assert_eq!(desk.submits(), 1);
 }
