@@ -112,16 +112,17 @@ fn gateway(view: &View<'_>, found: &mut Vec<(Weight, String)>) {
 
 fn limits(view: &View<'_>, found: &mut Vec<(Weight, String)>) {
     let about = view.about;
-    for (key, series, limit) in [
-        ("limits.held", "holdline_held", about.held),
-        ("limits.running", "holdline_running", about.running),
-        (
-            "limits.undelivered",
-            "holdline_undelivered",
-            about.undelivered,
-        ),
+    let scraped = |series| view.scrape.value(series);
+    let rest = Group::UNENDED
+        .into_iter()
+        .filter(|group| *group != Group::Running);
+    let at_rest = rest.map(|group| view.census.count(group)).sum();
+    for (key, now, limit) in [
+        ("limits.held", scraped("holdline_held"), about.held),
+        ("limits.running", scraped("holdline_running"), about.running),
+        ("limits.undelivered", of_usize(at_rest), about.undelivered),
     ] {
-        let (now, limit) = (view.scrape.value(series), of_usize(limit));
+        let limit = of_usize(limit);
         if now >= limit * NEAR {
             let words = format!("{} of {} that {key} allows.", Count(now), Count(limit));
             found.push((Weight::Warn, words));

@@ -130,7 +130,13 @@ async fn interrupted(desk: &mut Desk) {
 async fn what_a_kill_interrupted_is_explained_from_its_submit_after_its_end() {
     let mut desk = Desk::open().await;
     interrupted(&mut desk).await;
+    let key = "LIMITS__UNDELIVERED";
+    desk.holdline.keys.push((key, "1".to_owned()));
     desk.holdline.start().await;
+    // It takes a place, as an answer that waits does.
+    let page = Asking::new(desk.holdline.operator(), "GET", "/").anonymous();
+    let page = page.send().await.text();
+    assert!(page.contains("1 of 1 that limits.undelivered allows."));
     desk.tap.gateway.finish_held();
     let repeat = desk.payment().key("order-key").words("hold").send().await;
     let id = exchange(repeat.is_gateway(200));

@@ -98,7 +98,8 @@ async fn what_may_change_is_in_force_at_once_and_what_is_held_keeps_what_it_bega
 
 /// Returns once no answer waits for its client.
 async fn delivered(holdline: &Holdline) {
-    while metrics(holdline).await.contains("holdline_undelivered 1\n") {
+    let tasks = || Asking::new(holdline.operator(), "GET", "/tasks").anonymous();
+    while tasks().send().await.json()["undelivered"] != 0 {
         tokio::time::sleep(ms(5)).await;
     }
 }
