@@ -94,7 +94,7 @@ impl<A: Whole> Machine<A> {
     pub(super) fn recorded(&mut self, kind: RecordKind, now: Moment) -> Actions<A> {
         match kind {
             RecordKind::Submitted if self.is_draining() => self.withdraw(Withdrawal::Draining),
-            RecordKind::Submitted if !self.may_start(now) => self.withdraw(Withdrawal::Start),
+            RecordKind::Submitted if !self.may_start(now) => self.withdraw(Withdrawal::Journal),
             RecordKind::Resubmitted if self.is_draining() || self.key_shared => {
                 self.ladder(Rung::Lookup, true, now)
             }

@@ -37,7 +37,7 @@ impl Withdrawal {
             Self::Connect => "no connection to the gateway",
             Self::Start => "submit.start passed before a connection to the gateway was there",
             Self::Draining => "the process was stopping",
-            Self::Journal => "the journal did not take it",
+            Self::Journal => "the journal did not take it in time",
             Self::Driver => "a fault of holdline's own",
         }
     }

@@ -20,7 +20,7 @@ pub(super) const fn not_submitted(why: Withdrawal, cause: Option<Cause>) -> Word
         ),
         (Withdrawal::Journal, _) => (
             ProxyError::ProxyInternalError,
-            "The journal could not record the request. Nothing was submitted.",
+            "The journal could not record the request in time. Nothing was submitted.",
         ),
         (Withdrawal::Driver, _) => (
             ProxyError::ProxyInternalError,

@@ -30,7 +30,7 @@ async fn an_intent_that_is_durable_too_late_is_withdrawn() {
         .next(R::Submitted, Disk::Slow(Duration::from_secs(6)));
     let reply = world.pay(&Ask::payment("")).await;
     assert!(
-        matches!(reply, Reply::NotSubmitted(Withdrawal::Start)),
+        matches!(reply, Reply::NotSubmitted(Withdrawal::Journal)),
         "{reply:?}"
     );
     assert!(world.network.wires().is_empty());
