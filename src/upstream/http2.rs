@@ -71,6 +71,7 @@ impl Http2 {
             .await
             .map_err(|error| diagnosis::of_hyper(&error, Sent::Never))?;
         let streams = Arc::new(Places::new(connection.current_max_send_streams()));
+        let waited_for = Arc::downgrade(&streams);
         let driven = Arc::new(Mutex::new(connection));
         let connection = Arc::downgrade(&driven);
         let ending = drain.clone();
@@ -81,6 +82,11 @@ impl Http2 {
                     tracing::debug!(%error, "an HTTP/2 connection to the gateway ended");
                 },
                 () = ending.ended() => {}
+            }
+            drop(driven);
+            // Who waits for a stream of it finds that it is closed, and goes elsewhere.
+            if let Some(streams) = waited_for.upgrade() {
+                streams.resize(usize::MAX);
             }
         }));
         Ok(Self {

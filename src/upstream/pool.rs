@@ -13,7 +13,8 @@ use crate::drain::Drain;
 use crate::live::{Live, Place, Places};
 use crate::timing::{Clock, Moment};
 
-/// Shared connections at once. One carries a hundred requests, and the second what is over that.
+/// Shared connections at once. One carries a hundred requests, or what its peer allows, and the second what is
+/// over that.
 const MAX_SHARED: usize = 2;
 
 /// The connections of one origin that may be used again.

@@ -27,7 +27,7 @@ pub(in crate::exchange) fn poll(
         (
             core.machine.ticket().ok_or("no task to poll")?.clone(),
             core.result_key.ok_or("no name of a result")?,
-            core.machine.polls() == 0,
+            core.machine.polls() == 0 && core.machine.failures() == 0,
         )
     };
     let path = flight
@@ -78,7 +78,7 @@ enum Kept {
 }
 
 /// The task's answer, where another exchange has it: read a moment ago, and perhaps not durable yet,
-/// or kept. What it gets later is passed on, so the kept ones are searched once.
+/// or kept. What it gets later is passed on, so the kept ones are searched before the first poll only.
 fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Kept> {
     let now = context.clock.now();
     let table = context.table();

@@ -97,6 +97,10 @@ impl Book {
                 remembered.standing = Standing::Submitted;
             }
             Change::Accepted(task) => {
+                // What was told of another task says nothing of this one.
+                if remembered.ticket.as_ref() != Some(&task) {
+                    remembered.candidate = None;
+                }
                 remembered.ticket = Some(task);
                 remembered.standing = Standing::Accepted;
             }

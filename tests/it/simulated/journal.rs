@@ -420,6 +420,8 @@ fn follow(remembered: &mut Remembered, entry: &journal::Entry) {
             Standing::Submitted
         }
         Change::Accepted(task) => {
+            let is_same = remembered.ticket.as_ref() == Some(task);
+            remembered.candidate = remembered.candidate.filter(|_| is_same);
             remembered.ticket = Some(task.clone());
             Standing::Accepted
         }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use holdline::exchange::machine::{Doubt, RecordKind, State};
 
+use super::journal::Reads;
 use super::world::{Ask, Setting, World, reply, until};
 
 fn asks(words: &str) -> [Ask; 2] {
@@ -44,6 +45,23 @@ async fn one_get_at_a_time_and_its_answer_goes_to_both() {
                 "{words}"
             );
         }
+    }
+}
+
+/// What the first has on disk cannot be read: the gateway is asked, which tells a result that lasts once more.
+#[tokio::test(start_paused = true)]
+async fn one_that_cannot_be_given_what_is_kept_asks_for_itself() {
+    for reads in [Reads::Fail, Reads::Spoil, Reads::Lie, Reads::Drop] {
+        let world = World::calm();
+        let [one, two] = asks("");
+        let first = world.pay(&one).await.answer();
+        first.settle(true);
+        world.pass(Duration::from_secs(1)).await;
+        let (next, _) = world.restarted(&Setting::default());
+        next.journal.read(reads);
+        let second = next.pay(&two).await.answer();
+        assert_eq!(second.answer.body, first.answer.body);
+        assert_eq!(world.ledger().tasks[0].result_reads, 2);
     }
 }
 

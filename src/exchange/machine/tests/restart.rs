@@ -59,11 +59,19 @@ impl Disk {
 
     /// The answer that may be the result, if no result came after it, and nothing that says that it is none.
     pub(super) fn candidate(&self) -> Option<Answer> {
-        self.all().fold(None, |before, record| match record {
-            Record::Candidate(answer) => Some(*answer),
-            Record::Running | Record::Completed(_) => None,
-            _ => before,
-        })
+        let (mut task, mut candidate) = (None, None);
+        for record in self.all() {
+            match record {
+                Record::Accepted(id) => {
+                    candidate = candidate.filter(|_| task == Some(id));
+                    task = Some(id);
+                }
+                Record::Candidate(answer) => candidate = Some(*answer),
+                Record::Running | Record::Completed(_) => candidate = None,
+                _ => {}
+            }
+        }
+        candidate
     }
 
     /// The exchange as its records tell of it; `None` where nothing is loaded.
