@@ -5,19 +5,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::config::Config;
-use super::flights::{Fact, Flight, Table, Told, Waiter};
+use super::flights::{Answer, Fact, Flight, Table, Told, Waiter};
 use super::identity::{Common, HashKey, Owner};
-use super::machine::{Policy, State, Terms};
+use super::machine::{Outcome, Policy, State, Terms};
 use super::metrics::Metrics;
 use super::recorder::Recorder;
 use super::telling::Ended;
 use crate::drain::Drain;
 use crate::listener::Presence;
 use crate::live::Live;
-use crate::polling::Schedules;
-use crate::protocol::{Operation, RequestId};
+use crate::polling::{Schedules, Took};
+use crate::protocol::{Operation, RequestId, Transaction};
 use crate::results::{ResultKey, Results};
 use crate::timing::{Clock, Moment, Stamps};
+
+/// What is longer is no uid of a transaction.
+const LONGEST_UID: usize = 128;
 
 /// What a new flight begins with; it keeps that to its end.
 pub(super) struct Rules {
@@ -108,6 +111,45 @@ impl Context {
             self.results.release(&result, now);
         }
         true
+    }
+
+    /// Keeps the counts of the flights that run and of those that are at rest.
+    pub(super) fn note_rest(&self, flight: &Flight) {
+        let rests = flight.is_at_rest();
+        if flight.core().rests != rests {
+            self.table().set_rest(flight, rests);
+        }
+    }
+
+    /// Learns how long the gateway took, where the exchange's polls know.
+    pub(super) fn learn_duration(&self, flight: &Flight, outcome: &Outcome<Answer>) {
+        match outcome {
+            Outcome::Completed(_) | Outcome::Expired => {}
+            Outcome::Refused(_) | Outcome::NotSubmitted(_) | Outcome::InDoubt(_) => return,
+        }
+        let (watch, pending, mark) = {
+            let core = flight.core();
+            let machine = &core.machine;
+            (*machine.watch(), machine.polls(), machine.mark())
+        };
+        if let Some((after, by)) = watch.took() {
+            let took = Took {
+                after,
+                by,
+                pending,
+                mark,
+            };
+            let route = flight.conversion.operation.name();
+            self.schedules.learn(flight.gateway_name(), route, took);
+        }
+    }
+
+    /// Remembers whose transaction an answer tells of.
+    pub(super) fn claim_answer(&self, flight: &Arc<Flight>, answer: &Answer) {
+        let uid = Transaction::of(&answer.body).and_then(|transaction| transaction.uid());
+        if let Some(uid) = uid.filter(|uid| uid.len() <= LONGEST_UID) {
+            self.claim_transaction(flight, &uid);
+        }
     }
 
     /// Remembers that a transaction is this flight's, so that no other's lookup takes it.

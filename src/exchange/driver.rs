@@ -313,7 +313,7 @@ impl Driver {
         if self.flight.core().machine.waits_in_a_stop() {
             self.take_what_was_read();
         }
-        journey::note_rest(&self.context, &self.flight);
+        self.context.note_rest(&self.flight);
     }
 
     fn perform(&mut self, action: Action<Answer>) {
@@ -441,7 +441,7 @@ impl Driver {
         if !self.flight.counted.swap(true, Ordering::AcqRel) {
             journey::count_outcome(&self.context, &self.flight, outcome);
             // It may take a millisecond, and nobody waits for it.
-            journey::tell_duration(&self.context, &self.flight, outcome);
+            self.context.learn_duration(&self.flight, outcome);
         }
         if is_news {
             journey::tell_outcome(&self.context, &self.flight, outcome);
@@ -466,7 +466,7 @@ impl Driver {
         let key = existing.unwrap_or_else(|| self.context.result_key(&self.flight, None));
         self.flight.core().result_key = Some(key);
         self.context.results.pin(key, Arc::clone(answer));
-        journey::claim_transaction(&self.context, &self.flight, answer);
+        self.context.claim_answer(&self.flight, answer);
     }
 
     fn give(&mut self) {

@@ -10,6 +10,7 @@ mod gateway;
 mod identity;
 pub mod machine;
 mod metrics;
+mod on_disk;
 mod order;
 mod read;
 mod recorder;
@@ -18,7 +19,7 @@ mod stop;
 mod telling;
 mod verdict;
 
-pub use admission::{Admission, Held, Known, OnDisk, Refusal, Stored, TaskAnswer, Unfinished};
+pub use admission::{Admission, Held, Known, Refusal, Stored, TaskAnswer, Unfinished};
 pub use config::Config;
 pub use flights::{Answer, Census, Flight, Flights, Parts, Told};
 pub use gateway::Gateway;
@@ -26,6 +27,7 @@ pub use identity::{
     Credential, Fingerprint, FingerprintParts, HashKey, NoRandom, Owner, Recogniser, basic,
 };
 pub use metrics::Metrics;
+pub use on_disk::OnDisk;
 pub use order::{Credentials, Identity, Key, Order, Submission};
 pub use read::{Read, ReadOutcome, ReadPolicy};
 pub use recorder::{Appending, InMemory, ReadError, Reading, RecordError, Recorder};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use uuid::{Builder, Uuid};
 
-use super::stored::{OnDisk, Stored};
+use super::stored::Stored;
 use super::unfinished::{Unfinished, awaits_payer};
 use crate::exchange::context::Context;
 use crate::exchange::driver::supervise;
@@ -15,6 +15,7 @@ use crate::exchange::flights::{
 use crate::exchange::gateway::Home;
 use crate::exchange::identity::{Credential, Fingerprint};
 use crate::exchange::machine::{Joining, Machine};
+use crate::exchange::on_disk::OnDisk;
 use crate::exchange::order::{Identity, Order};
 use crate::exchange::telling::What;
 use crate::listener::Presence;

@@ -1,10 +1,10 @@
 //! How a request joins a flight: what it brings is taken, and what an earlier process kept is opened
 //! with it before the machine knows of it.
-use super::stored::Unread;
 use crate::exchange::calls;
 use crate::exchange::driver::Driver;
 use crate::exchange::flights::{Answer, Entrance, Join, Told};
 use crate::exchange::machine::{Event, Joining, State};
+use crate::exchange::on_disk::Unopened;
 use crate::exchange::order::{Credentials, Submission};
 
 impl Driver {
@@ -38,16 +38,16 @@ impl Driver {
         self.at_the_door = Some(Box::new(entrance));
     }
 
-    pub(in crate::exchange) fn opened(&mut self, read: Result<Answer, Unread>) {
+    pub(in crate::exchange) fn opened(&mut self, read: Result<Answer, Unopened>) {
         let event = match read {
             Ok(answer) => Event::Opened(answer),
             // Nobody can say what it was; the next repeat tries again.
-            Err(Unread::Down) => {
+            Err(Unopened::Down) => {
                 self.at_the_door = None;
                 self.flight.core().tell(&Told::AsItStands);
                 return;
             }
-            Err(Unread::Gone | Unread::Broken) => Event::SealBroken,
+            Err(Unopened::Gone | Unopened::Broken) => Event::SealBroken,
         };
         self.flight.core().sealed_step = None;
         let wants_it = match self.state() {

@@ -5,6 +5,5 @@ mod stored;
 mod unfinished;
 
 pub use door::{Admission, Held, Known, Refusal, TaskAnswer};
-pub(super) use stored::Unread;
-pub use stored::{OnDisk, Stored};
+pub use stored::Stored;
 pub use unfinished::Unfinished;

@@ -1,38 +1,12 @@
-//! Answers that only the journal still has: read from the disk, and opened with the credentials of
-//! whoever asks.
+//! The repeat of a request whose exchange has ended, where only the journal still has its answer.
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::Admission;
 use crate::exchange::context::Context;
-use crate::exchange::flights::{Answer, Flights};
+use crate::exchange::on_disk::{OnDisk, Unopened};
 use crate::exchange::order::Order;
-use crate::exchange::recorder::ReadError;
-use crate::journal::{AnswerKey, Place};
-use crate::message::StoredResponse;
-use crate::results::ResultKey;
-use crate::timing::Moment;
-
-/// Where a delivered answer stands on disk.
-#[derive(Clone, Copy, Debug)]
-pub struct OnDisk {
-    pub(in crate::exchange) exchange: Uuid,
-    pub(in crate::exchange) result: ResultKey,
-    pub(in crate::exchange) place: Place,
-    pub(in crate::exchange) expires_at: Moment,
-}
-
-/// Why an answer on disk is not given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::exchange) enum Unread {
-    /// The disk cannot be read now.
-    Down,
-    /// It was dropped.
-    Gone,
-    /// Its record is damaged, or its seal does not open.
-    Broken,
-}
 
 /// A request whose exchange has ended, and whose answer is on disk.
 pub struct Stored {
@@ -69,8 +43,8 @@ impl Stored {
             .answer_key(&context.hash_key, &order.gateway.name);
         let answer = match context.read(exchange, on_disk.place, &key).await {
             Ok(answer) => answer,
-            Err(Unread::Down) => return Admission::Unread { exchange },
-            Err(Unread::Gone | Unread::Broken) => return Admission::Spent { exchange },
+            Err(Unopened::Down) => return Admission::Unread { exchange },
+            Err(Unopened::Gone | Unopened::Broken) => return Admission::Spent { exchange },
         };
         let expires_at = on_disk.expires_at;
         context.results.restore(on_disk.result, &answer, expires_at);
@@ -89,39 +63,5 @@ impl Admission {
                 opened => return opened,
             };
         }
-    }
-}
-
-impl Flights {
-    /// Reads an answer that was found by its task, with the key of the credentials that ask for it;
-    /// `None` where it is gone or cannot be read.
-    pub async fn read(&self, on_disk: OnDisk, key: &AnswerKey) -> Option<Answer> {
-        let read = self.0.read(on_disk.exchange, on_disk.place, key).await;
-        read.ok()
-    }
-}
-
-impl Context {
-    /// The answer at a place of an exchange.
-    pub(in crate::exchange) async fn read(
-        &self,
-        exchange: Uuid,
-        place: Place,
-        key: &AnswerKey,
-    ) -> Result<Answer, Unread> {
-        let sealed = match self.recorder.answer(place).await {
-            Ok(Some(sealed)) => sealed,
-            Ok(None) => return Err(Unread::Gone),
-            Err(ReadError::Down) => return Err(Unread::Down),
-            Err(ReadError::Damaged) => return Err(Unread::Broken),
-        };
-        let opened = key.open(exchange, place, &sealed);
-        let answer = opened.map_or(None, |clear| StoredResponse::decode(&clear).ok());
-        let Some(answer) = answer else {
-            tracing::error!(%exchange, "a kept answer does not open: it is lost");
-            return Err(Unread::Broken);
-        };
-        // Fields and body of its own: what was opened is erased as a whole.
-        Ok(Arc::new(answer.copied()))
     }
 }

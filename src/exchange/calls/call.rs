@@ -6,10 +6,10 @@ use std::task::{Context as TaskContext, Poll};
 
 use uuid::Uuid;
 
-use crate::exchange::admission::Unread;
 use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Flight};
 use crate::exchange::machine::Event;
+use crate::exchange::on_disk::Unopened;
 use crate::exchange::order::Credentials;
 use crate::exchange::recorder::Appending;
 use crate::upstream::{self, OpenSubmit};
@@ -44,7 +44,7 @@ pub(in crate::exchange) enum Report {
     /// Something for the machine.
     Event(Event<Answer>),
     /// What an earlier process kept was read, or was not.
-    Opened(Result<Answer, Unread>),
+    Opened(Result<Answer, Unopened>),
 }
 
 impl Call {

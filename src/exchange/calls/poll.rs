@@ -4,10 +4,10 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::{Call, CallKind, Report};
-use crate::exchange::admission::OnDisk;
 use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Command, Flight};
 use crate::exchange::machine::{Event, Polled};
+use crate::exchange::on_disk::OnDisk;
 use crate::exchange::order::Credentials;
 use crate::exchange::telling::{Heard, journey};
 use crate::message::StoredResponse;

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 
 use uuid::Uuid;
 
-use crate::exchange::admission::OnDisk;
+use crate::exchange::on_disk::OnDisk;
 use crate::journal::{Number, Place};
 use crate::results::{KeyedMap, ResultKey};
 use crate::timing::Moment;

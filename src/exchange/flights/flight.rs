@@ -199,6 +199,12 @@ pub enum Told {
 }
 
 impl Flight {
+    /// True while it waits for a client or the operator only: a task that is known, and whose
+    /// client has not come since the restart, does too.
+    pub fn is_at_rest(&self) -> bool {
+        self.core().machine.is_at_rest()
+    }
+
     pub(in crate::exchange) fn new(
         subject: Subject,
         machine: Machine<Answer>,

@@ -1,5 +1,4 @@
-//! What is told of an exchange on its way: log lines, counts, and whose transaction it was.
-use std::sync::Arc;
+//! What is told of an exchange on its way: log lines and counts.
 use std::sync::atomic::Ordering;
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -9,32 +8,17 @@ use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Flight, Told};
 use crate::exchange::machine::{Outcome, Standing};
 use crate::message::StoredResponse;
-use crate::polling::Took;
-use crate::protocol::{RequestId, Transaction};
+use crate::protocol::RequestId;
 use crate::telemetry::Capped;
 use crate::upstream::{self, Cause};
 
 impl Flight {
-    /// True while it waits for a client or the operator only: a task that is known, and whose
-    /// client has not come since the restart, does too.
-    pub fn is_at_rest(&self) -> bool {
-        self.core().machine.is_at_rest()
-    }
-
     /// True if its answer is at hand, or on disk under its seal.
     fn has_answer(&self) -> bool {
         let core = self.core();
         let is_told = matches!(core.told, Some(Told::Answer { .. }));
         let is_sealed = core.sealed_step.is_some() && core.sealed_step == core.answer_step;
         is_told || is_sealed
-    }
-}
-
-/// Keeps the counts of the flights that run and of those that are at rest.
-pub(in crate::exchange) fn note_rest(context: &Context, flight: &Flight) {
-    let rests = flight.is_at_rest();
-    if flight.core().rests != rests {
-        context.table().set_rest(flight, rests);
     }
 }
 
@@ -73,33 +57,6 @@ const fn name_of(outcome: &Outcome<Answer>) -> &'static str {
         Outcome::NotSubmitted(_) => "not-submitted",
         Outcome::InDoubt(_) => "in-doubt",
         Outcome::Expired => "expired",
-    }
-}
-
-/// Tells how long the gateway took, where the exchange's polls know.
-pub(in crate::exchange) fn tell_duration(
-    context: &Context,
-    flight: &Flight,
-    outcome: &Outcome<Answer>,
-) {
-    match outcome {
-        Outcome::Completed(_) | Outcome::Expired => {}
-        Outcome::Refused(_) | Outcome::NotSubmitted(_) | Outcome::InDoubt(_) => return,
-    }
-    let (watch, pending, mark) = {
-        let core = flight.core();
-        let machine = &core.machine;
-        (*machine.watch(), machine.polls(), machine.mark())
-    };
-    if let Some((after, by)) = watch.took() {
-        let took = Took {
-            after,
-            by,
-            pending,
-            mark,
-        };
-        let route = flight.conversion.operation.name();
-        context.schedules.learn(flight.gateway_name(), route, took);
     }
 }
 
@@ -307,16 +264,4 @@ pub(in crate::exchange) fn warn_expired(context: &Context, flight: &Flight) {
         tracking_id = %Capped(flight.facts().tracking_id.as_deref().unwrap_or_default()),
         "an exchange expires, and its client never had its answer"
     );
-}
-
-/// Remembers whose transaction an answer tells of.
-pub(in crate::exchange) fn claim_transaction(
-    context: &Context,
-    flight: &Arc<Flight>,
-    answer: &Answer,
-) {
-    let uid = Transaction::of(&answer.body).and_then(|transaction| transaction.uid());
-    if let Some(uid) = uid.filter(|uid| uid.len() <= 128) {
-        context.claim_transaction(flight, &uid);
-    }
 }

@@ -1,0 +1,66 @@
+//! Answers that only the journal still has: where they stand, and how they are read and opened.
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::context::Context;
+use super::flights::{Answer, Flights};
+use super::recorder::ReadError;
+use crate::journal::{AnswerKey, Place};
+use crate::message::StoredResponse;
+use crate::results::ResultKey;
+use crate::timing::Moment;
+
+/// Where a delivered answer stands on disk.
+#[derive(Clone, Copy, Debug)]
+pub struct OnDisk {
+    pub(super) exchange: Uuid,
+    pub(super) result: ResultKey,
+    pub(super) place: Place,
+    pub(super) expires_at: Moment,
+}
+
+/// Why an answer on disk is not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unopened {
+    /// The disk cannot be read now.
+    Down,
+    /// It was dropped.
+    Gone,
+    /// Its record is damaged, or its seal does not open.
+    Broken,
+}
+
+impl Flights {
+    /// Reads an answer that was found by its task, with the key of the credentials that ask for it;
+    /// `None` where it is gone or cannot be read.
+    pub async fn read(&self, on_disk: OnDisk, key: &AnswerKey) -> Option<Answer> {
+        let read = self.0.read(on_disk.exchange, on_disk.place, key).await;
+        read.ok()
+    }
+}
+
+impl Context {
+    /// The answer at a place of an exchange.
+    pub(super) async fn read(
+        &self,
+        exchange: Uuid,
+        place: Place,
+        key: &AnswerKey,
+    ) -> Result<Answer, Unopened> {
+        let sealed = match self.recorder.answer(place).await {
+            Ok(Some(sealed)) => sealed,
+            Ok(None) => return Err(Unopened::Gone),
+            Err(ReadError::Down) => return Err(Unopened::Down),
+            Err(ReadError::Damaged) => return Err(Unopened::Broken),
+        };
+        let opened = key.open(exchange, place, &sealed);
+        let answer = opened.map_or(None, |clear| StoredResponse::decode(&clear).ok());
+        let Some(answer) = answer else {
+            tracing::error!(%exchange, "a kept answer does not open: it is lost");
+            return Err(Unopened::Broken);
+        };
+        // Fields and body of its own: what was opened is erased as a whole.
+        Ok(Arc::new(answer.copied()))
+    }
+}
