@@ -15,12 +15,9 @@ use crate::drain::Drain;
 use crate::listener::Presence;
 use crate::live::Live;
 use crate::polling::{Schedules, Took};
-use crate::protocol::{Operation, RequestId, Transaction};
+use crate::protocol::{LONGEST_UID, Operation, RequestId, Transaction};
 use crate::results::{ResultKey, Results};
 use crate::timing::{Clock, Moment, Stamps};
-
-/// What is longer is no uid of a transaction.
-const LONGEST_UID: usize = 128;
 
 /// What a new flight begins with; it keeps that to its end.
 pub(super) struct Rules {

@@ -1,4 +1,4 @@
-//! Answers that only the journal still has: where they stand, and how they are read and opened.
+//! Kept answers: in memory, or where they stand on disk, and how those are read and opened.
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -18,6 +18,12 @@ pub struct OnDisk {
     pub(super) result: ResultKey,
     pub(super) place: Place,
     pub(super) expires_at: Moment,
+}
+
+/// An answer to a task that is kept.
+pub(super) enum Kept {
+    Here(Answer),
+    OnDisk(OnDisk),
 }
 
 /// Why an answer on disk is not given.
@@ -41,6 +47,13 @@ impl Flights {
 }
 
 impl Context {
+    /// The answer that is kept under a task's name.
+    pub(super) fn find_kept(&self, task: &ResultKey) -> Option<Kept> {
+        let now = self.clock.now();
+        let here = self.results.find(task, now).map(Kept::Here);
+        here.or_else(|| self.table().reads.find(task, now).map(Kept::OnDisk))
+    }
+
     /// The answer at a place of an exchange.
     pub(super) async fn read(
         &self,

@@ -20,6 +20,9 @@ pub struct Search<'a> {
     pub submitted_at: SystemTime,
 }
 
+/// What is longer is no uid of a transaction.
+pub const LONGEST_UID: usize = 128;
+
 /// A transaction that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -106,7 +109,7 @@ pub fn transaction_by_uid(profile: &Profile, found: &Found) -> Option<PathAndQue
 
 fn is_path_safe(uid: &str) -> bool {
     !uid.is_empty()
-        && uid.len() <= 128
+        && uid.len() <= LONGEST_UID
         && uid
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))

@@ -7,7 +7,7 @@ use super::{Call, CallKind, Report};
 use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Command, Flight};
 use crate::exchange::machine::{Event, Polled};
-use crate::exchange::on_disk::OnDisk;
+use crate::exchange::on_disk::{Kept, OnDisk};
 use crate::exchange::order::Credentials;
 use crate::exchange::telling::{Heard, journey};
 use crate::message::StoredResponse;
@@ -71,23 +71,14 @@ fn poll_ended(answer: Option<Polled<Answer>>) -> Report {
     Report::Event(answer.map_or(Event::PollLost, Event::PollAnswered))
 }
 
-/// The answer to a task that another exchange has.
-enum Kept {
-    Here(Answer),
-    OnDisk(OnDisk),
-}
-
 /// The task's answer, where another exchange has it: read a moment ago, and perhaps not durable yet,
 /// or kept. What it gets later is passed on, so the kept ones are searched before the first poll only.
 fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Kept> {
-    let now = context.clock.now();
-    let table = context.table();
-    let read = table.answer_of(&key);
-    if read.is_some() || !is_first {
-        return read.map(Kept::Here);
+    let read = context.table().answer_of(&key);
+    match read {
+        None if is_first => context.find_kept(&key),
+        read => read.map(Kept::Here),
     }
-    let in_memory = context.results.find(&key, now).map(Kept::Here);
-    in_memory.or_else(|| table.reads.find(&key, now).map(Kept::OnDisk))
 }
 
 /// Reads what another exchange has on disk. Where that fails the gateway is asked next, as after a lost poll.

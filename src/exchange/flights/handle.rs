@@ -11,6 +11,7 @@ use crate::exchange::context::{Context, Rules};
 use crate::exchange::identity::{Credential, Fingerprint, HashKey};
 use crate::exchange::machine::Policy;
 use crate::exchange::metrics::Metrics;
+use crate::exchange::on_disk::Kept;
 use crate::exchange::order::Order;
 use crate::exchange::recorder::Recorder;
 use crate::live::Live;
@@ -103,20 +104,17 @@ impl Flights {
     /// The answer to a task, for these credentials: kept, or known to be on its way.
     pub fn task(&self, credential: Credential, id: &RequestId) -> TaskAnswer {
         let key = self.0.hash_key.result(credential, id.as_str());
-        if let Some(answer) = self.0.results.find(&key, self.0.clock.now()) {
-            return TaskAnswer::Kept(answer);
+        let runs = || {
+            let table = self.0.table();
+            let task = table.by_task.get(&key);
+            task.is_some_and(|task| task.flights.iter().any(|flight| flight.awaits_result()))
+        };
+        match self.0.find_kept(&key) {
+            Some(Kept::Here(answer)) => TaskAnswer::Kept(answer),
+            Some(Kept::OnDisk(_)) | None if runs() => TaskAnswer::Running,
+            Some(Kept::OnDisk(on_disk)) => TaskAnswer::OnDisk(on_disk),
+            None => TaskAnswer::Unknown,
         }
-        let runs = self
-            .0
-            .table()
-            .by_task
-            .get(&key)
-            .is_some_and(|task| task.flights.iter().any(|flight| flight.awaits_result()));
-        if runs {
-            return TaskAnswer::Running;
-        }
-        let on_disk = self.0.table().reads.find(&key, self.0.clock.now());
-        on_disk.map_or(TaskAnswer::Unknown, TaskAnswer::OnDisk)
     }
 
     /// How many flights run and how many are at rest (undelivered or in doubt).
