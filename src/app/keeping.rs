@@ -7,7 +7,7 @@ use super::Error;
 use crate::config::Config;
 use crate::exchange::{HashKey, InMemory, Past, Recorder};
 use crate::journal::{self, Journal, Opened, SystemDisk, Writer};
-use crate::timing::{Ages, Clock, Stamps};
+use crate::timing::{self, Ages, Clock, Stamps};
 
 /// Where records go, and what an earlier process left there.
 pub(super) struct Keeping {
@@ -55,6 +55,12 @@ impl Keeping {
         let path = &config.journal.path;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         tracing::info!(path = %path.display(), "the journal is open");
+        if !timing::boot_is_told() {
+            tracing::warn!(
+                "the system hides which boot this is (/proc/sys/kernel/random/boot_id): what is in the \
+                 journal ages only while holdline runs, and what a restart interrupted is not resubmitted"
+            );
+        }
         Ok(Self {
             recorder: Arc::new(journal.clone()),
             hash_key,

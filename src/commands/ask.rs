@@ -32,6 +32,9 @@ pub(super) type Print<'a> = dyn FnMut(Line) -> io::Result<()> + 'a;
 /// Lines of an answer that are ready before the one that is printed.
 const AN_ANSWER: usize = 8;
 
+/// Lines of an answer that are read before the first is printed: some tens of megabytes at most.
+const READ_AHEAD: usize = 100_000;
+
 /// Asks, and hands each line of the answer to `print`. What went wrong is told in one line.
 pub(super) async fn ask(
     target: &Target,
@@ -213,7 +216,7 @@ async fn read(
     let (tell, told) = mpsc::channel(AN_ANSWER);
     let reading =
         async move { control::read(&mut reader, question, Stamp::of_this_system(), &tell).await };
-    let (read, printed) = tokio::join!(reading, printed(told, print));
+    let (read, printed) = tokio::join!(reading, printed_at_the_end(told, print));
     printed.map(|()| read)
 }
 
@@ -255,6 +258,22 @@ async fn write(
     printed.map(|()| answered)
 }
 
+/// Hands on what was read once all of it is, or as much as may be kept: a pager that is not read on stops
+/// the printing, and until the reading has ended no holdline can open the journal.
+async fn printed_at_the_end(
+    mut told: mpsc::Receiver<Line>,
+    print: &mut Print<'_>,
+) -> io::Result<()> {
+    let mut ahead = Vec::new();
+    while ahead.len() < READ_AHEAD
+        && let Some(line) = told.recv().await
+    {
+        ahead.push(line);
+    }
+    ahead.into_iter().try_for_each(&mut *print)?;
+    printed(told, print).await
+}
+
 /// Hands on what this process answers itself. Where a line cannot be printed nobody listens any more,
 /// and the answer ends.
 async fn printed(mut told: mpsc::Receiver<Line>, print: &mut Print<'_>) -> io::Result<()> {
@@ -262,4 +281,31 @@ async fn printed(mut told: mpsc::Receiver<Line>, print: &mut Print<'_>) -> io::R
         print(line)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_file_is_read_to_its_end_before_anything_is_printed() {
+        let (tell, told) = mpsc::channel(AN_ANSWER);
+        let (has_ended, lines) = (&Cell::new(false), &Cell::new(0));
+        let reading = async move {
+            for level in 0..100 {
+                tell.send(Line::Levels(level.to_string())).await.unwrap();
+            }
+            has_ended.set(true);
+        };
+        let mut print = |_| {
+            assert!(has_ended.get(), "a pager would keep the journal open");
+            lines.set(lines.get() + 1);
+            Ok(())
+        };
+        let ((), printed) = tokio::join!(reading, printed_at_the_end(told, &mut print));
+        printed.unwrap();
+        assert_eq!(lines.get(), 100);
+    }
 }

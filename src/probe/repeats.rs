@@ -34,9 +34,13 @@ pub(super) struct Repeats {
 
 impl Repeats {
     /// True if no repeat made a transaction, and the later one led to the first one's.
+    ///
+    /// The earlier one may be refused, but with 409 alone, which is said of a key whose request still runs
+    /// (draft-ietf-httpapi-idempotency-key-header, 2.7). A limit of requests (429), a firewall (403) and a
+    /// filter of duplicates (422) refuse whatever the gateway does with the key.
     pub(super) fn are_safe(&self) -> bool {
         let leads = |repeat: &Repeat| matches!(repeat, Repeat::SameTask | Repeat::SameTransaction);
-        leads(&self.ended) && (leads(&self.running) || matches!(self.running, Repeat::Refused(_)))
+        leads(&self.ended) && (leads(&self.running) || self.running == Repeat::Refused(409))
     }
 }
 
@@ -133,4 +137,28 @@ async fn transaction(shop: &Shop, task: &Task) -> Result<String, Why> {
 
 pub(super) fn uid(body: &[u8]) -> Option<String> {
     Some(Transaction::of(body)?.uid()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_that_may_be_of_something_else_than_the_key_proves_nothing() {
+        let safe = |running, ended| {
+            let waited = Duration::ZERO;
+            Repeats {
+                running,
+                ended,
+                waited,
+            }
+            .are_safe()
+        };
+        assert!(safe(Repeat::SameTask, Repeat::SameTask));
+        assert!(safe(Repeat::Refused(409), Repeat::SameTransaction));
+        for code in [401, 403, 408, 422, 429] {
+            assert!(!safe(Repeat::Refused(code), Repeat::SameTask), "{code}");
+        }
+        assert!(!safe(Repeat::SameTask, Repeat::Refused(409)));
+    }
 }

@@ -49,7 +49,7 @@ impl Report<'_> {
                 1,
             ),
             Some(_) => (
-                "A repeat under the same RequestID is not safe: a resubmit may charge twice.",
+                "A repeat under the same RequestID was not seen to be safe: a resubmit may charge twice.",
                 0,
             ),
             None => (

@@ -121,11 +121,4 @@ mod tests {
         assert_eq!(hours(ages.age(here.0)), 8);
         assert_eq!(hours(ages.age(first.1)), 8);
     }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_no_boot_is_told_the_time_of_day_tells() {
-        let first = (stamp(0, 1, 0), stamp(0, 5, 0));
-        let ages = ages(stamp(0, 30, 0), &[first]);
-        assert_eq!(hours(ages.age(first.0)), 29);
-    }
 }

@@ -10,4 +10,4 @@ pub use ages::{Ages, Boot};
 pub use clock::{Clock, wall_clock};
 pub use grid::{GRID, on_grid, waking};
 pub use moment::Moment;
-pub use stamp::{Stamp, Stamps};
+pub use stamp::{Stamp, Stamps, boot_is_told};

@@ -1,10 +1,38 @@
 //! A moment that outlives the process: for what is written to disk.
-use std::fs;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{fs, io};
 
 use nix::time::{ClockId, clock_gettime};
+use uuid::Uuid;
 
 use super::{Clock, Moment, wall_clock};
+
+/// Which boot this process runs in, and whether the system told it.
+static BOOT: LazyLock<(u64, bool)> =
+    LazyLock::new(|| boot(fs::read_to_string("/proc/sys/kernel/random/boot_id")));
+
+/// The boot by its id, which Linux tells (`random(4)`) and a sandbox may hide. Where it is hidden, a number
+/// that no other process has, as if the machine had booted for this one: what earlier processes wrote then
+/// seems too young, which costs room. By the time of day it would seem too old once that clock jumps ahead,
+/// and what is forgotten too early is charged twice.
+fn boot(id: io::Result<String>) -> (u64, bool) {
+    let digits: String = id
+        .unwrap_or_default()
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(16)
+        .collect();
+    match u64::from_str_radix(&digits, 16) {
+        Ok(boot) => (boot, true),
+        Err(_) => (Uuid::new_v4().as_u64_pair().0, false),
+    }
+}
+
+/// False where the system hides which boot it is, so that every process counts as a boot of its own.
+pub fn boot_is_told() -> bool {
+    BOOT.1
+}
 
 /// When something was written: by the time of day, and by the clock of the machine's boot, which no
 /// one can set.
@@ -14,7 +42,7 @@ pub struct Stamp {
     pub wall: u64,
     /// Milliseconds since the boot, time asleep included.
     pub since_boot: u64,
-    /// Which boot; 0 where the system does not tell.
+    /// Which boot.
     pub boot: u64,
 }
 
@@ -33,28 +61,24 @@ impl Stamp {
     /// True if both were made within one boot, so that a clock which nobody sets tells the span
     /// between them.
     pub const fn is_of_boot(self, other: Self) -> bool {
-        self.boot == other.boot && self.boot != 0
+        self.boot == other.boot
     }
 
-    /// The present, by the clocks of this system. Linux tells which boot it is (`random(4)`);
-    /// elsewhere the time of day has to do.
+    /// The present, by the clocks of this system.
     pub fn of_this_system() -> Self {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        let digits = boot.chars().filter(char::is_ascii_hexdigit).take(16);
-        let boot = u64::from_str_radix(&digits.collect::<String>(), 16).unwrap_or_default();
-        Self::in_boot(boot, Moment::START, Moment::START)
+        Self::in_this_boot(Moment::START, Moment::START)
     }
 
     /// As long after the present as `to` is after `from`, or as long before, in this boot. It is cut to
     /// milliseconds at the end: two cuts would give one moment two stamps.
-    fn in_boot(boot: u64, from: Moment, to: Moment) -> Self {
+    fn in_this_boot(from: Moment, to: Moment) -> Self {
         let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
         let wall = wall_clock().duration_since(UNIX_EPOCH);
         let at = |clock: Duration| (clock + to.since(from)).saturating_sub(from.since(to));
         Self {
             wall: millis(at(wall.unwrap_or_default())),
             since_boot: millis(at(since_boot.unwrap_or_default())),
-            boot,
+            boot: BOOT.0,
         }
     }
 
@@ -85,8 +109,8 @@ pub struct Stamps {
 /// What stamps go by.
 #[derive(Clone, Copy, Debug)]
 enum By {
-    /// The clocks of this system, which go on while it sleeps and the process's clock stands, in this boot.
-    System(u64),
+    /// The clocks of this system, which go on while it sleeps and the process's clock stands.
+    System,
     /// What they said when the process's clock was made, and that clock from there on.
     Start(Stamp),
 }
@@ -94,7 +118,7 @@ enum By {
 impl Stamps {
     /// Stamps by the clocks of this system.
     pub fn of_this_system(clock: Clock) -> Self {
-        let by = By::System(Stamp::of_this_system().boot);
+        let by = By::System;
         Self { clock, by }
     }
 
@@ -117,7 +141,7 @@ impl Stamps {
     /// A moment of the process, or one before it, for what outlives it.
     pub fn of(&self, moment: Moment) -> Stamp {
         match self.by {
-            By::System(boot) => Stamp::in_boot(boot, self.present(), moment),
+            By::System => Stamp::in_this_boot(self.present(), moment),
             By::Start(start) => start.moved(Moment::START, moment),
         }
     }
@@ -159,11 +183,19 @@ mod tests {
         let earlier = stamp(10_000, 500, 7);
         assert_eq!(stamp(12_000, 5, 8).since(earlier), Duration::from_secs(2));
         assert_eq!(stamp(9_000, 5, 8).since(earlier), Duration::ZERO);
-        let unknown = stamp(10_000, 500, 0);
-        assert_eq!(
-            stamp(11_000, 9_999, 0).since(unknown),
-            Duration::from_secs(1)
-        );
+    }
+
+    #[test]
+    fn where_the_boot_is_hidden_each_process_is_a_boot_of_its_own() {
+        let told = || Ok("2f6bd9f2-9c3b-4d0e-8a53-0f2f8f0b7b1d\n".to_owned());
+        assert_eq!(boot(told()), (0x2f6b_d9f2_9c3b_4d0e, true));
+        let hidden = || Err(io::ErrorKind::NotFound.into());
+        for hidden in [hidden, || Ok(String::new())] {
+            let (one, other) = (boot(hidden()), boot(hidden()));
+            assert!(!one.1 && !other.1 && one.0 != other.0, "{one:?} {other:?}");
+        }
+        let now = Stamp::of_this_system();
+        assert!(now.is_of_boot(Stamp::of_this_system()), "in one process");
     }
 
     #[test]

@@ -121,13 +121,13 @@ mod tests {
 
     const NOW: Stamp = Stamp {
         wall: 1_000_000_000,
-        since_boot: 0,
+        since_boot: 1_000_000_000,
         boot: 0,
     };
 
     fn expired(age: Duration, standing: Standing) -> Option<Removal> {
         let changed = Stamp {
-            wall: NOW.wall - u64::try_from(age.as_millis()).unwrap(),
+            since_boot: NOW.since_boot - u64::try_from(age.as_millis()).unwrap(),
             ..NOW
         };
         let boot = Boot {

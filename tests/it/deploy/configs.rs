@@ -60,6 +60,17 @@ fn every_configuration_is_sound_and_its_process_has_time_to_drain() {
 }
 
 #[test]
+fn the_unit_shows_holdline_the_boot_and_leaves_its_exit_code_to_it() {
+    let unit = read("deploy/holdline.service");
+    // The boot is in /proc/sys, which this hides; and systemd does not hold the exit code of a command that is
+    // run before against RestartPreventExitStatus.
+    for key in ["ProcSubset=", "ExecStartPre="] {
+        assert!(!unit.lines().any(|line| line.starts_with(key)), "{key}");
+    }
+    assert!(unit.contains("\nRestartPreventExitStatus=78\n"));
+}
+
+#[test]
 fn every_configuration_of_a_document_is_sound() {
     let mut seen = 0;
     for text in texts().iter().filter(|text| text.is("md")) {

@@ -43,7 +43,9 @@ startupProbe:
     command: ["holdline", "healthcheck"]
   periodSeconds: 2
   timeoutSeconds: 3
-  failureThreshold: 60
+  # Half an hour: the start reads the whole journal before it listens, and one that was ended half way would
+  # begin anew.
+  failureThreshold: 900
 {{- if .Values.readiness }}
 readinessProbe:
   exec:
