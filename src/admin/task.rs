@@ -7,7 +7,7 @@ use super::figures::Seconds;
 use super::html::Html;
 use super::page::document;
 use super::tables::heading;
-use crate::exchange::{Story, ToldStep};
+use crate::exchange::{Group, Story, ToldStep};
 use crate::telemetry::counted;
 
 /// True if the request is a browser's: it names HTML, which no program does by default.
@@ -56,17 +56,17 @@ fn about(html: &mut Html, ours: &About, story: &Story) {
     html.plain("h2", |html| {
         html.say("code", &[], &story.exchange);
         html.text(" ");
-        let class = match story.state.as_str() {
-            "in-doubt" => "pill bad",
-            "interrupted" | "undelivered" => "pill warn",
-            _ => "pill good",
+        let class = match story.state {
+            Group::InDoubt => "pill bad",
+            Group::Interrupted | Group::Undelivered => "pill warn",
+            Group::Running | Group::Settled | Group::Delivered | Group::Ended => "pill good",
         };
-        html.say("span", &[("class", &class)], &story.state);
+        html.say("span", &[("class", &class)], story.state.name());
     });
     if let Some(now) = &story.now {
         html.say("p", &[], now);
     }
-    if story.state == "in-doubt"
+    if story.state == Group::InDoubt
         && let Some(line) = ours.resolve(&story.exchange)
     {
         html.plain("p", |html| {

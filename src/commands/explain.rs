@@ -41,9 +41,10 @@ pub async fn run(
 }
 
 fn tell(out: &mut impl Write, story: &Story, target: &ask::Target) -> io::Result<()> {
+    let state = story.state.name().to_owned();
     let lines = [
         ("exchange", Some(&story.exchange)),
-        ("state", Some(&story.state)),
+        ("state", Some(&state)),
         ("now", story.now.as_ref()),
         ("verdict", story.verdict.as_ref()),
         ("reason", story.reason.as_ref()),
@@ -70,7 +71,7 @@ fn tell(out: &mut impl Write, story: &Story, target: &ask::Target) -> io::Result
         }
         step(out, told)?;
     }
-    if story.state == Group::InDoubt.name() {
+    if story.state == Group::InDoubt {
         next(out, story, target)?;
     }
     writeln!(out)

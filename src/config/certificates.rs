@@ -183,12 +183,20 @@ impl Inspection<'_> {
         let read = match pair.read() {
             Ok(read) => read,
             Err(error) => {
-                let (key, hint) = match error.reason {
+                let (key, hint) = match &error.reason {
                     Reason::NoKey | Reason::Key(_) | Reason::OtherKey(_) => {
                         (private, "write the PEM file of the certificate's own key")
                     }
-                    _ if error.path == pair.key => (private, "write the path of its PEM file"),
-                    _ => (certificate, "write the path of its PEM file"),
+                    Reason::Unreadable(_)
+                    | Reason::Empty
+                    | Reason::TooLarge
+                    | Reason::Malformed(_)
+                    | Reason::NoCertificate
+                    | Reason::Certificate(_) => {
+                        let is_key = error.path == pair.key;
+                        let key = if is_key { private } else { certificate };
+                        (key, "write the path of its PEM file")
+                    }
                 };
                 self.fault(key, &error, hint);
                 return None;

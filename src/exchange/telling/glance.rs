@@ -1,6 +1,8 @@
 //! What an exchange is at one moment, for the operator: read at once, so that its parts agree.
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::exchange::flights::{Core, Flight, Flights};
 use crate::exchange::machine::{Doubt, Standing, State, Timer};
 use crate::exchange::metrics::Unended;
@@ -11,7 +13,8 @@ use crate::timing::Moment;
 const ON_ITS_WAY: Duration = Duration::from_mins(1);
 
 /// Where an exchange counts, and the word for it in all that an operator reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Group {
     /// It may have been executed, and neither a search nor the operator has settled it.
     InDoubt,
@@ -196,6 +199,7 @@ mod tests {
     fn every_group_is_found_by_its_name() {
         for group in Group::UNENDED {
             assert_eq!(Group::of_name(group.name()), Some(group));
+            assert_eq!(serde_json::to_value(group).unwrap(), group.name());
         }
         assert_eq!(Group::of_name("Running"), None);
     }

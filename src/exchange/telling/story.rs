@@ -20,8 +20,8 @@ use crate::timing::{Moment, Stamp, Stamps};
 pub struct Story {
     /// Its own id, as clients and logs were told it.
     pub exchange: String,
-    /// in-doubt, running, interrupted (by a restart), undelivered, settled (by the operator), delivered, or ended.
-    pub state: String,
+    /// Where it counts.
+    pub state: Group,
     /// What it waits for, or why it is in doubt, in words.
     pub now: Option<String>,
     /// The name of that reason.
@@ -126,7 +126,7 @@ impl About {
     ) -> Story {
         Story {
             exchange: self.exchange.to_string(),
-            state: group.name().to_owned(),
+            state: group,
             now,
             cause: doubt.map(|doubt| doubt.name().to_owned()),
             verdict: word.as_ref().map(|it| it.verdict.name().to_owned()),

@@ -51,7 +51,17 @@ const fn not_sent(cause: Cause) -> Words {
             "The gateway gave the request back without processing it. It was not executed."
         }
         Cause::Exhausted => "No connection to the gateway was free. The request was not sent.",
-        _ => "The gateway could not be reached. The request was not sent.",
+        Cause::Dns
+        | Cause::Refused
+        | Cause::ConnectTimeout
+        | Cause::Certificate
+        | Cause::Handshake
+        | Cause::Terminated
+        | Cause::AnswerTimeout
+        | Cause::AnswerTooLarge
+        | Cause::HeadTooLarge
+        | Cause::Malformed
+        | Cause::RequestBody => "The gateway could not be reached. The request was not sent.",
     };
     Words {
         status: StatusCode::BAD_GATEWAY,
