@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use holdline::polling::{Jitter, Learner, Mark, Rules, Schedule, Took};
+use holdline::polling::{Jitter, Learner, Mark, Rules, Schedule, SoFar, Took};
 use holdline::timing::Moment;
 
 use super::laws::{Brought, Law, brought};
@@ -91,12 +91,17 @@ impl World {
             mark,
         };
         let mut jitter = Jitter::new(self.random.u64(..));
-        let (mut instants, mut asked, mut since) = (Vec::new(), Duration::ZERO, Duration::ZERO);
-        while end.is_some_and(|end| asked < end) {
-            let wait = schedule.wait(asked, since, 0, Duration::MAX, &mut jitter);
-            asked = since + wait.span;
-            since = asked + self.round_trip;
-            instants.push(asked.as_secs_f64());
+        let (mut instants, mut at, mut since) = (Vec::new(), Duration::ZERO, Duration::ZERO);
+        while end.is_some_and(|end| at < end) {
+            let so_far = SoFar {
+                since,
+                at,
+                polls: 0,
+                held: Duration::MAX,
+            };
+            at = since + schedule.wait(so_far, &mut jitter).span;
+            since = at + self.round_trip;
+            instants.push(at.as_secs_f64());
         }
         (instants, mark)
     }

@@ -13,7 +13,7 @@ use super::calls::pushes_back;
 use super::gateway::Gateway;
 use super::order::Credentials;
 use crate::message::{Body, StoredResponse};
-use crate::polling::{Backoff, DuePoll, Jitter, Schedule, Schedules, Took, Wait};
+use crate::polling::{Backoff, DuePoll, Jitter, Schedule, Schedules, SoFar, Took, Wait};
 use crate::protocol::{
     Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit, retry_after,
 };
@@ -245,9 +245,13 @@ impl Chain {
     /// How long a task that runs is left alone.
     fn scheduled(&mut self) -> Wait {
         let (now, task) = (self.clock.now(), &self.task);
-        let (since, held) = (now.since(task.accepted_at), task.held_until.since(now));
-        self.schedule
-            .wait(self.ran, since, self.pending, held, &mut self.jitter)
+        let so_far = SoFar {
+            since: now.since(task.accepted_at),
+            at: self.ran,
+            polls: self.pending,
+            held: task.held_until.since(now),
+        };
+        self.schedule.wait(so_far, &mut self.jitter)
     }
 
     /// Returns when a poll that is due then has its turn: now.

@@ -46,7 +46,7 @@ pub use planning::jitter::Jitter;
 pub use planning::plan::Expected;
 pub use planning::rules::Rules;
 pub use planning::step::Step;
-pub use schedule::{Schedule, Wait};
+pub use schedule::{Schedule, SoFar, Wait};
 pub use schedules::Schedules;
 pub use showing::picture::{Bin, Brings, Budgeted, Corner, Learned, Measured, Picture};
 pub use showing::ruler::Ruler;

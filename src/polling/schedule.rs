@@ -32,7 +32,7 @@ pub enum Schedule {
         steps: Arc<[Step]>,
         /// The span after the last of them, and the longest.
         longest: Duration,
-        /// To be told with how long the task took.
+        /// Goes back with the task's outcome.
         mark: Mark,
     },
 }
@@ -40,6 +40,19 @@ pub enum Schedule {
 /// The time that is left of the hold when an exchange asks once more: enough for an answer and for its
 /// record.
 pub(super) const BEFORE_THE_END: Duration = Duration::from_millis(500);
+
+/// How far a task is when the wait for its next poll begins.
+#[derive(Clone, Copy, Debug)]
+pub struct SoFar {
+    /// The time since its acceptance.
+    pub since: Duration,
+    /// Its age at the last poll; zero before the first.
+    pub at: Duration,
+    /// Polls that were answered "running".
+    pub polls: u32,
+    /// What is left of the hold; zero if nobody waits.
+    pub held: Duration,
+}
 
 /// How long to wait for the next poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +71,14 @@ impl From<Duration> for Wait {
 }
 
 impl Wait {
-    /// This wait, or one that is at least so long.
+    /// This wait, or `span` on the grid of wake-ups if that is longer.
     #[must_use]
     pub fn at_least(self, span: Duration) -> Self {
         if self.span < span { span.into() } else { self }
     }
 
-    /// This wait, or one that ends just before a client stops to wait, which does so in `held`. Once that
-    /// has come it stays as it is.
+    /// Shortens the wait so that a last poll comes half a second before the hold ends, of which `held` is
+    /// left. Unchanged if the wait already ends sooner, or if that instant has passed.
     #[must_use]
     pub(super) fn before_the_end(self, held: Duration) -> Self {
         let last = held.saturating_sub(BEFORE_THE_END);
@@ -76,7 +89,7 @@ impl Wait {
         }
     }
 
-    /// When to wake if it begins then.
+    /// When to wake from a wait that begins at `since`.
     pub fn end(self, since: Moment) -> Moment {
         waking(since + self.span, self.is_sharp)
     }
@@ -99,7 +112,7 @@ impl Schedule {
         }
     }
 
-    /// What is to be told with how long the task took.
+    /// The mark that goes back with the task's outcome ([`Took::mark`](super::Took::mark)).
     pub fn mark(&self) -> Mark {
         match self {
             Self::Fixed { .. } | Self::Exponential { .. } => Mark::NONE,
@@ -107,23 +120,20 @@ impl Schedule {
         }
     }
 
-    /// How long to wait before the next poll of a task that was accepted `since` ago, and asked for
-    /// last when it had run for `asked`, whose polls were answered "running" so many times, and for
-    /// whose answer a client waits for `held` yet. Where none does polls are rare; a client that comes
-    /// back has one made at once.
-    pub fn wait(
-        &self,
-        asked: Duration,
-        since: Duration,
-        polls: u32,
-        held: Duration,
-        jitter: &mut Jitter,
-    ) -> Wait {
+    /// The wait until the next poll. If nobody waits for the answer the fixed schedule and a plan poll
+    /// only every `longest`; a client that comes back has a poll made at once.
+    pub fn wait(&self, so_far: SoFar, jitter: &mut Jitter) -> Wait {
+        let SoFar {
+            since,
+            at,
+            polls,
+            held,
+        } = so_far;
         let span = match self {
             Self::Fixed { longest, .. } if held.is_zero() => jitter.spread(*longest),
             Self::Fixed { interval, .. } => jitter.spread(*interval),
             Self::Exponential { first, longest } => {
-                /// After so many steps of one half, any first span has passed any longest one.
+                /// After this many steps of one half any first span is longer than any longest one.
                 const STEPS: u32 = 64;
                 let grown = (0..polls.min(STEPS)).fold(*first, |span, _| {
                     span.saturating_add(span / 2).min(*longest)
@@ -132,7 +142,7 @@ impl Schedule {
             }
             Self::Planned { longest, .. } if held.is_zero() => jitter.spread(*longest),
             Self::Planned { steps, longest, .. } => {
-                let wait = planned(steps, asked, since, jitter);
+                let wait = planned(steps, at, since, jitter);
                 let wait = wait.unwrap_or_else(|| beyond(since, *longest, jitter).into());
                 return wait.before_the_end(held);
             }
@@ -141,18 +151,18 @@ impl Schedule {
     }
 }
 
-/// The wait where a client waits for a task that has taken longer than any hold: a share of the time so
-/// far, since nothing was learned of what lies there.
+/// The wait behind the plan's last step, for a client that still waits: a share of the task's age, since
+/// nothing was learned of tasks that take longer than any hold.
 fn beyond(since: Duration, longest: Duration, jitter: &mut Jitter) -> Duration {
     jitter.spread((since / 8).min(longest))
 }
 
-/// The wait for the first step after the last poll; one whose moved instant may have been then is over.
-/// Those that passed while the answer was on its way are made up for by one poll at once: the next may be
-/// a long wait away.
+/// The wait until the plan's next step; `None` after the last. A step counts as done if the last poll, at
+/// the age `asked`, fell within its spread or later. If several steps passed while an answer was on its way,
+/// one poll is made at once for all of them: the next step may be a long wait away.
 fn planned(steps: &[Step], asked: Duration, since: Duration, jitter: &mut Jitter) -> Option<Wait> {
-    let over = steps.partition_point(|step| step.at.saturating_sub(step.spread) <= asked);
-    let next = steps.get(over)?;
+    let done = steps.partition_point(|step| step.at.saturating_sub(step.spread) <= asked);
+    let next = steps.get(done)?;
     Some(Wait {
         span: jitter.around(*next).saturating_sub(since),
         is_sharp: next.is_sharp,
@@ -165,13 +175,19 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// The waits of a task that was polled so many times, a hundred of them.
+    const FRESH: SoFar = SoFar {
+        since: Duration::ZERO,
+        at: Duration::ZERO,
+        polls: 0,
+        held: HOUR,
+    };
+
+    /// A hundred waits of a new task with this count of polls.
     fn waits(schedule: &Schedule, polls: u32) -> impl Iterator<Item = Duration> {
         let mut jitter = Jitter::new(7);
         (0..100).map(move |_| {
-            schedule
-                .wait(Duration::ZERO, Duration::ZERO, polls, HOUR, &mut jitter)
-                .span
+            let so_far = SoFar { polls, ..FRESH };
+            schedule.wait(so_far, &mut jitter).span
         })
     }
 
@@ -190,9 +206,12 @@ mod tests {
     #[test]
     fn the_fixed_schedule_polls_rarely_once_nobody_waits() {
         let wait = |config: &Config| {
-            let jitter = &mut Jitter::new(7);
+            let so_far = SoFar {
+                held: Duration::ZERO,
+                ..FRESH
+            };
             Schedule::fixed(config)
-                .wait(Duration::ZERO, Duration::ZERO, 9, Duration::ZERO, jitter)
+                .wait(so_far, &mut Jitter::new(7))
                 .span
         };
         let config = Config::default();
@@ -238,8 +257,13 @@ mod tests {
     }
 
     fn wait_after(asked: u64, since: u64, held: Duration) -> Wait {
-        let [asked, since] = [asked, since].map(Duration::from_millis);
-        planned().wait(asked, since, 0, held, &mut Jitter::new(7))
+        let so_far = SoFar {
+            since: Duration::from_millis(since),
+            at: Duration::from_millis(asked),
+            held,
+            ..FRESH
+        };
+        planned().wait(so_far, &mut Jitter::new(7))
     }
 
     #[test]
@@ -294,10 +318,9 @@ mod tests {
         };
         for schedule in [Schedule::fixed(&slow), Schedule::exponential(&slow)] {
             let wait = |held| {
-                let (zero, jitter) = (Duration::ZERO, &mut Jitter::new(7));
-                schedule
-                    .wait(zero, zero, 0, Duration::from_secs(held), jitter)
-                    .span
+                let held = Duration::from_secs(held);
+                let so_far = SoFar { held, ..FRESH };
+                schedule.wait(so_far, &mut Jitter::new(7)).span
             };
             assert_eq!(wait(4), Duration::from_millis(3500));
             assert!(is_near(wait(9), slow.interval));

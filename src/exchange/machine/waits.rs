@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::action::{Actions, Record};
 use super::event::Whole;
 use super::facts::{Machine, State};
-use crate::polling::Wait;
+use crate::polling::{SoFar, Wait};
 use crate::timing::Moment;
 
 /// The least time between two questions to the gateway that repeats of a request bring about.
@@ -13,13 +13,15 @@ const BETWEEN_REPEATS: Duration = Duration::from_millis(100);
 impl<A: Whole> Machine<A> {
     /// The wait for the next poll of a task that runs.
     pub(super) fn scheduled(&mut self, now: Moment) -> Wait {
-        let asked = self
-            .asked_at
-            .map_or(Duration::ZERO, |it| self.watch.since(it));
-        let since = self.watch.since(now);
-        let held = self.hold_until.since(now);
-        let schedule = &self.terms.schedule;
-        schedule.wait(asked, since, self.polls, held, &mut self.jitter)
+        let so_far = SoFar {
+            since: self.watch.since(now),
+            at: self
+                .asked_at
+                .map_or(Duration::ZERO, |it| self.watch.since(it)),
+            polls: self.polls,
+            held: self.hold_until.since(now),
+        };
+        self.terms.schedule.wait(so_far, &mut self.jitter)
     }
 
     pub(super) fn poll_failed(&mut self, retry_after: Option<Duration>, now: Moment) -> Actions<A> {
