@@ -207,8 +207,8 @@ impl Room {
         }
     }
 
-    /// What was taken, as redb counts it, when this was all that was known. What was written and removed
-    /// since is added.
+    /// Corrects the estimate by redb's own count. `before` is the estimate when the count began; what changed
+    /// since then is kept on top.
     pub(super) fn measured(&self, before: Estimate, bytes: u64) {
         let State { taken, turned, .. } = &*self.0;
         let corrected = |now: u64| Some(now.saturating_add(bytes).saturating_sub(before.taken));

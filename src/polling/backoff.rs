@@ -29,9 +29,9 @@ impl Backoff {
         own.max(self.clamped(retry_after))
     }
 
-    /// The wait for the next poll after as many, for whose answer a client waits for `held` yet: moved a
-    /// little, and just so short that it is asked for once more before the end. Only what the gateway asks
-    /// for goes beyond that.
+    /// The wait until the next poll after `failures` in a row: [`delay`](Self::delay), moved a little, and
+    /// shortened so that a last poll comes before the hold ends, of which `held` is left. Only `retry_after`
+    /// makes it longer again.
     pub fn wait(
         &self,
         failures: u32,

@@ -147,9 +147,9 @@ impl Client {
         })
     }
 
-    /// Does the same for a read, in a turn of its own: however many come, there are connections for the
-    /// polls of payments, and however many are relayed, for reads. Tells, too, when the turn came and it was
-    /// sent.
+    /// Sends a read and returns its whole answer, as [`fetch`](Self::fetch) does, with the moment at which it
+    /// was sent. Reads have turns of their own: however many come, there are connections for the polls of
+    /// payments, and however many requests are relayed, for reads.
     pub fn read(
         &self,
         mut request: Request<Body>,

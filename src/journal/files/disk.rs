@@ -112,8 +112,8 @@ pub enum Lock {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemDisk;
 
-/// The same for one who only looks: nothing is made or changed, and files open where the disk is mounted
-/// read-only.
+/// The disk of this system for a program that only looks: nothing is made or changed, and files open where
+/// the disk is mounted read-only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReadOnlyDisk;
 

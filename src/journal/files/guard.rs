@@ -118,7 +118,7 @@ impl Guard {
         self.lost(self.files.iter().chain([&self.mark]))
     }
 
-    /// The same, but for the mark.
+    /// The files, without the mark, that do not stand where they stood; none if all do.
     pub(in crate::journal) fn look_beside_mark(&self) -> Option<Lost> {
         self.lost(self.files.iter())
     }

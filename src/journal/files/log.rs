@@ -197,8 +197,8 @@ impl Log {
         })
     }
 
-    /// Where the frames go on that the file does not have. They stand behind those that it has where it
-    /// failed to take these in and had them all the same: the log did not begin anew then.
+    /// The offset of the first frame the file lacks. It is not 0 if the file took frames in but reported
+    /// failure, since the log was then not restarted.
     fn behind_taken_in(&self, bytes: &[u8]) -> usize {
         let walked = self.walk(bytes, self.commits);
         let goes_on = |&(_, at, next): &(u64, usize, u64)| {

@@ -26,7 +26,7 @@ impl Store {
         self.walk_records(from, |remembered, _| visit(remembered))
     }
 
-    /// Does the same, and tells of each how it stands in the file.
+    /// Reads the exchanges as [`walk`](Self::walk) does, and gives `visit` how each stands in the file.
     pub(in crate::journal) fn walk_records(
         &self,
         from: Number,

@@ -188,7 +188,7 @@ pub(in crate::journal) fn fold(records: &[(Place, &[u8])]) -> Vec<u8> {
     folded
 }
 
-/// The same of entries.
+/// Some entries of one exchange as one record.
 pub(in crate::journal) fn fold_entries(entries: &[Entry]) -> Vec<u8> {
     let encoded = |it: &Entry| (it.place, encode(it.stamp, &it.change));
     let records: Vec<_> = entries.iter().map(encoded).collect();

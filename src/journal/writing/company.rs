@@ -1,4 +1,4 @@
-//! Who waits for the next commit, and when it begins.
+//! The entries that wait for the next commit, and when it begins.
 //!
 //! A commit has a [`PRICE`]: so much waiting of one client would be as dear. Where clients come at a rate of
 //! r and N share a commit, each waits for (N − 1) / 2r and bears PRICE / N; both together are least at
@@ -54,7 +54,7 @@ impl Waits {
     }
 }
 
-/// Those who wait for one commit together.
+/// The entries that wait for one commit together.
 #[derive(Debug, Default)]
 pub(in crate::journal) struct Company {
     /// When the first entry came.
@@ -62,11 +62,11 @@ pub(in crate::journal) struct Company {
     /// When the first one came that somebody waits for.
     awaited: Option<Moment>,
     clients: usize,
-    /// With so many clients it begins. Known when the first one came that is waited for.
+    /// With this many clients the commit begins. Set when the first entry comes that somebody waits for.
     wanted: usize,
     /// When the last commit began.
     last: Option<Moment>,
-    /// So many clients came in so many seconds, the latest of which count most.
+    /// Clients that came, and the seconds in which they did; the latest count most.
     came: f64,
     seconds: f64,
 }
@@ -104,7 +104,7 @@ impl Company {
         Some(apart.min(lazily))
     }
 
-    /// The commit begins with all who wait.
+    /// The commit begins with every entry that waits.
     pub(in crate::journal) fn leave(&mut self, now: Moment) {
         let since_last = self.last.map_or(BEFORE, |last| now.since(last));
         self.came = REMEMBERED * self.came + count(self.clients);
@@ -113,7 +113,7 @@ impl Company {
         (self.first, self.awaited, self.clients) = (None, None, 0);
     }
 
-    /// How many are worth a commit where the first of them comes now.
+    /// How many clients are worth a commit if the first of them comes now.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

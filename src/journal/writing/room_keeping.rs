@@ -126,8 +126,8 @@ impl Writer {
         self.weigh();
     }
 
-    /// Where an eviction that has come to the end goes on: at the first one that may still be delivered,
-    /// of those it saw last, and now and then at the first of all.
+    /// Where the next round of eviction starts: at the first exchange that the last piece of this round could
+    /// not evict yet (`undone`), and once in [`ROUND`] at the very first.
     fn after_round(&mut self, now: Moment, undone: Number) -> Number {
         if now.since(self.round_at) < ROUND {
             return undone;

@@ -206,7 +206,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Right behind a commit the next one is farthest away, and is kept waiting least.
+    /// True if a checkpoint is due. Asked right after a commit: the next one is then farthest off, so that the
+    /// fewest clients are delayed.
     fn is_time_to_checkpoint(&self) -> bool {
         let now = self.shared.clock.now();
         self.checkpoint_at.is_some_and(|at| at <= now)

@@ -142,7 +142,7 @@ impl Watch {
         matches!(self.phase, Phase::Serving)
     }
 
-    /// True if the first bytes that were read of the connection are so many.
+    /// True if `count` bytes of the connection were read, and no more.
     pub(in crate::listener) const fn has_read_only(&self, count: usize) -> bool {
         self.read == count as u64
     }
@@ -289,9 +289,9 @@ impl Watch {
         })
     }
 
-    /// True where the client had ended its side before an answer left that waits for its verdict. Its kernel has
-    /// nothing left to say once it has our FIN (RFC 9293 §3.6, TIME-WAIT): no reset tells then that the answer is
-    /// given up unread.
+    /// True if the client had ended its side before an answer left whose verdict is still open. Once the
+    /// kernel of such a client has our FIN it says nothing more (RFC 9293 §3.6, TIME-WAIT), so that no reset
+    /// would tell that the answer is given up unread.
     pub(in crate::listener) fn is_half_closed(&self) -> bool {
         self.answers.iter().any(|answer| match &answer.stage {
             Stage::Buffered(_) => false,

@@ -16,7 +16,7 @@ const HEAD_START: Duration = Duration::from_secs(10);
 /// By so much a poll that no client waits for goes behind others.
 const HANDICAP: Duration = Duration::from_secs(60);
 
-/// Who gains by a poll.
+/// How badly a poll is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::polling) enum Need {
     /// A client whose hold is nearly over: it is the last poll before.
@@ -42,22 +42,22 @@ pub(super) struct Queue {
     /// When they were sent, the oldest first. It holds no more than the limit.
     sent: VecDeque<Moment>,
     waiting: BTreeMap<Rank, Seat>,
-    /// How many of them a client waits for.
+    /// How many of the waiting polls a client waits for.
     attended: usize,
     asked: u64,
 }
 
-/// Who waits at a rank.
+/// A poll that waits at a rank.
 #[derive(Clone, Debug)]
 struct Seat {
-    /// When it is to ask again. Those before it may be gone by then.
+    /// When it is to ask again. Polls before it may have gone by then.
     told: Moment,
     /// Has it ask earlier.
     waker: Waker,
     need: Need,
 }
 
-/// What a poll is told that asks for its turn.
+/// The reply to a poll that asks for its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::polling) enum Turn {
     /// It is to be sent now, and counts as sent.
@@ -84,8 +84,8 @@ impl Queue {
         self.hurry();
     }
 
-    /// A poll asks for its turn that was due at `due`; `rank` is the one that it has, if it asked
-    /// before. It is woken where its turn comes earlier than it was told.
+    /// Gives a poll its turn, or says when to ask again. `due`: since when it is due, and how badly it is
+    /// needed. `rank`: its rank, if it asked before. `waker` is woken if its turn comes earlier than was said.
     pub(super) fn ask(
         &mut self,
         rank: Option<Rank>,
@@ -137,8 +137,8 @@ impl Queue {
         Turn::At(told, rank)
     }
 
-    /// When the place becomes free that so many who wait have before them, beyond those that are free
-    /// now: one after each poll that was sent, and after those that are sent until then.
+    /// When a poll may go that has `before` others ahead of it beyond the free places. Each poll sent frees
+    /// its place after one [`SPAN`]; every `limit` polls ahead cost one more.
     fn slot(&self, before: usize, limit: usize, now: Moment) -> Moment {
         let sent = self.sent.get(before % limit).copied().unwrap_or(now);
         let spans = u32::try_from(before / limit).unwrap_or(u32::MAX);
@@ -157,8 +157,8 @@ impl Queue {
         }
     }
 
-    /// Wakes the first that waits, if its turn comes before it was told to ask. The one behind it has its
-    /// own when this one is gone.
+    /// Wakes the first waiting poll if its turn comes earlier than it was told. The next one is woken when
+    /// this one has gone.
     fn hurry(&mut self) {
         let free_at = self.free_at();
         if let Some(mut first) = self.waiting.first_entry()
@@ -178,7 +178,7 @@ impl Queue {
         oldest.map_or(Moment::START, |&sent| sent + SPAN)
     }
 
-    /// How many wait that a client waits for.
+    /// How many polls wait whose answer a client waits for.
     pub(super) const fn waiting(&self) -> usize {
         self.attended
     }

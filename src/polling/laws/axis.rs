@@ -126,7 +126,7 @@ impl Axis {
     }
 }
 
-/// So many more edges, by a constant ratio, the last of them at `to`.
+/// Appends the edges of `cells` more cells, by a constant ratio, the last of them at `to`.
 fn extend(edges: &mut Vec<f64>, to: f64, cells: u16) {
     let from = edges.last().copied().unwrap_or(FIRST);
     let ratio = (to / from).logarithm() / f64::from(cells);

@@ -1,5 +1,5 @@
-//! What learners that wait as long share: the axis that their laws are told on, and the law of who knows
-//! nothing.
+//! What learners of one horizon share: the axis that their laws are told on, and the law that is believed
+//! before anything was seen.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ pub(in crate::polling) struct Ground {
 }
 
 impl Ground {
-    /// That of clients who wait so long.
+    /// The ground for clients that wait as long as `horizon`.
     pub(in crate::polling) fn up_to(horizon: Duration) -> Arc<Self> {
         Self::focused(horizon, None)
     }
 
-    /// That of clients who wait so long, for a law that is narrow.
+    /// The ground up to `horizon`, with finer cells in a focus.
     pub(in crate::polling) fn focused(horizon: Duration, focus: Option<Focus>) -> Arc<Self> {
         let axis = Axis::new(horizon, focus);
         let prior = Arc::new(Law::prior(&axis));

@@ -101,10 +101,11 @@ impl Law {
         self.width
     }
 
-    /// This law with each mass spread over its neighbours by a bell of about `width` cells. A little of it
-    /// is lent to any width up to the leeway of the axis: where a task that is nearly certain ends after all
-    /// just past the poll that should find it, nothing tells by how much. Both are as wide by ratio where the
-    /// axis has wider cells.
+    /// This law with each mass spread over its neighbours by a bell of about `width` cells. A little of each
+    /// mass ([`LENT`]) is also spread over wider and wider parts, up to the leeway of the axis: if a task that
+    /// is nearly certain ends just past the poll that should find it, nothing tells by how much. Outside the
+    /// focus of the axis, where cells are wider, both reach over fewer cells, so that they are as wide by
+    /// ratio.
     pub(in crate::polling) fn smoothed(&self, width: f64, axis: &Axis) -> Self {
         // A box of half-width h has the variance h(h + 1) / 3; three of them have nearly the shape
         // of a bell.
@@ -140,8 +141,8 @@ impl Law {
     }
 }
 
-/// What leaves a mass at each width that it is lent to. With less, a task that ends just past an edge
-/// would be sought anywhere beyond; with more, a poll at that edge would have another close behind it.
+/// The share of a mass that is lent at each width. With less, a task that ends just past an edge would be
+/// sought anywhere beyond; with more, a poll at that edge would have another close behind it.
 const LENT: f64 = 0.01;
 
 /// How many cells a mass is spread over, either way.

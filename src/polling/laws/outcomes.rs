@@ -7,7 +7,7 @@ use super::law::Law;
 use super::span::Span;
 use crate::elementary::Elementary;
 
-/// An outcome counts half as much after so many more.
+/// An outcome counts half as much once this many newer ones have come.
 const HALF_LIFE: f64 = 500.0;
 
 /// Older outcomes are dropped: together they would count less than a third of all.
@@ -16,22 +16,22 @@ pub(in crate::polling) const REMEMBERED: usize = 1024;
 /// What the prior law counts where nothing was seen, in outcomes.
 const PRIOR_AT_FIRST: f64 = 8.0;
 
-/// What it counts in the end: enough that nothing is ever held to be impossible.
+/// What the prior law counts against many outcomes: enough that nothing is ever held to be impossible.
 const PRIOR_AT_LAST: f64 = 1.0;
 
-/// Outcomes that halve what it counts beyond that.
+/// The weight of outcomes that halves what the prior counts beyond [`PRIOR_AT_LAST`].
 const PRIOR_FADES: f64 = 20.0;
 
-/// Of so many outcomes a law is made without the prior, which is added in the end. Within the rounds it
-/// would draw to itself what many outcomes leave open: a first poll that finds all tells nothing of the
+/// From this many outcomes on the prior is added in the last round only. In every round it would draw mass
+/// to where the outcomes leave the time open: a first poll that finds every task done tells nothing of the
 /// wait before it.
 const MANY: usize = 40;
 
-/// No law is known finer than this, in cells: the instants of polls are rounded to edges. It spreads
-/// nothing by itself, since they are rounded either way.
+/// The narrowest bell that a law is smoothed with, in cells. The ends of outcomes are rounded to edges, so
+/// that no law is known finer; a bell of this width spreads nothing.
 const NARROWEST: f64 = 0.7;
 
-/// Spans are told in so few digits that the end of a hold may seem to lie beyond it by this share.
+/// An end within this share beyond the horizon still counts as within it: spans are stored rounded.
 const ROUNDED: f64 = 1e-6;
 
 /// The time of one task lies between two edges: it was not done at the first, and it was at the
@@ -80,7 +80,8 @@ impl Observed {
     }
 }
 
-/// With so many outcomes, tasks may be held to take always the same time, or one of a few.
+/// The fewest outcomes by which tasks are held to take always the same time, or one of a few; and how many
+/// those few are at most.
 const AGREEING: usize = 20;
 const MOST_PEAKS: usize = 3;
 
@@ -121,14 +122,14 @@ impl Outcomes {
         self.latest.truncate(newest);
     }
 
-    /// Tells all of them on another axis.
+    /// Rounds all outcomes to the edges of another axis.
     pub(in crate::polling) fn move_to(&mut self, axis: &Axis) {
         for observed in &mut self.latest {
             *observed = Observed::new(axis, observed.span);
         }
     }
 
-    /// What all of them count together.
+    /// The sum of what all outcomes count.
     pub(in crate::polling) fn weight(&self) -> f64 {
         let counted = weights().take(self.latest.len());
         counted.fold(0.0, |sum, weight| sum + weight)
@@ -176,9 +177,10 @@ impl Outcomes {
         law.smoothed(width.max(NARROWEST), axis)
     }
 
-    /// The peaks of a law whose tasks always take one of a few times: all outcomes may lie in one of them, so
-    /// that it is likeliest that they do. Rounds alone would come to that too slowly for a law that is known
-    /// to a few milliseconds. `None` where some cannot, or a peak is wide.
+    /// The peaks of a law whose tasks always take one of a few times: each outcome may lie in one of the
+    /// peaks, so that it is likeliest that all do. Rounds alone would come to that too slowly for a law that
+    /// is known to a few milliseconds. `None` if some outcome cannot lie in a peak, or if a peak is wide or
+    /// near another.
     fn agreed(&self, axis: &Axis) -> Option<Vec<Peak>> {
         let all: Vec<(Observed, f64)> = self.iter().zip(weights()).collect();
         let (mut left, mut peaks) = (all, Vec::new());
@@ -199,7 +201,7 @@ impl Outcomes {
         Some(peaks)
     }
 
-    /// These outcomes alone, without the prior: each spread over its interval as the law has it.
+    /// The law of the outcomes alone, without the prior: each is spread over its interval as `law` has it.
     pub(in crate::polling) fn seen(&self, law: &Law) -> Law {
         let mut rises = Vec::new();
         self.rise(law, &mut rises);

@@ -8,8 +8,8 @@ use crate::timing::Moment;
 /// more rarely (Page 1954; Lorden 1971).
 const ALARM: f64 = 9.0;
 
-/// From here on the next exchange looks where the plan does not: one outcome where there should be
-/// none reaches it, the chance of those that fit seldom does.
+/// From this sum on the next exchanges look where the plan does not. One outcome where the law has none is
+/// enough for it; outcomes that fit the law reach it seldom.
 const SUSPICION: f64 = 2.5;
 
 /// The alternative: the share of the law below an outcome is not even, but follows this power.
@@ -19,31 +19,31 @@ const POWER: f64 = 0.3;
 /// the outcomes of a narrow one lie a little too well, which must not add up.
 const ALLOWED: f64 = 0.03;
 
-/// Of those that run it hears so many at most. Exchanges that began together tell in the order of how long
-/// they took, which is what a law that moves looks like: of few the quickest alone raise no alarm.
+/// The most exchanges that carry a mark at a time. Of exchanges that began together the quickest end first,
+/// which looks like a law that has moved; the quickest of so few raise no alarm.
 const HEARD: usize = 8;
 
-/// The share of tasks that end within the time for which an exchange that it is to hear keeps its place.
+/// A marked exchange keeps its place for the time within which this share of tasks ends.
 pub(super) const NEARLY_ALL: f64 = 0.95;
 
-/// Whether the guard hears how long the task of an exchange took: chosen when that begins, since who ends
-/// first is quick.
+/// Whether the outcome of an exchange counts for the guard. That is decided when the exchange begins: at its
+/// end it would be the quick ones that are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(Option<Moment>);
 
 impl Mark {
-    /// That of an exchange which it does not hear.
+    /// The mark of an exchange whose outcome does not count.
     pub const NONE: Self = Self(None);
 }
 
-/// Three sums: for tasks that are quicker than the law says, for slower ones, and for those that end
-/// where it has none but who knows nothing has some.
+/// Three sums: for tasks that are quicker than the law says, for slower ones, and for tasks that end where
+/// the law has none and the prior has some.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Drift {
     quicker: Run,
     slower: Run,
     elsewhere: Run,
-    /// When those began that it is to hear and has not.
+    /// When the marked exchanges began that have not ended.
     marked: Vec<Moment>,
 }
 
@@ -54,8 +54,8 @@ struct Run {
 }
 
 impl Run {
-    /// Takes an outcome whose share of the law lies between the two: the alternative is that such
-    /// shares are not even.
+    /// Takes an outcome by the law's shares at its two ends. Where the law holds these are spread evenly; the
+    /// alternative is that they follow [`POWER`].
     fn skewed(&mut self, low: f64, high: f64) {
         let moved = high.to_power(POWER) - low.max(0.0).to_power(POWER);
         self.add(moved, high - low);
@@ -70,15 +70,16 @@ impl Run {
         }
     }
 
-    /// Takes an outcome that is not looked at.
+    /// Counts an outcome that is not added to the sum.
     fn pass(&mut self) {
         self.outcomes += usize::from(self.sum > 0.0);
     }
 }
 
 impl Drift {
-    /// An exchange begins, of which nearly all end within `usual`. Who has not by then leaves its place to
-    /// others, since it may never tell; what it does tell is heard all the same.
+    /// The mark of an exchange that begins now. `usual`: the time within which nearly all exchanges end. A
+    /// marked one that has not ended by then leaves its place to another, since it may never end; if it does,
+    /// its outcome counts all the same.
     pub(super) fn mark(&mut self, now: Moment, usual: Duration) -> Mark {
         self.marked.retain(|&began| now < began + usual);
         let is_marked = self.marked.len() < HEARD;
@@ -86,8 +87,7 @@ impl Drift {
         Mark(is_marked.then_some(now))
     }
 
-    /// An exchange has ended; true if its outcome is to be added. One that is not counts among those of
-    /// a run all the same.
+    /// Notes that an exchange has ended; true if its outcome is to be added. If not, the runs only count it.
     pub(super) fn hears(&mut self, mark: Mark) -> bool {
         let Some(began) = mark.0 else {
             for run in [&mut self.quicker, &mut self.slower, &mut self.elsewhere] {
@@ -101,8 +101,8 @@ impl Drift {
         true
     }
 
-    /// Takes the shares of the law below the two ends of an outcome, and the share of the prior law
-    /// between them. `Some` tells an alarm, and how many of the latest outcomes led to it.
+    /// Adds an outcome: the law's shares below its two ends, and the prior's share between them. `Some` is an
+    /// alarm, with how many of the latest outcomes led to it.
     pub(super) fn add(&mut self, low: f64, high: f64, prior: f64) -> Option<usize> {
         self.quicker.skewed(low, high);
         self.slower.skewed(1.0 - high, 1.0 - low);
@@ -117,8 +117,7 @@ impl Drift {
         outcomes
     }
 
-    /// True while outcomes are quicker than they should be: polls that find them at once do not
-    /// tell by how much.
+    /// True while tasks end sooner than the law says. A poll that finds them done does not tell by how much.
     pub(super) fn is_suspicious(&self) -> bool {
         self.quicker.sum >= SUSPICION
     }

@@ -28,8 +28,8 @@ const ENOUGH: usize = 5;
 /// as a dozen exchanges do.
 const ANEW: usize = 10;
 
-/// With so many outcomes a law is known well, and the next fit comes no sooner than this after the last:
-/// hundreds of outcomes a second would else cost a tenth of the processor and teach nothing more.
+/// From this many outcomes on a law is known well, and fits are at least [`SOONEST`] apart: hundreds of
+/// outcomes a second would else cost a tenth of the processor and teach nothing more.
 const PLENTY: usize = 512;
 const SOONEST: Duration = Duration::from_secs(1);
 
@@ -57,8 +57,8 @@ pub struct Learner {
     unplanned: usize,
     planned_at: Moment,
     scouts: Due,
-    /// Whether those that look for quick tasks do so in the longest wait, and not in the first. While tasks
-    /// seem to be quick it stays as it was when that was found.
+    /// If true, the last scout for quick tasks looked in the longest wait, else in the first. It alternates,
+    /// but is frozen while drift is suspected.
     looks_farther: bool,
     jitter: Jitter,
 }
@@ -105,7 +105,7 @@ impl Learner {
         self.outcomes.iter().map(Observed::span)
     }
 
-    /// The polls of one exchange that begins now, and a mark that is to be told with what it took.
+    /// The polls of one exchange that begins now, and its mark, which goes back with its outcome.
     pub fn begin(&mut self, now: Moment) -> (Arc<[Step]>, Mark) {
         let usual = self.law.quantile(&self.ground.axis, NEARLY_ALL);
         let usual = usual.map_or(self.rules.horizon, Duration::from_secs_f64);
@@ -166,9 +166,8 @@ impl Learner {
         true
     }
 
-    /// True if enough outcomes are new for another fit, and the last one is old enough where many are
-    /// known. What is little known is learned as fast as outcomes come, and a sharp poll that found nothing
-    /// is not left where it is.
+    /// True if it is time for another fit: enough outcomes are new, or a sharp poll found its task still
+    /// running; and where [`PLENTY`] are known the last fit is old enough.
     fn is_due(&self, observed: Observed, now: Moment) -> bool {
         let known = self.outcomes.len();
         let is_rested = known < PLENTY || now.since(self.planned_at) >= SOONEST;
@@ -178,7 +177,7 @@ impl Learner {
         is_rested && (is_late || self.unplanned >= (known / ANEW).max(1))
     }
 
-    /// True if the law has moved; only the outcomes that told so are then kept.
+    /// True if the law has moved. Only the outcomes that show it stay then.
     fn has_moved(&mut self, observed: Observed) -> bool {
         let low = self.law.below_edge(observed.after());
         let high = self.law.below_edge(observed.by());
@@ -191,8 +190,8 @@ impl Learner {
         true
     }
 
-    /// Follows rules from now on that may be others, at the price in force, on the ground up to their
-    /// horizon. What it knows stays. True if they are others.
+    /// Puts `rules` in force, at a price, on the ground up to their horizon. What was learned stays. True if
+    /// the rules have changed.
     pub(in crate::polling) fn follow(
         &mut self,
         ground: &Arc<Ground>,
@@ -276,7 +275,7 @@ impl Learner {
         self.plan.price()
     }
 
-    /// What a poll would be worth in delay by rules that may be others, where this price is given.
+    /// What one poll would be worth in delay by `rules`, if the price `given` were in force.
     pub(in crate::polling) fn price_at(&self, rules: &Rules, given: Duration) -> Duration {
         if *rules == self.rules {
             self.plan.price_at(rules, given)
@@ -331,8 +330,8 @@ impl Learner {
         }
     }
 
-    /// How long the result of such an exchange waited to be found, by the law: the mean of what is
-    /// left of the last wait when the task ends within it.
+    /// How long a result waited to be found, by the law, if its task ended between `after` and `by`: the mean
+    /// of what is left of that wait when the task ends.
     pub fn delay(&self, after: Duration, by: Duration) -> Duration {
         let (axis, law) = self.law();
         let observed = Observed::new(axis, Span::new(after, Some(by)));

@@ -18,11 +18,12 @@ pub(super) struct Lookout<'a> {
 }
 
 impl Lookout<'_> {
-    /// Here it shows if tasks have become quick: in the middle of the first wait or, `farther`, of the
-    /// longest before half of the tasks end. The first one may be short and for the rare ones.
+    /// Where a scout finds out that tasks have become quick: in the middle of the first wait or, `farther`,
+    /// of the longest wait that begins before half of the tasks end. The first wait alone may be short, and
+    /// made for a few rare tasks.
     ///
-    /// Before a sharp poll it is rather late in the wait, as long as that is not `doubted`: nothing else tells of
-    /// what comes before the peak, and so it never seems to be much.
+    /// Before a sharp poll the scout looks late in the wait, unless the law is `doubted`: only such a scout
+    /// tells how many tasks end shortly before the peak.
     pub(super) fn where_none_should_end(self, farther: bool, doubted: bool) -> Duration {
         let half = self.axis.time(self.law.edge_at(0.5));
         let count = if farther { usize::MAX } else { 1 };
@@ -44,13 +45,13 @@ impl Lookout<'_> {
         longest.1
     }
 
-    /// A time within a wait, drawn by what each wait adds to the delay, that has tasks that end
-    /// within the wait on either side of it. `None` where they end within an edge of each other: that
-    /// is known already. `shares` are drawn from zero up to one.
+    /// A time within a wait in which tasks end, with some of them on either side. The wait is drawn by how
+    /// much each adds to the delay. `None` if the tasks of that wait end within an edge of each other: nothing
+    /// more can be found. `shares` are drawn from zero up to one.
     pub(super) fn where_tasks_end(self, outcomes: &Outcomes, shares: [f64; 2]) -> Option<Duration> {
         let [in_which, where_in_it] = shares;
-        // As they were told, and not as the law is smoothed: what it has beyond the polls around
-        // them was looked at before, and where only the prior has some there is nothing to be found.
+        // Uses the raw outcomes, not the smoothed law: smoothing and the prior put mass where no task
+        // was seen to end, and scouting there finds nothing.
         let seen = outcomes.seen(self.law);
         let wait = self.wait_at(&seen, in_which);
         let ends = |step: Option<&Step>| {
@@ -66,7 +67,7 @@ impl Lookout<'_> {
         (first <= last).then(|| self.axis.time(drawn.clamp(first, last)))
     }
 
-    /// The number of the wait, from zero on, up to which this share of the delay is reached under a law.
+    /// The number, from zero on, of the wait in which the summed delay reaches this share under a law.
     fn wait_at(self, law: &Law, share: f64) -> usize {
         let instants = self.plan.iter().map(|step| step.at.as_secs_f64());
         let (instants, mut delays): (Vec<f64>, _) = (instants.collect(), Vec::new());

@@ -126,7 +126,7 @@ impl Planned {
         in_force(self.base, self.given, self.bend)
     }
 
-    /// The same where this price is given.
+    /// What one poll would be worth in delay if the price `given` were in force.
     pub(super) fn price_at(&self, rules: &Rules, given: Duration) -> Duration {
         in_force(rules.price, given, self.bend)
     }

@@ -20,10 +20,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The longest wait of a plan: a twentieth more than is given, as jitter makes the waits of other
-    /// schedules a tenth longer. Else tasks of twice the longest wait, which are a little longer most times, had
-    /// three polls. It is never below the shortest wait, which nobody holds against it while another
-    /// schedule is in force.
+    /// The longest wait of a plan: `max_interval` plus 5 %. Without the margin a task that takes slightly
+    /// more than two such waits would need a third poll. At least `min_interval`: the two are only checked
+    /// against each other while `learned` is in force.
     pub fn longest(&self) -> Duration {
         (self.max_interval * 21 / 20).max(self.min_interval)
     }
