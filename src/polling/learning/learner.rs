@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use super::confidence::Confidence;
 use super::drift::{Drift, Mark, NEARLY_ALL};
+use super::known::Known;
 use super::lookout::Lookout;
 use super::planned::{Basis, Planned};
 use super::scout::{Due, Scout, scouting};
 use super::took::Took;
 use crate::polling::laws::axis::Axis;
-use crate::polling::laws::focus::Focus;
 use crate::polling::laws::ground::Ground;
 use crate::polling::laws::law::Law;
-use crate::polling::laws::outcomes::{Observed, Outcomes};
+use crate::polling::laws::outcomes::Observed;
 use crate::polling::laws::span::Span;
 use crate::polling::planning::jitter::Jitter;
 use crate::polling::planning::plan::{self, Expected};
@@ -33,24 +33,11 @@ const ANEW: usize = 10;
 const PLENTY: usize = 512;
 const SOONEST: Duration = Duration::from_secs(1);
 
-/// Outcomes below which a law is sought from the prior anew, and the rounds that takes; with more it
-/// goes on from the last law.
-const FEW: usize = 40;
-const ROUNDS_ANEW: u32 = 30;
-const ROUNDS_ON: u32 = 8;
-
-/// The rounds from the prior to a law of many outcomes at once.
-const ROUNDS_FAR: u32 = 100;
-
 /// What is known of the tasks of one route of one gateway, and the plan made of it.
 #[derive(Clone, Debug)]
 pub struct Learner {
     rules: Rules,
-    /// The one that learners share, and the one that its law is told on: another if the law is narrow.
-    shared: Arc<Ground>,
-    ground: Arc<Ground>,
-    law: Arc<Law>,
-    outcomes: Outcomes,
+    known: Known,
     drift: Drift,
     plan: Planned,
     /// Outcomes since the last fit of the law, and when that was.
@@ -73,10 +60,7 @@ impl Learner {
     pub(in crate::polling) fn on(ground: Arc<Ground>, rules: Rules) -> Self {
         let mut learner = Self {
             rules,
-            law: Arc::clone(&ground.prior),
-            shared: Arc::clone(&ground),
-            ground,
-            outcomes: Outcomes::default(),
+            known: Known::nothing(ground),
             drift: Drift::default(),
             plan: Planned::nothing(&rules),
             unplanned: 0,
@@ -92,22 +76,20 @@ impl Learner {
     /// A learner that knows what another had seen, the newest first.
     pub(in crate::polling) fn restored(ground: Arc<Ground>, rules: Rules, seen: Vec<Span>) -> Self {
         let mut learner = Self::on(ground, rules);
-        let axis = &learner.ground.axis;
-        let outcomes = seen.into_iter().map(|span| Observed::new(axis, span));
-        learner.outcomes = outcomes.collect();
-        learner.fit_from_afar();
+        learner.known.restore(seen);
         learner.replan();
         learner
     }
 
     /// What it has seen, the newest first.
     pub(in crate::polling) fn seen(&self) -> impl Iterator<Item = Span> {
-        self.outcomes.iter().map(Observed::span)
+        self.known.seen()
     }
 
     /// The polls of one exchange that begins now, and its mark, which goes back with its outcome.
     pub fn begin(&mut self, now: Moment) -> (Arc<[Step]>, Mark) {
-        let usual = self.law.quantile(&self.ground.axis, NEARLY_ALL);
+        let (axis, law) = self.law();
+        let usual = law.quantile(axis, NEARLY_ALL);
         let usual = usual.map_or(self.rules.horizon, Duration::from_secs_f64);
         (self.steps(), self.drift.mark(now, usual))
     }
@@ -117,7 +99,7 @@ impl Learner {
         if self.plan.is_cold() {
             return Arc::clone(self.plan.steps());
         }
-        let due = self.scouts.next(self.plan.scouts(self.outcomes.len()));
+        let due = self.scouts.next(self.plan.scouts(self.known()));
         let scout = if self.drift.is_suspicious() {
             Some(Scout::Quick)
         } else {
@@ -132,7 +114,8 @@ impl Learner {
             }
             Some(Scout::Within) => {
                 let shares = [self.jitter.share(), self.jitter.share()];
-                self.lookout().where_tasks_end(&self.outcomes, shares)
+                self.lookout()
+                    .where_tasks_end(self.known.outcomes(), shares)
             }
             None => None,
         };
@@ -143,8 +126,8 @@ impl Learner {
     /// What a scout looks at.
     fn lookout(&self) -> Lookout<'_> {
         Lookout {
-            axis: &self.ground.axis,
-            law: &self.law,
+            axis: self.known.axis(),
+            law: self.known.law(),
             plan: self.plan.steps(),
             floor: self.rules.min_interval,
         }
@@ -152,12 +135,12 @@ impl Learner {
 
     /// Takes what an exchange tells. True if a plan was made anew.
     pub fn observe(&mut self, took: Took, now: Moment) -> bool {
-        let observed = Observed::new(&self.ground.axis, Span::new(took.after, took.by));
-        self.outcomes.push(observed);
+        let observed = self.known.add(Span::new(took.after, took.by));
         self.unplanned += 1;
         let is_heard = self.drift.hears(took.mark);
-        if is_heard && !self.plan.is_cold() && self.has_moved(observed) {
-            self.stand_on(Arc::clone(&self.shared));
+        let may_have_moved = is_heard && !self.plan.is_cold();
+        if let Some(outcomes) = may_have_moved.then(|| self.alarm(observed)).flatten() {
+            self.known.drop_law(outcomes);
         } else if !self.is_due(observed, now) {
             return false;
         }
@@ -169,7 +152,7 @@ impl Learner {
     /// True if it is time for another fit: enough outcomes are new, or a sharp poll found its task still
     /// running; and where [`PLENTY`] are known the last fit is old enough.
     fn is_due(&self, observed: Observed, now: Moment) -> bool {
-        let known = self.outcomes.len();
+        let known = self.known();
         let is_rested = known < PLENTY || now.since(self.planned_at) >= SOONEST;
         let ran = Duration::from_secs_f64(observed.span().after());
         let mut sharp = self.plan().iter().filter(|step| step.is_sharp);
@@ -177,17 +160,11 @@ impl Learner {
         is_rested && (is_late || self.unplanned >= (known / ANEW).max(1))
     }
 
-    /// True if the law has moved. Only the outcomes that show it stay then.
-    fn has_moved(&mut self, observed: Observed) -> bool {
-        let low = self.law.below_edge(observed.after());
-        let high = self.law.below_edge(observed.by());
-        let prior = &self.ground.prior;
-        let prior = prior.below_edge(observed.by()) - prior.below_edge(observed.after());
-        let Some(outcomes) = self.drift.add(low, high, prior) else {
-            return false;
-        };
-        self.outcomes.keep(outcomes);
-        true
+    /// How many of the latest outcomes show that the law has moved, if this one makes that certain.
+    fn alarm(&mut self, observed: Observed) -> Option<usize> {
+        let (low, high) = self.known.shares(observed);
+        let prior = self.known.prior_share(observed);
+        self.drift.add(low, high, prior)
     }
 
     /// Puts `rules` in force, at a price, on the ground up to their horizon. What was learned stays. True if
@@ -204,9 +181,7 @@ impl Learner {
             return false;
         }
         if rules.horizon != self.rules.horizon {
-            self.shared = Arc::clone(ground);
-            self.stand_on(Arc::clone(ground));
-            self.fit_from_afar();
+            self.known.move_to(ground);
             self.drift = Drift::default();
         }
         self.rules = rules;
@@ -215,57 +190,19 @@ impl Learner {
         true
     }
 
-    /// Tells what it has seen on another ground, where nothing is made of it yet.
-    fn stand_on(&mut self, ground: Arc<Ground>) {
-        if !Arc::ptr_eq(&self.ground, &ground) {
-            self.outcomes.move_to(&ground.axis);
-            self.ground = ground;
-        }
-        self.law = Arc::clone(&self.ground.prior);
-    }
-
-    /// Fits the law to many outcomes at once.
-    fn fit_from_afar(&mut self) {
-        let Ground { axis, prior } = &*self.ground;
-        self.law = Arc::new(self.outcomes.law(axis, prior, prior, ROUNDS_FAR));
-    }
-
-    /// Looks closer where the law is narrow, and no longer where it is not.
-    fn focus(&mut self) {
-        let axis = &self.ground.axis;
-        let focus = Focus::of(&self.law, axis).filter(|_| self.outcomes.len() >= FEW);
-        if focus == axis.focus() {
-            return;
-        }
-        self.stand_on(match focus {
-            Some(_) => Ground::focused(self.rules.horizon, focus),
-            None => Arc::clone(&self.shared),
-        });
-        self.fit_from_afar();
-    }
-
     fn replan(&mut self) {
         self.unplanned = 0;
-        let known = self.outcomes.len();
-        let Ground { axis, prior } = &*self.ground;
-        let law = if known < FEW {
-            self.outcomes.law(axis, prior, prior, ROUNDS_ANEW)
-        } else {
-            self.outcomes.law(axis, prior, &self.law, ROUNDS_ON)
-        };
-        self.law = Arc::new(law);
-        self.focus();
+        self.known.fit(self.rules.horizon);
+        let is_cold = self.known() < ENOUGH;
         let (plan, basis) = self.planning();
-        plan.make(basis, known < ENOUGH);
+        plan.make(basis, is_cold);
     }
 
     /// The plan, and what it is made of.
-    fn planning(&mut self) -> (&mut Planned, Basis<'_>) {
+    const fn planning(&mut self) -> (&mut Planned, Basis<'_>) {
         let basis = Basis {
             rules: &self.rules,
-            axis: &self.ground.axis,
-            law: &self.law,
-            outcomes: &self.outcomes,
+            known: &self.known,
         };
         (&mut self.plan, basis)
     }
@@ -296,17 +233,17 @@ impl Learner {
 
     /// Outcomes that are remembered.
     pub fn known(&self) -> usize {
-        self.outcomes.len()
+        self.known.outcomes().len()
     }
 
     /// What they count together: the older ones count less.
     pub(in crate::polling) fn weight(&self) -> f64 {
-        self.outcomes.weight()
+        self.known.outcomes().weight()
     }
 
     /// The law, and the axis that it is told on.
     pub(in crate::polling) fn law(&self) -> (&Axis, &Law) {
-        (&self.ground.axis, &self.law)
+        (self.known.axis(), self.known.law())
     }
 
     /// What it keeps to.

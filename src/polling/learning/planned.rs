@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::known::Known;
 use super::scout::{MOVED, Rates};
-use crate::polling::laws::axis::Axis;
-use crate::polling::laws::law::Law;
-use crate::polling::laws::outcomes::Outcomes;
 use crate::polling::planning::bend::Bend;
 use crate::polling::planning::cold::cold;
 use crate::polling::planning::plan::{self, Expected};
@@ -24,9 +22,7 @@ const BENDS: usize = 3;
 #[derive(Clone, Copy)]
 pub(super) struct Basis<'a> {
     pub(super) rules: &'a Rules,
-    pub(super) axis: &'a Axis,
-    pub(super) law: &'a Law,
-    pub(super) outcomes: &'a Outcomes,
+    pub(super) known: &'a Known,
 }
 
 /// The plan in force.
@@ -63,23 +59,24 @@ impl Planned {
     /// it `is_cold`. A budget that binds has the last word: while it does the bend stays as it is.
     pub(super) fn make(&mut self, basis: Basis<'_>, is_cold: bool) {
         self.is_cold = is_cold;
-        self.limit = plan::limit(basis.axis, basis.law);
+        let Basis { rules, known } = basis;
+        let (axis, law) = (known.axis(), known.law());
+        self.limit = plan::limit(axis, law);
         self.remake(basis);
-        let rules = basis.rules;
         let interval = match rules.no_worse_than {
             Some(interval) if !self.is_cold && self.given <= self.base => interval,
             Some(_) | None => return,
         };
-        let seen = basis.outcomes.seen(basis.law);
+        let seen = known.outcomes().seen(law);
         let horizon = rules.horizon.as_secs_f64();
-        let Some(fixed) = plan::every(basis.axis, &seen, interval.as_secs_f64(), horizon) else {
+        let Some(fixed) = plan::every(axis, &seen, interval.as_secs_f64(), horizon) else {
             return;
         };
         for _ in 0..BENDS {
             let steps = self.steps.iter().map(|step| step.at.as_secs_f64());
             let instants: Vec<f64> = steps.collect();
-            let plan = plan::expected(basis.axis, &seen, &instants, &mut Vec::new());
-            let scouts = self.scouts(basis.outcomes.len()).all();
+            let plan = plan::expected(axis, &seen, &instants, &mut Vec::new());
+            let scouts = self.scouts(known.outcomes().len()).all();
             let plan = Expected {
                 polls: plan.polls + scouts,
                 ..plan
@@ -108,17 +105,18 @@ impl Planned {
     }
 
     fn remake(&mut self, basis: Basis<'_>) {
-        let rules = basis.rules;
+        let Basis { rules, known } = basis;
+        let (axis, law) = (known.axis(), known.law());
         self.base = rules.price;
         let terms = rules.terms(self.price().as_secs_f64());
         let instants = if self.is_cold {
             let dearer = self.given.as_secs_f64() / rules.price.as_secs_f64();
             cold(terms, dearer)
         } else {
-            plan::optimal(basis.axis, basis.law, terms)
+            plan::optimal(axis, law, terms)
         };
-        self.expected = plan::expected(basis.axis, basis.law, &instants, &mut Vec::new());
-        self.steps = steps(&instants, basis);
+        self.expected = plan::expected(axis, law, &instants, &mut Vec::new());
+        self.steps = steps(&instants, known);
     }
 
     /// What one poll is worth in delay now.
@@ -170,11 +168,11 @@ fn in_force(base: Duration, given: Duration, bend: Bend) -> Duration {
 
 /// Each instant with how far it may be moved: not so far that the plan suffers, nor farther than the law
 /// is smoothed.
-fn steps(instants: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
-    let blur = 0.5 * basis.law.width();
+fn steps(instants: &[f64], known: &Known) -> Arc<[Step]> {
+    let blur = 0.5 * known.law().width();
     let befores = std::iter::once(&0.0).chain(instants);
     let afters = instants.iter().skip(1).chain([&f64::INFINITY]);
-    let sharp = sharp(instants, basis);
+    let sharp = sharp(instants, known);
     let steps = instants.iter().zip(sharp).zip(befores.zip(afters));
     steps
         .map(|((at, is_sharp), (before, after))| {
@@ -182,7 +180,7 @@ fn steps(instants: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
             Step {
                 at: Duration::from_secs_f64(*at),
                 spread: Duration::from_secs_f64(
-                    (MOVED * wait).min(blur * basis.axis.width_at(*at)),
+                    (MOVED * wait).min(blur * known.axis().width_at(*at)),
                 ),
                 is_sharp,
             }
@@ -192,9 +190,10 @@ fn steps(instants: &[f64], basis: Basis<'_>) -> Arc<[Step]> {
 
 /// Which polls are sharp: those that find at least half of the tasks that come to them within two steps of
 /// the grid of wake-ups after their end.
-fn sharp(instants: &[f64], basis: Basis<'_>) -> impl Iterator<Item = bool> {
+fn sharp(instants: &[f64], known: &Known) -> impl Iterator<Item = bool> {
     let soon = 2.0 * GRID.as_secs_f64();
-    let below = move |time: f64| basis.law.below_edge(basis.axis.nearest(time));
+    let (axis, law) = (known.axis(), known.law());
+    let below = move |time: f64| law.below_edge(axis.nearest(time));
     let befores = std::iter::once(&0.0).chain(instants);
     instants.iter().zip(befores).map(move |(&at, &before)| {
         let left = 1.0 - below(before);
