@@ -26,7 +26,7 @@ use super::metrics::Metrics;
 use super::parking::Reply;
 use super::tls::{self, Failure, FailureLog, Keyring};
 use crate::drain::{Drain, Reaching};
-use crate::live::{Live, Place, Places};
+use crate::live::{Bound, Live, Permit};
 use crate::telemetry::Seldom;
 use crate::timing::Clock;
 
@@ -112,7 +112,7 @@ impl Server {
         let failures = Arc::default();
         let mut terms = Arc::new(self.terms(&failures));
         tune(&listener, &terms.config);
-        let places = Places::new(terms.config.connections);
+        let places = Bound::new(terms.config.connections);
         let (mut begun, mut ended) = (pin!(self.drain.begun()), pin!(self.drain.ended()));
         let (refusals, crowds) = (Seldom::default(), Seldom::default());
         loop {
@@ -136,8 +136,8 @@ impl Server {
                 accepted = accept(&listener, &places) => accepted,
             };
             match accepted {
-                Ok((stream, peer, place)) => {
-                    begin(stream, peer, place, &terms, service.clone());
+                Ok((stream, peer, permit)) => {
+                    begin(stream, peer, permit, &terms, service.clone());
                 }
                 Err(error) => {
                     terms.metrics.accept_failed();
@@ -196,14 +196,14 @@ fn tell_crowd(crowds: &Seldom, listener: &TcpListener, terms: &Terms) {
 /// Waits for a place first: a client without one stays in the backlog and costs nothing.
 async fn accept(
     listener: &TcpListener,
-    places: &Places,
-) -> io::Result<(TcpStream, SocketAddr, Place)> {
-    let place = places.take().await;
+    places: &Bound,
+) -> io::Result<(TcpStream, SocketAddr, Permit)> {
+    let permit = places.take().await;
     let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, place))
+    Ok((stream, peer, permit))
 }
 
-fn begin<S>(stream: TcpStream, peer: SocketAddr, place: Place, terms: &Arc<Terms>, service: S)
+fn begin<S>(stream: TcpStream, peer: SocketAddr, permit: Permit, terms: &Arc<Terms>, service: S)
 where
     S: Service<Request<Incoming>, Response: Into<Reply>, Error = Infallible>,
     S: Send + 'static,
@@ -225,7 +225,7 @@ where
         if served.is_err() {
             error!(client = %peer, "a connection's task panicked");
         }
-        drop((open, place));
+        drop((open, permit));
     });
     drop(terms.drain.spawn(task));
 }

@@ -1,6 +1,6 @@
 //! What a reload changes while it is in use: values that are replaced whole, and bounds that move.
-mod places;
+mod bound;
 mod value;
 
-pub use places::{Place, Places};
+pub use bound::{Bound, Permit};
 pub use value::Live;

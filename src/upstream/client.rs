@@ -18,7 +18,7 @@ use super::tls::Purpose;
 use super::way::{Choice, Passage, Times, Way};
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
 use crate::drain::Drain;
-use crate::live::{Live, Places};
+use crate::live::{Bound, Live};
 use crate::message::{Body, StoredResponse};
 use crate::timing::{Clock, Moment};
 
@@ -36,9 +36,9 @@ pub(super) struct Inner {
     pub(super) pool: Arc<Pool>,
     /// Turns of relayed requests: requests that nobody vouches for can take neither the answers of
     /// payments with them nor those of reads.
-    relays: Places,
+    relays: Bound,
     /// Turns of reads. Half of four and more pooled connections are left to polls.
-    reads: Places,
+    reads: Bound,
     pub(super) outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
     /// requests makes one and not many.
@@ -69,7 +69,7 @@ impl Client {
         drain: Drain,
         metrics: Metrics,
     ) -> Self {
-        let [relays, reads] = [config.turns(); 2].map(Places::new);
+        let [relays, reads] = [config.turns(); 2].map(Bound::new);
         let config = Live::new(config);
         let pool = Pool::new(config.clone(), clock, drain.clone());
         let outage = Outage::new(

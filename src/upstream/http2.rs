@@ -14,7 +14,7 @@ use super::http1::Unanswered;
 use super::metrics::Open;
 use super::{Error, Sent, diagnosis};
 use crate::drain::Drain;
-use crate::live::{Place, Places};
+use crate::live::{Bound, Permit};
 use crate::message::Body;
 
 /// The largest list of an answer's fields (`SETTINGS_MAX_HEADER_LIST_SIZE`, RFC 9113 §6.5.2): as
@@ -32,7 +32,7 @@ pub(super) struct Http2 {
     connection: Weak<Mutex<Connection>>,
     /// As many as the peer allows streams. Cloned into every stream and into what waits for one, so its count
     /// says how many there are; its address tells this connection from others.
-    streams: Arc<Places>,
+    streams: Arc<Bound>,
 }
 
 type Connection = http2::Connection<TokioIo<connector::Stream>, Body, OnDrain>;
@@ -40,7 +40,7 @@ type Connection = http2::Connection<TokioIo<connector::Stream>, Body, OnDrain>;
 /// One request's part of a shared connection.
 pub(super) struct Stream {
     http2: Http2,
-    _place: Place,
+    _permit: Permit,
 }
 
 /// Spawns hyper's tasks where the drain waits for them.
@@ -70,7 +70,7 @@ impl Http2 {
             .handshake(TokioIo::new(connected.stream))
             .await
             .map_err(|error| diagnosis::of_hyper(&error, Sent::Never))?;
-        let streams = Arc::new(Places::new(connection.current_max_send_streams()));
+        let streams = Arc::new(Bound::new(connection.current_max_send_streams()));
         let waited_for = Arc::downgrade(&streams);
         let driven = Arc::new(Mutex::new(connection));
         let connection = Arc::downgrade(&driven);
@@ -113,7 +113,7 @@ impl Http2 {
 
     /// A place for each stream that the peer allows now. What is over that would wait in hyper, and leave
     /// however little of its time is left.
-    pub(super) fn places(&self) -> &Places {
+    pub(super) fn places(&self) -> &Bound {
         self.streams.resize(self.allowed());
         &self.streams
     }
@@ -130,10 +130,10 @@ impl Http2 {
     }
 
     /// A part of the connection for one request.
-    pub(super) const fn stream(self, place: Place) -> Stream {
+    pub(super) const fn stream(self, permit: Permit) -> Stream {
         Stream {
             http2: self,
-            _place: place,
+            _permit: permit,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::lean::{Lean, Passing};
 use super::metrics::Open;
 use super::{Config, Error};
 use crate::drain::Drain;
-use crate::live::{Live, Place, Places};
+use crate::live::{Bound, Live, Permit};
 use crate::timing::{Clock, Moment};
 
 /// Shared connections at once. One carries a hundred requests, or what its peer allows, and the second what is
@@ -19,7 +19,7 @@ const MAX_SHARED: usize = 2;
 
 /// The connections of one origin that may be used again.
 pub(super) struct Pool {
-    places: Places,
+    places: Bound,
     config: Live<Config>,
     clock: Clock,
     drain: Drain,
@@ -79,13 +79,13 @@ pub(super) struct Lease<C> {
     connection: Box<C>,
     generation: u32,
     pool: Arc<Pool>,
-    _place: Place,
+    _permit: Permit,
 }
 
 impl Pool {
     pub(super) fn new(config: Live<Config>, clock: Clock, drain: Drain) -> Arc<Self> {
         Arc::new(Self {
-            places: Places::new(config.now().connections),
+            places: Bound::new(config.now().connections),
             config,
             clock,
             drain,
@@ -94,7 +94,7 @@ impl Pool {
     }
 
     /// The places of connections in use. Connections that wait hold none.
-    pub(super) const fn places(&self) -> &Places {
+    pub(super) const fn places(&self) -> &Bound {
         &self.places
     }
 
@@ -234,12 +234,17 @@ async fn reap(pool: Weak<Pool>) {
 
 impl<C: Pooled> Lease<C> {
     /// A connection whose making began in `generation`.
-    pub(super) fn new(connection: Box<C>, generation: u32, pool: Arc<Pool>, place: Place) -> Self {
+    pub(super) fn new(
+        connection: Box<C>,
+        generation: u32,
+        pool: Arc<Pool>,
+        permit: Permit,
+    ) -> Self {
         Self {
             connection,
             generation,
             pool,
-            _place: place,
+            _permit: permit,
         }
     }
 

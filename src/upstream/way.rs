@@ -11,7 +11,7 @@ use super::http2::{Http2, Stream};
 use super::pool::{Lease, Pooled};
 use super::tls::Purpose;
 use super::{Cause, Error, Sent};
-use crate::live::{Place, Places};
+use crate::live::{Bound, Permit};
 use crate::timing::Moment;
 
 /// Which connection a pooled request goes on.
@@ -41,7 +41,7 @@ pub(super) enum Way<C> {
 /// What a relayed answer has for as long as it comes: its turn, and where its failure is counted.
 pub(super) struct Passage {
     pub(super) inner: Arc<Inner>,
-    pub(super) _turn: Place,
+    pub(super) _turn: Permit,
 }
 
 impl Passage {
@@ -64,21 +64,21 @@ impl Inner {
                 return Ok(Way::Shared(stream));
             }
         }
-        let place = self.free(self.pool.places(), deadline).await?;
+        let permit = self.free(self.pool.places(), deadline).await?;
         if let Some((connection, generation)) = self.waiting(choice) {
-            return Ok(self.leased(connection, generation, place));
+            return Ok(self.leased(connection, generation, permit));
         }
         if !self.origin.is_tls() || self.pool.speaks_http1() {
-            return Box::pin(self.open(place, deadline)).await;
+            return Box::pin(self.open(permit, deadline)).await;
         }
-        Box::pin(self.open_in_turn(choice, place, deadline)).await
+        Box::pin(self.open_in_turn(choice, permit, deadline)).await
     }
 
     /// Opens a connection that may turn out to be a shared one, after those who were first.
     async fn open_in_turn<C: Pooled>(
         &self,
         choice: Choice,
-        place: Place,
+        permit: Permit,
         deadline: Moment,
     ) -> Result<Way<C>, Error> {
         let patience = self.clock.instant(self.patience(deadline));
@@ -89,19 +89,19 @@ impl Inner {
         })?;
         // Who held the lock before may have made what is wanted here.
         if self.pool.shared().is_some() {
-            drop((opening, place));
+            drop((opening, permit));
             return Box::pin(self.way(choice, deadline)).await;
         }
         if let Some((connection, generation)) = self.waiting(choice) {
-            return Ok(self.leased(connection, generation, place));
+            return Ok(self.leased(connection, generation, permit));
         }
-        self.open(place, deadline).await
+        self.open(permit, deadline).await
     }
 
     /// A part of a shared connection, as soon as its peer allows one more; `None` if it was given up meanwhile.
     async fn stream(&self, http2: Http2, deadline: Moment) -> Result<Option<Stream>, Error> {
-        let place = self.free(http2.places(), deadline).await?;
-        Ok(self.pool.shares(&http2).then(|| http2.stream(place)))
+        let permit = self.free(http2.places(), deadline).await?;
+        Ok(self.pool.shares(&http2).then(|| http2.stream(permit)))
     }
 
     fn waiting<C: Pooled>(&self, choice: Choice) -> Option<(Box<C>, u32)> {
@@ -111,24 +111,24 @@ impl Inner {
         }
     }
 
-    pub(super) async fn free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
+    pub(super) async fn free(&self, places: &Bound, deadline: Moment) -> Result<Permit, Error> {
         // Most often there is one.
-        if let Some(place) = places.take().now_or_never() {
-            return Ok(place);
+        if let Some(permit) = places.take().now_or_never() {
+            return Ok(permit);
         }
         Box::pin(self.becomes_free(places, deadline)).await
     }
 
-    async fn becomes_free(&self, places: &Places, deadline: Moment) -> Result<Place, Error> {
-        let place = timeout_at(self.clock.instant(deadline), places.take())
+    async fn becomes_free(&self, places: &Bound, deadline: Moment) -> Result<Permit, Error> {
+        let permit = timeout_at(self.clock.instant(deadline), places.take())
             .await
             .map_err(|_| Error::new(Cause::Exhausted, Sent::Never))?;
         // A place that becomes free with the deadline is of no use any more.
         self.in_time(deadline)?;
-        Ok(place)
+        Ok(permit)
     }
 
-    async fn open<C: Pooled>(&self, place: Place, deadline: Moment) -> Result<Way<C>, Error> {
+    async fn open<C: Pooled>(&self, permit: Permit, deadline: Moment) -> Result<Way<C>, Error> {
         self.pool.make_room();
         let generation = self.pool.generation();
         let connected = self.connected(Purpose::Pooled, Some(deadline)).await?;
@@ -136,17 +136,17 @@ impl Inner {
         if connected.is_http2 {
             let http2 = Http2::open(connected, open, &self.drain).await?;
             self.pool.share(&http2, generation);
-            let place = self.free(http2.places(), deadline).await?;
-            return Ok(Way::Shared(http2.stream(place)));
+            let permit = self.free(http2.places(), deadline).await?;
+            return Ok(Way::Shared(http2.stream(permit)));
         }
         self.pool.note_http1();
         let connection = C::open(connected, open).await?;
-        Ok(self.leased(connection, generation, place))
+        Ok(self.leased(connection, generation, permit))
     }
 
-    fn leased<C: Pooled>(&self, connection: Box<C>, generation: u32, place: Place) -> Way<C> {
+    fn leased<C: Pooled>(&self, connection: Box<C>, generation: u32, permit: Permit) -> Way<C> {
         let pool = Arc::clone(&self.pool);
-        Way::Leased(Lease::new(connection, generation, pool, place))
+        Way::Leased(Lease::new(connection, generation, pool, permit))
     }
 
     /// Makes a connection until `deadline`, if there is one, and no longer than it may take by itself.

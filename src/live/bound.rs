@@ -4,21 +4,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// So many places; more wait until one is free.
+/// So many permits; more wait until one is free.
 #[derive(Debug)]
-pub struct Places {
+pub struct Bound {
     free: Arc<Semaphore>,
     limit: Mutex<usize>,
-    /// Taken places that are given up instead of being given on, because the limit is lower now.
+    /// Taken permits that are given up instead of being given on, because the limit is lower now.
     surplus: AtomicUsize,
 }
 
-/// A place, until it is dropped.
+/// A permit, until it is dropped.
 #[derive(Debug)]
-pub struct Place(#[expect(dead_code, reason = "it is held, not looked at")] OwnedSemaphorePermit);
+pub struct Permit(#[expect(dead_code, reason = "it is held, not looked at")] OwnedSemaphorePermit);
 
-impl Places {
-    /// `limit` free places.
+impl Bound {
+    /// `limit` free permits.
     pub fn new(limit: usize) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         Self {
@@ -28,11 +28,11 @@ impl Places {
         }
     }
 
-    /// Waits for a free place.
-    pub async fn take(&self) -> Place {
+    /// Waits for a free permit.
+    pub async fn take(&self) -> Permit {
         loop {
             let Ok(permit) = Arc::clone(&self.free).acquire_owned().await else {
-                // Nobody closes this semaphore; if somebody did, there would be no place ever.
+                // Nobody closes this semaphore; if somebody did, there would be no permit ever.
                 std::future::pending::<()>().await;
                 continue;
             };
@@ -42,7 +42,7 @@ impl Places {
                 .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
             match paid {
                 Ok(_) => permit.forget(),
-                Err(_) => return Place(permit),
+                Err(_) => return Permit(permit),
             }
         }
     }
@@ -54,7 +54,7 @@ impl Places {
             .saturating_sub(self.surplus.load(Ordering::Acquire))
     }
 
-    /// Moves the bound. Nobody loses a place that was taken: where there are too many, those that
+    /// Moves the bound. Nobody loses a permit that was taken: where there are too many, those that
     /// become free are not given on.
     pub fn resize(&self, limit: usize) {
         let limit = limit.min(Semaphore::MAX_PERMITS);
@@ -79,44 +79,43 @@ mod tests {
 
     use super::*;
 
-    fn taken(places: &Places) -> Option<Place> {
-        places.take().now_or_never()
+    fn taken(bound: &Bound) -> Option<Permit> {
+        bound.take().now_or_never()
     }
 
     #[test]
     fn a_raised_limit_lets_waiting_ones_in_at_once() {
-        let places = Places::new(1);
-        let _first = taken(&places).unwrap();
-        let mut waiting = Box::pin(places.take());
+        let bound = Bound::new(1);
+        let _first = taken(&bound).unwrap();
+        let mut waiting = Box::pin(bound.take());
         assert!((&mut waiting).now_or_never().is_none());
-        places.resize(2);
+        bound.resize(2);
         assert!((&mut waiting).now_or_never().is_some());
     }
 
     #[test]
     fn a_lowered_limit_takes_nobodys_place_and_gives_none_on_until_it_is_kept() {
-        let places = Places::new(3);
-        let [one, two, three] =
-            [taken(&places), taken(&places), taken(&places)].map(Option::unwrap);
-        places.resize(1);
-        let mut waiting = Box::pin(places.take());
+        let bound = Bound::new(3);
+        let [one, two, three] = [taken(&bound), taken(&bound), taken(&bound)].map(Option::unwrap);
+        bound.resize(1);
+        let mut waiting = Box::pin(bound.take());
         drop(one);
         assert!((&mut waiting).now_or_never().is_none());
         drop(two);
         assert!((&mut waiting).now_or_never().is_none());
         drop(three);
         assert!((&mut waiting).now_or_never().is_some());
-        assert_eq!(places.free(), 1);
+        assert_eq!(bound.free(), 1);
     }
 
     #[test]
     fn a_limit_that_is_lowered_and_raised_again_is_the_first_one() {
-        let places = Places::new(2);
-        let both = [taken(&places), taken(&places)].map(Option::unwrap);
-        places.resize(1);
-        places.resize(2);
-        assert!(taken(&places).is_none());
+        let bound = Bound::new(2);
+        let both = [taken(&bound), taken(&bound)].map(Option::unwrap);
+        bound.resize(1);
+        bound.resize(2);
+        assert!(taken(&bound).is_none());
         drop(both);
-        assert_eq!(places.free(), 2);
+        assert_eq!(bound.free(), 2);
     }
 }
