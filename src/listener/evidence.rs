@@ -47,7 +47,7 @@ pub(super) struct Progress {
 
 /// What waits unread in the kernel, where it does not count for us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(super) enum Unread {
     /// Nothing, or nobody asked.
     Nothing,
     /// Bytes of the client.
@@ -57,12 +57,12 @@ pub(super) enum Waiting {
 }
 
 /// Asks what waits unread, and takes nothing of it. An error is the socket's own, and told once.
-pub(super) fn waiting(socket: &impl AsRawFd) -> nix::Result<Waiting> {
+pub(super) fn unread(socket: &impl AsRawFd) -> nix::Result<Unread> {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     match recv(socket.as_raw_fd(), &mut [0], flags) {
-        Ok(0) => Ok(Waiting::End),
-        Ok(_) => Ok(Waiting::Bytes),
-        Err(Errno::EAGAIN) => Ok(Waiting::Nothing),
+        Ok(0) => Ok(Unread::End),
+        Ok(_) => Ok(Unread::Bytes),
+        Err(Errno::EAGAIN) => Ok(Unread::Nothing),
         Err(error) => Err(error),
     }
 }

@@ -12,7 +12,7 @@ use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::evidence::{self, Evidence, Progress, Waiting};
+use super::evidence::{self, Evidence, Progress, Unread};
 use super::metrics::Why;
 use super::receipt::Receipt;
 use super::scrutiny::Part;
@@ -95,7 +95,7 @@ impl Line {
 
     /// True once the client has ended its side, or the connection broke.
     pub(super) fn has_ended(&self) -> bool {
-        evidence::has_ended(&self.stream).unwrap_or_else(|| self.waiting() == Waiting::End)
+        evidence::has_ended(&self.stream).unwrap_or_else(|| self.unread() == Unread::End)
     }
 
     /// A request's fields are whole; settles the answers that it proves.
@@ -196,7 +196,7 @@ impl Line {
             Part::Done => {
                 watch.awaits_first_request()
                     || watch.awaits_request()
-                        && matches!(evidence::waiting(&self.stream), Ok(Waiting::Bytes))
+                        && matches!(evidence::unread(&self.stream), Ok(Unread::Bytes))
             }
             Part::Head => !watch.is_serving(),
             Part::Body => false,
@@ -333,23 +333,23 @@ impl Line {
             return;
         }
         let progress = self.progress();
-        let waiting = match progress {
-            Some(_) => Waiting::Nothing,
-            None => self.waiting(),
+        let unread = match progress {
+            Some(_) => Unread::Nothing,
+            None => self.unread(),
         };
         let now = self.now();
         let mut watch = self.watch();
-        watch.flushed(now, progress, waiting);
+        watch.flushed(now, progress, unread);
         if let Some(progress) = progress {
             watch.progressed(now, progress, &self.terms.config);
         }
     }
 
     /// What waits unread; asked only where the kernel does not count for us.
-    fn waiting(&self) -> Waiting {
-        evidence::waiting(&self.stream).unwrap_or_else(|_| {
+    fn unread(&self) -> Unread {
+        evidence::unread(&self.stream).unwrap_or_else(|_| {
             self.breaks();
-            Waiting::End
+            Unread::End
         })
     }
 

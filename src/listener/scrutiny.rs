@@ -52,10 +52,10 @@ impl Scrutiny {
     /// What the last bytes belong to that came.
     pub(super) fn part(&self) -> Part {
         let stream = self.stream();
-        match &stream.stage {
-            Stage::Head(begun) if begun.is_empty() && stream.sound == 0 => Part::Done,
-            Stage::Head(_) => Part::Head,
-            Stage::Sized(_) | Stage::Chunked(_) => Part::Body,
+        match &stream.reading {
+            Reading::Head(begun) if begun.is_empty() && stream.sound == 0 => Part::Done,
+            Reading::Head(_) => Part::Head,
+            Reading::Sized(_) | Reading::Chunked(_) => Part::Body,
         }
     }
 
@@ -67,7 +67,7 @@ impl Scrutiny {
 
 #[derive(Default)]
 struct Stream {
-    stage: Stage,
+    reading: Reading,
     /// Heads that are whole and sound, and not asked for yet.
     sound: usize,
     /// What is wrong with the head after those. Nothing is read after it: the connection ends.
@@ -75,7 +75,7 @@ struct Stream {
 }
 
 /// What the next byte belongs to.
-enum Stage {
+enum Reading {
     /// A head, of which this much has come. hyper refuses one that outgrows `limits.fields_size`.
     Head(Vec<u8>),
     /// A body that has so many bytes left.
@@ -83,7 +83,7 @@ enum Stage {
     Chunked(Chunk),
 }
 
-impl Default for Stage {
+impl Default for Reading {
     fn default() -> Self {
         Self::Head(Vec::new())
     }
@@ -92,19 +92,19 @@ impl Default for Stage {
 impl Stream {
     fn read(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && self.fault.is_none() {
-            bytes = match &mut self.stage {
-                Stage::Head(_) => self.read_head(bytes),
-                Stage::Sized(left) => {
+            bytes = match &mut self.reading {
+                Reading::Head(_) => self.read_head(bytes),
+                Reading::Sized(left) => {
                     let (body, rest) = split(bytes, *left);
                     *left -= body.len() as u64;
                     if *left == 0 {
-                        self.stage = Stage::default();
+                        self.reading = Reading::default();
                     }
                     rest
                 }
-                Stage::Chunked(chunk) => match chunk.read(bytes) {
+                Reading::Chunked(chunk) => match chunk.read(bytes) {
                     Ok(Some(rest)) => {
-                        self.stage = Stage::default();
+                        self.reading = Reading::default();
                         rest
                     }
                     Ok(None) => &[],
@@ -120,7 +120,7 @@ impl Stream {
     /// Takes as much of `bytes` as belongs to the head; gives the rest back. A head that comes whole is
     /// judged where it stands.
     fn read_head<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let Stage::Head(pending) = &mut self.stage else {
+        let Reading::Head(pending) = &mut self.reading else {
             return bytes;
         };
         let known = pending.len();
@@ -139,15 +139,15 @@ impl Stream {
         let Some(end) = end_of_head(head, known.saturating_sub(2)) else {
             if known == 0 {
                 let begun = head.to_vec();
-                self.stage = Stage::Head(begun);
+                self.reading = Reading::Head(begun);
             }
             return &[];
         };
         let rest = head.len() - end;
-        match head.get(..end).map(stage_after) {
-            Some(Ok(stage)) => {
+        match head.get(..end).map(reading_after) {
+            Some(Ok(reading)) => {
                 self.sound += 1;
-                self.stage = stage;
+                self.reading = reading;
             }
             Some(Err(fault)) => self.fault = Some(fault),
             None => self.fault = Some(Malformed::Boundary),
@@ -195,7 +195,7 @@ fn end_of_head(head: &[u8], known: usize) -> Option<usize> {
 }
 
 /// Judges a whole head: what comes after it.
-fn stage_after(head: &[u8]) -> Result<Stage, Malformed> {
+fn reading_after(head: &[u8]) -> Result<Reading, Malformed> {
     if has_fragment(head) {
         return Err(Malformed::Fragment);
     }
@@ -213,11 +213,11 @@ fn stage_after(head: &[u8]) -> Result<Stage, Malformed> {
         begin = end + 1;
     }
     match (lengths, codings) {
-        (0, 0) => Ok(Stage::default()),
-        (0, _) => Ok(Stage::Chunked(Chunk::Start)),
+        (0, 0) => Ok(Reading::default()),
+        (0, _) => Ok(Reading::Chunked(Chunk::Start)),
         (1, 0) => match length {
-            Some(0) => Ok(Stage::default()),
-            Some(length) => Ok(Stage::Sized(length)),
+            Some(0) => Ok(Reading::default()),
+            Some(length) => Ok(Reading::Sized(length)),
             None => Err(Malformed::Lengths),
         },
         (_, _) => Err(Malformed::Lengths),

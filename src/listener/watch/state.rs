@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::listener::config::Config;
-use crate::listener::evidence::{Evidence, Progress, Waiting};
+use crate::listener::evidence::{Evidence, Progress, Unread};
 use crate::listener::metrics::Why;
 use crate::listener::receipt::Receipt;
 use crate::timing::Moment;
@@ -318,22 +318,22 @@ impl Watch {
     }
 
     /// Notes that everything hyper had was written: the count of written bytes is the end of the
-    /// answers that were in its buffer. `progress` is the kernel's, `waiting` says for systems
+    /// answers that were in its buffer. `progress` is the kernel's, `unread` says for systems
     /// without it whether unread bytes or the client's end wait in the kernel.
     pub(in crate::listener) fn flushed(
         &mut self,
         now: Moment,
         progress: Option<Progress>,
-        waiting: Waiting,
+        unread: Unread,
     ) {
         let after = After {
-            received: match (progress, waiting) {
+            received: match (progress, unread) {
                 (Some(progress), _) => progress.received,
-                (None, Waiting::Nothing) => self.read,
-                (None, Waiting::Bytes | Waiting::End) => u64::MAX,
+                (None, Unread::Nothing) => self.read,
+                (None, Unread::Bytes | Unread::End) => u64::MAX,
             },
             ended: self.ended
-                || waiting == Waiting::End
+                || unread == Unread::End
                 || progress.is_some_and(|progress| progress.ended),
         };
         for answer in &mut self.answers {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::{Overdue, Verdict, Watch};
 use crate::listener::config::Config;
-use crate::listener::evidence::{Evidence, Progress, Waiting};
+use crate::listener::evidence::{Evidence, Progress, Unread};
 use crate::listener::metrics::Why;
 use crate::listener::receipt::Receipt;
 use crate::timing::Moment;
@@ -36,7 +36,7 @@ fn answered() -> Watch {
     assert!(watch.request_came(Some(counted(0, 10))).is_empty());
     watch.answer_buffered(Some(Receipt::new(|_| ())), Some(10), at(0), &config);
     watch.was_written(100);
-    watch.flushed(at(0), Some(counted(0, 10)), Waiting::Nothing);
+    watch.flushed(at(0), Some(counted(0, 10)), Unread::Nothing);
     watch
 }
 
@@ -162,7 +162,7 @@ fn a_goodbye_waits_longer_for_a_client_that_said_its_own_after_the_answer() {
     half_closed.was_read(0, at(0), &config);
     half_closed.answer_buffered(Some(Receipt::new(|_| ())), Some(10), at(0), &config);
     half_closed.was_written(100);
-    half_closed.flushed(at(0), Some(counted(0, 10)), Waiting::Nothing);
+    half_closed.flushed(at(0), Some(counted(0, 10)), Unread::Nothing);
     half_closed.progressed(at(5), counted(100, 10), &config);
     assert!(!half_closed.holds_goodbye(), "it may be waiting for ours");
     assert!(half_closed.is_half_closed());
