@@ -18,9 +18,9 @@ pub(super) struct Present {
     pub(super) clock: Clock,
 }
 
-/// The same numbers at one moment.
+/// The prices in force and the used budgets at one moment.
 #[derive(Debug, Default)]
-pub(super) struct Numbers {
+pub(super) struct Snapshot {
     /// In seconds.
     pub(super) prices: Vec<(On, f64)>,
     pub(super) used: Vec<(At, f64)>,
@@ -28,7 +28,7 @@ pub(super) struct Numbers {
 
 impl Collector for Present {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Numbers { prices, used } = self.schedules.present(self.clock.now());
+        let Snapshot { prices, used } = self.schedules.present(self.clock.now());
         let help = "What one poll is worth in delay now";
         let name = "polling_price";
         family(&mut encoder, (name, help, Some(&Unit::Seconds)), &prices)?;

@@ -17,7 +17,7 @@ use super::learning::learner::Learner;
 use super::learning::took::Took;
 use super::metrics::Metrics;
 use super::planning::rules::Rules;
-use super::present::{Numbers, Present};
+use super::present::{Present, Snapshot};
 use super::schedule::Schedule;
 use super::showing::sketch::Sketch;
 use crate::timing::{Clock, Moment};
@@ -186,9 +186,9 @@ impl Schedules {
     }
 
     /// What changes while nothing is asked, as it is now.
-    pub(super) fn present(&self, now: Moment) -> Numbers {
+    pub(super) fn present(&self, now: Moment) -> Snapshot {
         let state = self.state();
-        let mut numbers = Numbers::default();
+        let mut numbers = Snapshot::default();
         for (_, gateway) in state.gateways.iter() {
             numbers.used.extend(gateway.used(now));
             if state.learns() {

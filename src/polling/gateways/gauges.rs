@@ -12,12 +12,12 @@ use crate::polling::planning::plan::Expected;
 
 /// One number of a family, looked up when it is told first.
 #[derive(Debug)]
-struct Told<Labels> {
+struct AtHand<Labels> {
     family: Numbers<Labels>,
     number: Option<Number>,
 }
 
-impl<Labels: Clone + Hash + Eq> Told<Labels> {
+impl<Labels: Clone + Hash + Eq> AtHand<Labels> {
     fn of(family: &Numbers<Labels>) -> Self {
         Self {
             family: family.clone(),
@@ -40,16 +40,16 @@ impl<Labels: Clone + Hash + Eq> Told<Labels> {
 
 /// Polls and delay.
 #[derive(Debug)]
-struct ToldMeans {
-    polls: Told<On>,
-    delay: Told<On>,
+struct MeansAtHand {
+    polls: AtHand<On>,
+    delay: AtHand<On>,
 }
 
-impl ToldMeans {
+impl MeansAtHand {
     fn of(means: &Means) -> Self {
         Self {
-            polls: Told::of(&means.polls),
-            delay: Told::of(&means.delay),
+            polls: AtHand::of(&means.polls),
+            delay: AtHand::of(&means.delay),
         }
     }
 
@@ -68,12 +68,12 @@ impl ToldMeans {
 #[derive(Debug)]
 pub(super) struct OfRoute {
     on: On,
-    over_limit: Told<On>,
-    weight: Told<On>,
-    quantiles: [Told<On>; QUANTILES.len()],
-    expected: ToldMeans,
-    measured: ToldMeans,
-    least_delay: Told<On>,
+    over_limit: AtHand<On>,
+    weight: AtHand<On>,
+    quantiles: [AtHand<On>; QUANTILES.len()],
+    expected: MeansAtHand,
+    measured: MeansAtHand,
+    least_delay: AtHand<On>,
 }
 
 impl OfRoute {
@@ -157,12 +157,12 @@ impl OfGateway {
                 gateway: self.at.gateway.clone(),
                 route: route.to_owned(),
             },
-            over_limit: Told::of(&metrics.over_limit),
-            weight: Told::of(&metrics.learned_weight),
-            quantiles: metrics.quantiles.each_ref().map(Told::of),
-            expected: ToldMeans::of(&metrics.expected),
-            measured: ToldMeans::of(&metrics.measured),
-            least_delay: Told::of(&metrics.least_delay),
+            over_limit: AtHand::of(&metrics.over_limit),
+            weight: AtHand::of(&metrics.learned_weight),
+            quantiles: metrics.quantiles.each_ref().map(AtHand::of),
+            expected: MeansAtHand::of(&metrics.expected),
+            measured: MeansAtHand::of(&metrics.measured),
+            least_delay: AtHand::of(&metrics.least_delay),
         }
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::confidence::Confidence;
 use super::drift::{Drift, Mark, NEARLY_ALL};
+use super::in_force::{Basis, PlanInForce};
 use super::known::Known;
 use super::lookout::Lookout;
-use super::planned::{Basis, Planned};
 use super::scout::{Due, Scout, scouting};
 use super::took::Took;
 use crate::polling::laws::axis::Axis;
@@ -39,7 +39,7 @@ pub struct Learner {
     rules: Rules,
     known: Known,
     drift: Drift,
-    plan: Planned,
+    plan: PlanInForce,
     /// Outcomes since the last fit of the law, and when that was.
     unplanned: usize,
     planned_at: Moment,
@@ -62,7 +62,7 @@ impl Learner {
             rules,
             known: Known::nothing(ground),
             drift: Drift::default(),
-            plan: Planned::nothing(&rules),
+            plan: PlanInForce::nothing(&rules),
             unplanned: 0,
             planned_at: Moment::START,
             scouts: Due::default(),
@@ -199,7 +199,7 @@ impl Learner {
     }
 
     /// The plan, and what it is made of.
-    const fn planning(&mut self) -> (&mut Planned, Basis<'_>) {
+    const fn planning(&mut self) -> (&mut PlanInForce, Basis<'_>) {
         let basis = Basis {
             rules: &self.rules,
             known: &self.known,

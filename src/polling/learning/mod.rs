@@ -2,10 +2,10 @@
 //! against a law that no longer holds.
 pub(super) mod confidence;
 pub(super) mod drift;
+mod in_force;
 pub(super) mod kept;
 mod known;
 pub(super) mod learner;
 mod lookout;
-mod planned;
 mod scout;
 pub(super) mod took;

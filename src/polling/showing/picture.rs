@@ -141,8 +141,8 @@ pub struct Corner {
     pub brings: Brings,
 }
 
-impl From<curve::Corner> for Corner {
-    fn from(corner: curve::Corner) -> Self {
+impl From<curve::Optimum> for Corner {
+    fn from(corner: curve::Optimum) -> Self {
         Self {
             price_seconds: corner.price,
             brings: corner.brings.into(),

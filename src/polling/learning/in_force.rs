@@ -27,7 +27,7 @@ pub(super) struct Basis<'a> {
 
 /// The plan in force.
 #[derive(Clone, Debug)]
-pub(super) struct Planned {
+pub(super) struct PlanInForce {
     /// The price of the rules.
     base: Duration,
     /// The price that is given: that of the rules, or more while a budget binds or the gateway pushes back.
@@ -41,7 +41,7 @@ pub(super) struct Planned {
     limit: f64,
 }
 
-impl Planned {
+impl PlanInForce {
     /// None yet.
     pub(super) fn nothing(rules: &Rules) -> Self {
         Self {
