@@ -25,7 +25,7 @@ const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// Why a file's laws are not taken; the text follows the path.
 #[derive(Debug, thiserror::Error)]
-enum Unread {
+enum Unusable {
     #[error("cannot be read")]
     File(#[from] io::Error),
     #[error(transparent)]
@@ -56,7 +56,7 @@ impl Learning {
 
     /// Takes what an earlier process learned of the gateways that are `known`.
     pub(super) fn restore(&self, known: impl Fn(&str) -> bool) {
-        let read = read(&*self.disk, &self.path).map_err(Unread::from);
+        let read = read(&*self.disk, &self.path).map_err(Unusable::from);
         let taken = read.and_then(|bytes| match bytes {
             Some(bytes) => {
                 let known = |gateway: &str, route: &str| known(gateway) && is_operation(route);

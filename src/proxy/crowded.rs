@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 
 use super::config::Config;
 use super::convert::unfinished;
-use super::order::{Asked, FREE_BODY, Unread};
+use super::order::{Asked, FREE_BODY, PartialBody};
 use super::problem::{BodyFault, Problem};
 use super::service::Proxy;
 use crate::exchange::{Fingerprint, FingerprintParts, Known};
@@ -21,15 +21,15 @@ impl Proxy {
     /// body.
     pub(super) async fn unread(
         &self,
-        unread: Unread,
+        unread: PartialBody,
         asked: &Asked<'_>,
         rest: &mut Incoming,
     ) -> Problem {
         let (fault, read) = match unread {
-            Unread::NoRoom { read } => (BodyFault::NoRoom, read),
+            PartialBody::NoRoom { read } => (BodyFault::NoRoom, read),
             // What runs may have begun when more was allowed.
-            Unread::TooLarge { read } => (BodyFault::TooLarge, read),
-            Unread::Fault(fault) => return Problem::Body(fault),
+            PartialBody::TooLarge { read } => (BodyFault::TooLarge, read),
+            PartialBody::Fault(fault) => return Problem::Body(fault),
         };
         // Nothing can be equal.
         if !self.shared.flights.remembers() {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 
 use super::config::Config;
-use super::order::{Asked, Holding, Unread};
+use super::order::{Asked, Holding, PartialBody};
 use super::problem::Problem;
 use super::service::{Incomer, Proxy};
 use crate::exchange::{Admission, Order, Refusal};
@@ -75,7 +75,7 @@ impl Proxy {
                     admission => ControlFlow::Break(Ok((admission, holding))),
                 }
             }
-            Err(Unread::TooLarge { read }) => ControlFlow::Continue(read),
+            Err(PartialBody::TooLarge { read }) => ControlFlow::Continue(read),
             Err(unread) => ControlFlow::Break(Err(self.unread(unread, &asked, rest).await)),
         }
     }

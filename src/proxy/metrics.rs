@@ -16,7 +16,7 @@ use super::problem::Problem;
 use crate::message::Budget;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Told {
+struct AnswerLabels {
     outcome: &'static str,
     status: u16,
 }
@@ -24,7 +24,7 @@ struct Told {
 /// The counts of every downstream request of the process.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    answers: Family<Told, Counter>,
+    answers: Family<AnswerLabels, Counter>,
     relayed: Counter,
     relayed_posts: Counter,
     bodies_turned_away: Counter,
@@ -80,7 +80,7 @@ impl Metrics {
 
     pub(super) fn told(&self, problem: Problem) {
         let words = problem.words();
-        let told = Told {
+        let told = AnswerLabels {
             outcome: words.fate.token(),
             status: words.status.as_u16(),
         };

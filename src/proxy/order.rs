@@ -30,8 +30,8 @@ pub(super) const FREE_BODY: usize = 16 * 1024;
 /// it accepts.
 const ROOM_FOR_OURS: usize = 4;
 
-/// Why a body was not read whole.
-pub(super) enum Unread {
+/// A body that was not read whole, and why.
+pub(super) enum PartialBody {
     Fault(BodyFault),
     /// It is over the limit; this is its beginning, or nothing where its length told.
     TooLarge {
@@ -43,12 +43,12 @@ pub(super) enum Unread {
     },
 }
 
-impl From<Unread> for Problem {
-    fn from(unread: Unread) -> Self {
+impl From<PartialBody> for Problem {
+    fn from(unread: PartialBody) -> Self {
         Self::Body(match unread {
-            Unread::Fault(fault) => fault,
-            Unread::TooLarge { .. } => BodyFault::TooLarge,
-            Unread::NoRoom { .. } => BodyFault::NoRoom,
+            PartialBody::Fault(fault) => fault,
+            PartialBody::TooLarge { .. } => BodyFault::TooLarge,
+            PartialBody::NoRoom { .. } => BodyFault::NoRoom,
         })
     }
 }
@@ -204,7 +204,7 @@ impl Proxy {
         &self,
         body: &mut Incoming,
         most: usize,
-    ) -> Result<Bytes, Unread> {
+    ) -> Result<Bytes, PartialBody> {
         let config = &self.config;
         let mut share = self.shared.bodies.share();
         let whole = collect_within(body, most, FREE_BODY, &mut share);
@@ -212,16 +212,16 @@ impl Proxy {
             Ok(Ok(body)) => return Ok(erasable_within(body, share)),
             Ok(Err(BodyError::NoRoom { read })) => {
                 self.shared.metrics.body_turned_away();
-                return Err(Unread::NoRoom { read });
+                return Err(PartialBody::NoRoom { read });
             }
             Ok(Err(BodyError::TooLarge { read, .. })) => {
                 let read = erasable_within(read, share);
-                return Err(Unread::TooLarge { read });
+                return Err(PartialBody::TooLarge { read });
             }
             Ok(Err(BodyError::Cut(_))) => BodyFault::Cut,
             Err(_) => BodyFault::TooSlow,
         };
-        Err(Unread::Fault(fault))
+        Err(PartialBody::Fault(fault))
     }
 
     /// How long the request is held: as its client prefers, if that is shorter.

@@ -22,20 +22,20 @@ pub(super) const fn in_part(sent: Sent, safe: bool) -> Words {
 
 /// No answer came, or none that could be read.
 pub(super) const fn failed(cause: Cause, sent: Sent, safe: bool) -> Words {
-    let unread = unread(cause);
+    let no_answer = no_answer(cause);
     let in_doubt = Words {
         status: StatusCode::GATEWAY_TIMEOUT,
         code: FAILED,
         fate: Fate::InDoubt,
-        error: unread.error,
-        message: unread.message,
+        error: no_answer.error,
+        message: no_answer.message,
         retry_after: None,
     };
     match (sent, safe) {
         (Sent::Never, _) => not_sent(cause),
         (Sent::Maybe, true) => Words {
             fate: Fate::NotSubmitted,
-            message: unread.of_read,
+            message: no_answer.of_read,
             retry_after: SOON,
             ..in_doubt
         },
@@ -74,16 +74,16 @@ const fn not_sent(cause: Cause) -> Words {
 }
 
 /// What is told where a request was sent and no answer to it could be read.
-struct Unread {
+struct NoAnswer {
     error: ProxyError,
     message: &'static str,
     /// The same of a request that may be repeated freely.
     of_read: &'static str,
 }
 
-macro_rules! unread {
+macro_rules! no_answer {
     ($error:ident, $cause:literal) => {
-        Unread {
+        NoAnswer {
             error: ProxyError::$error,
             message: concat!(
                 $cause,
@@ -94,19 +94,19 @@ macro_rules! unread {
     };
 }
 
-const fn unread(cause: Cause) -> Unread {
+const fn no_answer(cause: Cause) -> NoAnswer {
     match cause {
-        Cause::HeadTooLarge => unread!(
+        Cause::HeadTooLarge => no_answer!(
             HttpResponseHeaderSectionSize,
             "The head of the gateway's answer is larger than holdline reads."
         ),
-        Cause::AnswerTooLarge => unread!(
+        Cause::AnswerTooLarge => no_answer!(
             HttpResponseBodySize,
             "The gateway's answer is larger than limits.answer."
         ),
-        Cause::Malformed => unread!(HttpProtocolError, "The gateway's answer is not HTTP."),
+        Cause::Malformed => no_answer!(HttpProtocolError, "The gateway's answer is not HTTP."),
         Cause::AnswerTimeout => {
-            unread!(HttpResponseTimeout, "The gateway gave no answer in time.")
+            no_answer!(HttpResponseTimeout, "The gateway gave no answer in time.")
         }
         Cause::Dns
         | Cause::Refused
@@ -117,7 +117,7 @@ const fn unread(cause: Cause) -> Unread {
         | Cause::Exhausted
         | Cause::Unprocessed
         | Cause::RequestBody => {
-            unread!(HttpResponseIncomplete, "The gateway gave no whole answer.")
+            no_answer!(HttpResponseIncomplete, "The gateway gave no whole answer.")
         }
     }
 }
