@@ -7,7 +7,7 @@ use super::row::is_executed;
 use super::stands::Stands;
 use super::{Ask, Line, Reason, Verdict};
 use crate::exchange::{Flights, VerdictError, check_word, machine};
-use crate::journal::{Change, Doubt, Entry, Journal, Place, Remembered, Standing};
+use crate::journal::{Change, Entry, Journal, LastRecord, Place, Remembered, WrittenDoubt};
 use crate::telemetry::{Capped, Filter, HINT, Levels, with_causes};
 use crate::timing::Stamps;
 
@@ -135,7 +135,7 @@ impl Desk {
         reason: Box<str>,
     ) -> Result<Uuid, Why> {
         let exchange = self.named(id).await?;
-        check(&exchange.standing, verdict).map_err(|error| with_causes(&error))?;
+        check(&exchange.last_record, verdict).map_err(|error| with_causes(&error))?;
         let entry = Entry {
             place: Place {
                 number: exchange.number,
@@ -143,7 +143,7 @@ impl Desk {
             },
             stamp: self.stamps.now(),
             change: match verdict {
-                Verdict::Executed => Change::InDoubt(Doubt {
+                Verdict::Executed => Change::InDoubt(WrittenDoubt {
                     cause: machine::Doubt::Executed.name().into(),
                     reason: Some(reason),
                 }),
@@ -162,7 +162,7 @@ impl Desk {
         let mut pages = Source::Running(self.journal()?).pages();
         let mut named = Vec::new();
         while let Some(page) = pages.next().await? {
-            let unended = |it: &Remembered| it.standing != Standing::Ended;
+            let unended = |it: &Remembered| it.last_record != LastRecord::Ended;
             named.extend(
                 page.into_iter()
                     .filter(|it| is_named(it, id) && unended(it)),
@@ -188,12 +188,13 @@ impl Desk {
 
 /// Only where no process that starts from this journal could tell what became of it, the operator may; and
 /// of what is settled, no more than where one runs.
-fn check(standing: &Standing, verdict: Verdict) -> Result<(), VerdictError> {
-    match standing {
-        Standing::Submitted => Ok(()),
-        Standing::InDoubt(doubt) => check_word(is_executed(doubt), verdict.into()),
-        Standing::Accepted | Standing::Completed | Standing::Delivered | Standing::Ended => {
-            Err(VerdictError::NotInDoubt)
-        }
+fn check(last: &LastRecord, verdict: Verdict) -> Result<(), VerdictError> {
+    match last {
+        LastRecord::Submitted => Ok(()),
+        LastRecord::InDoubt(doubt) => check_word(is_executed(doubt), verdict.into()),
+        LastRecord::Accepted
+        | LastRecord::Completed
+        | LastRecord::Delivered
+        | LastRecord::Ended => Err(VerdictError::NotInDoubt),
     }
 }

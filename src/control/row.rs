@@ -6,7 +6,7 @@ use super::Only;
 use super::stands::Stand;
 use crate::exchange::Group;
 use crate::exchange::machine::Doubt;
-use crate::journal::{self, Remembered, Standing};
+use crate::journal::{self, LastRecord, Remembered};
 use crate::timing::Stamp;
 
 /// One exchange of the journal.
@@ -100,13 +100,13 @@ impl Only {
 /// Why it is in doubt, or was before the operator's word.
 fn cause(exchange: &Remembered, (group, doubt): Stand) -> Option<&str> {
     // Another version may know a cause that this one does not.
-    let written = match &exchange.standing {
-        Standing::InDoubt(doubt) => Some(&*doubt.cause),
-        Standing::Submitted
-        | Standing::Accepted
-        | Standing::Completed
-        | Standing::Delivered
-        | Standing::Ended => None,
+    let written = match &exchange.last_record {
+        LastRecord::InDoubt(doubt) => Some(&*doubt.cause),
+        LastRecord::Submitted
+        | LastRecord::Accepted
+        | LastRecord::Completed
+        | LastRecord::Delivered
+        | LastRecord::Ended => None,
     };
     let cause = doubt.map(Doubt::name).or(written);
     cause.filter(|_| group.has_doubt())
@@ -115,24 +115,24 @@ fn cause(exchange: &Remembered, (group, doubt): Stand) -> Option<&str> {
 /// The operator's verdict, and how it is known: nothing follows upon the record that holds it.
 fn word(exchange: &Remembered) -> Option<(&'static str, Option<String>)> {
     let owned = |text: &str| Some(text.to_owned());
-    match &exchange.standing {
-        Standing::InDoubt(doubt) if is_executed(doubt) => {
+    match &exchange.last_record {
+        LastRecord::InDoubt(doubt) if is_executed(doubt) => {
             Some(("executed", doubt.reason.as_deref().and_then(owned)))
         }
-        Standing::Ended => {
+        LastRecord::Ended => {
             let reason = exchange.closed_because.as_deref()?;
             Some(("not-executed", owned(reason)))
         }
-        Standing::Submitted
-        | Standing::Accepted
-        | Standing::Completed
-        | Standing::Delivered
-        | Standing::InDoubt(_) => None,
+        LastRecord::Submitted
+        | LastRecord::Accepted
+        | LastRecord::Completed
+        | LastRecord::Delivered
+        | LastRecord::InDoubt(_) => None,
     }
 }
 
 /// True if the operator has said so: it is a doubt no more.
-pub(super) fn is_executed(doubt: &journal::Doubt) -> bool {
+pub(super) fn is_executed(doubt: &journal::WrittenDoubt) -> bool {
     *doubt.cause == *Doubt::Executed.name()
 }
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::exchange::machine::Doubt;
 use crate::exchange::{Flights, Glance, Group};
-use crate::journal::{Remembered, Standing};
+use crate::journal::{LastRecord, Remembered};
 
 /// Where an exchange counts, and why it is in doubt if it is or was.
 pub(super) type Stand = (Group, Option<Doubt>);
@@ -32,7 +32,7 @@ impl Stands {
 
     /// Where an exchange stands. Its records may be newer than what was held.
     pub(super) fn find(&self, exchange: &Remembered) -> Stand {
-        let mut recorded = Group::of_records(&exchange.standing);
+        let mut recorded = Group::of_records(&exchange.last_record);
         let Self::Held(held) = self else {
             return recorded;
         };
@@ -43,7 +43,7 @@ impl Stands {
         }
         match (recorded.0, held) {
             // A submit is in doubt only where nobody waits for its answer.
-            (_, None) if exchange.standing == Standing::Submitted => (Group::Running, None),
+            (_, None) if exchange.last_record == LastRecord::Submitted => (Group::Running, None),
             (Group::InDoubt, Some(held)) => held,
             (Group::Running | Group::Undelivered, Some(held)) if is_last(held) => held,
             (

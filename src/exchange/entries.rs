@@ -36,7 +36,7 @@ impl Context {
                 Change::Completed(Some(seal(answer)))
             }
             Record::Delivered => Change::Delivered,
-            Record::InDoubt(doubt) => Change::InDoubt(journal::Doubt {
+            Record::InDoubt(doubt) => Change::InDoubt(journal::WrittenDoubt {
                 cause: doubt.name().into(),
                 reason: reason(flight),
             }),

@@ -3,7 +3,7 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 
 use super::admission::Refusal;
-use crate::journal::{self, Entry, Journal, NoRoom, Number, Place, Sealed};
+use crate::journal::{self, Entry, Journal, Number, Place, Sealed, Unready};
 
 /// A record on its way to the disk.
 pub type Appending = Pin<Box<dyn Future<Output = Result<(), RecordError>> + Send>>;
@@ -99,8 +99,8 @@ impl Recorder for Journal {
 
     fn may_start(&self) -> Result<(), Refusal> {
         Self::may_start(self).map_err(|why| match why {
-            NoRoom::Down(_) | NoRoom::Hung => Refusal::JournalDown,
-            NoRoom::Full => Refusal::JournalFull,
+            Unready::Down(_) | Unready::Hung => Refusal::JournalDown,
+            Unready::Full => Refusal::JournalFull,
         })
     }
 }

@@ -162,9 +162,9 @@ fn holder(by: Option<u32>) -> String {
 #[error("failed to make an entry of the journal durable")]
 pub struct AppendError;
 
-/// Why a new exchange may not start.
+/// Why the journal takes no new exchange.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoRoom {
+pub enum Unready {
     /// The file cannot be written now; why, in words.
     #[error("the journal is down: {0}")]
     Down(Arc<str>),

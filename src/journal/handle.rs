@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::error::{AppendError, NoRoom, ReadError};
+use super::error::{AppendError, ReadError, Unready};
 use super::fault::StoreError;
 use super::files::key::KeyFile;
 use super::files::site::Site;
@@ -81,9 +81,9 @@ impl Shared {
     }
 
     /// Why nothing can be written.
-    fn downfall(&self) -> NoRoom {
+    fn downfall(&self) -> Unready {
         let why = self.downfall.lock().unwrap_or_else(PoisonError::into_inner);
-        NoRoom::Down(Arc::clone(&why))
+        Unready::Down(Arc::clone(&why))
     }
 
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -189,13 +189,13 @@ impl Journal {
     }
 
     /// Whether a new exchange may start.
-    pub fn may_start(&self) -> Result<(), NoRoom> {
+    pub fn may_start(&self) -> Result<(), Unready> {
         if !self.is_up() {
             Err(self.0.downfall())
         } else if self.0.has_hung() {
-            Err(NoRoom::Hung)
+            Err(Unready::Hung)
         } else if self.0.full.load(Ordering::Acquire) {
-            Err(NoRoom::Full)
+            Err(Unready::Full)
         } else {
             Ok(())
         }

@@ -13,9 +13,9 @@
 //!   each commit is one *frame* of it, until the main file takes it in (a *checkpoint*).
 //! - The *mark* is a third file, which counts commits: a journal with fewer was lost in part or replaced.
 //! - The *guard* looks whether the open files still have their names.
-//! - The *room* is what the file may take of the disk, and how much of that is taken.
+//! - The *space* is what the file may take of the disk, and how much of that is taken.
 //! - A *pass* is a walk through all exchanges, a piece at a time, to forget some: those that are old enough
-//!   (a *sweep*), or delivered ones where room is short (an *eviction*).
+//!   (a *sweep*), or delivered ones where space is short (an *eviction*).
 //! - The *company* are the entries that wait for the next commit; it decides when that begins.
 //! - An entry is *owed* if the disk refused it: it is written before the journal is up again.
 mod config;
@@ -30,15 +30,15 @@ mod metrics;
 mod open;
 mod reader;
 mod records;
-mod room;
 #[cfg(test)]
 mod samples;
+mod space;
 #[cfg(test)]
 mod tests;
 mod writing;
 
 pub use config::Config;
-pub use error::{AppendError, NoRoom, OpenError, ReadError};
+pub use error::{AppendError, OpenError, ReadError, Unready};
 pub use files::disk::{
     Disk, DiskFile, Lock, Named, ReadOnlyDisk, SystemDisk, Work, Working, beside, fresh,
 };
@@ -47,6 +47,8 @@ pub use keeping::listing::{Page, Report};
 pub use metrics::Metrics;
 pub use open::{Claimed, Opened, Parts, Prepared, claim, open};
 pub use reader::Reader;
-pub use records::entry::{Change, Doubt, Entry, Head, Number, Place, Remembered, Sealed, Standing};
+pub use records::entry::{
+    Change, Entry, Head, LastRecord, Number, Place, Remembered, Sealed, WrittenDoubt,
+};
 pub use records::seal::{AnswerKey, SealError};
 pub use writing::writer::Writer;

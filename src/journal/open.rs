@@ -15,11 +15,11 @@ use super::files::site::{Gone, Site};
 use super::handle::{Files, Journal, READERS, Shared};
 use super::keeping::store::Store;
 use super::metrics::Metrics;
-use super::room::{Room, Way};
+use super::space::{Space, Way};
 use super::writing::queue::Queue;
 use super::writing::work::contained;
 use super::writing::writer::Writer;
-use super::{Config, Number, Remembered, Standing};
+use super::{Config, LastRecord, Number, Remembered};
 use crate::timing::{Ages, Clock, Stamps};
 
 /// What a journal needs.
@@ -28,7 +28,7 @@ pub struct Parts {
     /// Where it is and how large it may become.
     pub config: Config,
     /// `cache.retention`: how long what is delivered or ended is remembered. Where there is none nothing is
-    /// forgotten, not for want of room either.
+    /// forgotten, not for want of space either.
     pub retention: Option<Duration>,
     /// The disk.
     pub disk: Arc<dyn Disk>,
@@ -92,7 +92,7 @@ impl Claimed {
         let site = Site {
             disk: Arc::clone(&parts.disk),
             path: parts.config.path.clone(),
-            room: Room::new(parts.config.max_bytes),
+            space: Space::new(parts.config.max_bytes),
             metrics: parts.metrics.clone(),
         };
         let (store, boots) = to_its_end(&site, || {
@@ -127,7 +127,7 @@ impl Prepared {
             ages,
         } = self;
         let next = to_its_end(&site, || looked_at(&site, &store, &mut remember))?;
-        parts.metrics.used(site.room.share());
+        parts.metrics.used(site.space.share());
         let shared = Arc::new(Shared {
             site,
             clock: parts.clock,
@@ -168,7 +168,7 @@ fn to_its_end<T>(site: &Site, work: impl FnOnce() -> Result<T, OpenError>) -> Re
 /// Opens the file. A start never fails because it is full.
 fn opened(site: &Site, key: &KeyFile) -> Result<Store, OpenError> {
     let mut prepared = prepared(site, key);
-    while prepared.is_err() && site.room.next_way() != Way::None {
+    while prepared.is_err() && site.space.next_way() != Way::None {
         prepared = self::prepared(site, key);
     }
     prepared
@@ -183,10 +183,10 @@ fn looked_at(
     let failed = |error: StoreError| site.open_error(&error);
     let walked = store.walk(Number(0), |remembered| {
         if matches!(
-            remembered.standing,
-            Standing::Submitted | Standing::Accepted
+            remembered.last_record,
+            LastRecord::Submitted | LastRecord::Accepted
         ) {
-            site.room.runs(remembered.number.0);
+            site.space.runs(remembered.number.0);
         }
         remember(remembered);
         true

@@ -10,7 +10,7 @@ use super::files::site::{Beside, Site};
 use super::files::storage::Overlay;
 use super::keeping::listing::{Page, Report};
 use super::keeping::store::Store;
-use super::room::Room;
+use super::space::Space;
 use super::writing::work::contained;
 use super::{Config, Entry, Metrics, Number};
 use crate::telemetry::with_causes;
@@ -35,7 +35,7 @@ impl Reader {
         let site = Site {
             disk,
             path: path.clone(),
-            room: Room::new(u64::MAX),
+            space: Space::new(u64::MAX),
             metrics: Metrics::default(),
         };
         let beside = Beside {

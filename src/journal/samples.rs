@@ -1,5 +1,5 @@
 //! Entries for this room's tests.
-use super::{Change, Entry, Head, Number, Place, Remembered, Standing};
+use super::{Change, Entry, Head, LastRecord, Number, Place, Remembered};
 use crate::timing::Stamp;
 
 pub(super) fn head(seed: u8) -> Head {
@@ -35,11 +35,11 @@ pub(super) fn entry(number: u64, step: u32, change: Change) -> Entry {
     }
 }
 
-pub(super) fn remembered(number: u64, standing: Standing) -> Remembered {
+pub(super) fn remembered(number: u64, last_record: LastRecord) -> Remembered {
     let submitted = entry(number, 0, Change::Submitted(Box::new(head(1))));
     let book = super::records::book::Book::begin(submitted).unwrap();
     Remembered {
-        standing,
+        last_record,
         ..book.close()
     }
 }

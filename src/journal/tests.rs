@@ -12,12 +12,12 @@ use super::files::disk::{DiskFile, Work, Working};
 use super::files::key::KeyFile;
 use super::files::site::{Gone, Site};
 use super::keeping::store::{RECORDS, Removal, Store, taken};
-use super::room::{Room, Way};
 use super::samples::{entry, head};
+use super::space::{Space, Way};
 use super::writing::reopen::reopen;
 use super::{
-    Change, Config, Disk, Entry, Metrics, NoRoom, Number, Parts, Place, ReadError, Remembered,
-    Report, Sealed, SystemDisk, open,
+    Change, Config, Disk, Entry, Metrics, Number, Parts, Place, ReadError, Remembered, Report,
+    Sealed, SystemDisk, Unready, open,
 };
 use crate::drain::Drain;
 use crate::timing::{Clock, Stamps};
@@ -42,7 +42,7 @@ pub(super) fn site_of(room: &Path, max_bytes: u64) -> Site {
     Site {
         disk: Arc::new(SystemDisk),
         path: room.join("a.redb"),
-        room: Room::new(max_bytes),
+        space: Space::new(max_bytes),
         metrics: Metrics::default(),
     }
 }
@@ -80,7 +80,7 @@ fn compared(answer: usize, exchanges: u64, forgotten: u64) -> (u64, u64) {
         }
     }
     store.checkpoint().unwrap();
-    let weighed = site.room.estimate().taken;
+    let weighed = site.space.estimate().taken;
     (
         weighed,
         taken(&store.database.begin_read().unwrap()).unwrap(),
@@ -135,7 +135,7 @@ fn a_file_of_which_every_page_is_taken_is_opened_with_all_that_was_durable() {
     let room = directory();
     let mut durable = 0;
     let mut next = 1;
-    // Whoever writes without asking for room: first to the doubling that is refused, then to the limit.
+    // Whoever writes without asking for space: first to the doubling that is refused, then to the limit.
     for _ in 0..2 {
         let (site, store) = store_of(room.path(), LIMIT);
         loop {
@@ -145,7 +145,7 @@ fn a_file_of_which_every_page_is_taken_is_opened_with_all_that_was_durable() {
             }
             (durable, next) = (durable + 40, next + 40);
         }
-        assert_ne!(site.room.next_way(), Way::None, "a growth was refused");
+        assert_ne!(site.space.next_way(), Way::None, "a growth was refused");
     }
     let path = room.path().join("a.redb");
     for _ in 0..3 {
@@ -265,17 +265,17 @@ fn a_file_that_is_opened_anew_is_counted_later_and_nobody_waits_for_it() {
     let room = directory();
     let opened = open(parts(room.path(), Arc::new(SystemDisk)), drop).unwrap();
     let shared = opened.journal.0;
-    let room = &shared.site.room;
+    let space = &shared.site.space;
     shared.with_store(some_pages).unwrap();
-    let weighed = room.estimate();
-    assert!(weighed.turned > 0 && !room.is_vague());
+    let weighed = space.estimate();
+    assert!(weighed.turned > 0 && !space.is_vague());
     reopen(&mut shared.files.write().unwrap(), &shared.site, true).unwrap();
-    assert_eq!(room.estimate(), weighed);
-    assert!(room.is_vague());
+    assert_eq!(space.estimate(), weighed);
+    assert!(space.is_vague());
     // Nobody could count it meanwhile, so the next one does.
     reopen(&mut shared.files.write().unwrap(), &shared.site, true).unwrap();
-    assert_eq!(room.estimate().turned, 0);
-    assert!(!room.is_vague());
+    assert_eq!(space.estimate().turned, 0);
+    assert!(!space.is_vague());
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn what_is_not_committed_neither_takes_room_nor_makes_it() {
     let room = directory();
     let (site, store) = store(room.path());
     some_pages(&store);
-    let weighed = site.room.estimate();
+    let weighed = site.space.estimate();
     // It is read before it is folded, behind the others.
     let damaged = entry(600, 4, Change::Withdrawn).place;
     spoil(&store, damaged);
@@ -291,7 +291,7 @@ fn what_is_not_committed_neither_takes_room_nor_makes_it() {
     for _ in 0..3 {
         store.forget(&removals).unwrap_err();
     }
-    assert_eq!(site.room.estimate(), weighed);
+    assert_eq!(site.space.estimate(), weighed);
 }
 
 /// A disk that panics where the writer asks for it.
@@ -333,7 +333,7 @@ async fn a_writer_that_panics_lets_nobody_wait_and_the_journal_is_down() {
     let writing = Drain::new().spawn(opened.writer.run());
     assert!(under_way.await.is_err());
     assert!(writing.await.unwrap_err().is_panic());
-    let down = NoRoom::Down("its writer panicked".into());
+    let down = Unready::Down("its writer panicked".into());
     assert_eq!(opened.journal.may_start(), Err(down));
     assert!(opened.journal.append(intent(2)).await.is_err());
     opened.journal.close().await;

@@ -6,7 +6,7 @@ use super::recover::subject;
 use crate::exchange::flights::{Fact, Facts, Reads, Rivals, Subject};
 use crate::exchange::gateway::Home;
 use crate::exchange::identity::HashKey;
-use crate::journal::{Remembered, Standing};
+use crate::journal::{LastRecord, Remembered};
 use crate::timing::{Ages, Stamp};
 
 /// The exchanges of earlier processes: those that have not ended, and of each that was delivered a
@@ -54,23 +54,23 @@ impl Past {
     pub fn take(&mut self, exchange: Remembered) {
         let subject = subject(&self.hash_key, &self.ages, &exchange, gone());
         self.latest = self.latest.max(exchange.submitted.wall);
-        match exchange.standing {
-            Standing::Submitted
-            | Standing::Accepted
-            | Standing::Completed
-            | Standing::InDoubt(_) => {
+        match exchange.last_record {
+            LastRecord::Submitted
+            | LastRecord::Accepted
+            | LastRecord::Completed
+            | LastRecord::InDoubt(_) => {
                 self.rivals.seeks(subject.kin.purchase);
                 self.unsettled.push(exchange);
             }
-            Standing::Delivered => {
+            LastRecord::Delivered => {
                 self.note_rival(&exchange, &subject);
                 self.remember(&exchange, &subject);
             }
             // Forgotten, as where nobody came for its answer, but its transaction is the gateway's still.
-            Standing::Ended if exchange.ticket.is_some() || exchange.answer.is_some() => {
+            LastRecord::Ended if exchange.ticket.is_some() || exchange.answer.is_some() => {
                 self.note_rival(&exchange, &subject);
             }
-            Standing::Ended => {}
+            LastRecord::Ended => {}
         }
     }
 

@@ -13,7 +13,7 @@ use crate::exchange::identity::{Credential, Fingerprint, HashKey, Owner};
 use crate::exchange::machine::{Actions, Doubt, Machine, Restored, State, Stood};
 use crate::exchange::order::{Identity, Key};
 use crate::exchange::telling::What;
-use crate::journal::{Head, Remembered, Standing};
+use crate::journal::{Head, LastRecord, Remembered};
 use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Operation, RequestId};
 use crate::timing::Ages;
 
@@ -234,27 +234,27 @@ pub(in crate::exchange) fn subject(
 
 /// The table of the restart.
 fn stood(exchange: &Remembered, ticket: Option<&RequestId>, cause: Option<Doubt>) -> Stood {
-    let recorded = match &exchange.standing {
-        Standing::InDoubt(doubt) => Doubt::of_name(&doubt.cause),
-        Standing::Submitted
-        | Standing::Accepted
-        | Standing::Completed
-        | Standing::Delivered
-        | Standing::Ended => None,
+    let recorded = match &exchange.last_record {
+        LastRecord::InDoubt(doubt) => Doubt::of_name(&doubt.cause),
+        LastRecord::Submitted
+        | LastRecord::Accepted
+        | LastRecord::Completed
+        | LastRecord::Delivered
+        | LastRecord::Ended => None,
     };
     // The operator's word holds wherever the gateway is.
     if let Some(cause) = cause.filter(|_| recorded != Some(Doubt::Executed)) {
         return Stood::InDoubt(cause);
     }
-    match &exchange.standing {
-        Standing::Accepted if ticket.is_some() => Stood::Accepted,
-        Standing::Completed if exchange.answer.is_some() => Stood::Completed,
-        Standing::Completed => Stood::InDoubt(Doubt::SealBroken),
-        Standing::Submitted
-        | Standing::Accepted
-        | Standing::InDoubt(_)
-        | Standing::Delivered
-        | Standing::Ended => Stood::InDoubt(recorded.unwrap_or(Doubt::Restart)),
+    match &exchange.last_record {
+        LastRecord::Accepted if ticket.is_some() => Stood::Accepted,
+        LastRecord::Completed if exchange.answer.is_some() => Stood::Completed,
+        LastRecord::Completed => Stood::InDoubt(Doubt::SealBroken),
+        LastRecord::Submitted
+        | LastRecord::Accepted
+        | LastRecord::InDoubt(_)
+        | LastRecord::Delivered
+        | LastRecord::Ended => Stood::InDoubt(recorded.unwrap_or(Doubt::Restart)),
     }
 }
 

@@ -74,14 +74,14 @@ impl Group {
 
     /// Where an exchange counts that no process has, by its records alone, and its doubt: what the next
     /// process makes of it.
-    pub fn of_records(standing: &journal::Standing) -> (Self, Option<Doubt>) {
-        match standing {
-            journal::Standing::Submitted => (Self::InDoubt, Some(Doubt::Restart)),
-            journal::Standing::Accepted => (Self::Interrupted, None),
-            journal::Standing::Completed => (Self::Undelivered, None),
-            journal::Standing::Delivered => (Self::Delivered, None),
-            journal::Standing::Ended => (Self::Ended, None),
-            journal::Standing::InDoubt(doubt) => match Doubt::of_name(&doubt.cause) {
+    pub fn of_records(last: &journal::LastRecord) -> (Self, Option<Doubt>) {
+        match last {
+            journal::LastRecord::Submitted => (Self::InDoubt, Some(Doubt::Restart)),
+            journal::LastRecord::Accepted => (Self::Interrupted, None),
+            journal::LastRecord::Completed => (Self::Undelivered, None),
+            journal::LastRecord::Delivered => (Self::Delivered, None),
+            journal::LastRecord::Ended => (Self::Ended, None),
+            journal::LastRecord::InDoubt(doubt) => match Doubt::of_name(&doubt.cause) {
                 Some(Doubt::Executed) => (Self::Settled, Some(Doubt::Executed)),
                 known => (Self::InDoubt, known),
             },

@@ -244,7 +244,7 @@ impl Story {
         };
         let began = exchange.submitted;
         let steps = entries.iter().map(|entry| of_entry(entry, began)).collect();
-        let (group, doubt) = Group::of_records(&exchange.standing);
+        let (group, doubt) = Group::of_records(&exchange.last_record);
         let now = match group {
             Group::InDoubt | Group::Settled => doubt.map(Doubt::words),
             Group::Interrupted => Some("it waits for its client's repeat"),

@@ -25,7 +25,7 @@ use crate::journal::Place;
 use crate::journal::error::OpenError;
 use crate::journal::fault::StoreError;
 use crate::journal::records::seal::{FrameKey, OVERHEAD};
-use crate::journal::room::weight;
+use crate::journal::space::weight;
 
 /// A few seconds of frames, or a few hundred answers.
 const SIZE: usize = 1024 * 1024;

@@ -14,7 +14,7 @@ use crate::journal::Metrics;
 use crate::journal::error::OpenError;
 use crate::journal::fault::StoreError;
 use crate::journal::keeping::store::{FORMAT, META, RECORDS, Store};
-use crate::journal::room::Room;
+use crate::journal::space::Space;
 
 /// What redb may keep in memory. The part of the file in use is small, and Linux caches the rest.
 const CACHE_BYTES: usize = 2 * 1024 * 1024;
@@ -27,7 +27,7 @@ const OLDEST_FORMAT: u64 = 1;
 pub(in crate::journal) struct Site {
     pub(in crate::journal) disk: Arc<dyn Disk>,
     pub(in crate::journal) path: std::path::PathBuf,
-    pub(in crate::journal) room: Room,
+    pub(in crate::journal) space: Space,
     pub(in crate::journal) metrics: Metrics,
 }
 
@@ -73,7 +73,7 @@ impl Site {
         lock(&*file, &self.path)?;
         file.forget_cache();
         let length = self.stretch(&*file).map_err(failed("lengthen"))?;
-        self.room.has_length(length);
+        self.space.has_length(length);
         self.metrics.length(length);
         // At each start: the one before may have died between the file and its name.
         self.disk
@@ -104,7 +104,7 @@ impl Site {
     /// as it finds it. Returns how long it is.
     fn stretch(&self, file: &dyn DiskFile) -> io::Result<u64> {
         let length = file.length()?;
-        let Some(stretched) = self.room.stretched(length) else {
+        let Some(stretched) = self.space.stretched(length) else {
             return Ok(length);
         };
         file.set_length(stretched)?;
@@ -132,7 +132,7 @@ impl Site {
     fn bounded(&self, file: Arc<dyn DiskFile>) -> Bounded {
         Bounded {
             file,
-            room: self.room.clone(),
+            space: self.space.clone(),
             metrics: self.metrics.clone(),
         }
     }
@@ -160,11 +160,11 @@ impl Site {
             });
         }
         let log = Log::read(beside.log, &self.path, key.log_key()?, header.taken_in)?;
-        self.room.pends(log.weight());
+        self.space.pends(log.weight());
         Ok(Store {
             database,
             key: key.record_key()?,
-            room: self.room.clone(),
+            space: self.space.clone(),
             mark: beside.mark,
             log: Mutex::new(log),
             guard: beside.guard,

@@ -8,14 +8,14 @@ use redb::StorageBackend;
 
 use super::disk::DiskFile;
 use crate::journal::Metrics;
-use crate::journal::room::Room;
+use crate::journal::space::Space;
 
 /// The file, which does not grow beyond its limit. redb fails at the refused growth as at a full
-/// disk, and has to be opened again; the file is made as long as it may be then (`room.rs`).
+/// disk, and has to be opened again; the file is made as long as it may be then (`space.rs`).
 #[derive(Debug)]
 pub(in crate::journal) struct Bounded {
     pub(in crate::journal) file: Arc<dyn DiskFile>,
-    pub(in crate::journal) room: Room,
+    pub(in crate::journal) space: Space,
     pub(in crate::journal) metrics: Metrics,
 }
 
@@ -29,12 +29,12 @@ impl StorageBackend for Bounded {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        if len > self.file.length()? && !self.room.may_grow(len) {
+        if len > self.file.length()? && !self.space.may_grow(len) {
             let words = "the journal would grow beyond journal.max_bytes: raise it";
             return Err(io::Error::new(io::ErrorKind::StorageFull, words));
         }
         self.file.set_length(len)?;
-        self.room.has_length(len);
+        self.space.has_length(len);
         self.metrics.length(len);
         Ok(())
     }

@@ -15,7 +15,7 @@
 //! (`taking_in.rs`). A step may be missing: a soft answer is removed when another takes its place. What a
 //! record is, is told in `codec.rs`; how it is sealed, in `seal.rs`.
 //!
-//! Where room is short, an exchange that was delivered loses its answer, and what is left of it is folded
+//! Where space is short, an exchange that was delivered loses its answer, and what is left of it is folded
 //! at the place of its first step: a fact has to be kept for as long as its key counts. redb joins pages
 //! only where one is nearly empty; so what goes in one commit goes in one pass over its pages, which packs
 //! what stays.
@@ -41,7 +41,7 @@ use crate::journal::files::mark::Mark;
 use crate::journal::files::site::Site;
 use crate::journal::records::codec::{fold_entries, unfold};
 use crate::journal::records::seal::RecordKey;
-use crate::journal::room::{Room, Turnover, weight};
+use crate::journal::space::{Space, Turnover, weight};
 use crate::journal::{Change, Entry, Number, Place};
 
 /// The format of the files; what a record is has its own version (`seal::VERSION`).
@@ -60,7 +60,7 @@ const WORTH_COMPACTING: u64 = 64 * 1024 * 1024;
 pub(in crate::journal) struct Store {
     pub(in crate::journal) database: Database,
     pub(in crate::journal) key: RecordKey,
-    pub(in crate::journal) room: Room,
+    pub(in crate::journal) space: Space,
     /// Where there is one; a file that is looked at only may have none.
     pub(in crate::journal) mark: Option<Mark>,
     /// Held by whoever writes.
@@ -69,7 +69,7 @@ pub(in crate::journal) struct Store {
     pub(in crate::journal) guard: Option<Guard>,
 }
 
-/// What makes room.
+/// What makes space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::journal) enum Removal {
     /// The exchange is forgotten.
@@ -93,7 +93,7 @@ impl Store {
     /// Makes the file smaller, if most of it is free, as was measured; true if it was done. It cannot be
     /// done while the file is in use.
     pub(in crate::journal) fn compact(&mut self) -> Result<bool, StoreError> {
-        let (length, taken) = (self.room.length(), self.room.estimate().taken);
+        let (length, taken) = (self.space.length(), self.space.estimate().taken);
         if length <= WORTH_COMPACTING || taken > length / 4 {
             return Ok(false);
         }
@@ -105,9 +105,9 @@ impl Store {
     pub(in crate::journal) fn measure(&self) -> Result<(), StoreError> {
         let (before, read) = {
             let _alone = self.log();
-            (self.room.estimate(), self.database.begin_read()?)
+            (self.space.estimate(), self.database.begin_read()?)
         };
-        self.room.measured(before, taken(&read)?);
+        self.space.measured(before, taken(&read)?);
         Ok(())
     }
 
@@ -151,10 +151,10 @@ impl Store {
     /// Makes entries durable: in the log, or in the file itself where the log has no room for them.
     /// The mark tells of them when this returns.
     pub(in crate::journal) fn append(&self, entries: &[Entry]) -> Result<(), StoreError> {
-        self.room.follow(entries);
+        self.space.follow(entries);
         let mut log = self.log();
         match log.append(clear(entries))? {
-            None => self.room.pends(log.weight()),
+            None => self.space.pends(log.weight()),
             Some(left) => self.take_in(&mut log, &left)?,
         }
         if let Some(mark) = &self.mark {
@@ -187,7 +187,7 @@ impl Store {
         self.remove(&mut records, removals)?;
         let turned = records.close();
         write.commit()?;
-        self.room.turns(turned);
+        self.space.turns(turned);
         Ok(())
     }
 
@@ -275,8 +275,8 @@ impl Store {
     }
 
     /// How much of the file is taken.
-    pub(in crate::journal) const fn room(&self) -> &Room {
-        &self.room
+    pub(in crate::journal) const fn space(&self) -> &Space {
+        &self.space
     }
 
     /// The entry at a place. What the log holds of its exchange is taken in before.

@@ -13,7 +13,7 @@ use crate::journal::fault::StoreError;
 use crate::journal::files::frame;
 use crate::journal::files::log::{Log, TakenIn};
 use crate::journal::records::codec::{Role, fold, role};
-use crate::journal::room::weight;
+use crate::journal::space::weight;
 use crate::journal::{Change, Number, Place};
 use crate::telemetry::with_causes;
 
@@ -53,9 +53,9 @@ impl Store {
         }
         let turned = records.close();
         write.commit()?;
-        self.room.turns(turned);
+        self.space.turns(turned);
         log.begin_anew(taken_in.commits);
-        self.room.pends(0);
+        self.space.pends(0);
         Ok(())
     }
 

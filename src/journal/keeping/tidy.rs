@@ -1,9 +1,9 @@
-//! What the journal forgets: what is old enough, and, where room is short, what was delivered.
+//! What the journal forgets: what is old enough, and, where space is short, what was delivered.
 use std::time::Duration;
 
 use super::store::{Removal, Store};
 use crate::journal::fault::StoreError;
-use crate::journal::{Number, Place, Remembered, Standing};
+use crate::journal::{LastRecord, Number, Place, Remembered};
 use crate::timing::Ages;
 
 /// How many exchanges are looked at in one go, so that commits do not wait for long.
@@ -23,7 +23,7 @@ pub(in crate::journal) enum Goal {
         retention: Duration,
     },
     /// Whatever may go, the oldest first.
-    Room,
+    Space,
 }
 
 /// What was found in one go.
@@ -51,7 +51,7 @@ pub(in crate::journal) fn look(
         damaged: None,
     };
     let mut is_done = true;
-    let (mut looked_at, mut read, removable) = (0, 0, store.room().removable());
+    let (mut looked_at, mut read, removable) = (0, 0, store.space().removable());
     let walked = store.walk_records(from, |remembered, extent| {
         if looked_at == LOOKED_AT || read >= READ || found.removals.len() == removable {
             found.next = Some(remembered.number);
@@ -61,7 +61,10 @@ pub(in crate::journal) fn look(
         read += extent.bytes;
         if is_done {
             found.undone = remembered.number;
-            is_done = matches!(remembered.standing, Standing::Delivered | Standing::Ended);
+            is_done = matches!(
+                remembered.last_record,
+                LastRecord::Delivered | LastRecord::Ended
+            );
         }
         found
             .removals
@@ -84,28 +87,31 @@ impl Goal {
     fn goes_on(&self, remembered: &Remembered) -> bool {
         match self {
             Self::Expired { ages, retention } => ages.age(remembered.submitted) > *retention,
-            Self::Room => true,
+            Self::Space => true,
         }
     }
 }
 
-/// How an exchange that stands in so many records makes room. One that runs, waits for its client or is
+/// How an exchange that stands in so many records makes space. One that runs, waits for its client or is
 /// in doubt never does.
 fn removal(remembered: &Remembered, records: usize, goal: &Goal) -> Option<Removal> {
     let whole = Removal::Exchange(remembered.number);
-    match (&remembered.standing, goal) {
-        (Standing::Delivered | Standing::Ended, Goal::Expired { ages, retention }) => {
+    match (&remembered.last_record, goal) {
+        (LastRecord::Delivered | LastRecord::Ended, Goal::Expired { ages, retention }) => {
             (ages.age(remembered.changed) > *retention).then_some(whole)
         }
         // With an explicit key the fact stays: the same key must not pay twice.
-        (Standing::Delivered, Goal::Room) if remembered.head.explicit => {
+        (LastRecord::Delivered, Goal::Space) if remembered.head.explicit => {
             let is_folded = records == 1 && remembered.answer.is_none();
             (!is_folded).then_some(Removal::Answer(remembered.number))
         }
-        (Standing::Delivered | Standing::Ended, Goal::Room) => Some(whole),
+        (LastRecord::Delivered | LastRecord::Ended, Goal::Space) => Some(whole),
         (
-            Standing::Submitted | Standing::Accepted | Standing::Completed | Standing::InDoubt(_),
-            Goal::Expired { .. } | Goal::Room,
+            LastRecord::Submitted
+            | LastRecord::Accepted
+            | LastRecord::Completed
+            | LastRecord::InDoubt(_),
+            Goal::Expired { .. } | Goal::Space,
         ) => None,
     }
 }
@@ -113,7 +119,7 @@ fn removal(remembered: &Remembered, records: usize, goal: &Goal) -> Option<Remov
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Doubt;
+    use crate::journal::WrittenDoubt;
     use crate::journal::samples::remembered;
     use crate::timing::{Boot, Clock, Stamp, Stamps};
 
@@ -125,7 +131,7 @@ mod tests {
         boot: 0,
     };
 
-    fn expired(age: Duration, standing: Standing) -> Option<Removal> {
+    fn expired(age: Duration, last: LastRecord) -> Option<Removal> {
         let changed = Stamp {
             since_boot: NOW.since_boot - u64::try_from(age.as_millis()).unwrap(),
             ..NOW
@@ -141,13 +147,13 @@ mod tests {
         };
         let remembered = Remembered {
             changed,
-            ..remembered(1, standing)
+            ..remembered(1, last)
         };
         removal(&remembered, 4, &goal)
     }
 
-    fn doubt() -> Standing {
-        Standing::InDoubt(Doubt {
+    fn doubt() -> LastRecord {
+        LastRecord::InDoubt(WrittenDoubt {
             cause: "lost".into(),
             reason: None,
         })
@@ -155,39 +161,39 @@ mod tests {
 
     #[test]
     fn what_awaits_a_client_never_goes() {
-        for standing in [
-            Standing::Submitted,
-            Standing::Accepted,
-            Standing::Completed,
+        for last in [
+            LastRecord::Submitted,
+            LastRecord::Accepted,
+            LastRecord::Completed,
             doubt(),
         ] {
-            assert_eq!(expired(DAY * 9, standing.clone()), None, "{standing:?}");
-            assert_eq!(removal(&remembered(1, standing), 4, &Goal::Room), None);
+            assert_eq!(expired(DAY * 9, last.clone()), None, "{last:?}");
+            assert_eq!(removal(&remembered(1, last), 4, &Goal::Space), None);
         }
     }
 
     #[test]
     fn what_is_done_goes_after_the_retention() {
-        for standing in [Standing::Delivered, Standing::Ended] {
-            assert_eq!(expired(DAY, standing.clone()), None);
+        for last in [LastRecord::Delivered, LastRecord::Ended] {
+            assert_eq!(expired(DAY, last.clone()), None);
             assert_eq!(
-                expired(DAY + Duration::from_millis(1), standing),
+                expired(DAY + Duration::from_millis(1), last),
                 Some(Removal::Exchange(Number(1)))
             );
         }
     }
 
     #[test]
-    fn for_room_a_fact_with_a_key_loses_its_answer_only_and_once() {
-        let mut keyed = remembered(1, Standing::Delivered);
+    fn for_space_a_fact_with_a_key_loses_its_answer_only_and_once() {
+        let mut keyed = remembered(1, LastRecord::Delivered);
         keyed.head.explicit = true;
         let answer = Some(Removal::Answer(Number(1)));
-        assert_eq!(removal(&keyed, 4, &Goal::Room), answer);
-        assert_eq!(removal(&keyed, 1, &Goal::Room), None, "it is folded");
+        assert_eq!(removal(&keyed, 4, &Goal::Space), answer);
+        assert_eq!(removal(&keyed, 1, &Goal::Space), None, "it is folded");
         keyed.head.explicit = false;
         let whole = Some(Removal::Exchange(Number(1)));
-        assert_eq!(removal(&keyed, 1, &Goal::Room), whole);
-        let ended = remembered(1, Standing::Ended);
-        assert_eq!(removal(&ended, 1, &Goal::Room), whole);
+        assert_eq!(removal(&keyed, 1, &Goal::Space), whole);
+        let ended = remembered(1, LastRecord::Ended);
+        assert_eq!(removal(&ended, 1, &Goal::Space), whole);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The records of an exchange are a path of the machine. Which record may follow which is told here
 //! in the journal's own words, so that a record that is missing or foreign is found.
-use crate::journal::{Change, Entry, Place, Remembered, Standing};
+use crate::journal::{Change, Entry, LastRecord, Place, Remembered};
 
 /// Entries that no exchange can have written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,7 @@ impl Book {
             head: *head,
             submitted: entry.stamp,
             changed: entry.stamp,
-            standing: Standing::Submitted,
+            last_record: LastRecord::Submitted,
             resubmits: 0,
             ticket: None,
             candidate: None,
@@ -94,7 +94,7 @@ impl Book {
             Change::Submitted(_) => {}
             Change::Resubmitted(which) => {
                 remembered.resubmits = which.max(remembered.resubmits);
-                remembered.standing = Standing::Submitted;
+                remembered.last_record = LastRecord::Submitted;
             }
             Change::Accepted(task) => {
                 // What was told of another task says nothing of this one.
@@ -102,30 +102,30 @@ impl Book {
                     remembered.candidate = None;
                 }
                 remembered.ticket = Some(task);
-                remembered.standing = Standing::Accepted;
+                remembered.last_record = LastRecord::Accepted;
             }
             Change::Candidate(answer) => {
                 remembered.candidate = answer.map(|_| place);
-                remembered.standing = Standing::Accepted;
+                remembered.last_record = LastRecord::Accepted;
             }
             Change::Completed(answer) => {
                 remembered.candidate = None;
                 remembered.answer = answer.map(|_| place);
-                remembered.standing = Standing::Completed;
+                remembered.last_record = LastRecord::Completed;
             }
-            Change::Delivered => remembered.standing = Standing::Delivered,
-            Change::InDoubt(doubt) => remembered.standing = Standing::InDoubt(doubt),
+            Change::Delivered => remembered.last_record = LastRecord::Delivered,
+            Change::InDoubt(doubt) => remembered.last_record = LastRecord::InDoubt(doubt),
             Change::Withdrawn => {
-                remembered.standing = Standing::Ended;
+                remembered.last_record = LastRecord::Ended;
                 self.end = Some(End::Closed);
             }
             Change::Closed(reason) => {
                 remembered.closed_because = reason;
-                remembered.standing = Standing::Ended;
+                remembered.last_record = LastRecord::Ended;
                 self.end = Some(End::Closed);
             }
             Change::Refused => {
-                remembered.standing = Standing::Ended;
+                remembered.last_record = LastRecord::Ended;
                 self.end = Some(End::Refused);
             }
         }
@@ -139,31 +139,31 @@ fn may_follow(so_far: &Remembered, end: Option<End>, next: &Change) -> bool {
     if end == Some(End::Closed) {
         return false;
     }
-    let standing = &so_far.standing;
+    let last = &so_far.last_record;
     match next {
         Change::Submitted(_) => false,
         // Only a submit of which no byte left is withdrawn, and the first entry is all it has.
-        Change::Withdrawn => *standing == Standing::Submitted && so_far.resubmits == 0,
+        Change::Withdrawn => *last == LastRecord::Submitted && so_far.resubmits == 0,
         // The gateway's refusal counts only where no task is known.
         Change::Refused => {
             so_far.ticket.is_none()
-                && matches!(standing, Standing::Submitted | Standing::InDoubt(_))
+                && matches!(last, LastRecord::Submitted | LastRecord::InDoubt(_))
         }
         // A soft answer is one to a poll, and a poll has a task.
-        Change::Candidate(_) => so_far.ticket.is_some() && is_open(standing),
-        Change::Delivered => *standing == Standing::Completed,
+        Change::Candidate(_) => so_far.ticket.is_some() && is_open(last),
+        Change::Delivered => *last == LastRecord::Completed,
         Change::Resubmitted(_)
         | Change::Accepted(_)
         | Change::Completed(_)
-        | Change::InDoubt(_) => *standing != Standing::Delivered,
+        | Change::InDoubt(_) => *last != LastRecord::Delivered,
         Change::Closed(_) => true,
     }
 }
 
-const fn is_open(standing: &Standing) -> bool {
-    match standing {
-        Standing::Submitted | Standing::Accepted | Standing::InDoubt(_) => true,
-        Standing::Completed | Standing::Delivered | Standing::Ended => false,
+const fn is_open(last: &LastRecord) -> bool {
+    match last {
+        LastRecord::Submitted | LastRecord::Accepted | LastRecord::InDoubt(_) => true,
+        LastRecord::Completed | LastRecord::Delivered | LastRecord::Ended => false,
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
 
     use super::*;
     use crate::journal::samples::{entry, head};
-    use crate::journal::{Doubt, Number, Sealed};
+    use crate::journal::{Number, Sealed, WrittenDoubt};
 
     fn sealed() -> Sealed {
         Sealed(Bytes::from_static(b"sealed"))
@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn doubt() -> Change {
-        Change::InDoubt(Doubt {
+        Change::InDoubt(WrittenDoubt {
             cause: "lost".into(),
             reason: None,
         })
@@ -216,13 +216,13 @@ mod tests {
             step,
         };
         let soft = fold(&path[..4]).unwrap();
-        assert_eq!(soft.standing, Standing::Accepted);
+        assert_eq!(soft.last_record, LastRecord::Accepted);
         assert_eq!((soft.candidate, soft.answer), (Some(place(4)), None));
         let mut runs = path[..4].to_vec();
         runs.push((5, Change::Candidate(None)));
         assert_eq!(fold(&runs).unwrap().candidate, None);
         let all = fold(&path).unwrap();
-        assert_eq!(all.standing, Standing::Delivered);
+        assert_eq!(all.last_record, LastRecord::Delivered);
         assert_eq!((all.candidate, all.answer), (None, Some(place(5))));
         assert_eq!((all.next_step, all.ticket.as_deref()), (7, Some("task")));
     }
@@ -299,7 +299,7 @@ mod tests {
         for first in [Change::Completed(None), Change::Refused] {
             let path = [(0, submitted()), (1, first), (2, doubt())];
             let remembered = fold(&path).unwrap();
-            assert!(matches!(remembered.standing, Standing::InDoubt(_)));
+            assert!(matches!(remembered.last_record, LastRecord::InDoubt(_)));
         }
     }
 }

@@ -34,7 +34,7 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::journal::{Change, Doubt, Entry, Head, Place, Sealed};
+use crate::journal::{Change, Entry, Head, Place, Sealed, WrittenDoubt};
 use crate::timing::Stamp;
 
 /// Bytes that are no record.
@@ -51,23 +51,23 @@ pub(in crate::journal) fn encode(stamp: Stamp, change: &Change) -> Vec<u8> {
 
 /// Writes a record's bytes behind others.
 pub(in crate::journal) fn encode_onto(record: &mut Vec<u8>, stamp: Stamp, change: &Change) {
-    let mut writer = Writer(record);
-    writer.byte(kind(change));
+    let mut encoder = Encoder(record);
+    encoder.byte(kind(change));
     for part in [stamp.wall, stamp.since_boot, stamp.boot] {
-        writer.fixed(&part.to_le_bytes());
+        encoder.fixed(&part.to_le_bytes());
     }
     match change {
-        Change::Submitted(head) => writer.head(head),
-        Change::Resubmitted(which) => writer.fixed(&which.to_le_bytes()),
-        Change::Accepted(task) => writer.text(task),
+        Change::Submitted(head) => encoder.head(head),
+        Change::Resubmitted(which) => encoder.fixed(&which.to_le_bytes()),
+        Change::Accepted(task) => encoder.text(task),
         Change::Candidate(Some(sealed)) | Change::Completed(Some(sealed)) => {
-            writer.fixed(&sealed.0);
+            encoder.fixed(&sealed.0);
         }
         Change::InDoubt(doubt) => {
-            writer.text(&doubt.cause);
-            writer.maybe_text(doubt.reason.as_deref());
+            encoder.text(&doubt.cause);
+            encoder.maybe_text(doubt.reason.as_deref());
         }
-        Change::Closed(reason) => writer.maybe_text(reason.as_deref()),
+        Change::Closed(reason) => encoder.maybe_text(reason.as_deref()),
         Change::Candidate(None)
         | Change::Completed(None)
         | Change::Delivered
@@ -117,31 +117,31 @@ pub(in crate::journal) fn size(change: &Change) -> usize {
 
 /// Reads a record; any other bytes are refused.
 pub(in crate::journal) fn decode(bytes: &[u8]) -> Result<(Stamp, Change), Malformed> {
-    let mut reader = Reader(bytes);
-    let kind = reader.byte()?;
+    let mut decoder = Decoder(bytes);
+    let kind = decoder.byte()?;
     let stamp = Stamp {
-        wall: reader.number()?,
-        since_boot: reader.number()?,
-        boot: reader.number()?,
+        wall: decoder.number()?,
+        since_boot: decoder.number()?,
+        boot: decoder.number()?,
     };
     let change = match kind {
-        SUBMITTED => Change::Submitted(Box::new(reader.head()?)),
-        2 => Change::Resubmitted(u32::from_le_bytes(reader.fixed()?)),
-        3 => Change::Accepted(reader.text()?),
-        CANDIDATE => Change::Candidate(Some(reader.rest()).filter(|it| !it.0.is_empty())),
-        COMPLETED => Change::Completed(Some(reader.rest())),
+        SUBMITTED => Change::Submitted(Box::new(decoder.head()?)),
+        2 => Change::Resubmitted(u32::from_le_bytes(decoder.fixed()?)),
+        3 => Change::Accepted(decoder.text()?),
+        CANDIDATE => Change::Candidate(Some(decoder.rest()).filter(|it| !it.0.is_empty())),
+        COMPLETED => Change::Completed(Some(decoder.rest())),
         COMPLETED_EMPTY => Change::Completed(None),
         7 => Change::Delivered,
-        8 => Change::InDoubt(Doubt {
-            cause: reader.text()?,
-            reason: reader.maybe(Reader::text)?,
+        8 => Change::InDoubt(WrittenDoubt {
+            cause: decoder.text()?,
+            reason: decoder.maybe(Decoder::text)?,
         }),
         9 => Change::Withdrawn,
         10 => Change::Refused,
-        11 => Change::Closed(reader.maybe(Reader::text)?),
+        11 => Change::Closed(decoder.maybe(Decoder::text)?),
         _ => return Err(Malformed),
     };
-    if reader.0.is_empty() {
+    if decoder.0.is_empty() {
         Ok((stamp, change))
     } else {
         Err(Malformed)
@@ -213,13 +213,13 @@ pub(in crate::journal) fn unfold(place: Place, bytes: &[u8]) -> Result<Vec<Entry
     let Some((&FOLDED, rest)) = bytes.split_first() else {
         return Ok(vec![one(place.step, bytes)?]);
     };
-    let mut reader = Reader(rest);
+    let mut decoder = Decoder(rest);
     let mut entries = Vec::new();
-    while !reader.0.is_empty() {
-        let step = u32::from_le_bytes(reader.fixed()?);
-        let length = u32::from_le_bytes(reader.fixed()?);
+    while !decoder.0.is_empty() {
+        let step = u32::from_le_bytes(decoder.fixed()?);
+        let length = u32::from_le_bytes(decoder.fixed()?);
         let length = usize::try_from(length).map_err(|_| Malformed)?;
-        entries.push(one(step, reader.take(length)?)?);
+        entries.push(one(step, decoder.take(length)?)?);
     }
     // One alone is never folded, and none is no record.
     if entries.len() < 2 {
@@ -228,9 +228,9 @@ pub(in crate::journal) fn unfold(place: Place, bytes: &[u8]) -> Result<Vec<Entry
     Ok(entries)
 }
 
-struct Writer<'a>(&'a mut Vec<u8>);
+struct Encoder<'a>(&'a mut Vec<u8>);
 
-impl Writer<'_> {
+impl Encoder<'_> {
     fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
@@ -275,9 +275,9 @@ impl Writer<'_> {
     }
 }
 
-struct Reader<'a>(&'a [u8]);
+struct Decoder<'a>(&'a [u8]);
 
-impl Reader<'_> {
+impl Decoder<'_> {
     fn take(&mut self, length: usize) -> Result<&[u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
         self.0 = rest;
@@ -398,7 +398,7 @@ mod tests {
             prop::option::of(a_seal()).prop_map(Change::Completed),
             Just(Change::Delivered),
             (a_text(), maybe_text())
-                .prop_map(|(cause, reason)| Change::InDoubt(Doubt { cause, reason })),
+                .prop_map(|(cause, reason)| Change::InDoubt(WrittenDoubt { cause, reason })),
             Just(Change::Withdrawn),
             Just(Change::Refused),
             maybe_text().prop_map(Change::Closed),

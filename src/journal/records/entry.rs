@@ -45,7 +45,7 @@ pub enum Change {
     /// The client has its answer.
     Delivered,
     /// It may have been executed.
-    InDoubt(Doubt),
+    InDoubt(WrittenDoubt),
     /// Nothing was submitted after all.
     Withdrawn,
     /// The gateway refused it.
@@ -56,7 +56,7 @@ pub enum Change {
 
 /// Why an exchange is in doubt, as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Doubt {
+pub struct WrittenDoubt {
     /// The name of the cause; the exchange's room gives it and reads it.
     pub cause: Box<str>,
     /// The operator's reason, if it was the operator who settled it as executed.
@@ -117,8 +117,8 @@ pub struct Remembered {
     pub submitted: Stamp,
     /// See `submitted`.
     pub changed: Stamp,
-    /// Where it stood.
-    pub standing: Standing,
+    /// What its last record says of it.
+    pub last_record: LastRecord,
     /// How often the submit was repeated.
     pub resubmits: u32,
     /// The task's id, once it was known.
@@ -131,9 +131,9 @@ pub struct Remembered {
     pub closed_because: Option<Box<str>>,
 }
 
-/// Where an exchange stood at its last entry.
+/// What the last record of an exchange says of it. An answer that may yet be replaced leaves it accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum LastRecord {
     /// A submit may have left.
     Submitted,
     /// The gateway works on it, or has.
@@ -143,7 +143,7 @@ pub enum Standing {
     /// The client has its answer.
     Delivered,
     /// It may have been executed.
-    InDoubt(Doubt),
+    InDoubt(WrittenDoubt),
     /// It ended: withdrawn, refused or closed.
     Ended,
 }

@@ -51,14 +51,14 @@ pub(in crate::journal) fn reopen(
     files.store = None;
     // Counting all its pages takes seconds on a large file, so the writer does it beside the commits. Where
     // that came to nothing the file is not up before they could be read.
-    let is_uncounted = site.room.is_unsure();
+    let is_uncounted = site.space.is_unsure();
     let key = files.key.as_ref().ok_or("it is closed")?;
     let store = site.open(key, Gone::Fail).map_err(failed)?;
     // The mark told so too, unless it cannot be written.
     if store.commits() < files.commits {
         return Err("it lacks commits that this process made: bring its right files back".into());
     }
-    if site.room.was_refused() && may_forget {
+    if site.space.was_refused() && may_forget {
         make_room(&store).map_err(failed)?;
     }
     store.checkpoint().map_err(failed)?;
@@ -73,7 +73,7 @@ pub(in crate::journal) fn reopen(
 fn make_room(store: &Store) -> Result<(), StoreError> {
     let mut next = Some(Number(0));
     while let Some(from) = next {
-        let found = look(store, &Goal::Room, from)?;
+        let found = look(store, &Goal::Space, from)?;
         if !found.removals.is_empty() {
             return store.forget(&found.removals);
         }

@@ -1,5 +1,5 @@
 //! The one task that writes: it gathers what is appended into commits, forgets what may be forgotten
-//! (`room_keeping.rs`), and brings a journal back that went down.
+//! (`forgetting.rs`), and brings a journal back that went down.
 use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
@@ -7,15 +7,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Duration;
 
+use super::forgetting::Pass;
 use super::queue::State;
 use super::reopen::{Down, reopen};
-use super::room_keeping::Pass;
 use super::work::perform;
 use crate::journal::error::AppendError;
 use crate::journal::fault::StoreError;
 use crate::journal::handle::Shared;
 use crate::journal::keeping::store::Store;
-use crate::journal::room::Way;
+use crate::journal::space::Way;
 use crate::journal::{Entry, Number, Place};
 use crate::telemetry::with_causes;
 use crate::timing::{Ages, Moment};
@@ -42,7 +42,7 @@ pub struct Writer {
     /// Set while the log may hold what the file does not.
     checkpoint_at: Option<Moment>,
     pub(in crate::journal) sweep: Pass,
-    /// Under way while room is short.
+    /// Under way while space is short.
     pub(in crate::journal) eviction: Option<Pass>,
     /// While its pages are counted nothing that comes free in the file can be used.
     is_counting: bool,
@@ -93,7 +93,7 @@ impl Writer {
 
     /// Writes until the journal is closed.
     pub async fn run(mut self) {
-        let _watch = Watch(Arc::clone(&self.shared));
+        let _watch = PanicWatch(Arc::clone(&self.shared));
         let mut counting = None;
         loop {
             let turn = tokio::select! {
@@ -156,7 +156,7 @@ impl Writer {
             or(Turn::Sweep, self.sweep.at);
         }
         if let Some(pass) = &self.eviction
-            && (!self.is_counting || self.shared.site.room.is_pressed())
+            && (!self.is_counting || self.shared.site.space.is_pressed())
         {
             or(Turn::Evict, pass.at);
         }
@@ -220,7 +220,7 @@ impl Writer {
             return;
         }
         // Opened anew it has all the length that it may have.
-        let taken_in = if self.shared.site.room.wants_length() && !self.is_read() {
+        let taken_in = if self.shared.site.space.wants_length() && !self.is_read() {
             self.open_anew().await.map_err(|down| down.to_string())
         } else {
             self.with_store(Store::checkpoint).await
@@ -246,7 +246,7 @@ impl Writer {
     ) -> Result<T, String> {
         let work = Arc::new(work);
         let mut worked = self.attempt(Arc::clone(&work)).await;
-        while worked.is_err() && self.shared.site.room.next_way() != Way::None {
+        while worked.is_err() && self.shared.site.space.next_way() != Way::None {
             worked = match self.open_anew().await {
                 Ok(()) => self.attempt(Arc::clone(&work)).await,
                 Err(down) => Err(down.to_string()),
@@ -277,7 +277,7 @@ impl Writer {
 
     /// True if so much has come and gone that the pages should be counted.
     fn wants_count(&self) -> bool {
-        self.shared.up.load(Ordering::Acquire) && self.shared.site.room.is_vague()
+        self.shared.up.load(Ordering::Acquire) && self.shared.site.space.is_vague()
     }
 
     /// Counts the pages, which may take seconds, beside whatever is written meanwhile.
@@ -428,9 +428,9 @@ fn panicked<T>() -> Result<T, String> {
 
 /// Looks whether the writer panics. Nobody may wait for it then: everything that is appended fails from
 /// now on, and the journal is down for good.
-struct Watch(Arc<Shared>);
+struct PanicWatch(Arc<Shared>);
 
-impl Drop for Watch {
+impl Drop for PanicWatch {
     fn drop(&mut self) {
         let shared = &self.0;
         if !std::thread::panicking() {
@@ -459,8 +459,8 @@ mod tests {
         assert!(evicts(&writer));
         writer.is_counting = true;
         assert!(!evicts(&writer));
-        let room = &writer.shared.site.room;
-        room.measured(room.estimate(), room.max_bytes());
+        let space = &writer.shared.site.space;
+        space.measured(space.estimate(), space.max_bytes());
         assert!(evicts(&writer));
     }
 }

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use holdline::exchange::machine::RecordKind;
-use holdline::journal::Standing;
+use holdline::journal::LastRecord;
 use holdline::simulator::TaskRepeat;
 
 use super::client::Harness;
@@ -144,7 +144,7 @@ fn a_directory_that_is_not_synced_is_a_second_charge() {
 
 #[test]
 fn a_restart_that_forgets_a_submit_is_a_second_charge() {
-    let change = betrayed(|host| host.recalls(|it| it.standing != Standing::Submitted));
+    let change = betrayed(|host| host.recalls(|it| it.last_record != LastRecord::Submitted));
     finds(Rule::OneCharge, change);
 }
 
@@ -163,8 +163,8 @@ fn a_restart_that_forgets_what_may_be_the_result_is_found() {
 fn a_restart_that_reads_a_result_again_is_found() {
     let change = betrayed(|host| {
         host.recalls(|it| {
-            if it.standing == Standing::Completed && it.ticket.is_some() {
-                (it.standing, it.answer) = (Standing::Accepted, None);
+            if it.last_record == LastRecord::Completed && it.ticket.is_some() {
+                (it.last_record, it.answer) = (LastRecord::Accepted, None);
             }
             true
         });

@@ -156,7 +156,7 @@ async fn an_exchange_is_forgotten_after_the_retention_and_its_late_entries_with_
 }
 
 /// What each version wrote; every later one reads it. That of version 3 is read, and written, beside the
-/// folding (`src/journal/keeping/folding.rs`).
+/// folding (`src/journal/keeping/tests.rs`).
 fn fixture(name: &str) -> PathBuf {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/journal");
     fixtures.join(name)

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use holdline::journal::{Change, Entry, NoRoom, Number, Place, ReadError, Remembered, Standing};
+use holdline::journal::{Change, Entry, LastRecord, Number, Place, ReadError, Remembered, Unready};
 
 use prometheus_client::registry::Registry;
 
@@ -114,7 +114,7 @@ async fn what_is_owed_is_counted_as_it_comes() {
     is_up_again(&running).await;
     assert_eq!(owed(&running), "0");
     let found = all(&running.journal).await;
-    assert!(matches!(found[0].standing, Standing::InDoubt(_)));
+    assert!(matches!(found[0].last_record, LastRecord::InDoubt(_)));
     assert_eq!(found[0].next_step, 8);
 }
 
@@ -143,11 +143,11 @@ async fn whatever_step_the_disk_refuses_what_is_owed_is_written_when_it_is_back(
                     format!("{refusal:?} at step {step}, {keeps_cache}: {results:?} {found:?}");
                 if results[0] {
                     assert_eq!(found.len(), 1, "{what}");
-                    assert_eq!(found[0].standing, Standing::Delivered, "{what}");
+                    assert_eq!(found[0].last_record, LastRecord::Delivered, "{what}");
                     assert_eq!(found[0].answer.map(|it| it.step), Some(4), "{what}");
                 } else {
                     assert!(
-                        found.iter().all(|it| it.standing == Standing::Ended),
+                        found.iter().all(|it| it.last_record == LastRecord::Ended),
                         "{what}"
                     );
                 }
@@ -269,7 +269,7 @@ async fn a_disk_that_hangs_holds_up_intents_and_no_answer() {
     assert!(futures_util::poll!(&mut intent).is_pending());
     assert!(journal.is_up(), "nothing failed");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(journal.may_start(), Err(NoRoom::Hung));
+    assert_eq!(journal.may_start(), Err(Unready::Hung));
     assert_eq!((up(&running), owed(&running)), ("0".into(), "4".into()));
     assert!(journal.append(path()[4].clone()).await.is_err());
     assert_eq!(owed(&running), "5");
@@ -282,11 +282,11 @@ async fn a_disk_that_hangs_holds_up_intents_and_no_answer() {
     // What was not waited for is written all the same.
     journal.append(path()[5].clone()).await.unwrap();
     let found = all(journal).await;
-    assert_eq!(found[0].standing, Standing::Delivered);
+    assert_eq!(found[0].last_record, LastRecord::Delivered);
     assert_eq!(found[0].ticket.as_deref(), Some("task"));
     assert_eq!(found[0].answer.map(|it| it.step), Some(4));
     for ended in &found[2..] {
-        assert_eq!(ended.standing, Standing::Ended);
+        assert_eq!(ended.last_record, LastRecord::Ended);
     }
 }
 
@@ -341,7 +341,7 @@ async fn a_journal_that_is_down_says_so_and_takes_no_new_exchange() {
     is_up_again(&running).await;
     let found = all(journal).await;
     assert_eq!(found.len(), 1, "the intent was never on its way");
-    assert_eq!(found[0].standing, Standing::Completed);
+    assert_eq!(found[0].last_record, LastRecord::Completed);
     assert!(journal.verify().await.unwrap().is_sound());
     assert!(journal.answer(place).await.is_ok());
 }

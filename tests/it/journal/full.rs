@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fastrand::Rng;
-use holdline::journal::{Change, Config, Journal, NoRoom, Remembered, Standing};
+use holdline::journal::{Change, Config, Journal, LastRecord, Remembered, Unready};
 
 use super::disk::{Crash, SimulatedDisk};
 use super::world::{DAY, Running, all, answer, doubt, entry, path, start_with, submitted};
@@ -78,7 +78,7 @@ impl Payments {
         }
         for number in &self.waiting {
             let it = found[number];
-            assert_eq!(it.standing, Standing::Completed);
+            assert_eq!(it.last_record, LastRecord::Completed);
             assert!(it.answer.is_some(), "the answer of {number} waits");
         }
     }
@@ -94,7 +94,7 @@ async fn full(disk: &SimulatedDisk) -> Payments {
     let running = started(disk, 0);
     payments.fill(&running.journal, false, 2_200).await;
     payments.fill(&running.journal, true, u64::MAX).await;
-    assert_eq!(running.journal.may_start(), Err(NoRoom::Full));
+    assert_eq!(running.journal.may_start(), Err(Unready::Full));
     payments
 }
 
@@ -159,7 +159,7 @@ async fn wherever_the_process_dies_over_a_fold_it_is_done_or_it_is_not() {
             let running = start_with(&disk, SMALL, DAY).unwrap();
             payments.check(&running.found);
             let delivered = running.found.iter();
-            let mut delivered = delivered.filter(|it| it.standing == Standing::Delivered);
+            let mut delivered = delivered.filter(|it| it.last_record == LastRecord::Delivered);
             let is_done = delivered.any(|it| it.answer.is_none());
             done += usize::from(is_done);
             undone += usize::from(!is_done);
@@ -231,6 +231,6 @@ async fn a_file_that_is_longer_than_the_limit_is_opened_and_takes_nothing_new() 
         running.journal.append(late).await.unwrap();
         payments.waiting.remove(&round);
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(running.journal.may_start(), Err(NoRoom::Full));
+        assert_eq!(running.journal.may_start(), Err(Unready::Full));
     }
 }

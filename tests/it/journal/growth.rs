@@ -5,8 +5,8 @@ use std::time::Duration;
 use holdline::drain::Drain;
 use holdline::exchange::{HashKey, Past};
 use holdline::journal::{
-    Change, Config, Entry, Head, Journal, Metrics, NoRoom, Number, Parts, Place, ReadError,
-    Standing, SystemDisk, claim, open,
+    Change, Config, Entry, Head, Journal, LastRecord, Metrics, Number, Parts, Place, ReadError,
+    SystemDisk, Unready, claim, open,
 };
 use holdline::timing::{Clock, Stamp, Stamps};
 
@@ -109,13 +109,13 @@ async fn the_file_stays_under_its_limit_and_what_waits_for_its_client_stays_in_i
     let remembered = all(&grown.journal).await;
     let waiting = remembered
         .iter()
-        .filter(|it| it.standing == Standing::Completed);
+        .filter(|it| it.last_record == LastRecord::Completed);
     assert_eq!(waiting.count() as u64, ABREAST);
     assert!(remembered.len() < 9_000, "the oldest were forgotten");
     let last = remembered.last().unwrap();
     assert_eq!(
-        last.standing,
-        Standing::Delivered,
+        last.last_record,
+        LastRecord::Delivered,
         "the newest is remembered"
     );
 }
@@ -137,7 +137,7 @@ async fn with_a_key_the_answer_goes_and_the_fact_stays_until_the_journal_is_full
         number += ABREAST;
         assert!(number < 60_000, "it never fills");
     }
-    assert_eq!(grown.journal.may_start(), Err(NoRoom::Full));
+    assert_eq!(grown.journal.may_start(), Err(Unready::Full));
     assert!(grown.longest <= LIMIT, "{} bytes", grown.longest);
     // 640 bytes each: what `docs/sizing.md` tells.
     assert!(number > 19_000, "it is full at {number}");

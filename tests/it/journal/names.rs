@@ -2,7 +2,7 @@
 //! forgotten, and no other file is taken for one of them.
 use std::path::{Path, PathBuf};
 
-use holdline::journal::{Change, Disk, NoRoom, OpenError, Remembered, Standing};
+use holdline::journal::{Change, Disk, LastRecord, OpenError, Remembered, Unready};
 
 use super::damage::filled;
 use super::disk::{Crash, Refusal, SimulatedDisk};
@@ -59,7 +59,7 @@ async fn a_moment() {
 /// What keeps the journal down, in words.
 fn trouble(running: &Running) -> String {
     match running.journal.may_start() {
-        Err(down @ NoRoom::Down(_)) => down.to_string(),
+        Err(down @ Unready::Down(_)) => down.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -256,7 +256,7 @@ async fn what_is_removed_right_before_the_end_is_there_after_it() {
     remove(&disk, &files());
     running.journal.close().await;
     let found = after_a_kill(&disk, running).unwrap();
-    assert_eq!(found[0].standing, Standing::Submitted);
+    assert_eq!(found[0].last_record, LastRecord::Submitted);
 }
 
 /// What a start says of a journal of whose files these are gone.

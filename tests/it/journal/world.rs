@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use holdline::drain::Drain;
 use holdline::journal::{
-    AnswerKey, Change, Config, Doubt, Entry, Head, Journal, Metrics, Number, OpenError, Parts,
-    Place, Remembered, Standing, open,
+    AnswerKey, Change, Config, Entry, Head, Journal, LastRecord, Metrics, Number, OpenError, Parts,
+    Place, Remembered, WrittenDoubt, open,
 };
 use holdline::timing::{Clock, Stamp, Stamps};
 use tokio::task::JoinHandle;
@@ -138,7 +138,7 @@ pub(crate) fn submitted(number: u64, explicit: bool) -> Change {
 }
 
 pub(crate) fn doubt() -> Change {
-    Change::InDoubt(Doubt {
+    Change::InDoubt(WrittenDoubt {
         cause: "submit-lost".into(),
         reason: None,
     })
@@ -228,13 +228,13 @@ fn looks(entries: &[Entry]) -> Option<Remembered> {
         Change::Resubmitted(which) => Some(which),
         _ => None,
     });
-    let standing = match &last.change {
-        Change::Submitted(_) | Change::Resubmitted(_) => Standing::Submitted,
-        Change::Accepted(_) | Change::Candidate(_) => Standing::Accepted,
-        Change::Completed(_) => Standing::Completed,
-        Change::Delivered => Standing::Delivered,
-        Change::InDoubt(doubt) => Standing::InDoubt(doubt.clone()),
-        Change::Withdrawn | Change::Refused | Change::Closed(_) => Standing::Ended,
+    let last_record = match &last.change {
+        Change::Submitted(_) | Change::Resubmitted(_) => LastRecord::Submitted,
+        Change::Accepted(_) | Change::Candidate(_) => LastRecord::Accepted,
+        Change::Completed(_) => LastRecord::Completed,
+        Change::Delivered => LastRecord::Delivered,
+        Change::InDoubt(doubt) => LastRecord::InDoubt(doubt.clone()),
+        Change::Withdrawn | Change::Refused | Change::Closed(_) => LastRecord::Ended,
     };
     Some(Remembered {
         number: first.place.number,
@@ -242,7 +242,7 @@ fn looks(entries: &[Entry]) -> Option<Remembered> {
         head: (**head).clone(),
         submitted: first.stamp,
         changed: last.stamp,
-        standing,
+        last_record,
         resubmits: resubmits.unwrap_or(0),
         ticket: task,
         candidate: soft.filter(|_| done.is_none()).map(|it| it.place),

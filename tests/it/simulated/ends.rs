@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use holdline::journal::{Remembered, Standing};
+use holdline::journal::{LastRecord, Remembered};
 use holdline::simulator::Ledger;
 
 use super::host::Host;
@@ -58,14 +58,14 @@ fn stood(found: &[Remembered], ledger: &Ledger) -> Stood {
     let Some(exchange) = found.first() else {
         return Stood::Nothing;
     };
-    match &exchange.standing {
-        Standing::Submitted if ledger.submits.is_empty() => Stood::IntentUnsent,
-        Standing::Submitted => Stood::Sent,
-        Standing::Accepted if exchange.candidate.is_some() => Stood::Candidate,
-        Standing::Accepted => Stood::Accepted,
-        Standing::Completed => Stood::Completed,
-        Standing::Delivered => Stood::Delivered,
-        Standing::InDoubt(_) | Standing::Ended => panic!("{exchange:?}"),
+    match &exchange.last_record {
+        LastRecord::Submitted if ledger.submits.is_empty() => Stood::IntentUnsent,
+        LastRecord::Submitted => Stood::Sent,
+        LastRecord::Accepted if exchange.candidate.is_some() => Stood::Candidate,
+        LastRecord::Accepted => Stood::Accepted,
+        LastRecord::Completed => Stood::Completed,
+        LastRecord::Delivered => Stood::Delivered,
+        LastRecord::InDoubt(_) | LastRecord::Ended => panic!("{exchange:?}"),
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use holdline::drain::Drain;
 use holdline::exchange::machine::RecordKind;
 use holdline::exchange::{Appending, ReadError, Reading, RecordError, Recorder, Refusal};
-use holdline::journal::{self, Change, Number, Place, Remembered, Sealed, Standing};
+use holdline::journal::{self, Change, LastRecord, Number, Place, Remembered, Sealed};
 use holdline::timing::{Clock, Moment};
 use uuid::Uuid;
 
@@ -397,7 +397,7 @@ fn begun(entry: &journal::Entry) -> Remembered {
         head: (**head).clone(),
         submitted: entry.stamp,
         changed: entry.stamp,
-        standing: Standing::Submitted,
+        last_record: LastRecord::Submitted,
         resubmits: 0,
         ticket: None,
         candidate: None,
@@ -413,28 +413,28 @@ fn follow(remembered: &mut Remembered, entry: &journal::Entry) {
     if let Change::Closed(reason) = &entry.change {
         remembered.closed_because.clone_from(reason);
     }
-    remembered.standing = match &entry.change {
+    remembered.last_record = match &entry.change {
         Change::Submitted(_) => panic!("an exchange begins once"),
         Change::Resubmitted(number) => {
             remembered.resubmits = *number;
-            Standing::Submitted
+            LastRecord::Submitted
         }
         Change::Accepted(task) => {
             let is_same = remembered.ticket.as_ref() == Some(task);
             remembered.candidate = remembered.candidate.filter(|_| is_same);
             remembered.ticket = Some(task.clone());
-            Standing::Accepted
+            LastRecord::Accepted
         }
         Change::Candidate(answer) => {
             remembered.candidate = answer.as_ref().map(|_| entry.place);
-            Standing::Accepted
+            LastRecord::Accepted
         }
         Change::Completed(_) => {
             (remembered.candidate, remembered.answer) = (None, Some(entry.place));
-            Standing::Completed
+            LastRecord::Completed
         }
-        Change::Delivered => Standing::Delivered,
-        Change::InDoubt(doubt) => Standing::InDoubt(doubt.clone()),
-        Change::Withdrawn | Change::Refused | Change::Closed(_) => Standing::Ended,
+        Change::Delivered => LastRecord::Delivered,
+        Change::InDoubt(doubt) => LastRecord::InDoubt(doubt.clone()),
+        Change::Withdrawn | Change::Refused | Change::Closed(_) => LastRecord::Ended,
     };
 }

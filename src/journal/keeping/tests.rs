@@ -15,7 +15,8 @@ use crate::journal::records::seal::SealError;
 use crate::journal::samples::{entry, head};
 use crate::journal::tests::{directory, store, store_of};
 use crate::journal::{
-    Change, Config, Doubt, Entry, Number, Place, Reader, Remembered, Sealed, Standing, SystemDisk,
+    Change, Config, Entry, LastRecord, Number, Place, Reader, Remembered, Sealed, SystemDisk,
+    WrittenDoubt,
 };
 
 fn change(kind: u8) -> Change {
@@ -27,7 +28,7 @@ fn change(kind: u8) -> Change {
         3 if kind > 100 => Change::Candidate(None),
         3 => Change::Candidate(Some(sealed())),
         4 | 5 => Change::Completed(Some(sealed())),
-        6 => Change::InDoubt(Doubt {
+        6 => Change::InDoubt(WrittenDoubt {
             cause: "lost".into(),
             reason: None,
         }),
@@ -78,7 +79,7 @@ fn write(store: &Store, entries: impl Iterator<Item = Entry>) {
 fn fold(store: &Store) -> Vec<Number> {
     let delivered: Vec<_> = remembered(store)
         .into_iter()
-        .filter(|it| it.standing == Standing::Delivered)
+        .filter(|it| it.last_record == LastRecord::Delivered)
         .map(|it| it.number)
         .collect();
     let removals: Vec<_> = delivered.iter().copied().map(Removal::Answer).collect();
@@ -88,7 +89,7 @@ fn fold(store: &Store) -> Vec<Number> {
 
 fn without_answers(mut all: Vec<Remembered>) -> Vec<Remembered> {
     for it in &mut all {
-        if it.standing == Standing::Delivered {
+        if it.last_record == LastRecord::Delivered {
             it.answer = None;
         }
     }
@@ -211,7 +212,7 @@ fn reads_what_was_written(fixture: &str, records: u64) {
     filled.checkpoint().unwrap();
     let whole = remembered(&filled);
     assert_eq!(whole.len(), 6);
-    assert_eq!(whole[0].standing, Standing::Delivered);
+    assert_eq!(whole[0].last_record, LastRecord::Delivered);
     assert_eq!((whole[0].answer, whole[0].next_step), (None, 4));
     assert_eq!(whole[2].closed_because.as_deref(), Some("asked for"));
     copied(copy.path(), fixture);

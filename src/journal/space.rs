@@ -33,7 +33,7 @@ const COMMIT: u64 = 2 * 1024 * 1024;
 const PATH: u64 = 4096;
 
 /// How far the file may grow beyond its limit so that holdline starts and exchanges that run can end,
-/// where every page below it is taken. Nothing new comes until there is room below the limit again.
+/// where every page below it is taken. Nothing new comes until there is space below the limit again.
 const ALLOWANCE: u64 = 4 * 1024 * 1024;
 
 /// What a record takes of the file.
@@ -75,9 +75,9 @@ pub(super) struct Turnover {
     pub(super) freed: u64,
 }
 
-/// The room of a journal; it outlives the file that is open.
+/// The space of a journal; it outlives the file that is open.
 #[derive(Clone, Debug)]
-pub(super) struct Room(Arc<State>);
+pub(super) struct Space(Arc<State>);
 
 #[derive(Debug)]
 struct State {
@@ -102,8 +102,8 @@ struct State {
     running: Mutex<HashSet<u64>>,
 }
 
-impl Room {
-    /// The room of a file that may grow to `max_bytes`.
+impl Space {
+    /// The space of a file that may grow to `max_bytes`.
     pub(super) fn new(max_bytes: u64) -> Self {
         Self(Arc::new(State {
             max_bytes,
@@ -322,7 +322,7 @@ impl Room {
     }
 
     /// True if something new may come where nothing might.
-    pub(super) fn has_room_again(&self) -> bool {
+    pub(super) fn has_space_again(&self) -> bool {
         self.sum() <= self.usable() / 32 * 31
     }
 
@@ -356,83 +356,83 @@ mod tests {
 
     #[test]
     fn a_file_that_may_not_double_gets_all_that_it_may_have() {
-        let room = Room::new(16 * MEBIBYTE + 100);
-        assert_eq!(room.stretched(0), None, "there is none yet");
-        assert_eq!(room.stretched(8 * MEBIBYTE), None, "it may double");
+        let space = Space::new(16 * MEBIBYTE + 100);
+        assert_eq!(space.stretched(0), None, "there is none yet");
+        assert_eq!(space.stretched(8 * MEBIBYTE), None, "it may double");
         let whole = Some(16 * MEBIBYTE);
-        assert_eq!(room.stretched(8 * MEBIBYTE + 2 * PAGE), whole);
-        assert_eq!(room.stretched(16 * MEBIBYTE), None, "it has it");
-        assert_eq!(room.stretched(20 * MEBIBYTE), None, "it is longer");
-        let room = Room::new(3 * REGION);
-        assert_eq!(room.stretched(2 * REGION), None);
-        assert_eq!(room.stretched(2 * REGION + PAGE), Some(3 * REGION));
+        assert_eq!(space.stretched(8 * MEBIBYTE + 2 * PAGE), whole);
+        assert_eq!(space.stretched(16 * MEBIBYTE), None, "it has it");
+        assert_eq!(space.stretched(20 * MEBIBYTE), None, "it is longer");
+        let space = Space::new(3 * REGION);
+        assert_eq!(space.stretched(2 * REGION), None);
+        assert_eq!(space.stretched(2 * REGION + PAGE), Some(3 * REGION));
     }
 
     #[test]
     fn a_growth_that_was_refused_is_made_good_by_length_and_then_by_an_allowance_once() {
-        let room = Room::new(16 * MEBIBYTE);
-        room.has_length(9 * MEBIBYTE);
-        assert_eq!(room.next_way(), Way::None, "nothing was refused");
-        assert!(!room.may_grow(18 * MEBIBYTE));
-        assert_eq!(room.next_way(), Way::Length);
-        assert_eq!(room.stretched(9 * MEBIBYTE), Some(16 * MEBIBYTE));
-        room.has_length(16 * MEBIBYTE);
-        assert!(!room.may_grow(32 * MEBIBYTE));
-        assert_eq!(room.next_way(), Way::Allowance);
+        let space = Space::new(16 * MEBIBYTE);
+        space.has_length(9 * MEBIBYTE);
+        assert_eq!(space.next_way(), Way::None, "nothing was refused");
+        assert!(!space.may_grow(18 * MEBIBYTE));
+        assert_eq!(space.next_way(), Way::Length);
+        assert_eq!(space.stretched(9 * MEBIBYTE), Some(16 * MEBIBYTE));
+        space.has_length(16 * MEBIBYTE);
+        assert!(!space.may_grow(32 * MEBIBYTE));
+        assert_eq!(space.next_way(), Way::Allowance);
         let beyond = 16 * MEBIBYTE + ALLOWANCE;
-        assert_eq!(room.stretched(16 * MEBIBYTE), Some(beyond));
-        room.has_length(beyond);
-        assert!(!room.may_grow(2 * beyond));
-        assert_eq!(room.next_way(), Way::None, "that was all");
-        assert!(room.was_refused() && !room.was_refused());
+        assert_eq!(space.stretched(16 * MEBIBYTE), Some(beyond));
+        space.has_length(beyond);
+        assert!(!space.may_grow(2 * beyond));
+        assert_eq!(space.next_way(), Way::None, "that was all");
+        assert!(space.was_refused() && !space.was_refused());
     }
 
     #[test]
     fn what_is_taken_is_freed_and_never_below_nothing() {
-        let room = Room::new(16 * MEBIBYTE);
-        let counted = |bytes| room.measured(room.estimate(), bytes);
-        let free = |freed| room.turns(Turnover { taken: 0, freed });
+        let space = Space::new(16 * MEBIBYTE);
+        let counted = |bytes| space.measured(space.estimate(), bytes);
+        let free = |freed| space.turns(Turnover { taken: 0, freed });
         counted(13 * MEBIBYTE + 1);
-        assert!(room.is_spent() && room.is_pressed() && room.is_short());
-        assert!(room.share() > 1.0);
+        assert!(space.is_spent() && space.is_pressed() && space.is_short());
+        assert!(space.share() > 1.0);
         counted(11 * MEBIBYTE + MEBIBYTE / 2);
-        assert!(!room.is_spent() && room.is_short() && room.has_room_again());
+        assert!(!space.is_spent() && space.is_short() && space.has_space_again());
         free(2 * MEBIBYTE);
-        assert!(!room.is_short() && !room.is_ample(), "between the two");
+        assert!(!space.is_short() && !space.is_ample(), "between the two");
         free(20 * MEBIBYTE);
-        assert_eq!(room.estimate().taken, 0);
+        assert_eq!(space.estimate().taken, 0);
         counted(9 * MEBIBYTE);
-        assert!(room.is_ample());
+        assert!(space.is_ample());
     }
 
     #[test]
     fn what_is_written_and_removed_during_a_count_is_added_to_it() {
-        let room = Room::new(16 * MEBIBYTE);
-        let turn = |taken, freed| room.turns(Turnover { taken, freed });
+        let space = Space::new(16 * MEBIBYTE);
+        let turn = |taken, freed| space.turns(Turnover { taken, freed });
         turn(5_000, 0);
-        let before = room.estimate();
+        let before = space.estimate();
         turn(300, 100);
-        room.measured(before, 4_000);
+        space.measured(before, 4_000);
         let (taken, turned) = (4_200, 400);
-        assert_eq!(room.estimate(), Estimate { taken, turned });
-        let before = room.estimate();
+        assert_eq!(space.estimate(), Estimate { taken, turned });
+        let before = space.estimate();
         turn(0, 9_000);
-        room.measured(before, 4_000);
-        assert_eq!(room.estimate().taken, 0, "never below nothing");
+        space.measured(before, 4_000);
+        assert_eq!(space.estimate().taken, 0, "never below nothing");
     }
 
     #[test]
-    fn what_runs_keeps_its_room_until_it_has_ended() {
-        let room = Room::new(16 * MEBIBYTE);
-        room.measured(room.estimate(), 11 * MEBIBYTE);
-        assert!(!room.is_spent());
+    fn what_runs_keeps_its_space_until_it_has_ended() {
+        let space = Space::new(16 * MEBIBYTE);
+        space.measured(space.estimate(), 11 * MEBIBYTE);
+        assert!(!space.is_spent());
         for number in 0..1_000 {
-            room.runs(number);
+            space.runs(number);
         }
-        assert!(room.is_spent());
+        assert!(space.is_spent());
         let ended = |number| super::super::samples::entry(number, 1, Change::Withdrawn);
-        room.follow(&(0..1_000).map(ended).collect::<Vec<_>>());
-        assert!(!room.is_spent());
+        space.follow(&(0..1_000).map(ended).collect::<Vec<_>>());
+        assert!(!space.is_spent());
     }
 
     #[test]

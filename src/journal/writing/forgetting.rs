@@ -42,18 +42,18 @@ impl Pass {
 }
 
 impl Writer {
-    /// Begins or ends an eviction, as the room is.
+    /// Begins or ends an eviction, as the space is.
     pub(in crate::journal) fn weigh(&mut self) {
-        let room = &self.shared.site.room;
-        self.shared.metrics.used(room.share());
-        if room.is_spent() {
+        let space = &self.shared.site.space;
+        self.shared.metrics.used(space.share());
+        if space.is_spent() {
             self.is_full(true);
-        } else if room.has_room_again() {
+        } else if space.has_space_again() {
             self.is_full(false);
         }
-        if room.is_ample() {
+        if space.is_ample() {
             self.eviction = None;
-        } else if room.is_short() && self.eviction.is_none() && self.retention.is_some() {
+        } else if space.is_short() && self.eviction.is_none() && self.retention.is_some() {
             self.eviction = Some(Pass {
                 from: self.evicted,
                 ..Pass::begins(self.shared.clock.now())
@@ -65,9 +65,9 @@ impl Writer {
         let was = self.shared.full.swap(full, Ordering::AcqRel);
         match (was, full) {
             (false, true) => tracing::error!(
-                max_bytes = self.shared.site.room.max_bytes(),
+                max_bytes = self.shared.site.space.max_bytes(),
                 "the journal is full: new exchanges are refused until what has to be remembered for \
-                 cache.retention makes room: the facts of payments with a key, answers and doubts that \
+                 cache.retention makes space: the facts of payments with a key, answers and doubts that \
                  wait; raise journal.max_bytes"
             ),
             (true, false) => tracing::info!("the journal has room again"),
@@ -98,14 +98,14 @@ impl Writer {
         self.weigh();
     }
 
-    /// Makes room: at once where it is nearly gone, with pauses before.
+    /// Makes space: at once where it is nearly gone, with pauses before.
     pub(in crate::journal) async fn evict(&mut self) {
         let Some(pass) = self.eviction else { return };
-        let Some(found) = self.tidy(Goal::Room, pass.from).await else {
+        let Some(found) = self.tidy(Goal::Space, pass.from).await else {
             return;
         };
         let now = self.shared.clock.now();
-        let spacing = if self.shared.site.room.is_pressed() {
+        let spacing = if self.shared.site.space.is_pressed() {
             Duration::ZERO
         } else {
             TIDY_SPACING
