@@ -7,8 +7,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::config::Config;
-use super::convert::unfinished;
 use super::order::{Asked, FREE_BODY, PartialBody};
+use super::payment::unfinished;
 use super::problem::{BodyFault, Problem};
 use super::service::Proxy;
 use crate::exchange::{Fingerprint, FingerprintParts, Known};

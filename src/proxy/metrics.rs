@@ -78,13 +78,13 @@ impl Metrics {
         registry.register_collector(Box::new(TakenRoom(bodies)));
     }
 
-    pub(super) fn told(&self, problem: Problem) {
+    pub(super) fn answered(&self, problem: Problem) {
         let words = problem.words();
-        let told = AnswerLabels {
+        let labels = AnswerLabels {
             outcome: words.fate.token(),
             status: words.status.as_u16(),
         };
-        self.answers.get_or_create(&told).inc();
+        self.answers.get_or_create(&labels).inc();
     }
 
     pub(super) fn relayed(&self, is_post: bool) {

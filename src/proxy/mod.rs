@@ -1,6 +1,5 @@
 //! The way of one downstream request: its route, its key, its exchange, its answer.
 mod config;
-mod convert;
 mod crowded;
 mod former;
 #[cfg(any(test, fuzzing))]
@@ -9,12 +8,14 @@ mod head;
 mod key;
 mod metrics;
 mod order;
+mod payment;
 mod problem;
 mod read;
 mod relay;
 mod respond;
 mod service;
 mod site;
+mod task;
 
 pub use config::Config;
 pub use head::HeadFault;

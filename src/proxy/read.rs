@@ -12,7 +12,7 @@ use super::order::Holding;
 use super::problem::Problem;
 use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy, path_of};
-use crate::exchange::{Credentials, Read, ReadOutcome, ReadPolicy};
+use crate::exchange::{Credentials, Gateway, Read, ReadOutcome, ReadPolicy};
 use crate::message::{Body, StoredResponse};
 use crate::protocol::{Conversion, Profile};
 use crate::upstream::{Cause, Sent};
@@ -23,6 +23,15 @@ const CROWDED: Problem = Problem::Relay {
     sent: Sent::Never,
     safe: true,
 };
+
+/// A safe request, ready to be sent in either form.
+struct Prepared {
+    gateway: Arc<Gateway>,
+    /// As it begins a task; `None` where the gateway makes none of it.
+    read: Option<Read>,
+    /// As it came.
+    plain: Request<Body>,
+}
 
 impl Proxy {
     pub(super) async fn read(
@@ -43,20 +52,34 @@ impl Proxy {
             return self.refuse(Problem::Key(KeyFault::DoubledCredentials));
         }
         let holding = self.holding(&incomer.head.headers, incomer.arrived_at);
+        let prepared = match self.prepared(incomer, conversion, holding).await {
+            Ok(prepared) => prepared,
+            Err(problem) => return self.refuse(problem),
+        };
         let about = About {
             wait_applied: holding.wait,
             ..About::default()
         };
+        let until = self.shared.clock.instant(holding.until);
+        let answered = self.answered(prepared, &about, holding);
+        let answered = tokio::time::timeout_at(until, answered).await;
+        answered.unwrap_or_else(|_| self.answer_with(Problem::Read, &about))
+    }
+
+    /// Reads the request's body, and makes of it what may be sent.
+    async fn prepared(
+        &self,
+        incomer: Incomer,
+        conversion: &'static Conversion,
+        holding: Holding,
+    ) -> Result<Prepared, Problem> {
         let Incomer {
             head,
             mut body,
             gateway,
             ..
         } = incomer;
-        let body = match self.read_body(&mut body, self.config.max_body).await {
-            Ok(body) => body,
-            Err(unread) => return self.refuse(unread.into()),
-        };
+        let body = self.read_body(&mut body, self.config.max_body).await?;
         let path = path_of(&head);
         // Without credentials there is nothing to poll with; the gateway says so itself.
         let credentials = Credentials::of(&head.headers, &gateway.profile.shape_fields);
@@ -70,21 +93,30 @@ impl Proxy {
             credentials,
             held_until: holding.until,
         });
-        let answered = async {
-            if let Some(read) = read {
-                let policy = ReadPolicy::clone(&self.shared.read_policy.now());
-                match read.run(policy, self.shared.clock).await {
-                    ReadOutcome::Answer(answer) => return self.give(&answer, &about, holding),
-                    ReadOutcome::NotAsynchronous => {}
-                    ReadOutcome::Crowded => return self.tell(CROWDED, &about),
-                    ReadOutcome::Failed => return self.tell(Problem::Read, &about),
-                }
+        Ok(Prepared {
+            gateway,
+            read,
+            plain,
+        })
+    }
+
+    /// The answer of the task that the gateway makes of the request, or of the request as it is.
+    async fn answered(
+        &self,
+        prepared: Prepared,
+        about: &About,
+        holding: Holding,
+    ) -> Response<Body> {
+        if let Some(read) = prepared.read {
+            let policy = ReadPolicy::clone(&self.shared.read_policy.now());
+            match read.run(policy, self.shared.clock).await {
+                ReadOutcome::Answer(answer) => return self.give(&answer, about, holding),
+                ReadOutcome::NotAsynchronous => {}
+                ReadOutcome::Crowded => return self.answer_with(CROWDED, about),
+                ReadOutcome::Failed => return self.answer_with(Problem::Read, about),
             }
-            self.forward(&gateway, plain, true).await
-        };
-        let until = self.shared.clock.instant(holding.until);
-        let answered = tokio::time::timeout_at(until, answered).await;
-        answered.unwrap_or_else(|_| self.tell(Problem::Read, &about))
+        }
+        self.forward(&prepared.gateway, prepared.plain, true).await
     }
 
     fn give(&self, answer: &StoredResponse, about: &About, holding: Holding) -> Response<Body> {

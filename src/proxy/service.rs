@@ -13,13 +13,12 @@ use hyper::service::Service;
 
 use super::config::Config;
 use super::head;
-use super::key::{KeyFault, Requester, answer_key};
 use super::metrics::Metrics;
 use super::problem::Problem;
-use super::respond::{self, About, Given};
+use super::respond::{self, About};
 use super::site::Sites;
 use crate::drain::Drain;
-use crate::exchange::{Answer, Flights, Gateway, OnDisk, ReadPolicy, Refusal, TaskAnswer};
+use crate::exchange::{Flights, Gateway, ReadPolicy, Refusal};
 use crate::listener::Reply;
 use crate::live::Live;
 use crate::message::{Body, Budget};
@@ -66,7 +65,7 @@ pub(super) struct Incomer {
 
 /// What is done with a request.
 enum Way {
-    Exchange(&'static Conversion),
+    Pay(&'static Conversion),
     Read(&'static Conversion),
     Task(RequestId),
     /// Not converted any more: the repeat of what was, or this.
@@ -107,7 +106,7 @@ impl Proxy {
             arrived_at,
         };
         match way {
-            Way::Exchange(conversion) => self.exchange(incomer, conversion).await,
+            Way::Pay(conversion) => self.pay(incomer, conversion).await,
             // These hold whole messages; boxed, they cost a payment nothing.
             Way::Read(conversion) => Box::pin(self.read(incomer, conversion)).await.into(),
             Way::Task(id) => Box::pin(self.task(incomer, id)).await.into(),
@@ -130,7 +129,7 @@ impl Proxy {
                         Way::Former(conversion, disposition)
                     }
                     Disposition::Convert if conversion.safe => Way::Read(conversion),
-                    Disposition::Convert => Way::Exchange(conversion),
+                    Disposition::Convert => Way::Pay(conversion),
                     Disposition::Relay => Way::Relay,
                     Disposition::Refuse => Way::Refuse(Problem::RouteRefused),
                 }
@@ -149,48 +148,6 @@ impl Proxy {
         }
     }
 
-    /// A task asked for by hand: "too early" while a flight polls it, because a second reader could
-    /// spend a once-only answer, which a gateway may give in place of the status too. Then its
-    /// kept result, to its owner; the gateway's word otherwise.
-    async fn task(self, incomer: Incomer, id: RequestId) -> Response<Body> {
-        let flights = &self.shared.flights;
-        let gateway = &incomer.gateway.name;
-        let requester = Requester::of(flights.hash_key(), gateway, &incomer.head.headers);
-        let requester = match requester {
-            Ok(requester) => requester,
-            Err(KeyFault::NoCredentials) => return self.relay(incomer).await,
-            Err(fault) => return self.refuse(Problem::Key(fault)),
-        };
-        let about = About {
-            request_id: Some(id.to_string()),
-            ..About::default()
-        };
-        let profile = incomer.gateway.profile;
-        let asks_result = profile.task_of(incomer.head.uri.path()).is_some();
-        match flights.task(requester.credential, &id) {
-            TaskAnswer::Kept(stored) if asks_result => {
-                respond::answer(&stored, &about, Given::again(false))
-            }
-            TaskAnswer::OnDisk(on_disk) if asks_result => {
-                match self.read_from_disk(on_disk, &incomer).await {
-                    Some(stored) => respond::answer(&stored, &about, Given::again(false)),
-                    None => self.relay(incomer).await,
-                }
-            }
-            TaskAnswer::Running => self.tell(Problem::TooEarly, &about),
-            TaskAnswer::Kept(_) | TaskAnswer::OnDisk(_) | TaskAnswer::Unknown => {
-                self.relay(incomer).await
-            }
-        }
-    }
-
-    async fn read_from_disk(&self, on_disk: OnDisk, incomer: &Incomer) -> Option<Answer> {
-        let flights = &self.shared.flights;
-        let fields = &incomer.head.headers;
-        let key = answer_key(flights.hash_key(), &incomer.gateway.name, fields)?;
-        flights.read(on_disk, &key).await
-    }
-
     /// Why nothing new may be asked of a gateway now. What runs is a matter of the exchanges.
     pub(super) fn refusal(&self) -> Option<Problem> {
         let draining = self.shared.drain.is_draining();
@@ -198,11 +155,11 @@ impl Proxy {
     }
 
     pub(super) fn refuse(&self, problem: Problem) -> Response<Body> {
-        self.tell(problem, &About::default())
+        self.answer_with(problem, &About::default())
     }
 
-    pub(super) fn tell(&self, problem: Problem, about: &About) -> Response<Body> {
-        self.shared.metrics.told(problem);
+    pub(super) fn answer_with(&self, problem: Problem, about: &About) -> Response<Body> {
+        self.shared.metrics.answered(problem);
         respond::problem(problem, about)
     }
 }

@@ -289,7 +289,7 @@ fn a_higher_floor_is_found_however_it_is_imported() {
 fn rooms_of_one_floor_do_not_know_each_other() {
     let text = "use crate::listener::Receipt;";
     assert_eq!(faults_of("src/upstream/client.rs", text).len(), 1);
-    assert!(faults_of("src/proxy/convert.rs", text).is_empty());
+    assert!(faults_of("src/proxy/payment.rs", text).is_empty());
 }
 
 #[test]
@@ -318,14 +318,14 @@ fn the_machine_reaches_nothing_that_acts() {
 #[test]
 fn the_gateways_words_stand_where_it_is_spoken_to() {
     let text = "fn f(it: &str) -> bool { it == \"processing\" || it.starts_with(\"/async/\") }";
-    assert_eq!(faults_of("src/proxy/convert.rs", text).len(), 2);
+    assert_eq!(faults_of("src/proxy/payment.rs", text).len(), 2);
     assert!(faults_of("src/protocol/answer.rs", text).is_empty());
     assert_eq!(
         faults_of("src/proxy/key.rs", "const KEY: &str = \"RequestID\";").len(),
         1
     );
     let tested = format!("// \"processing\"\n#[cfg(test)]\nmod tests {{\n{text}\n}}");
-    assert!(faults_of("src/proxy/convert.rs", &tested).is_empty());
+    assert!(faults_of("src/proxy/payment.rs", &tested).is_empty());
 }
 
 #[test]

@@ -39,11 +39,8 @@ impl Drop for Waiting {
 }
 
 impl Proxy {
-    pub(super) async fn exchange(
-        self,
-        mut incomer: Incomer,
-        conversion: &'static Conversion,
-    ) -> Reply {
+    /// Reads a payment and takes it in.
+    pub(super) async fn pay(self, mut incomer: Incomer, conversion: &'static Conversion) -> Reply {
         let (order, holding) = match self.order(&mut incomer, conversion).await {
             Ok(ordered) => ordered,
             Err(problem) => return self.refuse(problem).into(),
@@ -76,11 +73,11 @@ impl Proxy {
                 };
                 Reply::later(body, waiting.answer(slot))
             }
-            ended => self.tell_ended(ended, holding).into(),
+            ended => self.answer_ended(ended, holding).into(),
         }
     }
 
-    fn tell_told(&self, held: &Held, told: Told, holding: Holding) -> Delivery {
+    fn answer_held(&self, held: &Held, told: Told, holding: Holding) -> Delivery {
         let flight = &held.flight;
         let problem = match told {
             Told::Answer { answer, replayed } => {
@@ -103,10 +100,11 @@ impl Proxy {
             // A waiter without a request to renew has started its exchange itself.
             Told::AsItStands | Told::Renew => unfinished(flight),
         };
-        self.tell(problem, &self.about(flight, holding)).into()
+        self.answer_with(problem, &self.about(flight, holding))
+            .into()
     }
 
-    fn tell_ended(&self, ended: Admission, holding: Holding) -> Delivery {
+    fn answer_ended(&self, ended: Admission, holding: Holding) -> Delivery {
         let about = |exchange| named(exchange, holding);
         match ended {
             Admission::Kept {
@@ -115,13 +113,15 @@ impl Proxy {
                 looked_up,
             } => respond::answer(&answer, &about(exchange), Given::again(looked_up)),
             // What is on disk has been read by now, and what is unfinished asked for.
-            Admission::Stored(stored) => self.tell(Problem::Spent, &about(stored.exchange())),
-            Admission::Unfinished(it) => self.tell(Problem::Unread, &about(it.exchange())),
-            Admission::Spent { exchange } => self.tell(Problem::Spent, &about(exchange)),
-            Admission::Unread { exchange } => self.tell(Problem::Unread, &about(exchange)),
+            Admission::Stored(stored) => {
+                self.answer_with(Problem::Spent, &about(stored.exchange()))
+            }
+            Admission::Unfinished(it) => self.answer_with(Problem::Unread, &about(it.exchange())),
+            Admission::Spent { exchange } => self.answer_with(Problem::Spent, &about(exchange)),
+            Admission::Unread { exchange } => self.answer_with(Problem::Unread, &about(exchange)),
             Admission::OtherSecret => self.refuse(Problem::OtherSecret),
             Admission::Refused(refusal) => self.refuse(Problem::Refused(refusal)),
-            Admission::Held(held) => return self.tell_told(&held, Told::AsItStands, holding),
+            Admission::Held(held) => return self.answer_held(&held, Told::AsItStands, holding),
         }
         .into()
     }
@@ -162,7 +162,7 @@ impl Waiting {
         async move {
             loop {
                 let told = if slot.is_some() {
-                    self.told().await
+                    self.outcome().await
                 } else {
                     Told::AsItStands
                 };
@@ -173,20 +173,21 @@ impl Waiting {
                             Admission::Held(renewed) => self.held = renewed,
                             ended => {
                                 self.is_answered = true;
-                                return self.proxy.tell_ended(ended, self.holding);
+                                return self.proxy.answer_ended(ended, self.holding);
                             }
                         }
                     }
                     (told, _) => {
                         self.is_answered = true;
-                        return self.proxy.tell_told(&self.held, told, self.holding);
+                        return self.proxy.answer_held(&self.held, told, self.holding);
                     }
                 }
             }
         }
     }
 
-    async fn told(&mut self) -> Told {
+    /// What the exchange has come to, or that it goes on when the hold is over.
+    async fn outcome(&mut self) -> Told {
         let shared = &self.proxy.shared;
         let until = shared.clock.instant(self.holding.until);
         match tokio::time::timeout_at(until, &mut self.held.told).await {
