@@ -53,22 +53,19 @@ pub(super) fn curve(html: &mut Html, picture: &Picture, learned: &Learned) {
     };
     let about = "The least mean delay of a result for so many polls of an exchange, by the law \
                  that was learned. Both axes are logarithmic.";
-    html.plain("figure", |html| {
-        html.plain("figcaption", |html| {
-            html.say("h4", &[("title", &about)], "Delay against polls");
-            html.element("ul", &[("class", &"legend")], |html| {
-                legend(html, "line c1", "least possible", "");
-                for point in &points {
-                    let class = format!("{} {}", point.name, point.class);
-                    legend(html, &class, point.name, &said(point.brings));
-                }
-            });
-        });
-        let mut words = about.to_owned();
-        for point in &points {
-            let _ = write!(words, " {}: {}.", point.name, said(point.brings));
+    let told: Vec<_> = points.iter().map(|it| (it.name, said(it.brings))).collect();
+    let legend = |html: &mut Html| {
+        legend(html, "line c1", "least possible", "");
+        for (point, (name, value)) in points.iter().zip(&told) {
+            legend(html, &format!("{name} {}", point.class), name, value);
         }
-        drawing(html, "Delay against polls", &words, |html| {
+    };
+    figure(
+        html,
+        ("Delay against polls", about),
+        &told,
+        legend,
+        |html| {
             rows(html, delay);
             columns(html, polls, BOTTOM, |mark| mark.to_string());
             html.say(
@@ -85,8 +82,8 @@ pub(super) fn curve(html: &mut Html, picture: &Picture, learned: &Learned) {
             for point in &points {
                 marker(html, point, at(point.brings));
             }
-        });
-    });
+        },
+    );
 }
 
 fn points(picture: &Picture, learned: &Learned) -> Vec<Point> {
@@ -166,65 +163,70 @@ pub(super) fn law(html: &mut Html, learned: &Learned) {
         .iter()
         .flat_map(|bin| [begin(*bin), bin.to_seconds]);
     let time = Ruler::around(ends, 1.1);
-    let highest = learned.bins.iter().map(|bin| bin.share);
-    let highest = highest.fold(f64::MIN_POSITIVE, f64::max);
     let about = "The share of tasks that take so long, as was learned, and below it the instants \
                  after the acceptance at which the plan polls. The axis is logarithmic.";
     let quantiles = quantiles(learned);
-    html.plain("figure", |html| {
-        html.plain("figcaption", |html| {
-            html.say("h4", &[("title", &about)], "How long tasks take");
-            html.element("ul", &[("class", &"legend")], |html| {
-                for (name, value) in &quantiles {
-                    legend(html, "none", name, value);
-                }
-                let polls = format!("{} instants", learned.instants);
-                legend(html, "tick c2", "the plan polls", &polls);
-                if !learned.sharp_seconds.is_empty() {
-                    legend(
-                        html,
-                        "tick c1",
-                        "sharply, right behind most tasks",
-                        &sharp(learned),
-                    );
-                }
-            });
-        });
-        let mut words = about.to_owned();
-        for (name, value) in &quantiles {
-            let _ = write!(words, " {name}: {value}.");
-        }
-        drawing(html, "How long tasks take", &words, |html| {
-            for bin in &learned.bins {
-                let from = across(time.place(begin(*bin)));
-                let to = across(time.place(bin.to_seconds));
-                let y = upwards(bin.share / highest);
-                let size = (tenths((to - from - 0.5).max(0.5)), tenths(BOTTOM - y));
-                let bar: [(&'static str, &dyn Display); 5] = [
-                    ("class", &"c1 bar"),
-                    ("x", &from),
-                    ("y", &y),
-                    ("width", &size.0),
-                    ("height", &size.1),
-                ];
-                html.empty("rect", &bar);
-            }
+    let legend = |html: &mut Html| law_legend(html, learned, &quantiles);
+    figure(
+        html,
+        ("How long tasks take", about),
+        &quantiles,
+        legend,
+        |html| {
+            bars(html, learned, time);
             line(html, "grid", (LEFT, BOTTOM), (RIGHT, BOTTOM));
             columns(html, time, BOTTOM + POLLS, duration);
-            let polls = learned.instants_seconds.iter();
-            for instant in polls.filter(|instant| time.holds(**instant)) {
-                let x = across(time.place(*instant));
-                let class = if learned.is_sharp(*instant) {
-                    "poll c1"
-                } else {
-                    "poll c2"
-                };
-                line(html, class, (x, BOTTOM + 2.0), (x, BOTTOM + POLLS));
-            }
-            let (x, y) = (LEFT - 5.0, BOTTOM + POLLS - 1.5);
-            html.say("text", &[("class", &"end"), ("x", &x), ("y", &y)], "polls");
-        });
-    });
+            poll_marks(html, learned, time);
+        },
+    );
+}
+
+fn law_legend(html: &mut Html, learned: &Learned, quantiles: &[(&'static str, String)]) {
+    for (name, value) in quantiles {
+        legend(html, "none", name, value);
+    }
+    let polls = format!("{} instants", learned.instants);
+    legend(html, "tick c2", "the plan polls", &polls);
+    if !learned.sharp_seconds.is_empty() {
+        let name = "sharply, right behind most tasks";
+        legend(html, "tick c1", name, &sharp(learned));
+    }
+}
+
+/// The law, bin by bin.
+fn bars(html: &mut Html, learned: &Learned, time: Ruler) {
+    let highest = learned.bins.iter().map(|bin| bin.share);
+    let highest = highest.fold(f64::MIN_POSITIVE, f64::max);
+    for bin in &learned.bins {
+        let from = across(time.place(begin(*bin)));
+        let to = across(time.place(bin.to_seconds));
+        let y = upwards(bin.share / highest);
+        let size = (tenths((to - from - 0.5).max(0.5)), tenths(BOTTOM - y));
+        let bar: [(&'static str, &dyn Display); 5] = [
+            ("class", &"c1 bar"),
+            ("x", &from),
+            ("y", &y),
+            ("width", &size.0),
+            ("height", &size.1),
+        ];
+        html.empty("rect", &bar);
+    }
+}
+
+/// The strip below the law: when the plan polls.
+fn poll_marks(html: &mut Html, learned: &Learned, time: Ruler) {
+    let polls = learned.instants_seconds.iter();
+    for instant in polls.filter(|instant| time.holds(**instant)) {
+        let x = across(time.place(*instant));
+        let class = if learned.is_sharp(*instant) {
+            "poll c1"
+        } else {
+            "poll c2"
+        };
+        line(html, class, (x, BOTTOM + 2.0), (x, BOTTOM + POLLS));
+    }
+    let (x, y) = (LEFT - 5.0, BOTTOM + POLLS - 1.5);
+    html.say("text", &[("class", &"end"), ("x", &x), ("y", &y)], "polls");
 }
 
 /// When the plan polls to the millisecond.
@@ -280,12 +282,29 @@ fn legend(html: &mut Html, class: &str, name: &str, value: &str) {
     });
 }
 
-fn drawing(html: &mut Html, title: &str, words: &str, draw: impl FnOnce(&mut Html)) {
-    let size = format!("0 0 {WIDTH} {HEIGHT}");
-    html.element("svg", &[("viewBox", &size), ("role", &"img")], |html| {
-        html.say("title", &[], title);
-        html.say("desc", &[], words);
-        draw(html);
+/// A drawing with its title and legend. Its description is `about`, and what is `told` by name.
+fn figure(
+    html: &mut Html,
+    (title, about): (&str, &str),
+    told: &[(&'static str, String)],
+    legend: impl FnOnce(&mut Html),
+    plot: impl FnOnce(&mut Html),
+) {
+    let mut words = about.to_owned();
+    for (name, value) in told {
+        let _ = write!(words, " {name}: {value}.");
+    }
+    html.plain("figure", |html| {
+        html.plain("figcaption", |html| {
+            html.say("h4", &[("title", &about)], title);
+            html.element("ul", &[("class", &"legend")], legend);
+        });
+        let size = format!("0 0 {WIDTH} {HEIGHT}");
+        html.element("svg", &[("viewBox", &size), ("role", &"img")], |html| {
+            html.say("title", &[], title);
+            html.say("desc", &[], words);
+            plot(html);
+        });
     });
 }
 

@@ -3,8 +3,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::figures::{Bytes, Count, Seconds, Spans, time_of_day};
 use super::html::Html;
-use super::page::View;
 use super::samples::RECENT;
+use super::view::View;
 
 /// A list of numbers under one heading.
 struct Card<'a> {

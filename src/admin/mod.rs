@@ -17,6 +17,7 @@ mod service;
 mod tables;
 mod task;
 mod tasks;
+mod view;
 
 pub use about::About;
 pub use config::Config;

@@ -1,9 +1,9 @@
 //! What one sees first: what is wrong, the numbers of this moment, and how it came to them.
 use super::figures::{Count, Seconds, Spans};
 use super::html::{Attributes, Html};
-use super::page::View;
 use super::plot::{self, Card, Scale, Series};
 use super::samples::{Histogram, RECENT, SLOT};
+use super::view::View;
 use crate::exchange::Group;
 
 /// From this share of a limit on it is told that the limit is near.

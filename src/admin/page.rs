@@ -1,31 +1,13 @@
 //! The page that one looks at during an incident: what it is made of, and what stands around it.
-use std::time::SystemTime;
-
-use super::about::About;
 use super::figures::{Seconds, time_of_day};
 use super::html::{Html, Ours};
-use super::polling::{self, Routes};
-use super::samples::Samples;
-use super::scrape::Scrape;
-use super::tasks::Census;
-use super::{health, overview, tables};
+use super::view::View;
+use super::{health, overview, polling, tables};
 
 /// The only style sheet and the only script; the page's policy names them by their hashes.
 pub(super) const STYLE: Ours = Ours(include_str!("page/style.css"));
 /// Fetches the page again and puts the new one in the place of the old.
 pub(super) const SCRIPT: Ours = Ours(include_str!("page/refresh.js"));
-
-/// Everything that the page shows, at one moment.
-pub(super) struct View<'a> {
-    pub(super) about: &'a About,
-    pub(super) scrape: Scrape,
-    pub(super) samples: &'a Samples,
-    pub(super) census: Census,
-    pub(super) routes: Routes,
-    /// What keeps new payments out.
-    pub(super) fault: Option<String>,
-    pub(super) time: SystemTime,
-}
 
 /// The page.
 pub(super) fn overview(view: &View<'_>) -> String {

@@ -12,7 +12,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use super::about::About;
-use super::page::{self, View};
+use super::page;
 use super::policy::Policy;
 use super::polling::Routes;
 use super::readiness::{Listeners, Readiness};
@@ -20,6 +20,7 @@ use super::samples::{self, Samples};
 use super::scrape::Scrape;
 use super::task;
 use super::tasks::{self, Census, Query};
+use super::view::View;
 use crate::drain::Drain;
 use crate::exchange::Flights;
 use crate::journal::Journal;

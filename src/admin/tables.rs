@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use super::about::About;
 use super::figures::Seconds;
 use super::html::Html;
-use super::page::View;
+use super::view::View;
 use crate::exchange::machine::Timer;
 use crate::exchange::{Flight, Glance, Group};
 use crate::timing::Moment;
