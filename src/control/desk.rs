@@ -5,14 +5,12 @@ use uuid::Uuid;
 use super::listing::{Listing, Source, is_named, unknown};
 use super::row::is_executed;
 use super::stands::Stands;
+use super::why::Why;
 use super::{Ask, Line, Reason, Verdict};
 use crate::exchange::{Flights, VerdictError, check_word, machine};
 use crate::journal::{Change, Entry, Journal, LastRecord, Place, Remembered, WrittenDoubt};
 use crate::telemetry::{Capped, Filter, HINT, Levels, with_causes};
 use crate::timing::Stamps;
-
-/// Why a question has no answer, in words.
-pub(super) type Why = String;
 
 /// Answers questions about one journal.
 #[derive(Clone)]

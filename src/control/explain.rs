@@ -2,8 +2,8 @@
 //! all else by its records.
 use tokio::sync::mpsc::Sender;
 
-use super::desk::Why;
 use super::listing::{Source, is_named};
+use super::why::Why;
 use super::{Desk, Line};
 use crate::exchange::Story;
 use crate::telemetry::{Capped, with_causes};

@@ -1,7 +1,7 @@
 //! How polling stands on each route of a running holdline.
 use tokio::sync::mpsc::Sender;
 
-use super::desk::Why;
+use super::why::Why;
 use super::{Desk, Line};
 use crate::polling::Sketch;
 use crate::telemetry::Capped;
