@@ -377,11 +377,7 @@ impl Driver {
 
     fn enter_task(&mut self, id: &RequestId) {
         let key = self.context.result_key(&self.flight, Some(id));
-        let before = {
-            let mut core = self.flight.core();
-            core.submitted_at = Some(self.context.clock.now());
-            core.result_key.replace(key)
-        };
+        let before = self.flight.core().result_key.replace(key);
         if before != Some(key) {
             let mut table = self.context.table();
             // A repeat of the submit may have made another task; answers to the first are not ours.

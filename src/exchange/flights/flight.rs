@@ -97,10 +97,6 @@ pub(in crate::exchange) struct Core {
     pub(in crate::exchange) trace: Option<TraceParent>,
     /// How many polls were sent.
     pub(in crate::exchange) polls: u32,
-    /// When the submit was answered, and when the outcome came.
-    pub(in crate::exchange) submitted_at: Option<Moment>,
-    /// When the last poll was sent that found the task running.
-    pub(in crate::exchange) running_at: Option<Moment>,
     /// What the next event was known by; its call says so just before.
     pub(in crate::exchange) heard: Heard,
     /// What has happened.
@@ -227,8 +223,6 @@ impl Flight {
             rests: false,
             trace: None,
             polls: 0,
-            submitted_at: None,
-            running_at: None,
             heard: Heard::default(),
             trail: Trail::default(),
         };
@@ -327,10 +321,10 @@ impl Flight {
         self.core().machine.first_sent()
     }
 
-    /// Polls sent so far, and when the submit was answered.
+    /// Polls sent so far, and when this process was told that the gateway had accepted the task.
     pub fn progress(&self) -> (u32, Option<Moment>) {
         let core = self.core();
-        (core.polls, core.submitted_at)
+        (core.polls, core.machine.watch().accepted_at())
     }
 
     /// True if the answer was found by a lookup.

@@ -49,12 +49,63 @@ impl Watch {
             .map_or(Duration::ZERO, |then| now.since(then))
     }
 
+    /// When the task was accepted; `None` where an earlier process was told so.
+    pub fn accepted_at(&self) -> Option<Moment> {
+        self.accepted_at.filter(|_| self.is_whole)
+    }
+
+    /// When the task was last known to run: when the last poll was sent that was answered "running", or when
+    /// the task was accepted. `None` where nobody has asked since the process before this one accepted it.
+    pub fn last_ran_at(&self) -> Option<Moment> {
+        self.ran_at.or_else(|| self.accepted_at())
+    }
+
     /// The time that the task took at least, and at most if it was seen done; `None` where nobody
     /// watched all of it.
     pub fn took(&self) -> Option<(Duration, Option<Duration>)> {
-        let accepted_at = self.accepted_at.filter(|_| self.is_whole)?;
+        let accepted_at = self.accepted_at()?;
         let span = |moment: Moment| moment.since(accepted_at);
         let ran = self.ran_at.map_or(Duration::ZERO, span);
         Some((ran, self.done_at.map(span)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::START + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_polls_of_one_task_tell_nothing_of_the_next() {
+        let mut watch = Watch::default();
+        watch.accepted(at(1), true);
+        assert_eq!(watch.last_ran_at(), Some(at(1)));
+        watch.ran(Some(at(5)));
+        watch.accepted(at(6), false);
+        assert_eq!(
+            (watch.accepted_at(), watch.last_ran_at()),
+            (Some(at(1)), Some(at(5)))
+        );
+        watch.accepted(at(9), true);
+        assert_eq!(
+            (watch.accepted_at(), watch.last_ran_at()),
+            (Some(at(9)), Some(at(9)))
+        );
+    }
+
+    #[test]
+    fn a_task_of_an_earlier_process_is_known_to_run_once_a_poll_has_said_so() {
+        let mut watch = Watch::default();
+        watch.restored(at(1));
+        assert_eq!((watch.accepted_at(), watch.last_ran_at()), (None, None));
+        watch.ran(Some(at(5)));
+        assert_eq!(
+            (watch.accepted_at(), watch.last_ran_at()),
+            (None, Some(at(5)))
+        );
+        assert_eq!(watch.took(), None);
     }
 }

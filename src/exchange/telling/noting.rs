@@ -55,20 +55,13 @@ impl Core {
     /// What tells how late a result is: the task ended between the last poll that found it running,
     /// or its acceptance, and the poll that found the result. Both are told by the time since the
     /// acceptance.
-    fn detection(&mut self, what: Option<What>) -> Option<(Duration, Duration)> {
-        let asked = self.machine.asked_at()?;
-        let Some(What::Answered(Answered::Poll(answer), Heard::Status(_))) = what else {
+    fn detection(&self, what: Option<What>) -> Option<(Duration, Duration)> {
+        let Some(What::Answered(Answered::Poll(PollAnswer::Firm), Heard::Status(_))) = what else {
             return None;
         };
-        if answer == PollAnswer::Pending {
-            self.running_at = Some(asked);
-        }
-        if answer != PollAnswer::Firm {
-            return None;
-        }
-        let running_at = self.running_at.or(self.submitted_at)?;
         let watch = self.machine.watch();
-        Some((watch.since(running_at), watch.since(asked)))
+        let (ran_at, asked_at) = (watch.last_ran_at()?, self.machine.asked_at()?);
+        Some((watch.since(ran_at), watch.since(asked_at)))
     }
 }
 

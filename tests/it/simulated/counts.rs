@@ -3,9 +3,10 @@ use std::time::Duration;
 
 use super::log::Log;
 use super::network::Connect;
-use super::world::{Ask, Setting, World, until};
+use super::world::{Ask, Setting, World, reply, until};
 use holdline::exchange::machine::{State, Verdict};
-use holdline::exchange::{Answered, Group, Story, What};
+use holdline::exchange::{Answered, Group, Held, Story, What};
+use holdline::polling::ScheduleKind;
 use serde_json::Value;
 
 const A_DAY: Duration = Duration::from_hours(24);
@@ -168,4 +169,31 @@ async fn an_answer_on_its_way_is_undelivered_only_once_it_is_known_not_to_have_a
     again.settle(true);
     world.pass(Duration::from_millis(1)).await;
     assert_eq!(undelivered(), 0);
+}
+
+/// The poll of another exchange tells as well as an own one how long the task ran.
+#[tokio::test(start_paused = true)]
+async fn how_late_a_result_was_read_is_told_from_the_last_poll_that_found_its_task_running() {
+    let mut setting = Setting::default();
+    setting.polling.schedule = ScheduleKind::Fixed;
+    setting.polling.interval = Duration::from_secs(10);
+    let world = World::new(&setting);
+    let begin =
+        |name| world.begin(&Ask::payment(&format!("delay=15000 {name}")).with_key("shared"));
+    let first = begin("one");
+    world.pass(Duration::from_secs(1)).await;
+    let mut second = begin("two");
+    while world.metric("polls_total{answer=\"pending\"}") == 0 {
+        world.pass(Duration::from_millis(10)).await;
+    }
+    let has_asked = |held: &Held| held.flight.progress().0 == 1;
+    assert!(has_asked(&first) && !has_asked(&second));
+    world.flights.stop(|it| it.id() == first.flight.id());
+    let told = (&mut second.told).await.unwrap();
+    assert_eq!(reply(&second, told).answer().answer.status, 200);
+    assert!(has_asked(&second));
+    assert_eq!(world.ledger().tasks.len(), 1);
+    // Half of the time between two polls, and not of the time since the second was accepted.
+    let delay = world.metric("detection_delay_seconds_sum");
+    assert!((4..=6).contains(&delay), "{delay}");
 }
