@@ -116,7 +116,7 @@ const AWAITS: Column = Column {
 
 const POLLS: Column = Column {
     name: "Polls",
-    cell: |html, row| html.text(row.glance.polls),
+    cell: |html, row| html.text(row.glance.polls_sent),
 };
 
 const WAITERS: Column = Column {

@@ -183,7 +183,7 @@ impl Task {
             standing: (glance.group != Group::Undelivered).then_some(standing),
             cause: glance.doubt.map(Doubt::name),
             waiters: glance.waiters,
-            polls: glance.polls,
+            polls: glance.polls_sent,
             next_poll_seconds: match glance.next {
                 Some((at, Timer::Poll)) => Some(at.since(now).as_secs_f64()),
                 Some((

@@ -127,7 +127,7 @@ impl Context {
         let (watch, pending, mark) = {
             let core = flight.core();
             let machine = &core.machine;
-            (*machine.watch(), machine.polls(), machine.mark())
+            (*machine.watch(), machine.pending(), machine.mark())
         };
         if let Some((after, by)) = watch.took() {
             let took = Took {

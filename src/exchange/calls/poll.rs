@@ -27,7 +27,7 @@ pub(in crate::exchange) fn poll(
         (
             core.machine.ticket().ok_or("no task to poll")?.clone(),
             core.result_key.ok_or("no name of a result")?,
-            core.machine.polls() == 0 && core.machine.failures() == 0,
+            core.machine.pending() == 0 && core.machine.failures() == 0,
         )
     };
     let path = flight
@@ -48,7 +48,7 @@ pub(in crate::exchange) fn poll(
     }
     let fetch = gateway.client.fetch(credentials.get(path));
     let now = context.clock.now();
-    flight.core().polls += 1;
+    flight.core().polls_sent += 1;
     context.schedules.polled(flight.gateway_name(), now);
     Ok(Some(Call::new(CallKind::Poll, async move {
         let answer = match fetch.await {

@@ -96,7 +96,7 @@ pub(in crate::exchange) struct Core {
     /// The trace of the request whose credentials it goes on with.
     pub(in crate::exchange) trace: Option<TraceParent>,
     /// How many polls were sent.
-    pub(in crate::exchange) polls: u32,
+    pub(in crate::exchange) polls_sent: u32,
     /// What the next event was known by; its call says so just before.
     pub(in crate::exchange) heard: Heard,
     /// What has happened.
@@ -222,7 +222,7 @@ impl Flight {
             looked_up: false,
             rests: false,
             trace: None,
-            polls: 0,
+            polls_sent: 0,
             heard: Heard::default(),
             trail: Trail::default(),
         };
@@ -324,7 +324,7 @@ impl Flight {
     /// Polls sent so far, and when this process was told that the gateway had accepted the task.
     pub fn progress(&self) -> (u32, Option<Moment>) {
         let core = self.core();
-        (core.polls, core.machine.watch().accepted_at())
+        (core.polls_sent, core.machine.watch().accepted_at())
     }
 
     /// True if the answer was found by a lookup.

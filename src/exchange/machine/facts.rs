@@ -141,8 +141,8 @@ pub struct Machine<A> {
     /// The last 429, told if no connection comes about.
     pub(super) too_many: Option<A>,
 
-    /// Polls that were told that the task runs.
-    pub(super) polls: u32,
+    /// Polls that were answered "running".
+    pub(super) pending: u32,
     /// Tries in a row that brought nothing.
     pub(super) failures: u32,
     /// A lookup is under way.
@@ -208,7 +208,7 @@ impl<A: Whole> Machine<A> {
             withdrawal: Withdrawal::Connect,
             answer: None,
             too_many: None,
-            polls: 0,
+            pending: 0,
             failures: 0,
             looking: false,
             asked_at: None,
@@ -303,8 +303,8 @@ impl<A: Whole> Machine<A> {
     }
 
     /// Polls that were answered "running".
-    pub const fn polls(&self) -> u32 {
-        self.polls
+    pub const fn pending(&self) -> u32 {
+        self.pending
     }
 
     /// What is known of how long the task took.

@@ -66,7 +66,7 @@ impl<A: Whole> Machine<A> {
                 let kept = self.kept.take();
                 (self.odd, self.unknown_since) = (None, None);
                 self.failures = 0;
-                self.polls = self.polls.saturating_add(1);
+                self.pending = self.pending.saturating_add(1);
                 self.watch.ran(self.asked_at);
                 let asked = self.terms.policy.backoff.clamped(retry_after);
                 let wait = self.scheduled(now).at_least(asked);

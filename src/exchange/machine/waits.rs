@@ -18,7 +18,7 @@ impl<A: Whole> Machine<A> {
             at: self
                 .asked_at
                 .map_or(Duration::ZERO, |it| self.watch.since(it)),
-            polls: self.polls,
+            polls: self.pending,
             held: self.hold_until.since(now),
         };
         self.terms.schedule.wait(so_far, &mut self.jitter)

@@ -104,8 +104,8 @@ pub struct Glance {
     pub ticket: Option<String>,
     /// Requests that wait for it and have not hung up.
     pub waiters: usize,
-    /// Polls that were answered "running".
-    pub polls: u32,
+    /// Polls that were sent.
+    pub polls_sent: u32,
     /// When it goes on by itself, and with what; `None` while an answer, a client or the operator
     /// leads on.
     pub next: Option<(Moment, Timer)>,
@@ -128,7 +128,7 @@ impl Flight {
                 .iter()
                 .filter(|waiter| !waiter.tell.is_closed())
                 .count(),
-            polls: core.polls,
+            polls_sent: core.polls_sent,
             next: machine.timer(),
         }
     }

@@ -194,7 +194,7 @@ pub(super) fn natural(world: &World) -> Option<Move> {
 const fn is_awaited(world: &World) -> bool {
     let machine = &world.machine;
     let is_polled = matches!(machine.state(), State::Waiting | State::Polling);
-    world.gateway.is_slow() && is_polled && machine.has_credentials && machine.polls < SLOW_POLLS
+    world.gateway.is_slow() && is_polled && machine.has_credentials && machine.pending < SLOW_POLLS
 }
 
 /// What a client does that wants its answer; `None` where it need not or cannot do more.

@@ -140,7 +140,7 @@ fn facts(story: &Story) -> Vec<String> {
     let counted = [
         ("open", machine.open_submits),
         ("resubmits", machine.resubmits),
-        ("polls", machine.polls()),
+        ("polls", machine.pending()),
         ("late", machine.late_answers()),
     ];
     let flags = flags
