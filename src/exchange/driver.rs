@@ -299,7 +299,16 @@ impl Driver {
 
     /// Feeds the machine with an event, and with those that follow at once from its actions.
     pub(super) fn apply(&mut self, event: Event<Answer>) {
-        let actions = self.context.feed(&self.flight, event);
+        let now = self.now();
+        let actions = {
+            let mut core = self.flight.core();
+            self.context
+                .note_event(&self.flight, &mut core, &event, now);
+            let strays = core.strays();
+            let actions = core.machine.on(event, now);
+            self.context.count_strays(&core, strays);
+            actions
+        };
         self.enact(actions);
     }
 

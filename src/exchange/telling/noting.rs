@@ -1,25 +1,32 @@
-//! Feeds a flight's machine, and notes what happened: in its trail, and in what is counted of it.
+//! Notes what happened to a flight: in its trail, and in what is counted of it.
 use std::time::Duration;
 
 use super::journey;
 use super::trail::{Answered, Ending, Heard, Trail, What};
 use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Core, Flight};
-use crate::exchange::machine::{Actions, Event, Outcome, Polled, Standing, Submitted, Timer};
+use crate::exchange::machine::{Event, Outcome, Polled, Standing, Submitted, Timer};
 use crate::protocol::PollAnswer;
 use crate::timing::Moment;
 
+/// How much the machine of a flight could do nothing with so far.
+#[derive(Clone, Copy)]
+pub(in crate::exchange) struct Strays {
+    late: u32,
+    unexpected: u32,
+}
+
 impl Context {
-    /// Gives the machine an event and says what is to be done.
-    pub(in crate::exchange) fn feed(
+    /// Notes an event that the machine is about to take. `core` is the flight's.
+    pub(in crate::exchange) fn note_event(
         &self,
         flight: &Flight,
-        event: Event<Answer>,
-    ) -> Actions<Answer> {
-        let now = self.clock.now();
-        let mut core = flight.core();
+        core: &mut Core,
+        event: &Event<Answer>,
+        now: Moment,
+    ) {
         let heard = std::mem::take(&mut core.heard);
-        let what = what(&event, heard, &core);
+        let what = what(event, heard, core);
         if let Some(what) = what {
             core.trail.note(what, now.since(flight.read_at));
         }
@@ -30,21 +37,27 @@ impl Context {
             let asked = core.machine.asked_at().unwrap_or(now);
             self.metrics.detected(waited + now.since(asked));
         }
-        let strays = |core: &Core| {
-            let machine = &core.machine;
-            (machine.late_answers(), machine.unexpected_events())
-        };
-        let before = strays(&core);
-        let actions = core.machine.on(event, now);
-        let after = strays(&core);
-        if after != before {
-            self.metrics.strays(after.0 - before.0, after.1 - before.1);
+    }
+
+    /// Counts the answers and events since `before` that the machine could do nothing with.
+    pub(in crate::exchange) fn count_strays(&self, core: &Core, before: Strays) {
+        let Strays { late, unexpected } = core.strays();
+        if (late, unexpected) != (before.late, before.unexpected) {
+            self.metrics
+                .strays(late - before.late, unexpected - before.unexpected);
         }
-        actions
     }
 }
 
 impl Core {
+    /// What its machine could do nothing with so far.
+    pub(in crate::exchange) const fn strays(&self) -> Strays {
+        Strays {
+            late: self.machine.late_answers(),
+            unexpected: self.machine.unexpected_events(),
+        }
+    }
+
     /// How many clients wait and have not hung up.
     fn live_waiters(&self) -> u8 {
         let waiters = self.waiters.iter();
