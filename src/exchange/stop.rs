@@ -1,10 +1,8 @@
 //! The process stops: what runs may end, and what is left is let go for the next process.
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use super::driver::Driver;
-use super::flights::{Command, Flight, Flights, Told};
-use super::machine::{Event, Record, RecordKind, State, Withdrawal};
+use super::flights::{Command, Flight, Flights};
+use super::machine::{Event, State};
 use crate::timing::Moment;
 
 impl Flights {
@@ -53,30 +51,5 @@ impl Flights {
             !flight.is_stopping() && (!flight.is_at_rest() || may_hear())
         };
         self.all().iter().any(goes_on)
-    }
-}
-
-impl Driver {
-    /// The flight is let go: whoever waits for it is told how it stands.
-    pub(super) fn stop(&mut self) {
-        self.flight.stopped.store(true, Ordering::Release);
-        self.withdraw_unsent();
-        self.flight.let_go();
-        self.is_over = true;
-    }
-
-    /// An intent that is on its way to the disk is on record when the process has ended, and nothing of it
-    /// left: its successor must not take it for a doubt.
-    fn withdraw_unsent(&self) {
-        let state = self.state();
-        if state == State::Recording(RecordKind::Submitted) {
-            self.note(&Record::Withdrawn(Withdrawal::Draining));
-        } else if state != State::Recording(RecordKind::Withdrawn) {
-            return;
-        }
-        self.flight.core().tell(&Told::NotSubmitted {
-            why: Withdrawal::Draining,
-            cause: None,
-        });
     }
 }

@@ -2,12 +2,9 @@
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::driver::Driver;
 use super::flights::{Command, Flight, Flights};
-use super::machine::{Doubt, Event, State, Timer, Verdict};
-use super::recorder::RecordError;
+use super::machine::{Doubt, Verdict};
 use crate::journal::{Change, Entry};
-use crate::telemetry::Capped;
 use crate::timing::Stamp;
 
 /// Why a verdict is not taken.
@@ -129,59 +126,6 @@ impl Flights {
             })
         })?;
         Ok(flight.id())
-    }
-}
-
-impl Driver {
-    /// Takes the operator's word where the exchange is in doubt; it holds once it is on record. A search
-    /// ends with it: a client that repeats would keep it going for ever.
-    pub(super) fn rule(&mut self, ruling: Ruling) {
-        if self.state() == State::Asking {
-            self.apply(Event::Timer(Timer::Asking));
-            self.deferred.push_back(Command::Rule(Box::new(ruling)));
-            return;
-        }
-        let Ruling {
-            verdict,
-            reason,
-            done,
-        } = ruling;
-        if self.state() != State::Doubtful {
-            // Who asked may have gone, here and below; what was settled is settled.
-            let _ = done.send(Err(VerdictError::NotInDoubt));
-            return;
-        }
-        if verdict == Verdict::NotExecuted && self.flight.core().machine.has_open_submit() {
-            let _ = done.send(Err(VerdictError::UnderWay));
-            return;
-        }
-        if let Err(error) = check_word(self.flight.is_ruled(), verdict) {
-            let _ = done.send(Err(error));
-            return;
-        }
-        tracing::warn!(
-            target: "holdline::exchange",
-            exchange = %self.flight.id,
-            ?verdict,
-            reason = %Capped(&reason),
-            "the operator settled an exchange that was in doubt"
-        );
-        self.flight.core().word = Some(Word {
-            verdict,
-            reason: Some(reason),
-            at: self.context.stamps.now(),
-        });
-        self.ruling = Some(done);
-        self.apply(Event::Resolved(verdict));
-        if self.recording.is_none() {
-            self.ruled(Ok(()));
-        }
-    }
-
-    pub(super) fn ruled(&mut self, result: Result<(), RecordError>) {
-        if let Some(done) = self.ruling.take() {
-            let _ = done.send(result.map_err(|RecordError| VerdictError::NotDurable));
-        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Who comes in: which exchange a request joins or starts, and what it is given where that has ended.
 mod door;
-mod joining;
 mod stored;
 mod unfinished;
 

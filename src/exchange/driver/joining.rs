@@ -1,14 +1,14 @@
 //! How a request joins a flight: what it brings is taken, and what an earlier process kept is opened
 //! with it before the machine knows of it.
+use super::running::Driver;
 use crate::exchange::calls;
-use crate::exchange::driver::Driver;
 use crate::exchange::flights::{Answer, Entrance, Join, Told};
 use crate::exchange::machine::{Event, Joining, State};
 use crate::exchange::on_disk::Unopened;
 use crate::exchange::order::{Credentials, Submission};
 
 impl Driver {
-    pub(in crate::exchange) fn join(&mut self, join: Join) {
+    pub(super) fn join(&mut self, join: Join) {
         if self.state() == State::Ended {
             // The outcome was told before this request came; it asks for a new exchange.
             let _ = join.waiter.tell.send(Told::Renew);
@@ -38,7 +38,7 @@ impl Driver {
         self.at_the_door = Some(Box::new(entrance));
     }
 
-    pub(in crate::exchange) fn opened(&mut self, read: Result<Answer, Unopened>) {
+    pub(super) fn opened(&mut self, read: Result<Answer, Unopened>) {
         let event = match read {
             Ok(answer) => Event::Opened(answer),
             // Nobody can say what it was; the next repeat tries again.
