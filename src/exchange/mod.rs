@@ -7,6 +7,7 @@ mod driver;
 mod entries;
 mod flights;
 mod gateway;
+mod handle;
 mod identity;
 pub mod machine;
 mod metrics;
@@ -21,8 +22,9 @@ mod verdict;
 
 pub use admission::{Admission, Held, Known, Refusal, Stored, TaskAnswer, Unfinished};
 pub use config::Config;
-pub use flights::{Answer, Census, Flight, Flights, Parts, Told};
+pub use flights::{Answer, Census, Flight, Told};
 pub use gateway::Gateway;
+pub use handle::{Flights, Parts};
 pub use identity::{
     Credential, Fingerprint, FingerprintParts, HashKey, NoRandom, Owner, Recogniser, basic,
 };

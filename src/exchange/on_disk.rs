@@ -4,7 +4,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::context::Context;
-use super::flights::{Answer, Flights};
+use super::flights::Answer;
+use super::handle::Flights;
 use super::recorder::ReadError;
 use crate::journal::{AnswerKey, Place};
 use crate::message::StoredResponse;

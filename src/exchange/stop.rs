@@ -1,7 +1,8 @@
 //! The process stops: what runs may end, and what is left is let go for the next process.
 use std::sync::Arc;
 
-use super::flights::{Command, Flight, Flights};
+use super::flights::{Command, Flight};
+use super::handle::Flights;
 use super::machine::{Event, State};
 use crate::timing::Moment;
 

@@ -2,7 +2,8 @@
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::flights::{Command, Flight, Flights};
+use super::flights::{Command, Flight};
+use super::handle::Flights;
 use super::machine::{Doubt, Verdict};
 use crate::journal::{Change, Entry};
 use crate::timing::Stamp;

@@ -1,7 +1,6 @@
 //! The exchanges of the process: those that run, whose they are, and what is remembered of those that ended.
 mod facts;
 mod flight;
-mod handle;
 mod index;
 mod kin;
 mod mailbox;
@@ -11,7 +10,6 @@ mod table;
 pub(super) use facts::{Fact, Facts, Reads};
 pub use flight::{Answer, Flight, Told};
 pub(super) use flight::{Command, Core, Entrance, Join, Subject, Waiter};
-pub use handle::{Flights, Parts};
 pub(super) use kin::Kin;
 pub(super) use rivals::{CLOCK_SKEW, Rivals};
 pub use table::Census;

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::flights::{Core, Flight, Flights};
+use crate::exchange::flights::{Core, Flight};
+use crate::exchange::handle::Flights;
 use crate::exchange::machine::{Doubt, Standing, State, Timer};
 use crate::exchange::metrics::Unended;
 use crate::journal;

@@ -2,18 +2,17 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
-use super::flight::Flight;
-use super::table::Census;
+use super::admission::{Admission, Known, TaskAnswer};
+use super::config::Config;
+use super::context::{Context, Rules};
+use super::flights::{Census, Flight};
+use super::identity::{Credential, Fingerprint, HashKey};
+use super::machine::Policy;
+use super::metrics::Metrics;
+use super::on_disk::Kept;
+use super::order::Order;
+use super::recorder::Recorder;
 use crate::drain::Drain;
-use crate::exchange::admission::{Admission, Known, TaskAnswer};
-use crate::exchange::config::Config;
-use crate::exchange::context::{Context, Rules};
-use crate::exchange::identity::{Credential, Fingerprint, HashKey};
-use crate::exchange::machine::Policy;
-use crate::exchange::metrics::Metrics;
-use crate::exchange::on_disk::Kept;
-use crate::exchange::order::Order;
-use crate::exchange::recorder::Recorder;
 use crate::live::Live;
 use crate::polling::{Schedules, Sketch};
 use crate::protocol::RequestId;
@@ -22,7 +21,7 @@ use crate::timing::{Clock, Stamps};
 
 /// Every exchange of the process.
 #[derive(Clone)]
-pub struct Flights(pub(in crate::exchange) Arc<Context>);
+pub struct Flights(pub(super) Arc<Context>);
 
 /// What the flights are built from.
 pub struct Parts {
