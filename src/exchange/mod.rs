@@ -1,6 +1,7 @@
 //! One payment from its submit to its answer: the pure machine, its driver, and the flights.
 mod admission;
 mod calls;
+mod claims;
 mod config;
 mod context;
 mod driver;
@@ -9,6 +10,7 @@ mod flights;
 mod gateway;
 mod handle;
 mod identity;
+mod leaving;
 pub mod machine;
 mod metrics;
 mod on_disk;

@@ -1,0 +1,53 @@
+//! How a flight leaves that has ended, and what stays of it.
+use std::sync::Arc;
+
+use super::context::Context;
+use super::flights::{Fact, Flight};
+use super::machine::State;
+use super::telling::Ended;
+use crate::timing::Moment;
+
+impl Context {
+    /// Takes an ended flight out, if nobody has posted to it since. What its repeat needs stays.
+    pub(super) fn retire(&self, flight: &Arc<Flight>, now: Moment) -> bool {
+        let mut table = self.table();
+        if !flight.mailbox.is_empty() {
+            return false;
+        }
+        let (state, result, place) = {
+            let core = flight.core();
+            let place = core.answer_step.map(|step| flight.place(step));
+            (core.machine.state(), core.result_key, place)
+        };
+        table.leave(flight);
+        if flight.may_have_untold_transaction() {
+            table.leave_untold(flight, now);
+        }
+        table.remember(Ended::of(flight));
+        let Some(result) = result else { return true };
+        // The answer of a task that others have too stays for them.
+        let is_shared = table.by_task.contains_key(&result);
+        if state != State::Delivered {
+            if !is_shared {
+                self.results.forget(&result);
+            }
+            return true;
+        }
+        let expires_at = flight.remembered_since + self.rules.now().policy.retention;
+        let fact = Fact::new(flight.id, result, place, expires_at);
+        if let Some(on_disk) = fact.on_disk() {
+            table.reads.insert(on_disk);
+        }
+        if flight.key.explicit {
+            let identity = flight.identity;
+            let name = self
+                .hash_key
+                .fact(identity.fingerprint, identity.credential);
+            table.facts.insert(name, fact);
+        }
+        if !is_shared {
+            self.results.release(&result, now);
+        }
+        true
+    }
+}
