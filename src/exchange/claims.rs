@@ -20,7 +20,7 @@ impl Context {
         let transaction = self.transaction(flight.identity.owner, uid);
         flight.core().transactions.own_is_known = true;
         let mut table = self.table();
-        table.recent.insert(transaction);
+        table.recent.insert(transaction, ());
         for other in table.same_purchase(flight) {
             if other.facts().may_be_mistaken_for(flight.facts()) {
                 other.core().transactions.take(uid);
@@ -32,7 +32,7 @@ impl Context {
     pub(super) fn is_taken(&self, flight: &Flight, uid: &str) -> bool {
         let is_known = flight.core().transactions.is_taken(uid);
         let transaction = self.transaction(flight.identity.owner, uid);
-        is_known || self.table().recent.contains(&transaction)
+        is_known || self.table().recent.get(&transaction).is_some()
     }
 
     /// True if another exchange may have made the transaction that a search for this flight's finds:

@@ -35,16 +35,12 @@ impl Context {
         }
         let expires_at = flight.remembered_since + self.rules.now().policy.retention;
         let fact = Fact::new(flight.id, result, place, expires_at);
-        if let Some(on_disk) = fact.on_disk() {
-            table.reads.insert(on_disk);
-        }
-        if flight.key.explicit {
-            let identity = flight.identity;
-            let name = self
-                .hash_key
-                .fact(identity.fingerprint, identity.credential);
-            table.facts.insert(name, fact);
-        }
+        let identity = flight.identity;
+        let name = || {
+            self.hash_key
+                .fact(identity.fingerprint, identity.credential)
+        };
+        table.remains.keep(fact, flight.key.explicit.then(name));
         if !is_shared {
             self.results.release(&result, now);
         }

@@ -52,7 +52,7 @@ impl Context {
     pub(super) fn find_kept(&self, task: &ResultKey) -> Option<Kept> {
         let now = self.clock.now();
         let here = self.results.find(task, now).map(Kept::Here);
-        here.or_else(|| self.table().reads.find(task, now).map(Kept::OnDisk))
+        here.or_else(|| self.table().remains.answer(task, now).map(Kept::OnDisk))
     }
 
     /// The answer at a place of an exchange.

@@ -1,13 +1,10 @@
 //! Maps whose keys are keyed hashes: those are as good as random already, and nobody without the key can
 //! choose them, so they are not hashed once more.
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A map by keyed hashes.
 pub type KeyedMap<K, V> = HashMap<K, V, ByFirstBytes>;
-
-/// A set of keyed hashes.
-pub type KeyedSet<K> = HashSet<K, ByFirstBytes>;
 
 /// Finds the place of a keyed hash by its own bytes.
 pub(super) type ByFirstBytes = BuildHasherDefault<FirstBytes>;

@@ -1,8 +1,10 @@
 //! Kept answers: pinned while undelivered, cached once delivered.
+mod bounded;
 mod config;
 mod keyed;
 mod memory;
 
+pub use bounded::Bounded;
 pub use config::Config;
-pub use keyed::{KeyedMap, KeyedSet};
+pub use keyed::KeyedMap;
 pub use memory::{ResultKey, Results};

@@ -180,7 +180,7 @@ impl Context {
         }
         let name = self.hash_key.fact(*fingerprint, credential);
         let now = self.clock.now();
-        let fact = table.facts.find(&name, now)?;
+        let fact = table.remains.facts.find(&name, now)?;
         let is_kept = fact.on_disk().is_some() || self.results.find(&fact.result, now).is_some();
         Some(Known::Ended { is_kept })
     }
@@ -203,7 +203,7 @@ impl Context {
         let name = self
             .hash_key
             .fact(identity.fingerprint, identity.credential);
-        match table.facts.find(&name, now) {
+        match table.remains.facts.find(&name, now) {
             Some(fact) => ControlFlow::Break(self.ended(&fact, order)),
             None => ControlFlow::Continue(order),
         }
@@ -309,7 +309,7 @@ impl Context {
             Err(Refusal::Undelivered)
         } else if owned.running >= limits.per_owner {
             Err(Refusal::Owner)
-        } else if order.key.explicit && table.facts.purge(now) >= limits.facts {
+        } else if order.key.explicit && table.remains.facts.purge(now) >= limits.facts {
             Err(Refusal::Facts)
         } else {
             self.recorder.may_start()?;

@@ -5,14 +5,14 @@ use uuid::Uuid;
 
 use crate::exchange::on_disk::OnDisk;
 use crate::journal::{Number, Place};
-use crate::results::{KeyedMap, ResultKey};
+use crate::results::{Bounded, KeyedMap, ResultKey};
 use crate::timing::Moment;
 
 /// Under which name a fact is found: a keyed hash of the request and its full credentials.
 pub(in crate::exchange) type FactName = [u8; 16];
 
 /// Answers on disk that are remembered by their task, for whoever asks for one by hand.
-const MOST_READS: usize = 65_536;
+const MOST_ANSWERS: usize = 65_536;
 
 /// What is remembered of a delivered exchange that had a key. A million of them are kept, so each
 /// byte is one too many.
@@ -76,8 +76,8 @@ impl Facts {
         self.order.push_back((name, fact));
     }
 
-    pub(in crate::exchange) fn is_empty(&self) -> bool {
-        self.order.is_empty()
+    pub(in crate::exchange) fn len(&self) -> usize {
+        self.order.len()
     }
 
     pub(in crate::exchange) fn find(&self, name: &FactName, now: Moment) -> Option<Fact> {
@@ -99,27 +99,34 @@ impl Facts {
     }
 }
 
-/// A bounded map of the last answers on disk by their task.
+/// What stays of delivered exchanges: a fact for the repeat of each that had a key, and where answers stand
+/// on disk, for whoever asks by hand for the result of a task.
 #[derive(Default)]
-pub(in crate::exchange) struct Reads {
-    known: KeyedMap<ResultKey, OnDisk>,
-    order: VecDeque<ResultKey>,
+pub(in crate::exchange) struct Remains {
+    pub(in crate::exchange) facts: Facts,
+    answers: Bounded<ResultKey, OnDisk, MOST_ANSWERS>,
 }
 
-impl Reads {
-    pub(in crate::exchange) fn insert(&mut self, on_disk: OnDisk) {
-        if self.known.insert(on_disk.result, on_disk).is_none() {
-            self.order.push_back(on_disk.result);
+impl Remains {
+    /// Keeps the fact of a delivered exchange. Under `name` the repeat of its request finds it; without a
+    /// key there is none.
+    pub(in crate::exchange) fn keep(&mut self, fact: Fact, name: Option<FactName>) {
+        if let Some(on_disk) = fact.on_disk() {
+            self.keep_answer(on_disk);
         }
-        if self.order.len() > MOST_READS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
+        if let Some(name) = name {
+            self.facts.insert(name, fact);
         }
     }
 
-    pub(in crate::exchange) fn find(&self, result: &ResultKey, now: Moment) -> Option<OnDisk> {
-        let found = self.known.get(result);
+    /// Keeps where an answer stands on disk.
+    pub(in crate::exchange) fn keep_answer(&mut self, on_disk: OnDisk) {
+        self.answers.insert(on_disk.result, on_disk);
+    }
+
+    /// Where the answer to a task stands on disk.
+    pub(in crate::exchange) fn answer(&self, task: &ResultKey, now: Moment) -> Option<OnDisk> {
+        let found = self.answers.get(task);
         found.filter(|found| now < found.expires_at).copied()
     }
 }
@@ -180,17 +187,5 @@ mod tests {
         let kept = facts.order.capacity() * size_of::<(FactName, Fact)>();
         let each = (index + kept) / MILLION as usize;
         assert!(each <= 130, "{each} bytes a fact");
-    }
-
-    #[test]
-    fn reads_are_bounded_and_the_oldest_goes_first() {
-        let mut reads = Reads::default();
-        let count = u32::try_from(MOST_READS).unwrap() + 1;
-        for number in 1..=count {
-            reads.insert(fact(number).on_disk().unwrap());
-        }
-        assert!(reads.find(&name(1), Moment::START).is_none());
-        assert!(reads.find(&name(2), Moment::START).is_some());
-        assert!(reads.find(&name(count), Moment::START).is_some());
     }
 }

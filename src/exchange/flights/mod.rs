@@ -7,7 +7,7 @@ mod mailbox;
 mod rivals;
 mod table;
 
-pub(super) use facts::{Fact, Facts, Reads};
+pub(super) use facts::{Fact, Remains};
 pub use flight::{Answer, Flight, Told};
 pub(super) use flight::{Command, Core, Entrance, Join, Subject, Waiter};
 pub(super) use kin::Kin;

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::facts::{Facts, Reads};
+use super::facts::Remains;
 use super::flight::{Answer, Command, Flight};
 use super::index::Index;
 use super::rivals::{CLOCK_SKEW, Rivals};
@@ -11,7 +11,7 @@ use crate::exchange::identity::{Common, Fingerprint, Owner};
 use crate::exchange::machine::Event;
 use crate::exchange::order::Identity;
 use crate::exchange::telling::Ended;
-use crate::results::{KeyedMap, KeyedSet, ResultKey};
+use crate::results::{Bounded, KeyedMap, ResultKey};
 use crate::timing::Moment;
 
 /// Transactions of finished exchanges that are remembered by themselves, for a lookup that starts
@@ -22,7 +22,7 @@ const RECENT_TRANSACTIONS: usize = 65_536;
 /// asks about was mostly a moment ago, and the journal has the rest.
 const MOST_ENDED: usize = 256;
 
-/// Every flight of the process, and the facts of those that ended.
+/// Every flight of the process, and what stays of those that ended.
 #[derive(Default)]
 pub(in crate::exchange) struct Table {
     flights: KeyedMap<Fingerprint, Arc<Flight>>,
@@ -31,10 +31,9 @@ pub(in crate::exchange) struct Table {
     by_purchase: Index<Common>,
     by_request: Index<Fingerprint>,
     owners: KeyedMap<Owner, Owned>,
-    pub(in crate::exchange) facts: Facts,
-    /// Answers on disk, by their task.
-    pub(in crate::exchange) reads: Reads,
-    pub(in crate::exchange) recent: Recent,
+    pub(in crate::exchange) remains: Remains,
+    /// The transactions of the last exchanges that told one.
+    pub(in crate::exchange) recent: Bounded<Common, (), RECENT_TRANSACTIONS>,
     /// Those that ended and told no transaction.
     pub(in crate::exchange) rivals: Rivals,
     /// What happened to the last that ended, the oldest first.
@@ -60,30 +59,6 @@ pub(in crate::exchange) struct Task {
     pub(in crate::exchange) polled: bool,
     /// The result that one of them read: it may be the only reading that there is.
     pub(in crate::exchange) answer: Option<Answer>,
-}
-
-/// A bounded set of the last transactions.
-#[derive(Default)]
-pub(in crate::exchange) struct Recent {
-    known: KeyedSet<Common>,
-    order: VecDeque<Common>,
-}
-
-impl Recent {
-    pub(in crate::exchange) fn insert(&mut self, transaction: Common) {
-        if self.known.insert(transaction) {
-            self.order.push_back(transaction);
-        }
-        if self.order.len() > RECENT_TRANSACTIONS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-    }
-
-    pub(in crate::exchange) fn contains(&self, transaction: &Common) -> bool {
-        self.known.contains(transaction)
-    }
 }
 
 /// How much the map of flights holds, by what it is found by.
@@ -141,7 +116,7 @@ impl Table {
 
     /// True while there is a flight, or a fact of one that ended.
     pub(in crate::exchange) fn remembers(&self) -> bool {
-        !self.flights.is_empty() || !self.facts.is_empty()
+        !self.flights.is_empty() || self.remains.facts.len() > 0
     }
 
     /// Takes a flight out of the map and the indices.

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::recover::subject;
-use crate::exchange::flights::{Fact, Facts, Reads, Rivals, Subject};
+use crate::exchange::flights::{Fact, Remains, Rivals, Subject};
 use crate::exchange::gateway::Home;
 use crate::exchange::identity::HashKey;
 use crate::journal::{LastRecord, Remembered};
@@ -17,10 +17,7 @@ pub struct Past {
     retention: Duration,
     /// The origin of each gateway that is configured, by its name.
     origins: HashMap<Box<str>, Box<str>>,
-    pub(in crate::exchange) facts: Facts,
-    /// How many of the facts are of exchanges with a key.
-    pub(in crate::exchange) fact_count: usize,
-    pub(in crate::exchange) reads: Reads,
+    pub(in crate::exchange) remains: Remains,
     pub(in crate::exchange) rivals: Rivals,
     /// The latest time of day at which any of those began that were taken in.
     latest: u64,
@@ -41,9 +38,7 @@ impl Past {
             ages,
             retention,
             origins: origins.into_iter().collect(),
-            facts: Facts::default(),
-            fact_count: 0,
-            reads: Reads::default(),
+            remains: Remains::default(),
             rivals: Rivals::default(),
             latest: 0,
             unsettled: Vec::new(),
@@ -103,16 +98,11 @@ impl Past {
         let is_home = self.origins.get(&head.gateway) == Some(&head.origin);
         let answer = exchange.answer.filter(|_| is_home);
         let fact = Fact::new(head.exchange, result, answer, expires_at);
-        if let Some(on_disk) = fact.on_disk() {
-            self.reads.insert(on_disk);
-        }
-        if head.explicit {
-            let name = self
-                .hash_key
-                .fact(identity.fingerprint, identity.credential);
-            self.facts.insert(name, fact);
-            self.fact_count += 1;
-        }
+        let name = || {
+            self.hash_key
+                .fact(identity.fingerprint, identity.credential)
+        };
+        self.remains.keep(fact, head.explicit.then(name));
     }
 }
 

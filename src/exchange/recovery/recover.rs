@@ -7,11 +7,12 @@ use http::{HeaderValue, Method};
 use super::past::Past;
 use crate::exchange::context::Context;
 use crate::exchange::driver::supervise;
-use crate::exchange::flights::{Fact, Flight, Kin, Subject, Told};
+use crate::exchange::flights::{Flight, Kin, Subject, Told};
 use crate::exchange::gateway::{Gateway, Home};
 use crate::exchange::handle::Flights;
 use crate::exchange::identity::{Credential, Fingerprint, HashKey, Owner};
 use crate::exchange::machine::{Actions, Doubt, Machine, Restored, State, Stood};
+use crate::exchange::on_disk::OnDisk;
 use crate::exchange::order::{Identity, Key};
 use crate::exchange::telling::What;
 use crate::journal::{Head, LastRecord, Remembered};
@@ -35,10 +36,10 @@ impl Flights {
     /// Takes in what earlier processes left. Called once, before anybody is served. No limit drops
     /// any of it, though all of it counts towards them.
     pub fn recover(&self, past: Past, gateways: &[Arc<Gateway>]) -> Recovered {
+        let facts = past.remains.facts.len();
         {
             let mut table = self.0.table();
-            table.facts = past.facts;
-            table.reads = past.reads;
+            table.remains = past.remains;
             table.rivals = past.rivals;
         }
         let mut recovery = Recovery {
@@ -46,7 +47,7 @@ impl Flights {
             ages: past.ages,
             gateways,
             found: Recovered {
-                facts: past.fact_count,
+                facts,
                 ..Recovered::default()
             },
         };
@@ -157,12 +158,12 @@ impl Recovery<'_> {
             flight.core().result_key = Some(result);
             table.enter_task(result, flight);
             if let Some(step) = flight.core().answer_step {
-                let expires_at = flight.remembered_since + context.rules.now().policy.retention;
-                let place = Some(flight.place(step));
-                let fact = Fact::new(flight.id, result, place, expires_at);
-                if let Some(on_disk) = fact.on_disk() {
-                    table.reads.insert(on_disk);
-                }
+                table.remains.keep_answer(OnDisk {
+                    exchange: flight.id,
+                    result,
+                    place: flight.place(step),
+                    expires_at: flight.remembered_since + context.rules.now().policy.retention,
+                });
             }
         }
     }
