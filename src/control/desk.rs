@@ -2,12 +2,12 @@
 use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
-use super::listing::{Listing, Source, is_named, unknown};
+use super::listing::{Listing, Source, unknown};
 use super::row::is_executed;
 use super::stands::Stands;
 use super::why::Why;
 use super::{Ask, Line, Reason, Verdict};
-use crate::exchange::{Flights, VerdictError, check_word, machine};
+use crate::exchange::{Flights, NotOne, VerdictError, check_word, machine};
 use crate::journal::{Change, Entry, Journal, LastRecord, Place, Remembered, WrittenDoubt};
 use crate::telemetry::{Capped, Filter, HINT, Levels, with_causes};
 use crate::timing::Stamps;
@@ -157,30 +157,16 @@ impl Desk {
 
     /// The one exchange of the journal that has this name and has not ended.
     async fn named(&self, id: &str) -> Result<Remembered, Why> {
-        let mut pages = Source::Running(self.journal()?).pages();
-        let mut named = Vec::new();
-        while let Some(page) = pages.next().await? {
-            let unended = |it: &Remembered| it.last_record != LastRecord::Ended;
-            named.extend(
-                page.into_iter()
-                    .filter(|it| is_named(it, id) && unended(it)),
-            );
-        }
-        // A key is of a client's making, and may look like the id of another exchange.
-        if let Some(own) = named
-            .iter()
-            .position(|it| it.head.exchange.to_string() == id)
-        {
-            named = vec![named.swap_remove(own)];
-        }
-        match (named.pop(), named.pop()) {
-            (None, _) => Err(unknown(id)),
-            (Some(_), Some(_)) => Err(format!(
+        let unended = |it: &Remembered| it.last_record != LastRecord::Ended;
+        let source = Source::Running(self.journal()?);
+        let named = source.named(id, unended).await?;
+        named.one().map_err(|why| match why {
+            NotOne::None => unknown(id),
+            NotOne::Several => format!(
                 "{} names several exchanges: give the exchange's own id",
                 Capped(id)
-            )),
-            (Some(exchange), None) => Ok(exchange),
-        }
+            ),
+        })
     }
 }
 

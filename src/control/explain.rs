@@ -2,7 +2,7 @@
 //! all else by its records.
 use tokio::sync::mpsc::Sender;
 
-use super::listing::{Source, is_named};
+use super::listing::Source;
 use super::why::Why;
 use super::{Desk, Line};
 use crate::exchange::Story;
@@ -26,13 +26,11 @@ impl Desk {
 
 /// The stories of the exchanges of a journal that an id names.
 pub(super) async fn of_records(source: Source<'_>, id: &str) -> Result<Vec<Story>, Why> {
-    let (mut pages, mut stories) = (source.pages(), Vec::new());
-    while let Some(page) = pages.next().await? {
-        for exchange in page.iter().filter(|exchange| is_named(exchange, id)) {
-            let entries = source.entries(exchange.number).await;
-            let entries = entries.map_err(|error| with_causes(&error))?;
-            stories.push(Story::of_records(exchange, &entries));
-        }
+    let mut stories = Vec::new();
+    for exchange in source.named(id, |_| true).await?.all() {
+        let entries = source.entries(exchange.number).await;
+        let entries = entries.map_err(|error| with_causes(&error))?;
+        stories.push(Story::of_records(&exchange, &entries));
     }
     Ok(stories)
 }

@@ -5,6 +5,7 @@ use tokio::sync::mpsc::Sender;
 use super::stands::{Stand, Stands};
 use super::why::Why;
 use super::{Line, Only, Row, Soundness};
+use crate::exchange::Named;
 use crate::journal::{Entry, Journal, Number, Page, ReadError, Reader, Remembered, Report};
 use crate::telemetry::{Capped, with_causes};
 use crate::timing::Stamp;
@@ -36,6 +37,19 @@ impl<'a> Source<'a> {
             Self::Running(journal) => journal.entries(number).await,
             Self::File(reader) => reader.entries(number),
         }
+    }
+
+    /// The exchanges that an id names, of those that count.
+    pub(super) async fn named(
+        self,
+        id: &str,
+        counts: impl Fn(&Remembered) -> bool,
+    ) -> Result<Named<'_, Remembered>, Why> {
+        let (mut pages, mut named) = (self.pages(), Named::among(id, []));
+        while let Some(page) = pages.next().await? {
+            named.extend(page.into_iter().filter(&counts));
+        }
+        Ok(named)
     }
 
     async fn page(self, from: Number) -> Result<Page, ReadError> {
@@ -86,14 +100,14 @@ impl Listing<'_> {
     }
 
     pub(super) async fn show(&self, id: &str, lines: &Sender<Line>) -> Result<(), Why> {
-        let (mut pages, mut found) = (self.source.pages(), false);
-        while let Some(page) = pages.next().await? {
-            for exchange in page.iter().filter(|exchange| is_named(exchange, id)) {
-                found = true;
-                self.tell(exchange, self.stands.find(exchange), lines).await;
-            }
+        let named = self.source.named(id, |_| true).await?.all();
+        if named.is_empty() {
+            return Err(unknown(id));
         }
-        if found { Ok(()) } else { Err(unknown(id)) }
+        for exchange in &named {
+            self.tell(exchange, self.stands.find(exchange), lines).await;
+        }
+        Ok(())
     }
 
     /// False if nobody listens any more.
@@ -101,12 +115,6 @@ impl Listing<'_> {
         let row = Row::of(exchange, stand, self.now);
         lines.send(Line::Exchange(Box::new(row))).await.is_ok()
     }
-}
-
-pub(super) fn is_named(exchange: &Remembered, id: &str) -> bool {
-    exchange.head.exchange.to_string() == id
-        || *exchange.head.key == *id
-        || exchange.ticket.as_deref() == Some(id)
 }
 
 pub(super) fn unknown(id: &str) -> Why {

@@ -13,6 +13,7 @@ mod identity;
 mod leaving;
 pub mod machine;
 mod metrics;
+mod naming;
 mod on_disk;
 mod order;
 mod read;
@@ -31,6 +32,7 @@ pub use identity::{
     Credential, Fingerprint, FingerprintParts, HashKey, NoRandom, Owner, Recogniser, basic,
 };
 pub use metrics::Metrics;
+pub use naming::{HasNames, Named, Names, NotOne};
 pub use on_disk::OnDisk;
 pub use order::{Credentials, Identity, Key, Order, Submission};
 pub use read::{Read, ReadOutcome, ReadPolicy};

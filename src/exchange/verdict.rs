@@ -2,9 +2,10 @@
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::flights::{Command, Flight};
+use super::flights::Command;
 use super::handle::Flights;
 use super::machine::{Doubt, Verdict};
+use super::naming::NotOne;
 use crate::journal::{Change, Entry};
 use crate::timing::Stamp;
 
@@ -105,12 +106,10 @@ impl Flights {
         verdict: Verdict,
         reason: Box<str>,
     ) -> Result<Uuid, VerdictError> {
-        let mut flights = self.named(id);
-        let flight = match (flights.pop(), flights.pop()) {
-            (None, _) => return Err(VerdictError::Unknown),
-            (Some(_), Some(_)) => return Err(VerdictError::Ambiguous),
-            (Some(flight), None) => flight,
-        };
+        let flight = self.named(id).one().map_err(|why| match why {
+            NotOne::None => VerdictError::Unknown,
+            NotOne::Several => VerdictError::Ambiguous,
+        })?;
         let (done, told) = oneshot::channel();
         let ruling = Ruling {
             verdict,
@@ -127,12 +126,5 @@ impl Flights {
             })
         })?;
         Ok(flight.id())
-    }
-}
-
-impl Flight {
-    /// True if an id of the client's or the gateway's making names it.
-    pub(super) fn is_named(&self, id: &str) -> bool {
-        self.key().value.as_bytes() == id.as_bytes() || self.ticket().as_deref() == Some(id)
     }
 }

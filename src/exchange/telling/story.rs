@@ -1,4 +1,5 @@
 //! An exchange told step by step, for whoever prints it: from its trail, from the journal, or both.
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::trail::{Step, Trail, What};
 use crate::exchange::flights::Flight;
 use crate::exchange::handle::Flights;
 use crate::exchange::machine::Doubt;
+use crate::exchange::naming::{HasNames, Named, Names};
 use crate::exchange::verdict::Word;
 use crate::journal::{Entry, Journal, Number, Remembered};
 use crate::timing::{Moment, Stamp, Stamps};
@@ -114,10 +116,6 @@ impl About {
         }
     }
 
-    fn is_named(&self, id: &str) -> bool {
-        self.exchange.to_string() == id || self.key == id || self.ticket.as_deref() == Some(id)
-    }
-
     fn story(
         self,
         (group, now, doubt): (Group, Option<String>, Option<Doubt>),
@@ -159,6 +157,26 @@ impl Ended {
     }
 }
 
+/// An exchange of which this process knows.
+enum Known {
+    Unended(Arc<Flight>),
+    /// It ended a moment ago.
+    Ended(Box<Ended>),
+}
+
+impl HasNames for Known {
+    fn names(&self) -> Names<'_> {
+        match self {
+            Self::Unended(flight) => flight.names(),
+            Self::Ended(ended) => Names {
+                own: ended.about.exchange,
+                key: ended.about.key.as_bytes(),
+                ticket: ended.about.ticket.as_deref().map(Cow::Borrowed),
+            },
+        }
+    }
+}
+
 impl Flight {
     /// Its number in the journal, where it was there before this process: its first steps stand in
     /// the journal alone.
@@ -170,37 +188,25 @@ impl Flight {
 }
 
 impl Flights {
-    /// The exchanges that have not ended and that an id names: its own, its key, or its task's. A key
-    /// is of a client's making, and may look like the id of another exchange.
-    pub fn named(&self, id: &str) -> Vec<Arc<Flight>> {
-        let mut flights = self.all();
-        if let Some(own) = flights.iter().position(|it| it.id().to_string() == id) {
-            return vec![flights.swap_remove(own)];
-        }
-        flights.retain(|flight| flight.is_named(id));
-        flights
-    }
-
     /// Tells of those that an id names and that this process has, or had a moment ago.
     pub async fn stories(&self, journal: Option<&Journal>, id: &str) -> Vec<Story> {
-        let (named, ended) = (self.named(id), self.ended(id));
+        let mut named = Named::among(id, self.all().into_iter().map(Known::Unended));
+        let ended = self.0.table().ended.clone();
+        named.extend(ended.into_iter().map(Box::new).map(Known::Ended));
         let mut stories = Vec::new();
-        for flight in named {
-            let earlier = entries(journal, flight.earlier_number()).await;
-            stories.push(self.story(&flight, &earlier));
-        }
-        for ended in ended {
-            let earlier = entries(journal, ended.earlier).await;
-            stories.push(self.ended_story(ended, &earlier));
+        for known in named.all() {
+            stories.push(match known {
+                Known::Unended(flight) => {
+                    let earlier = entries(journal, flight.earlier_number()).await;
+                    self.story(&flight, &earlier)
+                }
+                Known::Ended(ended) => {
+                    let earlier = entries(journal, ended.earlier).await;
+                    self.ended_story(*ended, &earlier)
+                }
+            });
         }
         stories
-    }
-
-    /// Those that ended a moment ago and that an id names, while they are remembered.
-    fn ended(&self, id: &str) -> Vec<Ended> {
-        let table = self.0.table();
-        let named = table.ended.iter().filter(|ended| ended.about.is_named(id));
-        named.cloned().collect()
     }
 
     /// Tells of one that has not ended. `earlier` are its entries in the journal, where it was there

@@ -176,6 +176,24 @@ async fn a_name_that_two_doubts_share_settles_neither() {
 }
 
 #[tokio::test]
+async fn a_key_that_looks_like_the_own_id_of_another_exchange_names_its_own_nowhere() {
+    let mut desk = Desk::open().await;
+    let (_, one) = desk.doubtful(desk.payment(), "bad-gateway").await;
+    let posing = desk.payment().tracking("posing").key(&one);
+    desk.doubtful(posing, "bad-gateway").await;
+    // By the running one, and from the file.
+    for _ in 0..2 {
+        for command in [&["journal", "show"][..], &["explain"]] {
+            let rows = desk.ask(&[command, &["--json", &one]].concat()).rows();
+            let own: Vec<_> = rows.iter().map(|row| row["exchange"].clone()).collect();
+            assert_eq!(own, [one.as_str()], "{command:?}");
+        }
+        desk.resolve(&one, "executed").fine();
+        desk.holdline.kill();
+    }
+}
+
+#[tokio::test]
 async fn a_verdict_has_a_reason_and_a_short_one() {
     let desk = Desk::open().await;
     let (_, id) = desk.doubtful(desk.payment(), "swallow").await;
