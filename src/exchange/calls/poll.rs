@@ -40,11 +40,11 @@ pub(in crate::exchange) fn poll(
         let answered = std::future::ready(poll_ended(Some(Polled::Firm(answer))));
         return Ok(Some(Call::new(CallKind::Poll, answered)));
     }
-    let Some(mut turn) = Turn::take(context, flight, key) else {
+    let Some(mut sole_poll) = SolePoll::take(context, flight, key) else {
         return Ok(None);
     };
     if let Some(Kept::OnDisk(on_disk)) = kept {
-        return Ok(Some(read_kept(turn, on_disk, credentials)));
+        return Ok(Some(read_kept(sole_poll, on_disk, credentials)));
     }
     let fetch = gateway.client.fetch(credentials.get(path));
     let now = context.clock.now();
@@ -52,17 +52,22 @@ pub(in crate::exchange) fn poll(
     context.schedules.polled(flight.gateway_name(), now);
     Ok(Some(Call::new(CallKind::Poll, async move {
         let answer = match fetch.await {
-            Ok(answer) => Some(read_poll_answer(&turn.context, &turn.flight, &id, answer)),
+            Ok(answer) => Some(read_poll_answer(
+                &sole_poll.context,
+                &sole_poll.flight,
+                &id,
+                answer,
+            )),
             Err(error) => {
-                turn.context.metrics.poll_lost();
-                turn.flight.hear(Heard::Failed(error.cause));
-                journey::tell_poll_lost(&turn.flight, &error);
-                journey::tell_in_vain(&turn.flight);
+                sole_poll.context.metrics.poll_lost();
+                sole_poll.flight.hear(Heard::Failed(error.cause));
+                journey::tell_poll_lost(&sole_poll.flight, &error);
+                journey::tell_in_vain(&sole_poll.flight);
                 None
             }
         };
-        turn.answer.clone_from(&answer);
-        drop(turn);
+        sole_poll.answer.clone_from(&answer);
+        drop(sole_poll);
         poll_ended(answer)
     })))
 }
@@ -71,8 +76,9 @@ fn poll_ended(answer: Option<Polled<Answer>>) -> Report {
     Report::Event(answer.map_or(Event::PollLost, Event::PollAnswered))
 }
 
-/// The task's answer, where another exchange has it: read a moment ago, and perhaps not durable yet,
-/// or kept. What it gets later is passed on, so the kept ones are searched before the first poll only.
+/// The task's answer, where another exchange has it: it has just read it and makes it durable, or it ended
+/// before and its answer is kept. Kept answers are searched before our first poll only: what another
+/// exchange reads later is passed on to us.
 fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Kept> {
     let read = context.table().answer_of(&key);
     match read {
@@ -82,12 +88,14 @@ fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Kept
 }
 
 /// Reads what another exchange has on disk. Where that fails the gateway is asked next, as after a lost poll.
-fn read_kept(mut turn: Turn, on_disk: OnDisk, credentials: &Credentials) -> Call {
-    let key = credentials.answer_key(&turn.context.hash_key, turn.flight.gateway_name());
+fn read_kept(mut sole_poll: SolePoll, on_disk: OnDisk, credentials: &Credentials) -> Call {
+    let key = credentials.answer_key(&sole_poll.context.hash_key, sole_poll.flight.gateway_name());
     Call::new(CallKind::Poll, async move {
-        let read = turn.context.read(on_disk.exchange, on_disk.place, &key);
-        turn.answer = read.await.ok().map(Polled::Firm);
-        poll_ended(turn.answer.clone())
+        let read = sole_poll
+            .context
+            .read(on_disk.exchange, on_disk.place, &key);
+        sole_poll.answer = read.await.ok().map(Polled::Firm);
+        poll_ended(sole_poll.answer.clone())
     })
 }
 
@@ -137,16 +145,16 @@ pub(in crate::exchange) fn pushes_back(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
-/// The right to ask for a task's result. When it ends its answer goes to every other flight of the
-/// task; without one it tells them that the poll is lost.
-struct Turn {
+/// The right to make the one poll of a task that may be under way. When it ends its answer goes to every
+/// other flight of the task; without one it tells them that the poll is lost.
+struct SolePoll {
     context: Arc<Context>,
     flight: Arc<Flight>,
     key: ResultKey,
     answer: Option<Polled<Answer>>,
 }
 
-impl Turn {
+impl SolePoll {
     fn take(context: &Arc<Context>, flight: &Arc<Flight>, key: ResultKey) -> Option<Self> {
         let mut table = context.table();
         let task = table.by_task.entry(key).or_default();
@@ -163,7 +171,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for SolePoll {
     fn drop(&mut self) {
         let answer = self.answer.take();
         let mut table = self.context.table();

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::kin::Kin;
 use super::mailbox::Mailbox;
 use super::rivals::Transactions;
+use super::said::{Once, Said};
 use crate::exchange::gateway::Home;
 use crate::exchange::machine::{Doubt, Event, Machine, Polled, Standing, State, Whole, Withdrawal};
 use crate::exchange::order::{Credentials, Identity, Key, Submission};
@@ -57,16 +58,7 @@ pub struct Flight {
     pub(in crate::exchange) stopped: AtomicBool,
     /// Set once it is counted by its first outcome, by this process or by one before it.
     pub(in crate::exchange) counted: AtomicBool,
-    /// Set once it was told in the log that a poll brought a 200 that tells nothing.
-    pub(in crate::exchange) told_mute: AtomicBool,
-    /// Set once it was told in the log that a poll brought a 200 of no known shape.
-    pub(in crate::exchange) told_odd: AtomicBool,
-    /// Set once it was told in the log that its polls bring nothing.
-    pub(in crate::exchange) told_in_vain: AtomicBool,
-    /// Set once it was told in the log that its polls bring more than is read.
-    pub(in crate::exchange) told_too_large: AtomicBool,
-    /// Set once it was told in the log that the gateway did not say what a search asked.
-    pub(in crate::exchange) told_unsaid: AtomicBool,
+    said: Said,
     core: Mutex<Core>,
 }
 
@@ -243,11 +235,7 @@ impl Flight {
             handed_over: Arc::new(AtomicBool::new(false)),
             stopped: AtomicBool::new(false),
             counted: AtomicBool::new(false),
-            told_mute: AtomicBool::new(false),
-            told_odd: AtomicBool::new(false),
-            told_in_vain: AtomicBool::new(false),
-            told_too_large: AtomicBool::new(false),
-            told_unsaid: AtomicBool::new(false),
+            said: Said::default(),
             core: Mutex::new(core),
         }
     }
@@ -421,6 +409,11 @@ impl Flight {
         let step = core.next_step;
         core.next_step += 1;
         self.place(step)
+    }
+
+    /// True the first time that it is asked for this.
+    pub(in crate::exchange) fn first_time(&self, once: Once) -> bool {
+        self.said.first_time(once)
     }
 
     /// Says whether a waiter's answer reached it.

@@ -5,6 +5,7 @@ mod index;
 mod kin;
 mod mailbox;
 mod rivals;
+mod said;
 mod table;
 
 pub(super) use facts::{Fact, Remains};
@@ -12,5 +13,6 @@ pub use flight::{Answer, Flight, Told};
 pub(super) use flight::{Command, Core, Entrance, Join, Subject, Waiter};
 pub(super) use kin::Kin;
 pub(super) use rivals::{CLOCK_SKEW, Rivals};
+pub(super) use said::Once;
 pub use table::Census;
 pub(super) use table::Table;

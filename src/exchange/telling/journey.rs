@@ -1,11 +1,9 @@
 //! What is told of an exchange on its way: log lines and counts.
-use std::sync::atomic::Ordering;
-
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::trail::Heard;
 use crate::exchange::context::Context;
-use crate::exchange::flights::{Answer, Flight, Told};
+use crate::exchange::flights::{Answer, Flight, Once, Told};
 use crate::exchange::machine::{Outcome, Standing};
 use crate::message::StoredResponse;
 use crate::protocol::RequestId;
@@ -99,7 +97,7 @@ pub(in crate::exchange) fn tell_submit_lost(flight: &Flight, error: &upstream::E
 /// end so.
 pub(in crate::exchange) fn tell_lookup_lost(flight: &Flight, heard: Heard) {
     let why = heard.words();
-    if flight.told_unsaid.swap(true, Ordering::AcqRel) {
+    if !flight.first_time(Once::Unsaid) {
         tracing::debug!(exchange = %flight.id, why, "searched in vain once more");
         return;
     }
@@ -130,7 +128,7 @@ pub(in crate::exchange) fn tell_poll_lost(flight: &Flight, error: &upstream::Err
         | Cause::Unprocessed
         | Cause::RequestBody => None,
     };
-    let is_news = |_: &&str| !flight.told_too_large.swap(true, Ordering::AcqRel);
+    let is_news = |_: &&str| flight.first_time(Once::TooLarge);
     let Some(words) = too_large.filter(is_news) else {
         tracing::debug!(exchange = %flight.id, %error, "polled in vain");
         return;
@@ -146,7 +144,7 @@ pub(in crate::exchange) fn tell_poll_lost(flight: &Flight, error: &upstream::Err
 /// A poll brought a 200 that tells nothing of the task: no JSON, as where it is compressed, or a word about
 /// another task. Told once: every poll may bring it.
 pub(in crate::exchange) fn tell_mute(flight: &Flight, answer: &StoredResponse) {
-    if flight.told_mute.swap(true, Ordering::AcqRel) {
+    if !flight.first_time(Once::Mute) {
         return;
     }
     let shown = |name| {
@@ -166,7 +164,7 @@ pub(in crate::exchange) fn tell_mute(flight: &Flight, answer: &StoredResponse) {
 /// A poll brought a 200 of no known shape: the result, if the next one brings the same. Told once: each may
 /// be another.
 pub(in crate::exchange) fn tell_odd(flight: &Flight) {
-    if !flight.told_odd.swap(true, Ordering::AcqRel) {
+    if flight.first_time(Once::Odd) {
         tracing::warn!(
             target: "holdline::exchange",
             exchange = %flight.id,
@@ -185,7 +183,7 @@ pub(in crate::exchange) fn tell_in_vain(flight: &Flight) {
         let core = flight.core();
         (core.machine.failures(), core.heard)
     };
-    if failures < MANY || flight.told_in_vain.swap(true, Ordering::AcqRel) {
+    if failures < MANY || !flight.first_time(Once::InVain) {
         return;
     }
     let why = heard.words();
