@@ -13,7 +13,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use fastrand::Rng;
 use holdline::exchange::machine::{
-    Action, Event, Joining, Machine, Policy, Polled, RecordKind, Submitted, Terms, Timer, Whole,
+    Action, Begun, Event, Machine, Policy, Polled, RecordKind, Submitted, Terms, Timer, Whole,
 };
 use holdline::exchange::{Credentials, FingerprintParts, HashKey};
 use holdline::journal::{AnswerKey, Number, Place};
@@ -135,10 +135,13 @@ fn terms() -> Terms {
 /// A payment from its first record to its last, with `polls` polls; returns the actions of all steps.
 fn exchange(terms: Terms, id: &RequestId, polls: usize) -> usize {
     let mut now = Moment::START;
-    let first = Joining {
+    let begun = Begun {
+        explicit_key: false,
+        has_tracking_id: true,
+        read_at: now,
         hold_until: now + Duration::from_secs(30),
     };
-    let (mut machine, began) = Machine::start(terms, false, true, now, first, 7);
+    let (mut machine, began) = Machine::start(terms, begun, 7);
     let mut actions = began.len();
     // True if the step asks for a poll.
     let mut happens = |machine: &mut Machine<Answer>, event, now| {

@@ -31,7 +31,7 @@ pub struct Read {
     /// What its polls carry.
     pub credentials: Credentials,
     /// When its client is told that there is no answer.
-    pub held_until: Moment,
+    pub hold_until: Moment,
 }
 
 /// The rules of polling that a read follows.
@@ -65,7 +65,7 @@ impl Read {
             conversion,
             request,
             credentials,
-            held_until,
+            hold_until,
         } = self;
         let answer = match gateway.client.read(request).await {
             Ok((_, answer)) => answer,
@@ -86,7 +86,7 @@ impl Read {
                     id,
                     path,
                     accepted_at: clock.now(),
-                    held_until,
+                    hold_until,
                 };
                 Chain::of(task, policy, clock).run().await
             }
@@ -106,7 +106,7 @@ struct Task {
     id: RequestId,
     path: PathAndQuery,
     accepted_at: Moment,
-    held_until: Moment,
+    hold_until: Moment,
 }
 
 /// The polls of a read, one after the other.
@@ -237,7 +237,7 @@ impl Chain {
 
     /// Waits after polls that told nothing of the task.
     fn back_off(&mut self, asked: Option<Duration>) {
-        let held = self.task.held_until.since(self.clock.now());
+        let held = self.task.hold_until.since(self.clock.now());
         let backoff = self.policy.backoff;
         self.wait = backoff.wait(self.failures, asked, held, &mut self.jitter);
     }
@@ -249,7 +249,7 @@ impl Chain {
             since: now.since(task.accepted_at),
             at: self.ran,
             polls: self.pending,
-            held: task.held_until.since(now),
+            held: task.hold_until.since(now),
         };
         self.schedule.wait(so_far, &mut self.jitter)
     }
@@ -258,7 +258,7 @@ impl Chain {
     async fn until_turn(&self, since: Moment) -> Moment {
         let due = DuePoll {
             since,
-            held_until: self.task.held_until,
+            hold_until: self.task.hold_until,
         };
         let (schedules, name) = (&self.policy.schedules, &self.task.gateway.name);
         self.clock.sleep_until(since).await;

@@ -12,7 +12,7 @@ pub struct DuePoll {
     /// Since when.
     pub since: Moment,
     /// A client waits for its answer until then.
-    pub held_until: Moment,
+    pub hold_until: Moment,
 }
 
 /// The place of a poll that waits for its turn. It is given up when this is dropped.
@@ -46,11 +46,11 @@ impl Schedules {
         now: Moment,
         waker: &Waker,
     ) -> Option<Moment> {
-        let last_from = poll.held_until - BEFORE_THE_END;
+        let last_from = poll.hold_until - BEFORE_THE_END;
         let (need, until) = if now < last_from {
             (Need::Held, Some(last_from))
-        } else if now < poll.held_until {
-            (Need::Urgent, Some(poll.held_until))
+        } else if now < poll.hold_until {
+            (Need::Urgent, Some(poll.hold_until))
         } else {
             (Need::Unattended, None)
         };

@@ -91,7 +91,7 @@ impl Proxy {
             conversion,
             request: submit(request(&head.method, &path, fields, body), gateway.profile),
             credentials,
-            held_until: holding.until,
+            hold_until: holding.until,
         });
         Ok(Prepared {
             gateway,

@@ -14,7 +14,7 @@ use crate::exchange::flights::{
 };
 use crate::exchange::gateway::Home;
 use crate::exchange::identity::{Credential, Fingerprint};
-use crate::exchange::machine::{Joining, Machine};
+use crate::exchange::machine::{Begun, Machine};
 use crate::exchange::on_disk::OnDisk;
 use crate::exchange::order::{Identity, Order};
 use crate::exchange::telling::What;
@@ -212,8 +212,8 @@ impl Context {
     /// The fingerprint under which the request is found or starts. A merchant that wants equal
     /// transactions side by side (`duplicate_check: false`) joins only where the earlier requester
     /// has gone; otherwise its request stands beside. The gone ones come before a free place: theirs
-    /// may be the request that is repeated. One that has itself gone may be the request that was repeated,
-    /// and is only read after its repeat.
+    /// may be the request that is repeated. If this request's own client has already gone, it may be the
+    /// original, read late, of a repeat that already runs; so it joins that one.
     fn place_of(
         &self,
         table: &Table,
@@ -324,10 +324,10 @@ impl Context {
         let number = waiter.number;
         let (machine, first) = Machine::start(
             self.terms(&order.gateway.name, order.conversion.operation),
-            order.key.explicit,
-            order.facts.tracking_id.is_some(),
-            order.read_at,
-            Joining {
+            Begun {
+                explicit_key: order.key.explicit,
+                has_tracking_id: order.facts.tracking_id.is_some(),
+                read_at: order.read_at,
                 hold_until: order.hold_until,
             },
             fastrand::u64(..),

@@ -3,7 +3,7 @@
 use super::running::Driver;
 use crate::exchange::calls;
 use crate::exchange::flights::{Answer, Entrance, Join, Told};
-use crate::exchange::machine::{Event, Joining, State};
+use crate::exchange::machine::{Event, State};
 use crate::exchange::on_disk::Unopened;
 use crate::exchange::order::{Credentials, Submission};
 
@@ -90,7 +90,7 @@ impl Driver {
             | State::Delivered
             | State::Ended => {}
         }
-        self.apply(Event::Joined(Joining { hold_until }));
+        self.apply(Event::Joined { hold_until });
     }
 
     fn go_on_with(&mut self, credentials: Box<Credentials>) {

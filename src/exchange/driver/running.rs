@@ -201,7 +201,7 @@ impl Driver {
         }
         let due = DuePoll {
             since: moment,
-            held_until: self.flight.core().machine.hold_until(),
+            hold_until: self.flight.core().machine.hold_until(),
         };
         let (schedules, name) = (&self.context.schedules, self.flight.gateway_name());
         let (now, waker) = (self.context.clock.now(), context.waker());

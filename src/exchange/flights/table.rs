@@ -274,7 +274,7 @@ mod tests {
     use super::*;
     use crate::exchange::gateway::Home;
     use crate::exchange::identity::{Credential, HashKey};
-    use crate::exchange::machine::{Machine, joining, terms};
+    use crate::exchange::machine::{Machine, begun, terms};
     use crate::exchange::order::Key;
     use crate::journal::Number;
     use crate::protocol::{BEGATEWAY, MatchFacts, Route};
@@ -297,7 +297,7 @@ mod tests {
             explicit: true,
         };
         let (facts, now) = (MatchFacts::default(), Moment::START);
-        let (machine, _) = Machine::start(terms(0), true, false, now, joining(now), 0);
+        let (machine, _) = Machine::start(terms(0), begun(true, false, now), 0);
         let subject = Subject {
             id: Uuid::nil(),
             number: Number(number),

@@ -41,7 +41,10 @@ pub enum Event<A> {
     /// A lookup ended: with the one transaction that is this request's, or without.
     LookedUp(Option<A>),
     /// A downstream request came for this exchange, with body and credentials.
-    Joined(Joining),
+    Joined {
+        /// Until when the request is held.
+        hold_until: Moment,
+    },
     /// The waiter that joined last has the answer.
     Acknowledged,
     /// The process is stopping.
@@ -151,13 +154,6 @@ pub enum Timer {
     Asking,
     /// The exchange is no longer remembered.
     Retention,
-}
-
-/// What a downstream request brings to the exchange that it joins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Joining {
-    /// Until when the request is held.
-    pub hold_until: Moment,
 }
 
 /// What the operator found out about an exchange in doubt.

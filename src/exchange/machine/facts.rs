@@ -6,7 +6,7 @@ use smallvec::smallvec;
 
 use super::action::{Action, Actions, Record, RecordKind, Withdrawal};
 use super::doubt::Doubt;
-use super::event::{Joining, Timer, Whole};
+use super::event::{Timer, Whole};
 use super::watch::Watch;
 use crate::polling::{Backoff, Jitter, Mark, Schedule};
 use crate::protocol::RequestId;
@@ -77,6 +77,19 @@ pub struct Terms {
     pub policy: Arc<Policy>,
     /// When its running task is polled.
     pub schedule: Schedule,
+}
+
+/// A request that begins an exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun {
+    /// True if the client gave the key.
+    pub explicit_key: bool,
+    /// True if the transaction can be looked up.
+    pub has_tracking_id: bool,
+    /// When the request was read whole.
+    pub read_at: Moment,
+    /// Until when the request is held.
+    pub hold_until: Moment,
 }
 
 #[expect(
@@ -166,16 +179,15 @@ pub struct Machine<A> {
 }
 
 impl<A: Whole> Machine<A> {
-    /// A new exchange whose request was read whole at `read_at`, and its first action: the record
-    /// that a submit may leave.
-    pub fn start(
-        terms: Terms,
-        explicit_key: bool,
-        has_tracking_id: bool,
-        read_at: Moment,
-        first: Joining,
-        seed: u64,
-    ) -> (Self, Actions<A>) {
+    /// A new exchange, and its first action: the record that a submit may leave. `seed` is that of its
+    /// jitter.
+    pub fn start(terms: Terms, begun: Begun, seed: u64) -> (Self, Actions<A>) {
+        let Begun {
+            explicit_key,
+            has_tracking_id,
+            read_at,
+            hold_until,
+        } = begun;
         let machine = Self {
             terms,
             state: State::Recording(RecordKind::Submitted),
@@ -212,7 +224,7 @@ impl<A: Whole> Machine<A> {
             failures: 0,
             looking: false,
             asked_at: None,
-            hold_until: first.hold_until,
+            hold_until,
             wake: None,
             submit_until: read_at,
             asking_until: None,

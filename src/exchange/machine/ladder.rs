@@ -42,11 +42,11 @@ impl<A: Whole> Machine<A> {
                 self.asked_at = Some(now);
                 smallvec![Action::Lookup]
             }
-            Event::Joined(_) => {
+            Event::Joined { .. } => {
                 (self.has_body, self.has_credentials) = (true, true);
                 self.asking_until = Some(self.asking_end(now));
                 if self.may_resubmit(now) {
-                    return self.ladder(Rung::Resubmit, true, now);
+                    return self.ladder(Rung::Resubmit, now);
                 }
                 if !self.looking {
                     self.wake_for_repeat(now);
@@ -54,15 +54,33 @@ impl<A: Whole> Machine<A> {
                 Actions::new()
             }
             Event::Timer(Timer::Asking) | Event::Draining { .. } => {
-                abandoning(self.ladder(Rung::InDoubt, true, now))
+                abandoning(self.ladder(Rung::InDoubt, now))
             }
             other => self.late_submit(other, now),
         }
     }
 
     /// What is tried when no clear answer came, from `first` on: the submit again, the lookup, and
-    /// at last the doubt. `recorded` is false when the journal has just failed.
-    pub(super) fn ladder(&mut self, first: Rung, recorded: bool, now: Moment) -> Actions<A> {
+    /// at last the doubt.
+    pub(super) fn ladder(&mut self, first: Rung, now: Moment) -> Actions<A> {
+        if let Some(asking) = self.climb(first, now) {
+            return asking;
+        }
+        // A client that repeats for a day must not fill the journal with what it holds already.
+        if self.recorded_doubt != Some(self.cause()) {
+            return self.record(Record::InDoubt(self.cause()));
+        }
+        self.end_in_doubt(now)
+    }
+
+    /// The same when the journal has just failed: it is not asked to take the doubt as well.
+    pub(super) fn ladder_unrecorded(&mut self, first: Rung, now: Moment) -> Actions<A> {
+        let asking = self.climb(first, now);
+        asking.unwrap_or_else(|| self.end_in_doubt(now))
+    }
+
+    /// The first rung from `first` on that asks the gateway; `None` where none does.
+    fn climb(&mut self, first: Rung, now: Moment) -> Option<Actions<A>> {
         self.laddered_at = now;
         // After the operator's word nobody is asked.
         let first = if self.settled { Rung::InDoubt } else { first };
@@ -70,21 +88,14 @@ impl<A: Whole> Machine<A> {
             self.resubmits += 1;
             let was_looking = self.looking;
             let record = self.record(Record::Resubmitted(self.resubmits));
-            return if was_looking {
+            return Some(if was_looking {
                 abandoning(record)
             } else {
                 record
-            };
+            });
         }
         let may_ask = self.has_tracking_id && self.has_credentials && !self.is_draining();
-        if first <= Rung::Lookup && may_ask {
-            return self.ask(now);
-        }
-        // A client that repeats for a day must not fill the journal with what it holds already.
-        if recorded && self.recorded_doubt != Some(self.cause()) {
-            return self.record(Record::InDoubt(self.cause()));
-        }
-        self.end_in_doubt(now)
+        (first <= Rung::Lookup && may_ask).then(|| self.ask(now))
     }
 
     pub(super) fn may_resubmit(&self, now: Moment) -> bool {
@@ -120,7 +131,7 @@ impl<A: Whole> Machine<A> {
 
     pub(super) fn lose(&mut self, doubt: Doubt, now: Moment) -> Actions<A> {
         self.note_lost(doubt);
-        self.ladder(Rung::Resubmit, true, now)
+        self.ladder(Rung::Resubmit, now)
     }
 
     pub(super) fn note_lost(&mut self, doubt: Doubt) -> Actions<A> {

@@ -17,9 +17,9 @@ mod watch;
 
 pub use action::{Action, Actions, Closing, Outcome, Record, RecordKind, Withdrawal};
 pub use doubt::Doubt;
-pub use event::{Event, Joining, Loss, Polled, Submitted, Timer, Verdict, Whole};
-pub use facts::{Machine, Policy, Standing, State, Terms};
+pub use event::{Event, Loss, Polled, Submitted, Timer, Verdict, Whole};
+pub use facts::{Begun, Machine, Policy, Standing, State, Terms};
 pub use restored::{Restored, Stood};
 #[cfg(test)]
-pub(super) use tests::story::{joining, terms};
+pub(super) use tests::story::{begun, terms};
 pub use watch::Watch;

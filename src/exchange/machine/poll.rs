@@ -30,7 +30,7 @@ impl<A: Whole> Machine<A> {
                 smallvec![Action::Note(Record::Running)]
             }
             Event::AnsweredElsewhere(_) => Actions::new(),
-            Event::Joined(_) => {
+            Event::Joined { .. } => {
                 self.has_credentials = true;
                 self.wake_for_repeat(now);
                 Actions::new()

@@ -11,14 +11,14 @@ use crate::timing::Moment;
 impl<A: Whole> Machine<A> {
     pub(super) fn doubtful(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
-            Event::Joined(_) if self.settled || now.since(self.laddered_at) < LADDER_AGAIN => {
+            Event::Joined { .. } if self.settled || now.since(self.laddered_at) < LADDER_AGAIN => {
                 let mut actions = smallvec![Action::Give, Action::DropBody];
                 actions.extend((!self.has_credentials).then_some(Action::DropCredentials));
                 actions
             }
-            Event::Joined(_) => {
+            Event::Joined { .. } => {
                 (self.has_body, self.has_credentials) = (true, true);
-                self.ladder(Rung::Resubmit, true, now)
+                self.ladder(Rung::Resubmit, now)
             }
             Event::Resolved(Verdict::Executed) => {
                 self.settled = true;
@@ -53,7 +53,7 @@ impl<A: Whole> Machine<A> {
                 self.await_in(State::Delivered);
                 smallvec![Action::Note(Record::Delivered)]
             }
-            Event::Joined(_) => smallvec![Action::Give],
+            Event::Joined { .. } => smallvec![Action::Give],
             Event::Opened(answer) => {
                 self.answer = Some(answer.clone());
                 smallvec![Action::Finish(Outcome::Completed(answer))]
@@ -69,8 +69,8 @@ impl<A: Whole> Machine<A> {
 
     pub(super) fn delivered(&mut self, event: Event<A>) -> Actions<A> {
         match event {
-            Event::Joined(_) if self.explicit_key => smallvec![Action::Give],
-            Event::Joined(_) => smallvec![Action::Renew],
+            Event::Joined { .. } if self.explicit_key => smallvec![Action::Give],
+            Event::Joined { .. } => smallvec![Action::Renew],
             Event::Timer(Timer::Retention) => self.record(Record::Closed(Closing::Expired)),
             Event::Acknowledged => Actions::new(),
             other => self.too_late(&other),

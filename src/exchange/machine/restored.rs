@@ -1,8 +1,8 @@
 //! How an exchange enters after a restart: the table of what its last record tells.
 use super::action::Withdrawal;
 use super::doubt::Doubt;
-use super::event::{Joining, Whole};
-use super::facts::{Machine, State, Terms};
+use super::event::Whole;
+use super::facts::{Begun, Machine, State, Terms};
 use super::ladder::LADDER_AGAIN;
 use crate::protocol::RequestId;
 use crate::timing::Moment;
@@ -47,15 +47,13 @@ impl<A: Whole> Machine<A> {
     /// sent, and its answer as lost.
     pub fn restored(terms: Terms, restored: Restored, now: Moment, seed: u64) -> Self {
         let submitted_at = restored.submitted_at;
-        let first = Joining { hold_until: now };
-        let (mut machine, _) = Self::start(
-            terms,
-            restored.explicit_key,
-            restored.has_tracking_id,
-            submitted_at,
-            first,
-            seed,
-        );
+        let begun = Begun {
+            explicit_key: restored.explicit_key,
+            has_tracking_id: restored.has_tracking_id,
+            read_at: submitted_at,
+            hold_until: now,
+        };
+        let (mut machine, _) = Self::start(terms, begun, seed);
         machine.remembered_since = restored.remembered_since;
         machine.first_sent = Some(submitted_at);
         machine.age_is_sure = restored.age_is_sure;

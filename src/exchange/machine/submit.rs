@@ -41,9 +41,7 @@ impl<A: Whole> Machine<A> {
                 let rest = self.give_up_connecting(Withdrawal::Draining, now);
                 abandoning(rest)
             }
-            Event::KeyShared if self.resubmits > 0 => {
-                abandoning(self.ladder(Rung::Lookup, true, now))
-            }
+            Event::KeyShared if self.resubmits > 0 => abandoning(self.ladder(Rung::Lookup, now)),
             other => self.late_submit(other, now),
         }
     }
@@ -55,7 +53,7 @@ impl<A: Whole> Machine<A> {
         }
         match self.too_many.take() {
             Some(answer) if self.is_clear() => self.refuse(answer),
-            Some(_) | None => self.ladder(Rung::Lookup, true, now),
+            Some(_) | None => self.ladder(Rung::Lookup, now),
         }
     }
 
@@ -65,7 +63,7 @@ impl<A: Whole> Machine<A> {
             Event::SubmitLost(loss) => self.lose(loss.doubt(), now),
             Event::Timer(Timer::Submit) => {
                 self.doubt.get_or_insert(Doubt::SubmitTimeout);
-                self.ladder(Rung::Resubmit, true, now)
+                self.ladder(Rung::Resubmit, now)
             }
             other => self.otherwise(&other),
         }
@@ -104,7 +102,7 @@ impl<A: Whole> Machine<A> {
             }
             Submitted::Refused(_) | Submitted::TooMany { .. } => {
                 self.doubt.get_or_insert(Doubt::ResubmitRefused);
-                self.ladder(Rung::Resubmit, true, now)
+                self.ladder(Rung::Resubmit, now)
             }
             Submitted::Unclear | Submitted::Standard { .. } => self.lose(Doubt::SubmitUnclear, now),
         }

@@ -39,7 +39,7 @@ impl<A: Whole> Machine<A> {
     /// The facts that an event brings in every state.
     fn note(&mut self, event: &Event<A>) {
         match event {
-            Event::Joined(joining) => self.hold_until = self.hold_until.max(joining.hold_until),
+            Event::Joined { hold_until } => self.hold_until = self.hold_until.max(*hold_until),
             Event::Draining { polls_until } => self.polls_until = Some(*polls_until),
             Event::KeyShared => self.key_shared = true,
             Event::SubmitAnswered(_) | Event::SubmitLost(_) => self.open_submits -= 1,
@@ -64,7 +64,7 @@ impl<A: Whole> Machine<A> {
     pub(super) fn otherwise(&mut self, event: &Event<A>) -> Actions<A> {
         if !matches!(
             event,
-            Event::Joined(_) | Event::Draining { .. } | Event::KeyShared
+            Event::Joined { .. } | Event::Draining { .. } | Event::KeyShared
         ) {
             self.unexpected += 1;
         }
@@ -76,7 +76,7 @@ impl<A: Whole> Machine<A> {
             Event::Recorded(done) if done == kind => self.recorded(kind, now),
             Event::RecordFailed(failed) if failed == kind => match kind {
                 RecordKind::Submitted => self.not_submitted(Withdrawal::Journal),
-                RecordKind::Resubmitted => self.ladder(Rung::Lookup, false, now),
+                RecordKind::Resubmitted => self.ladder_unrecorded(Rung::Lookup, now),
                 RecordKind::Accepted
                 | RecordKind::Candidate
                 | RecordKind::Running
@@ -96,7 +96,7 @@ impl<A: Whole> Machine<A> {
             RecordKind::Submitted if self.is_draining() => self.withdraw(Withdrawal::Draining),
             RecordKind::Submitted if !self.may_start(now) => self.withdraw(Withdrawal::Journal),
             RecordKind::Resubmitted if self.is_draining() || self.key_shared => {
-                self.ladder(Rung::Lookup, true, now)
+                self.ladder(Rung::Lookup, now)
             }
             RecordKind::Submitted | RecordKind::Resubmitted => {
                 self.await_in(State::Connecting);

@@ -146,7 +146,7 @@ fn what(event: &Event<Answer>, heard: Heard, core: &Core) -> Option<What> {
             What::Answered(Answered::LookupLost, heard)
         }
         Event::LookedUp(found) => What::LookedUp(found.is_some()),
-        Event::Joined(_) => What::Joined,
+        Event::Joined { .. } => What::Joined,
         Event::Acknowledged => What::Delivered,
         Event::Draining { .. } => What::Draining,
         Event::KeyShared => What::KeyShared,

@@ -65,7 +65,7 @@ async fn read(world: &World, words: &str, hold: Duration) -> Option<StoredRespon
         conversion,
         credentials: Credentials::of(request.headers(), &BEGATEWAY.shape_fields).unwrap(),
         request,
-        held_until: world.clock.now() + hold,
+        hold_until: world.clock.now() + hold,
     };
     let policy = ReadPolicy {
         schedules: world.schedules.clone(),

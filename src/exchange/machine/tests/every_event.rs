@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::super::{Event, Loss, Polled, RecordKind, Submitted, Timer, Verdict};
-use super::story::{joining, task};
+use super::story::{joined, task};
 use crate::timing::Moment;
 
 const RECORDS: [RecordKind; 11] = [
@@ -151,7 +151,7 @@ fn poll_answers() -> Vec<Named> {
 fn events_from_downstream(now: Moment) -> Vec<Named> {
     let polls_until = now + Duration::from_secs(20);
     vec![
-        ("Joined", Event::Joined(joining(now))),
+        ("Joined", joined(now)),
         ("Acknowledged", Event::Acknowledged),
         ("Draining", Event::Draining { polls_until }),
         ("KeyShared", Event::KeyShared),

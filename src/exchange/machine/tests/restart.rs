@@ -1,5 +1,5 @@
 //! The end of a process at any moment, what the disk then holds, and how the next one begins.
-use super::super::{Doubt, Event, Joining, Machine, Record, RecordKind, Restored, State, Stood};
+use super::super::{Begun, Doubt, Event, Machine, Record, RecordKind, Restored, State, Stood};
 use super::gateway::{Answer, Reading};
 use super::mutants::Mutant;
 use super::world::{HOLD, Submit, World};
@@ -185,10 +185,12 @@ impl World {
         self.waiters.push(hold_until);
         let (machine, actions) = Machine::start(
             self.machine.terms.clone(),
-            self.explicit_key,
-            self.tracking_id,
-            self.now,
-            Joining { hold_until },
+            Begun {
+                explicit_key: self.explicit_key,
+                has_tracking_id: self.tracking_id,
+                read_at: self.now,
+                hold_until,
+            },
             7,
         );
         self.machine = machine;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{
-    Event, Joining, Loss, Machine, Policy, Polled, RecordKind, Restored, State, Stood, Submitted,
+    Begun, Event, Loss, Machine, Policy, Polled, RecordKind, Restored, State, Stood, Submitted,
     Terms, Timer,
 };
 use crate::polling::{Backoff, Config, Schedule};
@@ -43,10 +43,23 @@ pub(super) fn recorded_terms(resubmits: u32, durable: bool) -> Terms {
     }
 }
 
-/// A request that is held for 30 s from `now` on.
-pub(in crate::exchange) fn joining(now: Moment) -> Joining {
-    Joining {
-        hold_until: now + Duration::from_secs(30),
+/// How long requests are held.
+const HOLD: Duration = Duration::from_secs(30);
+
+/// A request that is read at `now`.
+pub(in crate::exchange) fn begun(explicit_key: bool, has_tracking_id: bool, now: Moment) -> Begun {
+    Begun {
+        explicit_key,
+        has_tracking_id,
+        read_at: now,
+        hold_until: now + HOLD,
+    }
+}
+
+/// An equal request joins at `now`.
+pub(super) fn joined(now: Moment) -> Event<&'static str> {
+    Event::Joined {
+        hold_until: now + HOLD,
     }
 }
 
@@ -108,7 +121,7 @@ pub(super) fn restored_as(stood: Stood, change: impl FnOnce(&mut Restored)) -> S
 
 pub(super) fn begin(terms: Terms, explicit_key: bool, has_tracking_id: bool) -> Story {
     let now = Moment::START;
-    let (machine, _) = Machine::start(terms, explicit_key, has_tracking_id, now, joining(now), 1);
+    let (machine, _) = Machine::start(terms, begun(explicit_key, has_tracking_id, now), 1);
     Story { machine, now }
 }
 
@@ -183,8 +196,8 @@ impl Story {
     }
 
     pub(super) fn joined(self) -> Self {
-        let joining = joining(self.now);
-        self.then(Event::Joined(joining))
+        let joined = joined(self.now);
+        self.then(joined)
     }
 
     /// The process stops within so many seconds.

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::super::{
-    Action, Actions, Event, Joining, Machine, Outcome, Polled, Record, RecordKind, Standing, State,
+    Action, Actions, Begun, Event, Machine, Outcome, Polled, Record, RecordKind, Standing, State,
     Submitted,
 };
 use super::chance::{Disturbance, Plan};
@@ -81,11 +81,13 @@ impl World {
     pub(super) fn new(plan: &Plan, mutant: Mutant) -> Self {
         let now = Moment::START;
         let terms = recorded_terms(plan.resubmits, plan.durable);
-        let first = Joining {
+        let begun = Begun {
+            explicit_key: plan.explicit_key,
+            has_tracking_id: plan.tracking_id,
+            read_at: now,
             hold_until: now + HOLD,
         };
-        let (machine, actions) =
-            Machine::start(terms, plan.explicit_key, plan.tracking_id, now, first, 7);
+        let (machine, actions) = Machine::start(terms, begun, 7);
         let mut world = Self {
             now,
             machine,
@@ -250,7 +252,7 @@ impl World {
         self.joined_at = self.now;
         let (body, credentials) = (self.body, self.credentials);
         (self.body, self.credentials) = (true, true);
-        self.tell(Event::Joined(Joining { hold_until }));
+        self.tell(Event::Joined { hold_until });
         self.body = body || self.machine.has_body;
         self.credentials = credentials || self.machine.has_credentials;
     }
@@ -380,7 +382,7 @@ impl World {
             .require(erased, "the body is erased in time", state);
         let needs_no_credentials = matches!(state, State::Undelivered | State::Delivered);
         let erased =
-            !needs_no_credentials || !self.credentials || matches!(event, Event::Joined(_));
+            !needs_no_credentials || !self.credentials || matches!(event, Event::Joined { .. });
         self.ledger
             .require(erased, "the credentials are erased in time", state);
     }
