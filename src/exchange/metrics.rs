@@ -13,38 +13,38 @@ use super::admission::Refusal;
 use crate::protocol::{PollAnswer, SubmitAnswer};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct ByAnswer {
     answer: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Ended {
+struct ByOutcome {
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Refused {
+struct ByRefusal {
     why: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Asked {
+struct ByGateway {
     gateway: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Verdict {
+struct ByVerdict {
     verdict: &'static str,
 }
 
 /// The counts of every exchange of the process.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    submits: Family<Answered, Counter>,
-    polls: Family<Answered, Counter>,
-    ended: Family<Ended, Counter>,
-    refused: Family<Refused, Counter>,
-    recovered: Family<Verdict, Counter>,
+    submits: Family<ByAnswer, Counter>,
+    polls: Family<ByAnswer, Counter>,
+    ended: Family<ByOutcome, Counter>,
+    refused: Family<ByRefusal, Counter>,
+    recovered: Family<ByVerdict, Counter>,
     joined: Counter,
     replayed: Counter,
     overlapping: Counter,
@@ -54,7 +54,7 @@ pub struct Metrics {
     unexpected: Counter,
     seconds: Histogram,
     detection_delay: Histogram,
-    clock_offset: Family<Asked, Gauge<f64, AtomicU64>>,
+    clock_offset: Family<ByGateway, Gauge<f64, AtomicU64>>,
     running: Gauge,
     interrupted: Gauge,
     undelivered: Gauge,
@@ -198,10 +198,10 @@ impl Metrics {
     }
 
     pub(super) fn clock_offset(&self, gateway: &str, seconds: f64) {
-        let asked = Asked {
+        let labels = ByGateway {
             gateway: gateway.to_owned(),
         };
-        self.clock_offset.get_or_create(&asked).set(seconds);
+        self.clock_offset.get_or_create(&labels).set(seconds);
     }
 
     pub(super) fn strays(&self, late: u32, unexpected: u32) {
@@ -225,12 +225,12 @@ impl Metrics {
             SubmitAnswer::TooMany => "too_many",
             SubmitAnswer::Unclear => "unclear",
         };
-        self.submits.get_or_create(&Answered { answer }).inc();
+        self.submits.get_or_create(&ByAnswer { answer }).inc();
     }
 
     pub(super) fn submit_lost(&self) {
         self.submits
-            .get_or_create(&Answered { answer: "lost" })
+            .get_or_create(&ByAnswer { answer: "lost" })
             .inc();
     }
 
@@ -246,11 +246,11 @@ impl Metrics {
         if answer == PollAnswer::Odd {
             self.unclassified.inc();
         }
-        self.polls.get_or_create(&Answered { answer: name }).inc();
+        self.polls.get_or_create(&ByAnswer { answer: name }).inc();
     }
 
     pub(super) fn poll_lost(&self) {
-        self.polls.get_or_create(&Answered { answer: "lost" }).inc();
+        self.polls.get_or_create(&ByAnswer { answer: "lost" }).inc();
     }
 
     pub(super) fn looked_up<A, E>(&self, found: &Result<Option<A>, E>) {
@@ -259,18 +259,18 @@ impl Metrics {
             Ok(None) => "not_found",
             Err(_) => "failed",
         };
-        self.recovered.get_or_create(&Verdict { verdict }).inc();
+        self.recovered.get_or_create(&ByVerdict { verdict }).inc();
     }
 
     pub(super) fn ended(&self, outcome: &'static str, seconds: Duration) {
-        self.ended.get_or_create(&Ended { outcome }).inc();
+        self.ended.get_or_create(&ByOutcome { outcome }).inc();
         self.seconds.observe(seconds.as_secs_f64());
     }
 
     /// What expires has no duration, and may have been counted as in doubt before.
     pub(super) fn expired(&self) {
         let outcome = "expired";
-        self.ended.get_or_create(&Ended { outcome }).inc();
+        self.ended.get_or_create(&ByOutcome { outcome }).inc();
     }
 
     pub(super) fn refused(&self, refusal: Refusal) {
@@ -287,7 +287,7 @@ impl Metrics {
             // Nothing is turned away: it goes on as its route says.
             Refusal::Route => return,
         };
-        self.refused.get_or_create(&Refused { why }).inc();
+        self.refused.get_or_create(&ByRefusal { why }).inc();
     }
 
     pub(super) fn undelivered_expired(&self) {

@@ -4,7 +4,7 @@ use smallvec::smallvec;
 use super::action::{Action, Actions, Closing, Outcome, Record, RecordKind, Withdrawal};
 use super::doubt::Doubt;
 use super::event::{Event, Whole};
-use super::facts::{Machine, State};
+use super::state::{Machine, State};
 use crate::timing::Moment;
 
 impl<A: Whole> Machine<A> {

@@ -6,7 +6,7 @@ use smallvec::smallvec;
 use super::action::{Action, Actions, Record};
 use super::doubt::Doubt;
 use super::event::{Event, Timer, Whole};
-use super::facts::{Machine, State};
+use super::state::{Machine, State};
 use super::table::abandoning;
 use crate::timing::Moment;
 

@@ -3,11 +3,11 @@ mod action;
 mod doubt;
 mod ending;
 mod event;
-mod facts;
 mod ladder;
 mod poll;
 mod rest;
 mod restored;
+mod state;
 mod submit;
 mod table;
 #[cfg(test)]
@@ -18,8 +18,8 @@ mod watch;
 pub use action::{Action, Actions, Closing, Outcome, Record, RecordKind, Withdrawal};
 pub use doubt::Doubt;
 pub use event::{Event, Loss, Polled, Submitted, Timer, Verdict, Whole};
-pub use facts::{Begun, Machine, Policy, Standing, State, Terms};
 pub use restored::{Restored, Stood};
+pub use state::{Begun, Machine, Policy, Standing, State, Terms};
 #[cfg(test)]
 pub(super) use tests::story::{begun, terms};
 pub use watch::Watch;

@@ -4,7 +4,7 @@ use smallvec::smallvec;
 use super::action::{Action, Actions, Record};
 use super::doubt::Doubt;
 use super::event::{Event, Polled, Timer, Whole};
-use super::facts::{Machine, State};
+use super::state::{Machine, State};
 use crate::timing::{Moment, on_grid};
 
 impl<A: Whole> Machine<A> {

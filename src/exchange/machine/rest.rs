@@ -4,8 +4,8 @@ use smallvec::smallvec;
 use super::action::{Action, Actions, Closing, Outcome, Record};
 use super::doubt::Doubt;
 use super::event::{Event, Timer, Verdict, Whole};
-use super::facts::{Machine, State};
 use super::ladder::{LADDER_AGAIN, Rung};
+use super::state::{Machine, State};
 use crate::timing::Moment;
 
 impl<A: Whole> Machine<A> {

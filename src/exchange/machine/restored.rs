@@ -2,8 +2,8 @@
 use super::action::Withdrawal;
 use super::doubt::Doubt;
 use super::event::Whole;
-use super::facts::{Begun, Machine, State, Terms};
 use super::ladder::LADDER_AGAIN;
+use super::state::{Begun, Machine, State, Terms};
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 

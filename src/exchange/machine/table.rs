@@ -7,8 +7,8 @@ use smallvec::smallvec;
 
 use super::action::{Action, Actions, Outcome, Record, RecordKind, Withdrawal};
 use super::event::{Event, Whole};
-use super::facts::{Machine, State};
 use super::ladder::Rung;
+use super::state::{Machine, State};
 use crate::timing::Moment;
 
 impl<A: Whole> Machine<A> {
@@ -36,7 +36,7 @@ impl<A: Whole> Machine<A> {
         }
     }
 
-    /// The facts that an event brings in every state.
+    /// Takes what an event tells in every state.
     fn note(&mut self, event: &Event<A>) {
         match event {
             Event::Joined { hold_until } => self.hold_until = self.hold_until.max(*hold_until),

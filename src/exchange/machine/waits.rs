@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::action::{Actions, Record};
 use super::event::Whole;
-use super::facts::{Machine, State};
+use super::state::{Machine, State};
 use crate::polling::{SoFar, Wait};
 use crate::timing::Moment;
 

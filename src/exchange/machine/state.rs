@@ -1,4 +1,4 @@
-//! What a machine knows: its policy, its facts, and what follows from them without a step.
+//! The machine: what it knows, and what follows from that without a step.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ pub struct Begun {
 
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a latch of its own in the machine's facts; two of them never make a third"
+    reason = "each is a latch of its own; two of them never make a third"
 )]
 /// One exchange, from the record of its submit to its end.
 #[derive(Debug)]
