@@ -150,6 +150,14 @@ impl Metrics {
             "Answers that nobody came for in time",
             self.undelivered_expired.clone(),
         );
+        self.register_unended(registry);
+        let seconds = "From a request read whole to its outcome";
+        registry.register_with_unit("exchange", seconds, Unit::Seconds, self.seconds.clone());
+        self.register_estimates(registry);
+    }
+
+    /// What has not ended.
+    fn register_unended(&self, registry: &mut Registry) {
         registry.register(
             "running",
             "Exchanges that have no outcome yet",
@@ -166,9 +174,6 @@ impl Metrics {
         );
         let oldest = "Age of the oldest running exchange";
         registry.register_with_unit("oldest_running", oldest, Unit::Seconds, self.oldest.clone());
-        let seconds = "From a request read whole to its outcome";
-        registry.register_with_unit("exchange", seconds, Unit::Seconds, self.seconds.clone());
-        self.register_estimates(registry);
     }
 
     /// What is not counted but estimated, and what should stay at zero.

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method};
 use super::past::Past;
 use crate::exchange::context::Context;
 use crate::exchange::driver::supervise;
-use crate::exchange::flights::{Flight, Kin, Subject, Told};
+use crate::exchange::flights::{Core, Flight, Kin, Subject, Told};
 use crate::exchange::gateway::{Gateway, Home};
 use crate::exchange::handle::Flights;
 use crate::exchange::identity::{Credential, Fingerprint, HashKey, Owner};
@@ -84,20 +84,8 @@ impl Recovery<'_> {
         }
         let mut subject = subject(&context.hash_key, &self.ages, exchange, home);
         subject.identity.fingerprint = self.free_place(subject.identity.fingerprint);
-        let ticket: Option<RequestId> = exchange.ticket.as_deref().and_then(|it| it.parse().ok());
-        let stood = stood(exchange, ticket.as_ref(), cause);
-        let restored = Restored {
-            explicit_key: subject.key.explicit,
-            has_tracking_id: subject.facts.tracking_id.is_some(),
-            submitted_at: subject.read_at,
-            remembered_since: subject.remembered_since,
-            changed_at: self.ages.remembered_since(exchange.changed),
-            // A clock that anybody can set does not tell how old a key is.
-            age_is_sure: subject.stamped.is_none(),
-            resubmits: exchange.resubmits,
-            ticket,
-            stood,
-        };
+        let restored = self.restored(exchange, &subject, cause);
+        let stood = restored.stood;
         let now = context.clock.now();
         let terms = context.terms(subject.home.name(), subject.conversion.operation);
         let machine = Machine::restored(terms, restored, now, fastrand::u64(..));
@@ -108,19 +96,27 @@ impl Recovery<'_> {
         let counted = stood != Stood::Accepted;
         flight.counted.store(counted, Ordering::Release);
         flight.note(What::Resumed, now);
-        {
-            let sealed = exchange.answer.or(exchange.candidate);
-            let mut core = flight.core();
-            core.next_step = exchange.next_step;
-            core.answer_step = exchange.answer.map(|place| place.step);
-            core.sealed_step = sealed.map(|place| place.step);
-            if let Stood::InDoubt(doubt) = stood {
-                core.told = Some(Told::InDoubt(doubt));
-            }
-        }
+        prime(&mut flight.core(), exchange, stood);
         self.enter(&flight);
         let driver = supervise(Arc::clone(&context), flight, Actions::new(), None);
         context.drain.spawn(driver);
+    }
+
+    /// What its machine begins with.
+    fn restored(&self, exchange: &Remembered, subject: &Subject, cause: Option<Doubt>) -> Restored {
+        let ticket: Option<RequestId> = exchange.ticket.as_deref().and_then(|it| it.parse().ok());
+        Restored {
+            explicit_key: subject.key.explicit,
+            has_tracking_id: subject.facts.tracking_id.is_some(),
+            submitted_at: subject.read_at,
+            remembered_since: subject.remembered_since,
+            changed_at: self.ages.remembered_since(exchange.changed),
+            // A clock that anybody can set does not tell how old a key is.
+            age_is_sure: subject.stamped.is_none(),
+            resubmits: exchange.resubmits,
+            stood: stood(exchange, ticket.as_ref(), cause),
+            ticket,
+        }
     }
 
     fn enter(&mut self, flight: &Arc<Flight>) {
@@ -192,6 +188,17 @@ impl Recovery<'_> {
             }
             Some(gateway) => (Home::InForce(Arc::clone(gateway)), None),
         }
+    }
+}
+
+/// Gives a flight what its records tell beside where it stood.
+fn prime(core: &mut Core, exchange: &Remembered, stood: Stood) {
+    let sealed = exchange.answer.or(exchange.candidate);
+    core.next_step = exchange.next_step;
+    core.answer_step = exchange.answer.map(|place| place.step);
+    core.sealed_step = sealed.map(|place| place.step);
+    if let Stood::InDoubt(doubt) = stood {
+        core.told = Some(Told::InDoubt(doubt));
     }
 }
 
