@@ -85,7 +85,7 @@ fn every_command_line_of_the_unit_is_understood() {
             .then(|| command.strip_prefix("/usr/local/bin/holdline "))?
     });
     let lines: Vec<&str> = lines.collect();
-    assert!(lines.len() >= 2, "{lines:?}");
+    assert!(!lines.is_empty());
     for line in lines {
         let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
         assert!(is_understood(&arguments), "{line}");
