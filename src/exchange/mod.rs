@@ -1,4 +1,20 @@
 //! One payment from its submit to its answer: the pure machine, its driver, and the flights.
+//!
+//! Words of this room:
+//! - An *exchange* is one payment, whether it runs or has ended.
+//! - A *flight* is an exchange that has not ended, with the requests that wait for it, its *waiters*.
+//! - A flight's *core* is what changes of it, under one lock: its driver writes it, others read it.
+//! - The *machine* decides what is to be done, and the *driver* does it.
+//! - A *key* is the idempotency key of a submit. It is *explicit* where the client gave it.
+//! - A *ticket* is the gateway's receipt for a submit. It names the *task* that the gateway works on.
+//! - A *candidate* is an answer to a poll that may be the result, and that the gateway may not give again.
+//! - The *ladder* is what is tried when no clear answer came. Its *rungs* are the submit once more, a lookup,
+//!   and the doubt.
+//! - What is *told* is what waiters hear: an outcome, or how the exchange stands when their hold is over.
+//! - A flight is *at rest* while only its client, the operator or the end of its time leads on.
+//! - *Beside* its equals stands a request whose merchant wants equal transactions side by side.
+//! - A *fact* is what stays of a delivered exchange with a key, for the repeat of its request.
+//! - A *trail* is what happened to an exchange, step by step; a *story* is the same in words.
 mod admission;
 mod calls;
 mod claims;

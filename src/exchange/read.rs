@@ -109,7 +109,11 @@ struct Task {
     hold_until: Moment,
 }
 
-/// The polls of a read, one after the other.
+/// The polls of a read, one after the other. An answer leads where `machine::poll` has it lead: a task that
+/// runs is left alone for as long as the schedule says, the result ends the read, an odd 200 does so when it
+/// comes twice, "unknown" does so when it has lasted, and all else is tried again after a backoff. What that
+/// table does for money is left out: no record, no answer from another exchange or from before a restart, no
+/// ladder, and no difference between a soft answer and an odd one when the task is then unknown.
 struct Chain {
     task: Task,
     policy: ReadPolicy,

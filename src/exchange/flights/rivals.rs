@@ -6,22 +6,22 @@ use std::time::Duration;
 use crate::exchange::identity::Common;
 use crate::timing::Moment;
 
-/// From reading a request to its exchange's number little time passes, and stamps count
-/// milliseconds: so much is allowed for both.
+/// An exchange gets its number a little after its request was read, and stamps count milliseconds: this is
+/// allowed for both together.
 const ALLOWANCE: Duration = Duration::from_mins(1);
 
-/// `Date` and `created_at` tell whole seconds, and a search allows for both: a transaction may be so
-/// much older than the submit whose it seems to be.
+/// `Date` and `created_at` have whole seconds, so a search accepts a transaction dated up to this long
+/// before its submit.
 const GRAINS: Duration = Duration::from_secs(3);
 
-/// By so much the gateway's clock may be behind ours, and what it made for us before a reboot is found
-/// all the same: as much as Kerberos allows two clocks (RFC 4120 §8.2).
+/// The gateway's clock may be this far behind ours, and what it made for us before a reboot is still found.
+/// Kerberos allows two clocks the same difference (RFC 4120 §8.2).
 pub(in crate::exchange) const CLOCK_SKEW: Duration = Duration::from_mins(5);
 
 /// Fewer than these are not worth looking through.
 const LEAST: usize = 4096;
 
-/// So many transactions of others that look the same are told from an exchange's own.
+/// An exchange remembers at most this many transactions of others that look like its own.
 const MOST_TAKEN: usize = 32;
 
 /// What is known of the transactions that a search for an exchange's own may find.
@@ -72,8 +72,9 @@ impl Rivals {
         self.sought.extend(purchase);
     }
 
-    /// An exchange ended. None that is asked about later began before `began`, but for the sought, and it
-    /// is asked from the clocks' skew before that on.
+    /// Notes that an exchange of this purchase ended. Callers promise that later questions are about
+    /// exchanges that began at `began` or later (less the clock skew), except for the purchases given to
+    /// `seeks`; older entries may be dropped.
     pub(in crate::exchange) fn ended(&mut self, purchase: Common, ended_at: Moment, began: Moment) {
         let last = self.last.entry(purchase).or_insert(ended_at);
         *last = ended_at.max(*last);

@@ -10,7 +10,7 @@ use super::state::{Machine, State};
 use super::table::abandoning;
 use crate::timing::Moment;
 
-/// The gateway remembers a key for 24 h; an hour before that a repeat could be a new payment.
+/// The gateway remembers a key for 24 h, and a repeat after that is a new payment. An hour is kept in hand.
 const KEY_IS_SAFE_FOR: Duration = Duration::from_secs(23 * 60 * 60);
 
 /// How soon after one ladder a repeat of an exchange in doubt starts another.
