@@ -1,5 +1,6 @@
-//! The one list of the sections and their keys: whose field each is, and within which range.
-//! Reading, showing and the tests walk this list, so that none of them can know another one.
+//! The one list of the sections and their keys: whose field each is, and within which range. The keys of
+//! a `[[gateway]]` are in `gateway.rs`. Reading, showing and the tests walk this list, so that none of
+//! them can know another one.
 use std::time::Duration;
 
 use super::kind::{
