@@ -7,6 +7,7 @@ mod ends;
 pub(crate) mod host;
 mod intents;
 pub(crate) mod journal;
+mod kept_answers;
 mod kills;
 pub(crate) mod life;
 mod limits;

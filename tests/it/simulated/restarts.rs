@@ -1,11 +1,10 @@
 //! A process that was killed, and the next one that begins with what its journal remembers.
 use std::time::Duration;
 
-use super::journal::Reads;
 use super::log::Log;
 use super::world::{Ask, Reply, Setting, World, until};
 use holdline::exchange::machine::{Doubt, RecordKind as R, State, Verdict};
-use holdline::exchange::{Group, Recovered, TaskAnswer};
+use holdline::exchange::{Group, Recovered};
 use holdline::simulator::ledger::PollAnswer as Handed;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -204,91 +203,6 @@ async fn a_soft_answer_that_processing_followed_is_not_the_result_after_the_rest
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivered_answer_with_a_key_is_read_from_the_journal_and_by_its_owner_only() {
-    let world = World::calm();
-    let ask = Ask::payment("").with_key("k");
-    let first = world.pay(&ask).await.answer();
-    first.settle(true);
-    world.pass(SECOND).await;
-    let (next, recovered) = world.restarted(&Setting::default());
-    assert_eq!(recovered.facts, 1);
-    for _ in 0..2 {
-        let again = next.pay(&ask).await.answer();
-        assert_eq!(again.answer, first.answer);
-        assert!(again.replayed);
-    }
-    assert_eq!(world.ledger().submits.len(), 1);
-    let other = next.pay(&ask.clone().by("1:other")).await.answer();
-    assert!(!other.replayed, "I7");
-    assert_eq!(world.ledger().submits.len(), 2);
-    next.pass(Duration::from_hours(24)).await;
-    assert!(!next.pay(&ask).await.answer().replayed);
-    assert_eq!(world.ledger().submits.len(), 3);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_delivered_answer_that_the_cache_dropped_is_read_from_the_journal() {
-    let mut setting = Setting::default();
-    setting.results.max_bytes = 0;
-    let world = World::new(&setting);
-    let ask = Ask::payment("").with_key("k");
-    let first = world.pay(&ask).await.answer();
-    first.settle(true);
-    world.is_empty().await;
-    assert_eq!(world.pay(&ask).await.answer().answer, first.answer);
-    for reads in [Reads::Fail, Reads::Lie, Reads::Drop] {
-        world.journal.read(reads);
-        let reply = world.pay(&ask).await;
-        let is_told = match reads {
-            // It may be read later.
-            Reads::Fail => matches!(reply, Reply::Unread),
-            _ => matches!(reply, Reply::Spent),
-        };
-        assert!(is_told, "{reads:?}: {reply:?}");
-    }
-    assert_eq!(world.ledger().submits.len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_unfinished_transaction_is_queried_after_a_restart() {
-    let world = World::calm();
-    let ask = Ask::payment("incomplete payer=60000").with_key("k");
-    let first = world.pay(&ask).await.answer();
-    first.settle(true);
-    world.pass(SECOND).await;
-    let (next, _) = world.restarted(&Setting::default());
-    assert_eq!(next.pay(&ask).await.answer().answer, first.answer);
-    next.pass(Duration::from_mins(1)).await;
-    let finished = next.pay(&ask).await.answer();
-    assert_eq!(finished.json()["transaction"]["status"], "successful");
-    assert_eq!(world.ledger().submits.len(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_a_key_a_delivered_one_is_read_by_its_task_and_the_same_again_is_a_new_one() {
-    let world = World::calm();
-    let ask = Ask::payment("");
-    let first = world.pay(&ask).await.answer();
-    first.settle(true);
-    world.pass(SECOND).await;
-    let (next, recovered) = world.restarted(&Setting::default());
-    assert_eq!(recovered, Recovered::default());
-    let id = world.ledger().tasks[0].request_id.parse().unwrap();
-    let order = next.order(&ask);
-    let hash_key = next.flights.hash_key();
-    let TaskAnswer::OnDisk(on_disk) = next.flights.task(order.identity.credential, &id) else {
-        panic!("its answer is on disk");
-    };
-    let key = hash_key.answer_key("sim", ask.authorization().as_bytes());
-    let read = next.flights.read(on_disk, &key).await;
-    assert_eq!(read, Some(first.answer.clone()));
-    let stranger = next.order(&ask.clone().by("1:other")).identity.credential;
-    let told = next.flights.task(stranger, &id);
-    assert!(matches!(told, TaskAnswer::Unknown), "I7");
-    assert_ne!(next.pay(&ask).await.answer().uid(), first.uid());
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_gateway_that_is_gone_or_elsewhere_is_not_asked() {
     for (name, origin, cause) in [
         ("sim", "http://elsewhere.test", Doubt::OriginChanged),
@@ -317,24 +231,6 @@ async fn a_gateway_that_is_gone_or_elsewhere_is_not_asked() {
             next.is_empty().await;
         }
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_answer_of_another_origin_is_not_given_and_nothing_is_sent_for_it_either() {
-    let world = World::calm();
-    let ask = Ask::payment("").with_key("k");
-    world.pay(&ask).await.answer().settle(true);
-    world.pass(SECOND).await;
-    let gateway = world.gateway_at("sim", "http://elsewhere.test");
-    let (next, _) = world.restarted_with(&Setting::default(), &[gateway]);
-    let calls = world.network.wires().len();
-    assert!(matches!(next.pay(&ask).await, Reply::Spent));
-    let id = world.ledger().tasks[0].request_id.parse().unwrap();
-    let told = next.flights.task(next.order(&ask).identity.credential, &id);
-    assert!(matches!(told, TaskAnswer::Unknown));
-    assert_eq!(world.network.wires().len(), calls, "nobody is asked");
-    let (back, _) = next.restarted(&Setting::default());
-    back.pay(&ask).await.answer().settle(true);
 }
 
 #[tokio::test(start_paused = true)]
@@ -387,40 +283,6 @@ async fn the_operators_word_ends_a_search_that_a_repeat_keeps_going() {
         calls,
         "nobody is asked any more"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_answer_that_cannot_be_read_is_in_progress_and_the_next_repeat_tries_again() {
-    let world = World::calm();
-    let ask = Ask::payment("");
-    let first = world.pay(&ask).await.answer();
-    first.settle(false);
-    world.pass(SECOND).await;
-    let (next, _) = world.restarted(&Setting::default());
-    world.journal.read(Reads::Fail);
-    assert!(matches!(next.pay(&ask).await, Reply::InProgress));
-    world.journal.read(Reads::Work);
-    assert_eq!(next.pay(&ask).await.answer().answer, first.answer);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_answer_whose_seal_does_not_open_is_in_doubt_and_looked_up_by_the_next_repeat() {
-    for reads in [Reads::Lie, Reads::Drop, Reads::Spoil] {
-        let world = World::calm();
-        let ask = Ask::payment("");
-        let first = world.pay(&ask).await.answer();
-        first.settle(false);
-        world.pass(SECOND).await;
-        let (next, _) = world.restarted(&Setting::default());
-        world.journal.read(reads);
-        assert_eq!(next.pay(&ask).await.doubt(), Doubt::SealBroken);
-        next.pass(Duration::from_secs(10)).await;
-        let found = next.pay(&ask).await.answer();
-        assert_eq!(found.uid(), first.uid());
-        assert_eq!(world.ledger().submits.len(), 1);
-        found.settle(true);
-        next.is_empty().await;
-    }
 }
 
 #[tokio::test(start_paused = true)]
