@@ -1,5 +1,5 @@
 //! `holdline check` and the command line, as a process sees them.
-use crate::app::bench::refusing;
+use crate::stage::bench::refusing;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
-use crate::app::bench::until;
 use crate::downstream::{Client, Framing, all_ways, arrived, dropped, listener, settled};
+use crate::stage::bench::until;
 
 const HOUR: Duration = Duration::from_hours(1);
 const SHORT: Duration = Duration::from_millis(150);

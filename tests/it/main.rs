@@ -1,4 +1,13 @@
 //! The one integration binary.
+//!
+//! Which harness is for what:
+//! - `stage`: the app in the test's process, before a gateway, over sockets on loopback, in real time.
+//!   `app`, `told` and most others stand on it.
+//! - `downstream`: the listener alone, with a service of the test's choice.
+//! - `simulated`: the driver and the flights in simulated time, with a simulated network and disk; no
+//!   sockets. A day passes in milliseconds.
+//! - `chaos`: the same world by a seed, with kills, faults and clients that repeat, and a judge.
+//! - `killed`: the built binary in a process of its own, under `kill -9`.
 #[cfg(test)]
 mod app;
 #[cfg(test)]
@@ -43,6 +52,8 @@ mod simulated;
 mod simulator;
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod stage;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -8,8 +8,8 @@ use holdline::simulator::{
 };
 use holdline::timing::Clock;
 
-use crate::app::bench::ms;
-use crate::killed::tap::Tap;
+use crate::stage::bench::ms;
+use crate::stage::tap::Tap;
 
 /// Long enough that a task still runs when it is asked for.
 const WORK: Duration = Duration::from_millis(700);

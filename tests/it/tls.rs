@@ -14,10 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::app::bench::until;
 use crate::clients::is_here;
 use crate::downstream::{Downstream, Setup, arrived, listener, tls_listener};
 use crate::secure::{Authority, HOST, shake};
+use crate::stage::bench::until;
 
 /// How a client begins that speaks HTTP/2 with prior knowledge (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";

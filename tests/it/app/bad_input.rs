@@ -1,6 +1,6 @@
 //! Requests that are refused before anything of them reaches the gateway.
-use super::asking::Line;
-use super::bench::holdline;
+use crate::stage::asking::Line;
+use crate::stage::bench::holdline;
 
 #[tokio::test]
 async fn too_many_fields_or_bytes_of_them() {
@@ -110,8 +110,9 @@ async fn the_operators_paths_are_not_on_the_clients_port() {
         assert_eq!(bench.get(path).send().await.status, 404, "{path}");
         assert_eq!(bench.operator(path).await.status, 200, "{path}");
     }
-    let rebound = super::asking::Asking::new(bench.admin, "GET", "/tasks").host("evil.example");
+    let rebound =
+        crate::stage::asking::Asking::new(bench.admin, "GET", "/tasks").host("evil.example");
     assert_eq!(rebound.send().await.status, 421);
-    let written = super::asking::Asking::new(bench.admin, "POST", "/tasks");
+    let written = crate::stage::asking::Asking::new(bench.admin, "POST", "/tasks");
     assert_eq!(written.send().await.status, 405);
 }

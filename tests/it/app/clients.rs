@@ -1,8 +1,8 @@
 //! What clients do: leave, half-close, trickle, pipeline, never read.
 use tokio::io::AsyncWriteExt;
 
-use super::asking::{Asking, Line};
-use super::bench::{holdline, ms, simulator};
+use crate::stage::asking::{Asking, Line};
+use crate::stage::bench::{holdline, ms, simulator};
 
 #[tokio::test]
 async fn a_client_that_leaves_before_its_body_is_whole_leaves_nothing_behind() {
@@ -186,7 +186,7 @@ async fn old_clients_of_http_1_0_are_served() {
     let mut line = Line::connect(bench.address).await;
     line.send(text.as_bytes()).await;
     let answer = line.read_to_end().await;
-    let (answer, length) = super::asking::Answer::parse(&answer).unwrap();
+    let (answer, length) = crate::stage::asking::Answer::parse(&answer).unwrap();
     assert!(length > 0);
     answer.is_gateway(200);
     let via = ("via".to_owned(), "1.0 holdline".to_owned());

@@ -1,6 +1,6 @@
 //! What a client is told while the task runs on, and what is told beside every answer.
-use super::bench::{OTHER_KEY, OTHER_SHOP, holdline, ms, simulator};
-use super::scripted::{json, raw, resulting};
+use crate::stage::bench::{OTHER_KEY, OTHER_SHOP, holdline, ms, simulator};
+use crate::stage::scripted::{json, raw, resulting};
 
 #[tokio::test]
 async fn a_hold_that_ends_is_in_progress_and_the_repeat_gets_the_answer() {
@@ -46,7 +46,7 @@ async fn a_preference_shortens_the_hold_and_is_confirmed() {
 async fn timing_cache_and_via_stand_beside_the_answer_with_the_gateways_own() {
     let bench = holdline()
         .gateway(resulting(|before| match before {
-            0 | 1 => super::scripted::processing(),
+            0 | 1 => crate::stage::scripted::processing(),
             _ => raw(
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer-Timing: db;dur=1\r\n\
                  Cache-Status: origin; hit\r\nVia: 1.1 balancer\r\nHoldline-Outcome: in-doubt\r\n\
@@ -150,7 +150,7 @@ async fn a_result_that_holdline_does_not_know_is_the_gateways_to_tell() {
 #[tokio::test]
 async fn a_once_only_answer_is_not_spent_by_hand_in_any_form_of_asking() {
     let bench = holdline()
-        .gateway(resulting(|_| super::scripted::processing()))
+        .gateway(resulting(|_| crate::stage::scripted::processing()))
         .start()
         .await;
     let held = bench.pay("a").open().await;
@@ -158,9 +158,9 @@ async fn a_once_only_answer_is_not_spent_by_hand_in_any_form_of_asking() {
         bench
             .heard()
             .into_iter()
-            .filter(super::scripted::Heard::is_poll)
+            .filter(crate::stage::scripted::Heard::is_poll)
     };
-    super::bench::until("it is polled", || polls().count() > 0).await;
+    crate::stage::bench::until("it is polled", || polls().count() > 0).await;
     for (method, path, status) in [
         ("GET", "/async/result/t-1", 425),
         ("GET", "/async/result/t-1?x=1", 425),
@@ -172,7 +172,7 @@ async fn a_once_only_answer_is_not_spent_by_hand_in_any_form_of_asking() {
         ("GET", "/async/result/%74-1", 400),
         ("GET", "/async/x/../status/t-1", 400),
     ] {
-        let asking = super::asking::Asking::new(bench.address, method, path);
+        let asking = crate::stage::asking::Asking::new(bench.address, method, path);
         let mut line = asking.field("Accept", "by-hand").open().await;
         line.half_close().await;
         let bytes = String::from_utf8(line.read_to_end().await).unwrap();
@@ -241,7 +241,7 @@ async fn a_drain_lets_held_requests_end_and_takes_nothing_new() {
     let mut held = bench.pay("held").words("hold").open().await;
     let bytes = bench.pay("new").bytes();
     let (most, last) = bytes.split_at(bytes.len() - 1);
-    let mut late = super::asking::Line::connect(bench.address).await;
+    let mut late = crate::stage::asking::Line::connect(bench.address).await;
     late.send(most).await;
     bench.accepted(1).await;
     bench.begin_stop();
@@ -266,7 +266,7 @@ async fn a_drain_lets_held_requests_end_and_takes_nothing_new() {
     let mut repeat = bench.pay("held").words("hold").open().await;
     bench.metric("holdline_joined_total 1").await;
     // Somebody who never asks does not keep it from ending.
-    let _silent = super::asking::Line::connect(bench.address).await;
+    let _silent = crate::stage::asking::Line::connect(bench.address).await;
     bench.simulated().finish_held();
     held.answer().await.is_gateway(200);
     let repeat = repeat.answer().await;
@@ -317,7 +317,9 @@ async fn the_same_bytes_in_every_version_of_the_acceptance() {
     let standard =
         r#"{"transaction":{"uid":"1-a","type":"payment","amount":100,"currency":"USD"}}"#;
     let bench = holdline()
-        .gateway(super::scripted::submitting(move |_| json(200, standard)))
+        .gateway(crate::stage::scripted::submitting(move |_| {
+            json(200, standard)
+        }))
         .start()
         .await;
     // A gateway that answers the submit itself was only quick.

@@ -1,5 +1,5 @@
 //! Several gateways behind one listener, told apart by Host.
-use super::bench::{holdline, ms, simulator};
+use crate::stage::bench::{holdline, ms, simulator};
 
 #[tokio::test]
 async fn two_gateways_share_a_listener_and_never_each_others_requests() {

@@ -1,5 +1,5 @@
 //! Explicit keys: where they may stand, what is wrong with them, and what their repeat is given.
-use super::bench::{OTHER_KEY, OTHER_SHOP, ROTATED_KEY, holdline, ms, simulator};
+use crate::stage::bench::{OTHER_KEY, OTHER_SHOP, ROTATED_KEY, holdline, ms, simulator};
 use holdline::simulator::{DEMO_SHOP, TaskRepeat};
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn a_stranger_with_a_wrong_secret_is_told_nothing_of_a_used_key() {
     let used = bench.pay("a").key("used");
     used.clone().send().await.is_gateway(200);
     bench.settled().await;
-    let guessed = |asking: super::asking::Asking| asking.of_shop(DEMO_SHOP, "guess").send();
+    let guessed = |asking: crate::stage::asking::Asking| asking.of_shop(DEMO_SHOP, "guess").send();
     let of_used = guessed(used).await;
     let of_unknown = guessed(bench.pay("a").key("unknown")).await;
     // Both are the gateway's own refusal of the credentials.

@@ -3,9 +3,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use holdline::simulator::{RefusalBody, Running, TaskRepeat};
 
-use super::bench::{holdline, ms, simulator, until};
-use super::front::on_both_wires;
-use super::scripted::{Say, accepted, json, raw, script, unknown};
+use crate::stage::bench::{holdline, ms, simulator, until};
+use crate::stage::front::on_both_wires;
+use crate::stage::scripted::{Say, accepted, json, raw, script, unknown};
 
 #[tokio::test]
 async fn a_lost_submit_is_found_by_its_tracking_id_and_told_in_the_gateways_words() {

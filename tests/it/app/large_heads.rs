@@ -2,8 +2,8 @@
 //! is believed of it.
 use std::fmt::Write as _;
 
-use super::bench::{Bench, holdline, ms};
-use super::scripted::{Say, accepted, processing, raw, resulting, script, submitting};
+use crate::stage::bench::{Bench, holdline, ms};
+use crate::stage::scripted::{Say, accepted, processing, raw, resulting, script, submitting};
 
 /// More fields than are read, and fewer that are too long.
 const LARGE: [(usize, usize); 2] = [(101, 1), (70, 3000)];

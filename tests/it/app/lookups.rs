@@ -1,6 +1,6 @@
 //! By what the transaction of a lost request is known among others.
-use super::bench::{holdline, ms};
-use super::scripted::{raw, script};
+use crate::stage::bench::{holdline, ms};
+use crate::stage::scripted::{raw, script};
 
 #[tokio::test]
 async fn a_search_that_is_answered_with_the_one_transaction_finds_it() {

@@ -1,10 +1,4 @@
 //! The whole app against a simulated or a scripted gateway, read as prose.
-pub(crate) mod asking;
-pub(crate) mod bench;
-pub(crate) mod front;
-mod invariants;
-pub(crate) mod scripted;
-
 mod bad_input;
 mod clients;
 mod hold;

@@ -1,5 +1,5 @@
 //! Which requests convert, which are relayed, and which are refused.
-use super::bench::{holdline, ms, simulator};
+use crate::stage::bench::{holdline, ms, simulator};
 use holdline::protocol::{Disposition, Operation};
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn other_paths_and_methods_are_relayed_untouched() {
         ("GET", "/"),
         ("DELETE", "/products/1"),
     ] {
-        let asking = super::asking::Asking::new(bench.address, method, path);
+        let asking = crate::stage::asking::Asking::new(bench.address, method, path);
         let answer = asking.body("{}").send().await;
         assert_eq!(answer.status, 404, "{method} {path}");
         assert_eq!(answer.field("holdline-outcome"), None, "{method} {path}");

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use holdline::polling::ScheduleKind;
 
-use super::asking::{Answer, Asking};
-use super::bench::{Bench, holdline, ms};
+use crate::stage::asking::{Answer, Asking};
+use crate::stage::bench::{Bench, holdline, ms};
 
 /// Tracking ids of clients that mean no good, or that are only unusual.
 const HOSTILE: [&str; 6] = [
@@ -114,7 +114,7 @@ fn inside<'a>(document: &'a str, tag: &str) -> &'a str {
 }
 
 /// A gateway that holds every payment, and a payment with each id.
-async fn held(ids: &[&str]) -> (Bench, Vec<super::asking::Line>) {
+async fn held(ids: &[&str]) -> (Bench, Vec<crate::stage::asking::Line>) {
     let bench = holdline().start().await;
     let mut lines = Vec::new();
     for id in ids {
@@ -225,7 +225,7 @@ async fn a_head_request_is_told_the_length_and_nothing_else() {
     for path in ["/", "/livez", "/readyz", "/metrics", "/tasks"] {
         let head = Asking::new(bench.admin, "HEAD", path).anonymous();
         let head = head.field("connection", "close");
-        let mut line = super::asking::Line::connect(bench.admin).await;
+        let mut line = crate::stage::asking::Line::connect(bench.admin).await;
         line.send(&head.bytes()).await;
         let bytes = String::from_utf8(line.read_to_end().await).unwrap();
         let (fields, body) = bytes.split_once("\r\n\r\n").unwrap();
@@ -240,7 +240,7 @@ async fn connections_that_say_nothing_shut_nobody_out_for_long() {
     let bench = holdline().start().await;
     let mut idle = Vec::new();
     for _ in 0..64 {
-        let mut line = super::asking::Line::connect(bench.admin).await;
+        let mut line = crate::stage::asking::Line::connect(bench.admin).await;
         line.send(&Asking::new(bench.admin, "GET", "/livez").bytes())
             .await;
         assert_eq!(line.answer().await.status, 200);

@@ -1,10 +1,10 @@
 //! What may go wrong with polls: nothing of it is ever taken for the result.
 use holdline::simulator::PollUrls;
 
-use super::bench::{Setup, holdline, ms, simulator, until};
-use super::front::{Wire, on_both_wires};
-use super::scripted::{Say, json, processing, raw, resulting, unknown};
 use crate::simulated::log::Log;
+use crate::stage::bench::{Setup, holdline, ms, simulator, until};
+use crate::stage::front::{Wire, on_both_wires};
+use crate::stage::scripted::{Say, json, processing, raw, resulting, unknown};
 
 fn brief() -> Setup {
     holdline().hold(ms(400))
@@ -343,7 +343,7 @@ async fn whatever_a_receipt_names_only_the_origin_is_asked() {
         String::new(),
     ] {
         let receipt = format!(r#"{{"request_id":"t-1","response_url":"{url}"}}"#);
-        let gateway = super::scripted::script(move |heard| match heard.method.as_str() {
+        let gateway = crate::stage::scripted::script(move |heard| match heard.method.as_str() {
             "POST" => json(200, &receipt),
             _ => json(200, r#"{"transaction":{"uid":"1-a"}}"#),
         });

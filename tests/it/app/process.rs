@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
-use super::asking::Asking;
-use super::bench::{PATIENCE, until};
+use crate::stage::asking::Asking;
+use crate::stage::bench::{PATIENCE, until};
 
 /// A process of the built binary; it ends with the test.
 struct Process {
@@ -217,7 +217,7 @@ async fn no_line_of_the_log_at_trace_level_has_a_card_or_a_secret() {
         log.push_str(&line);
     }
     assert!(log.contains("accepted"));
-    let credentials = super::asking::basic(
+    let credentials = crate::stage::asking::basic(
         holdline::simulator::DEMO_SHOP,
         holdline::simulator::DEMO_KEY,
     );

@@ -1,8 +1,8 @@
 //! Safe operations: converted, polled, and where that fails relayed or told to be a read.
 use holdline::timing::Clock;
 
-use super::bench::{holdline, ms, simulator};
-use super::scripted::{accepted, json, processing, raw, script, unknown};
+use crate::stage::bench::{holdline, ms, simulator};
+use crate::stage::scripted::{accepted, json, processing, raw, script, unknown};
 
 const BALANCE: &str = r#"{"request":{"currency":"USD"}}"#;
 

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use futures_util::future::join_all;
 
-use super::bench::{Setup, holdline, ms};
-use super::scripted::{Say, json, resulting, submitting, unknown};
+use crate::stage::bench::{Setup, holdline, ms};
+use crate::stage::scripted::{Say, json, resulting, submitting, unknown};
 
 /// The submit's connection, and that of the first poll.
 const SUBMIT: usize = 0;

@@ -2,9 +2,9 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::asking::Line;
-use super::bench::{Bench, holdline, ms, refusing};
-use super::scripted::{json, raw, script};
+use crate::stage::asking::Line;
+use crate::stage::bench::{Bench, holdline, ms, refusing};
+use crate::stage::scripted::{json, raw, script};
 
 /// A gateway of which the test has the other end in its hands.
 async fn by_hand() -> (Bench, TcpListener) {

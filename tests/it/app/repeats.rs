@@ -2,8 +2,8 @@
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 
-use super::asking::Asking;
-use super::bench::{Bench, OTHER_KEY, OTHER_SHOP, holdline, ms, simulator, until};
+use crate::stage::asking::Asking;
+use crate::stage::bench::{Bench, OTHER_KEY, OTHER_SHOP, holdline, ms, simulator, until};
 
 #[tokio::test]
 async fn an_equal_purchase_after_an_acknowledged_answer_is_a_new_charge() {

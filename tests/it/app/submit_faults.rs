@@ -1,9 +1,9 @@
 //! What may go wrong with a submit: at most one leaves, and what is told is true.
 use holdline::simulator::faults::Words;
 
-use super::bench::{Bench, Setup, holdline, ms, refusing, simulator};
-use super::front::{Wire, on_both_wires};
-use super::scripted::{Say, accepted, json, processing, raw, script, submitting};
+use crate::stage::bench::{Bench, Setup, holdline, ms, refusing, simulator};
+use crate::stage::front::{Wire, on_both_wires};
+use crate::stage::scripted::{Say, accepted, json, processing, raw, script, submitting};
 
 /// Short enough that a doubt is told soon: a request with a tracking id is searched for until its
 /// hold ends.
@@ -48,7 +48,7 @@ async fn a_gateway_that_comes_back_within_the_start_is_paid_once() {
         .start()
         .await;
     let mut line = bench.pay("a").open().await;
-    super::bench::until("it runs", || bench.exchanges() == (1, 0)).await;
+    crate::stage::bench::until("it runs", || bench.exchanges() == (1, 0)).await;
     let gateway = holdline::simulator::Gateway::new(
         holdline::simulator::Settings::default(),
         holdline::timing::Clock::start(),
@@ -66,7 +66,7 @@ async fn a_gateway_that_comes_back_within_the_start_is_paid_once() {
 #[tokio::test]
 async fn a_peer_that_speaks_no_tls_was_sent_nothing() {
     let gateway = script(|_| accepted());
-    let plain = super::scripted::Scripted::bind(gateway).await;
+    let plain = crate::stage::scripted::Scripted::bind(gateway).await;
     let log = plain.log.clone();
     let origin = plain.origin.replace("http://", "https://");
     let drain = holdline::drain::Drain::new();
@@ -305,7 +305,7 @@ async fn a_late_acceptance_is_used_and_wins_over_the_doubt() {
         if tracking.is_none() {
             answer.is_in_doubt();
             // Nothing can be asked without a tracking id, yet the late receipt is taken.
-            super::bench::until("the late receipt", || {
+            crate::stage::bench::until("the late receipt", || {
                 bench
                     .ledger()
                     .tasks

@@ -1,7 +1,7 @@
 //! The same answer: status, content type and every byte of the body.
-use super::asking::Answer;
-use super::bench::{holdline, ms};
-use super::scripted::{json, processing, raw, resulting, unknown};
+use crate::stage::asking::Answer;
+use crate::stage::bench::{holdline, ms};
+use crate::stage::scripted::{json, processing, raw, resulting, unknown};
 
 /// Bodies that a proxy which reads JSON and writes it again would change.
 const BODIES: [&str; 8] = [

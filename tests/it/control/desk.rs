@@ -6,10 +6,10 @@ use holdline::simulator::{DEMO_KEY, DEMO_SHOP, Gateway, Latency, Settings};
 use holdline::timing::Clock;
 use serde_json::Value;
 
-use crate::app::asking::{Answer, Asking, basic};
-use crate::app::bench::ms;
 use crate::killed::holdline::Holdline;
-use crate::killed::tap::Tap;
+use crate::stage::asking::{Answer, Asking, basic};
+use crate::stage::bench::ms;
+use crate::stage::tap::Tap;
 
 /// What a command said, and how it ended.
 #[derive(Debug)]

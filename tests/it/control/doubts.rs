@@ -1,7 +1,7 @@
 //! Exchanges in doubt: how they are found, shown and settled while holdline runs.
 use super::desk::{Desk, exchange, is_told_executed};
-use crate::app::asking::Asking;
-use crate::app::bench::until;
+use crate::stage::asking::Asking;
+use crate::stage::bench::until;
 use holdline::exchange::machine::Doubt;
 
 const UNKNOWN: &str = "6f1c1f0e-6b0a-4c8e-9a5b-0d7f2f1c9a11";

@@ -3,8 +3,8 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::desk::Desk;
-use crate::app::asking::Asking;
-use crate::app::bench::until;
+use crate::stage::asking::Asking;
+use crate::stage::bench::until;
 
 /// Payments whose tasks take 200 to 500 ms.
 async fn pay(desk: &Desk, count: u64) {

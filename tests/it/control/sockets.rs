@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::desk::{Desk, Said, holds_no_secret};
-use crate::app::bench::{PATIENCE, until};
+use crate::stage::bench::{PATIENCE, until};
 
 const LIST: &[u8] = b"{\"ask\":\"list\",\"only\":\"all\"}\n";
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::desk::{Desk, exchange};
-use crate::app::asking::Asking;
-use crate::app::bench::until;
+use crate::stage::asking::Asking;
+use crate::stage::bench::until;
 
 /// The parts stand in the text in this order.
 #[track_caller]

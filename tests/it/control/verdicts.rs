@@ -4,7 +4,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::desk::Desk;
-use crate::app::asking::Asking;
+use crate::stage::asking::Asking;
 
 /// The three of them in a line of JSON.
 #[track_caller]

@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 
 use super::shop::{has_curl, page};
 use super::texts::{blocks, lists, read, root};
-use crate::app::front::Front;
 use crate::secure::shake;
 use crate::sidecar::{Sidecar, Upstream, configured, payment, request, speak, upstream};
+use crate::stage::front::Front;
 
 const COMPOSE: &str = "deploy/compose/tls.yaml";
 const HELM: &str = "deploy/helm/holdline/tests/tls.yaml";

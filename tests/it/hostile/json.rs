@@ -1,8 +1,8 @@
 //! JSON that is made to hurt whoever reads it: it goes on as it came, byte for byte, and nothing is
 //! told wrongly because of it.
-use crate::app::asking::Asking;
-use crate::app::bench::{Bench, holdline, ms};
-use crate::app::scripted::{Heard, Say, accepted, json, script};
+use crate::stage::asking::Asking;
+use crate::stage::bench::{Bench, holdline, ms};
+use crate::stage::scripted::{Heard, Say, accepted, json, script};
 
 /// Values of some hundred kilobytes, each with its name.
 fn bombs() -> Vec<(&'static str, String)> {

@@ -11,11 +11,11 @@ use holdline::timing::Clock;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::app::asking::{Asking, Line};
-use crate::app::bench::{Bench, holdline, ms, simulator, until};
-use crate::app::scripted::{Script, accepted, json, processing, raw, script};
 use crate::killed::holdline::Holdline;
-use crate::killed::tap::Tap;
+use crate::stage::asking::{Asking, Line};
+use crate::stage::bench::{Bench, holdline, ms, simulator, until};
+use crate::stage::scripted::{Script, accepted, json, processing, raw, script};
+use crate::stage::tap::Tap;
 
 /// A payment with a body of about 100 KiB.
 fn large(bench: &Bench, tracking_id: &str) -> Asking {
@@ -32,7 +32,7 @@ fn chunked(asking: Asking) -> Asking {
 
 #[tokio::test]
 async fn where_bodies_have_no_room_a_new_one_is_refused_and_a_repeat_is_known_all_the_same() {
-    let says = |heard: &crate::app::scripted::Heard| match heard.method.as_str() {
+    let says = |heard: &crate::stage::scripted::Heard| match heard.method.as_str() {
         // The first payment's submit is never answered, so its body stays.
         "POST" if heard.body.windows(9).any(|it| it == b"\"hanging\"") => raw("").hanging(),
         "POST" => accepted(),
@@ -68,7 +68,7 @@ async fn where_bodies_have_no_room_a_new_one_is_refused_and_a_repeat_is_known_al
     // What is known runs; what cannot be told apart may run.
     let repeat = large(&bench, "hanging").send().await;
     repeat.is_in_progress();
-    let rotated = large(&bench, "hanging").of_shop("361", crate::app::bench::ROTATED_KEY);
+    let rotated = large(&bench, "hanging").of_shop("361", crate::stage::bench::ROTATED_KEY);
     rotated.send().await.is_in_doubt();
     chunked(large(&bench, "new")).send().await.is_in_doubt();
     assert_eq!(bench.submits_heard_so_far(), 4, "nothing of them was sent");
@@ -137,7 +137,7 @@ async fn where_bodies_have_no_room_what_stands_beside_and_what_was_paid_is_known
     until("nothing has room", || bench.submits_heard_so_far() == 4).await;
 
     twin().send().await.is_in_progress();
-    let rotated = || crate::app::bench::ROTATED_KEY;
+    let rotated = || crate::stage::bench::ROTATED_KEY;
     twin().of_shop("361", rotated()).send().await.is_in_doubt();
     paid().send().await.is_ours(504, "F.1000", "completed");
     // What others have paid says nothing.

@@ -1,7 +1,7 @@
 //! Clients that take their time.
 use super::world::{configured, statuses};
-use crate::app::asking::Line;
-use crate::app::bench::ms;
+use crate::stage::asking::Line;
+use crate::stage::bench::ms;
 
 #[tokio::test]
 async fn a_head_or_a_body_that_trickles_is_cut_off_in_time() {

@@ -3,9 +3,9 @@ use holdline::config::Config;
 use holdline::simulator::{DEMO_KEY, DEMO_SHOP, Gateway, Ledger};
 use holdline::timing::Clock;
 
-use crate::app::asking::{Line, basic};
-use crate::app::bench::{Bench, holdline, simulator};
-use crate::killed::tap::Tap;
+use crate::stage::asking::{Line, basic};
+use crate::stage::bench::{Bench, holdline, simulator};
+use crate::stage::tap::Tap;
 
 /// A running holdline, and the gateway behind it.
 pub(super) struct World {

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use super::kernel::since_last_bytes;
 use super::pace::Pace;
 use super::plan::Intent;
-use crate::app::asking::{Answer, Asking};
-use crate::app::bench::ms;
+use crate::stage::asking::{Answer, Asking};
+use crate::stage::bench::ms;
 
 /// So long a buyer waits for an answer once all is well: longer than any hold.
 const PATIENCE: Duration = Duration::from_secs(8);

@@ -12,9 +12,9 @@ use holdline::simulator::{Gateway, Latency, Settings, Shop};
 use holdline::timing::Clock;
 
 use super::holdline::Holdline;
-use super::tap::Tap;
-use crate::app::asking::{Asking, basic};
-use crate::app::bench::{PATIENCE, ms, until};
+use crate::stage::asking::{Asking, basic};
+use crate::stage::bench::{PATIENCE, ms, until};
+use crate::stage::tap::Tap;
 
 const CARD: &str = "4917610493826157";
 const CODE: &str = "83726159";

@@ -17,11 +17,11 @@ use super::judge::{Evidence, Outage, ends};
 use super::pace::Pace;
 use super::plan::Intent;
 use super::runs::{lines, number};
-use super::tap::Tap;
 use super::tracer::is_there;
-use crate::app::bench::{ms, until};
 use crate::chaos::judge::Rule;
 use crate::chaos::wire;
+use crate::stage::bench::{ms, until};
+use crate::stage::tap::Tap;
 
 /// So many runs are side by side.
 const AT_ONCE: usize = 4;

@@ -9,10 +9,10 @@ use holdline::simulator::{Gateway, Latency, Settings};
 use holdline::timing::Clock;
 
 use super::holdline::Holdline;
-use super::tap::Tap;
 use super::tracer::{SYNCS, Tracer, WRITES, is_there};
-use crate::app::asking::{Answer, Asking};
-use crate::app::bench::{PATIENCE, ms};
+use crate::stage::asking::{Answer, Asking};
+use crate::stage::bench::{PATIENCE, ms};
+use crate::stage::tap::Tap;
 
 pub(super) async fn before_a_gateway() -> (Tap, Holdline) {
     let settings = Settings {
@@ -112,7 +112,7 @@ async fn the_client_is_answered_from_memory(words: &str, tasks: usize) {
                 .count()
                 == tasks
     };
-    crate::app::bench::until("the submit has left", left).await;
+    crate::stage::bench::until("the submit has left", left).await;
     let calls = format!("{WRITES},{SYNCS}");
     let tracer = failing(&holdline, &calls, "EIO").await;
     let answer = line.answer().await;
@@ -150,7 +150,7 @@ async fn a_stop_over_a_disk_that_takes_nothing_ends_with_a_code_of_its_own() {
     holdline.start().await;
     let mut line = payment(&holdline, "order").words("delay=900").open().await;
     let is_running = || holdline.log().iter().any(|it| it["message"] == "accepted");
-    crate::app::bench::until("the gateway has it", is_running).await;
+    crate::stage::bench::until("the gateway has it", is_running).await;
     let calls = format!("{WRITES},{SYNCS}");
     let tracer = failing(&holdline, &calls, "EIO").await;
     line.answer().await.is_gateway(200);

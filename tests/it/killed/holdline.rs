@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::app::bench::until;
+use crate::stage::bench::until;
 
 /// Short spans, so that every way of ending is seen within a second.
 const SPANS: &str = "\
@@ -194,7 +194,7 @@ impl Holdline {
             if TcpStream::connect(address).await.is_ok() {
                 return true;
             }
-            let mut moment = tokio::time::interval(crate::app::bench::ms(3));
+            let mut moment = tokio::time::interval(crate::stage::bench::ms(3));
             moment.tick().await;
             moment.tick().await;
         }

@@ -7,9 +7,9 @@ use holdline::timing::Moment;
 
 use super::buyer::{Said, Told, UNTIL_DELIVERED};
 use super::plan::Intent;
-use crate::app::bench::ms;
 use crate::chaos::judge::{Rule, Violation};
 use crate::chaos::wire::{Answer, Call};
+use crate::stage::bench::ms;
 
 /// Within this time of the gateway's last byte the process has read it and made a record of it. As to
 /// every span, what the machine was late by is added.
@@ -360,7 +360,7 @@ impl Evidence {
             };
             let intent = &self.intents[told.intent];
             let (shop, secret) = intent.shop;
-            let shop = crate::app::asking::basic(shop, secret);
+            let shop = crate::stage::asking::basic(shop, secret);
             let given = self.sources(&intent.tracking_id).into_iter().any(|call| {
                 let answer = call.answer.as_ref();
                 call.authorization == shop

@@ -7,7 +7,7 @@ use nix::sys::socket::sockopt::GetStruct;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::app::bench::ms;
+use crate::stage::bench::ms;
 
 #[derive(Clone, Copy)]
 struct TcpInfo;

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::disk::{before_a_gateway, payment, until_ready};
 use super::holdline::Holdline;
-use super::tap::Tap;
 use super::tracer::{Tracer, is_there};
-use crate::app::asking::Asking;
-use crate::app::bench::until;
+use crate::stage::asking::Asking;
+use crate::stage::bench::until;
+use crate::stage::tap::Tap;
 
 /// Enough for a plan of its own.
 const PAYMENTS: usize = 12;

@@ -16,5 +16,4 @@ mod removed;
 mod runs;
 mod secrets;
 mod still;
-pub(crate) mod tap;
 mod tracer;

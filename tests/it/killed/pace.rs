@@ -8,7 +8,7 @@ use std::time::Duration;
 use holdline::timing::Clock;
 use tempfile::NamedTempFile;
 
-use crate::app::bench::ms;
+use crate::stage::bench::ms;
 
 /// The time between two looks.
 const BEAT: Duration = ms(10);

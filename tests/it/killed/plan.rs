@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use fastrand::Rng;
 use holdline::simulator::{Latency, Settings, Shop, TaskRepeat};
 
-use crate::app::bench::ms;
+use crate::stage::bench::ms;
 
 /// How long clients, gateway and process misbehave; then only repeats come, and all is well.
 pub(super) const STORM: Duration = ms(1_400);

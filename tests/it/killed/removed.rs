@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::disk::{before_a_gateway, does_not_start, payment, ready, until_ready};
 use super::holdline::Holdline;
-use crate::app::bench::until;
+use crate::stage::bench::until;
 
 fn files(holdline: &Holdline) -> [PathBuf; 4] {
     [

@@ -15,10 +15,10 @@ use super::holdline::Holdline;
 use super::judge::{Evidence, Outage, ends};
 use super::pace::Pace;
 use super::plan::{Plan, STORM};
-use super::tap::Tap;
-use crate::app::bench::ms;
 use crate::chaos::judge::Violation;
 use crate::chaos::wire;
+use crate::stage::bench::ms;
+use crate::stage::tap::Tap;
 
 /// So many seeds are run where nothing else is said.
 const USUALLY: u64 = 4;

@@ -3,9 +3,9 @@ use holdline::simulator::{Gateway, Latency, Settings, Shop};
 use holdline::timing::Clock;
 
 use super::holdline::Holdline;
-use super::tap::Tap;
-use crate::app::asking::Asking;
-use crate::app::bench::{ms, until};
+use crate::stage::asking::Asking;
+use crate::stage::bench::{ms, until};
+use crate::stage::tap::Tap;
 
 const SHOP: &str = "1";
 const OWN: &str = "one";

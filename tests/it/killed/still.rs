@@ -6,9 +6,9 @@ use holdline::simulator::{Gateway, Latency, Settings};
 use holdline::timing::Clock;
 
 use super::holdline::Holdline;
-use super::tap::Tap;
-use crate::app::asking::Asking;
-use crate::app::bench::{ms, until};
+use crate::stage::asking::Asking;
+use crate::stage::bench::{ms, until};
+use crate::stage::tap::Tap;
 
 /// The kernel holds what came meanwhile, and it is read before the time that passed counts.
 #[tokio::test]

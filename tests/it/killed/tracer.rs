@@ -3,8 +3,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::app::bench::until;
 use crate::clients::is_here;
+use crate::stage::bench::until;
 
 /// The calls by which a file is written and made durable.
 pub(super) const WRITES: &str = "write,pwrite64,writev,pwritev,ftruncate,fallocate";

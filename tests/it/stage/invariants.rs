@@ -26,7 +26,7 @@ pub(crate) mod check {
     use holdline::simulator::Ledger;
 
     use super::Allowed;
-    use crate::app::scripted::Heard;
+    use crate::stage::scripted::Heard;
 
     /// Fields that are a hop's own (RFC 9110 §7.6.1); a submit's connection is closed after it.
     const HOP_BY_HOP: [&str; 8] = [

@@ -8,11 +8,11 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::app::asking::Asking;
-use crate::app::bench::{ms, until};
 use crate::killed::holdline::Holdline;
-use crate::killed::tap::Tap;
 use crate::sidecar::upstream;
+use crate::stage::asking::Asking;
+use crate::stage::bench::{ms, until};
+use crate::stage::tap::Tap;
 
 /// The specification's own example.
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -4,9 +4,9 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::app::bench::{PATIENCE, ms};
 use crate::killed::holdline::Holdline;
 use crate::sidecar::upstream;
+use crate::stage::bench::{PATIENCE, ms};
 
 /// A manager and what it started.
 struct Managed {

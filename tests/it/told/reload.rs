@@ -2,10 +2,10 @@
 use holdline::simulator::DEMO_SHOP;
 use serde_json::Value;
 
-use crate::app::asking::Asking;
-use crate::app::bench::{ROTATED_KEY, ms, until};
 use crate::killed::holdline::Holdline;
 use crate::sidecar::{Upstream, upstream};
+use crate::stage::asking::Asking;
+use crate::stage::bench::{ROTATED_KEY, ms, until};
 
 /// A holdline that holds for long, before a gateway that takes its time.
 async fn holding(work: u64) -> (Upstream, Holdline) {

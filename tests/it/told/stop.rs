@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use crate::app::asking::{Answer, Asking, Line};
-use crate::app::bench::{PATIENCE, ms, until};
 use crate::killed::holdline::Holdline;
 use crate::sidecar::{Upstream, upstream};
+use crate::stage::asking::{Answer, Asking, Line};
+use crate::stage::bench::{PATIENCE, ms, until};
 
 /// Waits until the gateway has so many submits.
 pub(super) async fn submitted(upstream: &Upstream, count: usize) {

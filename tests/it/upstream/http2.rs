@@ -18,8 +18,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::peer::{Gateway, Peer, client, get, post};
 use super::tls::{Authority, HOST, HTTP_2, Tls, accept, calls};
-use crate::app::bench::holdline;
 use crate::secure;
+use crate::stage::bench::holdline;
 
 /// Longer than any of these tests takes.
 const LONG: Duration = Duration::from_secs(60);

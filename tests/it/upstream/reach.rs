@@ -5,7 +5,7 @@ use holdline::upstream::{Cause, Config, Connector, Sent};
 use tokio::time::Instant;
 
 use super::peer::{client, gateway, get};
-use crate::app::bench::refusing;
+use crate::stage::bench::refusing;
 
 #[tokio::test]
 async fn a_refused_connection_is_told_as_such() {

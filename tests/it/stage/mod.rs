@@ -1,0 +1,7 @@
+//! What the tests of the whole app stand on: holdline before a gateway on loopback, and the clients.
+pub(crate) mod asking;
+pub(crate) mod bench;
+pub(crate) mod front;
+mod invariants;
+pub(crate) mod scripted;
+pub(crate) mod tap;
