@@ -27,7 +27,7 @@ impl Context {
             Record::Resubmitted(number) => Change::Resubmitted(*number),
             Record::Accepted(id) => Change::Accepted(id.as_str().into()),
             Record::Candidate(answer) => Change::Candidate(Some(seal(answer))),
-            Record::Running => {
+            Record::TakenBack => {
                 flight.core().sealed_step = None;
                 Change::Candidate(None)
             }

@@ -246,6 +246,7 @@ impl Metrics {
             PollAnswer::Firm => "firm",
             PollAnswer::Soft => "soft",
             PollAnswer::Odd => "odd",
+            PollAnswer::Broken => "broken",
             PollAnswer::Transient => "transient",
         };
         if answer == PollAnswer::Odd {

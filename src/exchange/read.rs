@@ -197,7 +197,7 @@ impl Chain {
                 (self.kept, self.unknown_since) = (Some(answer), None);
             }
             PollAnswer::Unknown => return self.unknown(),
-            PollAnswer::Transient => self.back_off(asked()),
+            PollAnswer::Broken | PollAnswer::Transient => self.back_off(asked()),
         }
         None
     }

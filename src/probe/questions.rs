@@ -98,6 +98,7 @@ async fn running(shop: &Shop, task: &Task, trial: &Trial, findings: &mut Finding
             | PollAnswer::Firm
             | PollAnswer::Soft
             | PollAnswer::Odd
+            | PollAnswer::Broken
             | PollAnswer::Transient => it.status.as_u16().to_string(),
         }),
     );
@@ -113,9 +114,11 @@ fn code_while_running(task: &Task, answer: &crate::message::StoredResponse) -> S
     match task.class(answer) {
         PollAnswer::Pending => code.to_string(),
         PollAnswer::Unknown => format!("{code}, not known yet"),
-        PollAnswer::Firm | PollAnswer::Soft | PollAnswer::Odd | PollAnswer::Transient => {
-            not_found_out(&format!("it was done already ({code})"))
-        }
+        PollAnswer::Firm
+        | PollAnswer::Soft
+        | PollAnswer::Odd
+        | PollAnswer::Broken
+        | PollAnswer::Transient => not_found_out(&format!("it was done already ({code})")),
     }
 }
 
@@ -133,6 +136,7 @@ async fn finished(shop: &Shop, task: &Task, ended: &Ended, findings: &mut Findin
         | PollAnswer::Odd
         | PollAnswer::Pending
         | PollAnswer::Unknown
+        | PollAnswer::Broken
         | PollAnswer::Transient => findings.concern(
             "its result is",
             format!("{code}, of a shape that is not known"),
@@ -315,7 +319,7 @@ async fn spent_by_status(shop: &Shop, trials: &mut Trials, kind: Kind) -> Result
     let told = match task.class(&result) {
         PollAnswer::Unknown => "is gone: the status gave it, and gave it once",
         PollAnswer::Firm | PollAnswer::Soft | PollAnswer::Odd => "is there still",
-        PollAnswer::Pending | PollAnswer::Transient => "is in neither place",
+        PollAnswer::Pending | PollAnswer::Broken | PollAnswer::Transient => "is in neither place",
     };
     Ok(format!("{told} (status {})", status.status.as_u16()))
 }

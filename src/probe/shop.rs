@@ -223,7 +223,7 @@ impl Shop {
                     });
                 }
                 PollAnswer::Unknown => unknown_for = Some(asked.since(task.since)),
-                PollAnswer::Pending | PollAnswer::Transient => {}
+                PollAnswer::Pending | PollAnswer::Broken | PollAnswer::Transient => {}
             }
             self.pause(task).await?;
         }

@@ -38,6 +38,8 @@ pub enum PollAnswer {
     Soft,
     /// A 200 of no known shape.
     Odd,
+    /// Perhaps the result, cut or mangled on its way.
+    Broken,
     /// Nothing that speaks of the task.
     Transient,
 }
@@ -184,10 +186,15 @@ pub fn classify_poll(
     status: StatusCode,
     body: &[u8],
 ) -> PollAnswer {
-    let Some(outline) = Outline::of(body) else {
-        return PollAnswer::Transient;
-    };
     let rules = &profile.results;
+    let Some(outline) = Outline::of(body) else {
+        let was_object = body.trim_ascii_start().starts_with(b"{");
+        return if was_object && may_be_cut_result(profile, status) {
+            PollAnswer::Broken
+        } else {
+            PollAnswer::Transient
+        };
+    };
     if let Some(word) = outline.task_status(rules, operation) {
         return classify_task_status(rules, &outline, word, id, status);
     }
@@ -206,13 +213,24 @@ pub fn classify_poll(
     if rules.error_codes.contains(&status) && outline.has_any(rules.error_members) {
         return PollAnswer::Firm;
     }
-    let may_be_result = status == StatusCode::INTERNAL_SERVER_ERROR
-        || (status.is_client_error() && !rules.never.contains(&status));
-    if may_be_result {
+    if may_be_error(rules, status) {
         PollAnswer::Soft
     } else {
         PollAnswer::Transient
     }
+}
+
+/// True if an answer to a poll that did not come whole may have been the result, by its status. With 404 it
+/// is as likely to have been "unknown", which is no result.
+pub fn may_be_cut_result(profile: &Profile, status: StatusCode) -> bool {
+    let may_be = status.is_success() || may_be_error(&profile.results, status);
+    may_be && status != StatusCode::NOT_FOUND
+}
+
+/// True for the codes of an error that may be a task's result.
+fn may_be_error(rules: &ResultRules, status: StatusCode) -> bool {
+    status == StatusCode::INTERNAL_SERVER_ERROR
+        || (status.is_client_error() && !rules.never.contains(&status))
 }
 
 /// The class of an answer that tells of the task and carries no result: "processing" is pending
@@ -440,10 +458,17 @@ mod tests {
         assert_eq!(poll(200, r#"{"hello":1}"#), PollAnswer::Odd);
         assert_eq!(poll(200, r#"{"result":{}}"#), PollAnswer::Odd);
         assert_eq!(poll(200, "<html>"), PollAnswer::Transient);
-        assert_eq!(
-            poll(200, r#"{"transaction":{}} trailing"#),
-            PollAnswer::Transient
-        );
+        for cut in [
+            r#"{"transaction":{}} trailing"#,
+            r#"{"transaction":{"#,
+            " {",
+        ] {
+            assert_eq!(poll(200, cut), PollAnswer::Broken);
+            assert_eq!(poll(422, cut), PollAnswer::Broken);
+            for no_result in [302, 404, 429, 503] {
+                assert_eq!(poll(no_result, cut), PollAnswer::Transient, "{no_result}");
+            }
+        }
         assert_eq!(poll(302, r#"{"transaction":{}}"#), PollAnswer::Transient);
     }
 

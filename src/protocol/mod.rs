@@ -11,7 +11,7 @@ mod profile;
 mod ticket;
 mod transaction;
 
-pub use answer::{PollAnswer, SubmitAnswer, classify_poll, classify_submit};
+pub use answer::{PollAnswer, SubmitAnswer, classify_poll, classify_submit, may_be_cut_result};
 pub use dates::{gateway_time, retry_after};
 pub use lookup::{Found, LONGEST_UID, Search, listed, transaction_by_uid};
 pub use operation::{Disposition, Operation, Routes};

@@ -245,9 +245,11 @@ impl Inner {
         let mut answer = match asked {
             Asked::Whole(answer) => answer,
             Asked::Fields(reply) => {
+                let status = reply.status();
                 let rest = async { self.until(times.ends, pin!(lean.rest(reply))).await };
                 let rest = Box::pin(rest).await;
-                rest.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))??
+                let rest = rest.unwrap_or_else(|Elapsed| Err(timed_out()));
+                rest.map_err(|error| error.within(status))?
             }
         };
         lease.give_back();
@@ -297,9 +299,11 @@ impl Inner {
         times: Times,
     ) -> Result<StoredResponse, Error> {
         let answer = self.call(way, request, times).await?;
+        let status = Some(answer.status());
         let whole = answer::read_whole(answer, self.config.now().max_answer);
         let answer = self.until(times.ends, pin!(whole)).await;
-        answer.map_err(|Elapsed| Error::new(Cause::AnswerTimeout, Sent::Maybe))?
+        let answer = answer.unwrap_or_else(|Elapsed| Err(timed_out()));
+        answer.map_err(|error| error.within(status))
     }
 
     /// Takes `request` where no lean connection carries it.
@@ -391,7 +395,7 @@ impl Inner {
             // One request's own failure says nothing of the connection.
             Ok(Err(unanswered)) if unanswered.request.is_none() => return Err(unanswered),
             Ok(Err(unanswered)) => unanswered,
-            Err(Elapsed) => Error::new(Cause::AnswerTimeout, Sent::Maybe).into(),
+            Err(Elapsed) => timed_out().into(),
         };
         // It takes no more (RFC 9113 §6.8), or is silent and may be dead without either end knowing.
         self.pool.retire(stream.connection());
@@ -428,4 +432,9 @@ impl From<Error> for Unanswered {
             error,
         }
     }
+}
+
+/// A request was sent, and its answer did not come in time.
+const fn timed_out() -> Error {
+    Error::new(Cause::AnswerTimeout, Sent::Maybe)
 }

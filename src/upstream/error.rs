@@ -1,6 +1,8 @@
 //! What can go wrong on the way to the gateway, and the one fact that matters for money.
 use std::fmt::Display;
 
+use http::StatusCode;
+
 /// How many characters of a library's words an error keeps: enough for a sentence and a host name,
 /// too few for a peer to fill the log.
 const MAX_DETAIL: usize = 200;
@@ -132,6 +134,8 @@ pub struct Error {
     pub cause: Cause,
     /// Whether the request may have reached the gateway.
     pub sent: Sent,
+    /// The status of the answer that began to come and did not come whole, if it came that far.
+    pub status: Option<StatusCode>,
     /// The library's own words, capped and free of what was sent.
     pub detail: Option<String>,
 }
@@ -142,8 +146,14 @@ impl Error {
         Self {
             cause,
             sent,
+            status: None,
             detail: None,
         }
+    }
+
+    /// The same error of an answer whose fields had come.
+    pub(super) fn within(self, status: Option<StatusCode>) -> Self {
+        Self { status, ..self }
     }
 
     /// The same error with the library's words, escaped and cut.

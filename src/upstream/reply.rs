@@ -71,6 +71,14 @@ impl Reply {
         matches!(self.stage, Stage::Body { .. })
     }
 
+    /// The status, once the final head was read.
+    pub(super) const fn status(&self) -> Option<StatusCode> {
+        match &self.stage {
+            Stage::Head(_) => None,
+            Stage::Body { head, .. } => Some(head.status),
+        }
+    }
+
     /// What was read of the final head, for an answer whose body streams. To be taken once.
     pub(super) fn take_fields(&mut self) -> (StatusCode, HeaderMap) {
         match &mut self.stage {

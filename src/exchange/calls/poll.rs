@@ -11,7 +11,7 @@ use crate::exchange::on_disk::{Kept, OnDisk};
 use crate::exchange::order::Credentials;
 use crate::exchange::telling::{Heard, journey};
 use crate::message::StoredResponse;
-use crate::protocol::{PollAnswer, RequestId, classify_poll, retry_after};
+use crate::protocol::{PollAnswer, RequestId, classify_poll, may_be_cut_result, retry_after};
 use crate::results::ResultKey;
 use crate::timing::wall_clock;
 
@@ -63,7 +63,9 @@ pub(in crate::exchange) fn poll(
                 sole_poll.flight.hear(Heard::Failed(error.cause));
                 journey::tell_poll_lost(&sole_poll.flight, &error);
                 journey::tell_in_vain(&sole_poll.flight);
-                None
+                let profile = sole_poll.flight.profile();
+                let broken = |status| may_be_cut_result(profile, status);
+                error.status.is_some_and(broken).then_some(Polled::Broken)
             }
         };
         sole_poll.answer.clone_from(&answer);
@@ -130,6 +132,10 @@ fn read_poll_answer(
             Polled::Transient {
                 retry_after: wait(),
             }
+        }
+        PollAnswer::Broken => {
+            journey::tell_in_vain(flight);
+            Polled::Broken
         }
         PollAnswer::Firm => Polled::Firm(Arc::new(answer)),
         PollAnswer::Soft => Polled::Soft(Arc::new(answer)),

@@ -47,8 +47,8 @@ pub enum Record<A> {
     Accepted(RequestId),
     /// An answer that may be the result, and may not be given again.
     Candidate(A),
-    /// That answer was not the result: the task runs.
-    Running,
+    /// That answer is not the result: the task ran on after it, or told something else that was cut.
+    TakenBack,
     /// The result.
     Completed(A),
     /// The client has its answer.
@@ -83,8 +83,8 @@ pub enum RecordKind {
     Accepted,
     /// See [`Record::Candidate`].
     Candidate,
-    /// See [`Record::Running`].
-    Running,
+    /// See [`Record::TakenBack`].
+    TakenBack,
     /// See [`Record::Completed`].
     Completed,
     /// See [`Record::Delivered`].
@@ -107,7 +107,7 @@ impl<A> Record<A> {
             Self::Resubmitted(_) => RecordKind::Resubmitted,
             Self::Accepted(_) => RecordKind::Accepted,
             Self::Candidate(_) => RecordKind::Candidate,
-            Self::Running => RecordKind::Running,
+            Self::TakenBack => RecordKind::TakenBack,
             Self::Completed(_) => RecordKind::Completed,
             Self::Delivered => RecordKind::Delivered,
             Self::InDoubt(_) => RecordKind::InDoubt,
@@ -125,7 +125,7 @@ impl<A> Record<A> {
             | Self::Resubmitted(_)
             | Self::Accepted(_)
             | Self::Candidate(_)
-            | Self::Running
+            | Self::TakenBack
             | Self::Completed(_)
             | Self::Delivered
             | Self::Withdrawn(_)

@@ -130,6 +130,8 @@ pub enum Polled<A> {
     Soft(A),
     /// A 200 of no known shape.
     Odd(A),
+    /// Perhaps the result, cut or mangled on its way.
+    Broken,
     /// Nothing that speaks of the task.
     Transient {
         /// What the answer's `Retry-After` says.

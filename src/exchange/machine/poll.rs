@@ -25,9 +25,9 @@ impl<A: Whole> Machine<A> {
                 self.poll_answered(answer, now)
             }
             // What is kept under a seal is not the result.
-            Event::AnsweredElsewhere(Polled::Pending { .. }) if !self.runs => {
+            Event::AnsweredElsewhere(Polled::Pending { .. } | Polled::Broken) if !self.runs => {
                 self.runs = true;
-                smallvec![Action::Note(Record::Running)]
+                smallvec![Action::Note(Record::TakenBack)]
             }
             Event::AnsweredElsewhere(_) => Actions::new(),
             Event::Joined { .. } => {
@@ -70,15 +70,23 @@ impl<A: Whole> Machine<A> {
                 self.watch.ran(self.asked_at);
                 let asked = self.terms.policy.backoff.clamped(retry_after);
                 let wait = self.scheduled(now).at_least(asked);
-                if kept.is_some() {
-                    return self.poll_once_recorded(Record::Running, wait, now);
-                }
                 self.wait_for_poll(wait, now);
-                Actions::new()
+                if kept.is_none() {
+                    return Actions::new();
+                }
+                self.recorded_before_poll(Record::TakenBack)
             }
             Polled::Firm(answer) => {
                 self.watch.done(self.asked_at);
                 self.complete(answer)
+            }
+            // Had what is kept been the result, the task would be unknown.
+            Polled::Broken => {
+                let actions = self.poll_failed(None, now);
+                if self.kept.take().is_none() {
+                    return actions;
+                }
+                self.recorded_before_poll(Record::TakenBack)
             }
             // It is durable already, and a page that keeps failing is asked more and more rarely.
             Polled::Soft(answer)

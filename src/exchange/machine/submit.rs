@@ -78,7 +78,8 @@ impl<A: Whole> Machine<A> {
                 self.watch.accepted(now, self.ticket.as_ref() != Some(&id));
                 self.take_ticket(&id);
                 let wait = self.scheduled(now);
-                self.poll_once_recorded(Record::Accepted(id), wait, now)
+                self.wait_for_poll(wait, now);
+                self.recorded_before_poll(Record::Accepted(id))
             }
             Submitted::Standard { answer, matches } if matches || self.resubmits == 0 => {
                 self.complete(answer)

@@ -79,7 +79,7 @@ impl<A: Whole> Machine<A> {
                 RecordKind::Resubmitted => self.ladder_unrecorded(Rung::Lookup, now),
                 RecordKind::Accepted
                 | RecordKind::Candidate
-                | RecordKind::Running
+                | RecordKind::TakenBack
                 | RecordKind::Completed
                 | RecordKind::Delivered
                 | RecordKind::InDoubt
@@ -108,7 +108,7 @@ impl<A: Whole> Machine<A> {
                 self.poll_failed(None, now);
                 smallvec![Action::DropBody]
             }
-            RecordKind::Accepted | RecordKind::Running => {
+            RecordKind::Accepted | RecordKind::TakenBack => {
                 self.has_body = false;
                 self.await_in(State::Waiting);
                 self.wake = self.due.take();

@@ -47,14 +47,8 @@ impl<A: Whole> Machine<A> {
         self.wake = Some(self.wake.map_or(soonest, |wake| wake.min(soonest)));
     }
 
-    /// Makes a record before the next poll; the wait for that begins now all the same.
-    pub(super) fn poll_once_recorded(
-        &mut self,
-        record: Record<A>,
-        wait: Wait,
-        now: Moment,
-    ) -> Actions<A> {
-        self.wait_for_poll(wait, now);
+    /// Makes a record before the poll that is waited for; the wait goes on meanwhile.
+    pub(super) fn recorded_before_poll(&mut self, record: Record<A>) -> Actions<A> {
         let due = self.wake;
         let actions = self.record(record);
         self.due = due;

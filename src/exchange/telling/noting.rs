@@ -174,6 +174,7 @@ const fn polled(answer: &Polled<Answer>) -> PollAnswer {
         Polled::Firm(_) => PollAnswer::Firm,
         Polled::Soft(_) => PollAnswer::Soft,
         Polled::Odd(_) => PollAnswer::Odd,
+        Polled::Broken => PollAnswer::Broken,
         Polled::Transient { .. } => PollAnswer::Transient,
     }
 }

@@ -78,7 +78,7 @@ fn recorded(kind: RecordKind) -> Words {
         RecordKind::Submitted | RecordKind::Resubmitted => "before its first byte leaves",
         RecordKind::Accepted => "before its result is asked for",
         RecordKind::Candidate => "it may not be given again",
-        RecordKind::Running => "what came before was not its result",
+        RecordKind::TakenBack => "what came before was not its result",
         RecordKind::Completed => "before anybody is given it",
         RecordKind::Delivered
         | RecordKind::InDoubt
@@ -104,6 +104,7 @@ const fn answered(answer: Answered) -> &'static str {
             "polled: an error, the result only if the task is then unknown"
         }
         Answered::Poll(PollAnswer::Odd) => "polled: an answer of no known shape",
+        Answered::Poll(PollAnswer::Broken) => "polled: an answer that did not come whole",
         Answered::Poll(PollAnswer::Transient) => "polled: nothing that speaks of the task",
         Answered::PollLost => "polled in vain",
         Answered::LookupLost => "searched at the gateway in vain: it did not say",
@@ -150,7 +151,7 @@ pub(in crate::exchange) fn of_change(change: &Change) -> Words {
         Change::Resubmitted(_) => recorded(RecordKind::Resubmitted),
         Change::Accepted(_) => recorded(RecordKind::Accepted),
         Change::Candidate(Some(_)) => recorded(RecordKind::Candidate),
-        Change::Candidate(None) => recorded(RecordKind::Running),
+        Change::Candidate(None) => recorded(RecordKind::TakenBack),
         Change::Completed(Some(_)) => recorded(RecordKind::Completed),
         Change::Completed(None) => because(
             "recorded the answer",

@@ -51,7 +51,7 @@ impl RecordKind {
             Self::Resubmitted => "that the submit may be repeated",
             Self::Accepted => "that the gateway took the task",
             Self::Candidate => "an answer that may be the result",
-            Self::Running => "that the task runs",
+            Self::TakenBack => "that an answer was not the result",
             Self::Completed => "the answer",
             Self::Delivered => "that the client has its answer",
             Self::InDoubt => "that it is in doubt",

@@ -214,9 +214,9 @@ fn follows(last: RecordKind, next: RecordKind) -> bool {
         R::Refused => matches!(last, R::Submitted | R::Resubmitted | R::InDoubt),
         R::Delivered => last == R::Completed,
         R::Candidate => {
-            matches!(last, R::Accepted | R::Candidate | R::Running | R::InDoubt)
+            matches!(last, R::Accepted | R::Candidate | R::TakenBack | R::InDoubt)
         }
-        R::Running => matches!(last, R::Candidate | R::Running | R::Accepted),
+        R::TakenBack => matches!(last, R::Candidate | R::TakenBack | R::Accepted),
         R::Resubmitted | R::Accepted | R::Completed | R::InDoubt => {
             !matches!(last, R::Delivered | R::Withdrawn | R::Closed)
         }

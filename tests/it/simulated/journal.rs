@@ -377,7 +377,7 @@ fn kind_of(change: &Change) -> RecordKind {
         Change::Resubmitted(_) => RecordKind::Resubmitted,
         Change::Accepted(_) => RecordKind::Accepted,
         Change::Candidate(Some(_)) => RecordKind::Candidate,
-        Change::Candidate(None) => RecordKind::Running,
+        Change::Candidate(None) => RecordKind::TakenBack,
         Change::Completed(_) => RecordKind::Completed,
         Change::Delivered => RecordKind::Delivered,
         Change::InDoubt(_) => RecordKind::InDoubt,

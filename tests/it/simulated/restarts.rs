@@ -199,7 +199,26 @@ async fn a_soft_answer_that_processing_followed_is_not_the_result_after_the_rest
     assert_eq!(told.doubt(), Doubt::TaskUnknown);
     let kinds = world.journal.kinds();
     let count = |kind| kinds.iter().filter(|it| **it == kind).count();
-    assert_eq!([R::Candidate, R::Running].map(count), [1, 1], "{kinds:?}");
+    assert_eq!([R::Candidate, R::TakenBack].map(count), [1, 1], "{kinds:?}");
+}
+
+/// The same without a word that the task runs: that the result broke off says that the page was none.
+#[tokio::test(start_paused = true)]
+async fn a_soft_answer_that_a_broken_result_followed_is_not_the_result() {
+    for cut in [1, 20] {
+        let words = format!("poll-500=1 delay=300 fail=422 result-cut={cut}");
+        let ask = Ask::payment(&words).held_for(Duration::from_secs(70));
+        let told = World::calm().pay(&ask).await;
+        assert_eq!(told.doubt(), Doubt::TaskUnknown, "{words}");
+        let world = World::calm();
+        let _held = world.begin(&ask);
+        while !world.journal.kinds().contains(&R::TakenBack) {
+            world.pass(Duration::from_millis(100)).await;
+        }
+        let (next, _) = world.restarted(&Setting::default());
+        let told = next.pay(&ask).await;
+        assert_eq!(told.doubt(), Doubt::TaskUnknown, "{words}, restarted");
+    }
 }
 
 #[tokio::test(start_paused = true)]

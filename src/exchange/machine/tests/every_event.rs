@@ -10,7 +10,7 @@ const RECORDS: [RecordKind; 11] = [
     RecordKind::Resubmitted,
     RecordKind::Accepted,
     RecordKind::Candidate,
-    RecordKind::Running,
+    RecordKind::TakenBack,
     RecordKind::Completed,
     RecordKind::Delivered,
     RecordKind::InDoubt,
@@ -134,6 +134,7 @@ fn poll_answers() -> Vec<Named> {
                 retry_after: after(86_400),
             }),
         ),
+        ("poll: broken", poll(Polled::Broken)),
         ("poll: lost", Event::PollLost),
         (
             "elsewhere: pending",

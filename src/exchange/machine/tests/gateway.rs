@@ -245,10 +245,11 @@ impl Gateway {
                 Some(read)
             }
             Reading::Cut => {
-                if !matches!(self.read(id, now), Polled::Unknown) {
-                    self.lose_if_spent(id);
+                if matches!(self.read(id, now), Polled::Unknown) {
+                    return None;
                 }
-                None
+                self.lose_if_spent(id);
+                Some(Polled::Broken)
             }
             Reading::Lost => None,
             Reading::Balancer => Some(Polled::Transient { retry_after: None }),

@@ -33,7 +33,7 @@ pub(super) struct Ledger {
     completed: Option<Answer>,
     /// The answer that may be the result.
     candidate: Option<Answer>,
-    /// Those that were none, since the task was told to run after them, and whether it was to be recorded.
+    /// Those that were none, since the task was not unknown after them, and whether that was to be recorded.
     taken_back: Vec<(Answer, bool)>,
     /// The receipt that was recorded last.
     accepted: Option<RequestId>,
@@ -76,7 +76,7 @@ impl Ledger {
         }
         match record {
             Record::Candidate(answer) => self.candidate = Some(*answer),
-            Record::Running => self
+            Record::TakenBack => self
                 .taken_back
                 .iter_mut()
                 .for_each(|(_, recorded)| *recorded = true),
@@ -112,8 +112,8 @@ impl Ledger {
         self.is_executed |= durable && *record == Record::InDoubt(Doubt::Executed);
     }
 
-    /// The gateway says that the task runs.
-    pub(super) fn runs(&mut self) {
+    /// The gateway says something of the task, and not that it is unknown.
+    pub(super) fn is_not_gone(&mut self) {
         let candidate = self.candidate.take();
         self.taken_back
             .extend(candidate.map(|answer| (answer, false)));
@@ -267,7 +267,11 @@ impl Ledger {
                 let is_ours = gateway.gave(*answer) && !matches!(answer, Answer::Refusal(_));
                 self.require(is_ours, "I4 no invented answer", outcome);
                 let stands = self.taken_back.iter().all(|(other, _)| other != answer);
-                self.require(stands, "I4 no answer that processing followed", outcome);
+                self.require(
+                    stands,
+                    "I4 no answer after which the task was not unknown",
+                    outcome,
+                );
                 let same = self.completed.is_none_or(|before| before == *answer);
                 self.require(same, "I5 the same answer", outcome);
                 self.completed = Some(*answer);
@@ -317,8 +321,8 @@ impl Ledger {
 /// I14: the path that the records of an exchange form.
 fn may_follow(last: Option<RecordKind>, next: RecordKind) -> bool {
     use RecordKind::{
-        Accepted, Candidate, Closed, Completed, Delivered, InDoubt, Refused, Resubmitted, Running,
-        Submitted, Withdrawn,
+        Accepted, Candidate, Closed, Completed, Delivered, InDoubt, Refused, Resubmitted,
+        Submitted, TakenBack, Withdrawn,
     };
     let allowed: &[RecordKind] = match last {
         // A driver that is lost with its intent under way withdraws it, wherever the intent is.
@@ -332,11 +336,11 @@ fn may_follow(last: Option<RecordKind>, next: RecordKind) -> bool {
             Refused,
         ],
         Some(Resubmitted) => &[Resubmitted, Accepted, Completed, InDoubt, Refused],
-        Some(Accepted | Candidate | Running) => &[
+        Some(Accepted | Candidate | TakenBack) => &[
             Resubmitted,
             Accepted,
             Candidate,
-            Running,
+            TakenBack,
             Completed,
             InDoubt,
             Closed,

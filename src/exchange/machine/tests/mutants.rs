@@ -25,6 +25,8 @@ pub(super) enum Mutant {
     FinishesBeforeRecord,
     /// An answer that processing followed is taken back in memory alone.
     TakesBackInMemory,
+    /// An answer that broke off is taken for none.
+    OverlooksBrokenAnswer,
     FreesFlightOnPanic,
     ResubmitsWhileDraining,
     /// A restart that takes a submit without an answer for none.
@@ -62,6 +64,9 @@ impl Mutant {
             Self::DropsSoftAnswer if matches!(event, Event::PollAnswered(Polled::Soft(_))) => {
                 return Event::PollAnswered(Polled::Transient { retry_after: None });
             }
+            Self::OverlooksBrokenAnswer if event == Event::PollAnswered(Polled::Broken) => {
+                return Event::PollLost;
+            }
             Self::SubmitsAgainAfterReset
                 if event == Event::SubmitLost(Loss::Ended) && machine.open_submits == 1 =>
             {
@@ -79,6 +84,7 @@ impl Mutant {
             | Self::PollsBeforeRecord
             | Self::FinishesBeforeRecord
             | Self::TakesBackInMemory
+            | Self::OverlooksBrokenAnswer
             | Self::FreesFlightOnPanic
             | Self::ForgetsSubmits
             | Self::PollsAfterResult
@@ -107,7 +113,7 @@ impl Mutant {
             [Action::Record(Record::Candidate(_))] if self == Self::PollsBeforeRecord => {
                 actions.into_iter().chain([Action::Poll]).collect()
             }
-            [Action::Record(Record::Running)] if self == Self::TakesBackInMemory => {
+            [Action::Record(Record::TakenBack)] if self == Self::TakesBackInMemory => {
                 (machine.state, machine.wake) = (State::Waiting, machine.due);
                 Actions::new()
             }
@@ -186,7 +192,7 @@ fn an_answer_that_is_taken_back_in_memory_alone_is_caught() {
         (plan.gateway.is_slow, plan.gateway.shape) = (true, Shape::Once);
         (plan.crashes, plan.disturbances) = (2, Vec::new());
     };
-    let rule = "I4 no answer that processing followed";
+    let rule = "I4 no answer after which the task was not unknown";
     assert!(violation(Mutant::TakesBackInMemory, slow, rule).is_some());
     assert!(violation(Mutant::Sound, slow, "").is_none());
 }
@@ -194,6 +200,14 @@ fn an_answer_that_is_taken_back_in_memory_alone_is_caught() {
 #[test]
 fn a_flight_freed_by_a_panic_is_caught() {
     assert_caught(Mutant::FreesFlightOnPanic, "I2");
+}
+
+#[test]
+fn an_answer_that_broke_off_and_is_overlooked_is_caught() {
+    assert_caught(
+        Mutant::OverlooksBrokenAnswer,
+        "I4 no answer after which the task was not unknown",
+    );
 }
 
 #[test]

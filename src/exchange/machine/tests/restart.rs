@@ -67,7 +67,7 @@ impl Disk {
                     task = Some(id);
                 }
                 Record::Candidate(answer) => candidate = Some(*answer),
-                Record::Running | Record::Completed(_) => candidate = None,
+                Record::TakenBack | Record::Completed(_) => candidate = None,
                 _ => {}
             }
         }
@@ -82,7 +82,7 @@ impl Disk {
                 (Stood::InDoubt(Doubt::Restart), self.candidate())
             }
             Record::InDoubt(doubt) => (Stood::InDoubt(*doubt), self.candidate()),
-            Record::Accepted(_) | Record::Candidate(_) | Record::Running => {
+            Record::Accepted(_) | Record::Candidate(_) | Record::TakenBack => {
                 (Stood::Accepted, self.candidate())
             }
             Record::Completed(answer) => (Stood::Completed, Some(*answer)),

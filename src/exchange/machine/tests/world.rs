@@ -145,12 +145,15 @@ impl World {
 
     /// Tells the machine what happened and does what it says.
     pub(super) fn tell(&mut self, event: Event<Answer>) {
+        let is_not_gone = matches!(
+            event,
+            Event::PollAnswered(Polled::Pending { .. } | Polled::Broken)
+                | Event::AnsweredElsewhere(Polled::Pending { .. } | Polled::Broken)
+        );
         let event = self.mutant.before(&mut self.machine, event);
         let actions = self.machine.on(event.clone(), self.now);
-        if let Event::PollAnswered(Polled::Pending { .. })
-        | Event::AnsweredElsewhere(Polled::Pending { .. }) = event
-        {
-            self.ledger.runs();
+        if is_not_gone {
+            self.ledger.is_not_gone();
         }
         let actions = self.mutant.after(&mut self.machine, &event, actions);
         self.trace(|world| {
