@@ -5,7 +5,7 @@ use tokio::sync::mpsc::Sender;
 use super::stands::{Stand, Stands};
 use super::why::Why;
 use super::{Line, Only, Row, Soundness};
-use crate::exchange::Named;
+use crate::exchange::Picked;
 use crate::journal::{Entry, Journal, Number, Page, ReadError, Reader, Remembered, Report};
 use crate::telemetry::{Capped, with_causes};
 use crate::timing::Stamp;
@@ -44,8 +44,8 @@ impl<'a> Source<'a> {
         self,
         id: &str,
         counts: impl Fn(&Remembered) -> bool,
-    ) -> Result<Named<'_, Remembered>, Why> {
-        let (mut pages, mut named) = (self.pages(), Named::among(id, []));
+    ) -> Result<Picked<'_, Remembered>, Why> {
+        let (mut pages, mut named) = (self.pages(), Picked::among(id, []));
         while let Some(page) = pages.next().await? {
             named.extend(page.into_iter().filter(&counts));
         }

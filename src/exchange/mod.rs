@@ -48,7 +48,7 @@ pub use identity::{
     Credential, Fingerprint, FingerprintParts, HashKey, NoRandom, Owner, Recogniser, basic,
 };
 pub use metrics::Metrics;
-pub use naming::{HasNames, Named, Names, NotOne};
+pub use naming::{HasNames, Names, NotOne, Picked};
 pub use on_disk::OnDisk;
 pub use order::{Credentials, Identity, Key, Order, Submission};
 pub use read::{Read, ReadOutcome, ReadPolicy};

@@ -48,7 +48,7 @@ impl HasNames for Remembered {
 /// The exchanges that an id names. A key is of a client's making, and may look like the own id of another
 /// exchange: that one is then named alone.
 #[derive(Debug)]
-pub struct Named<'a, T> {
+pub struct Picked<'a, T> {
     id: &'a str,
     /// The exchange whose own id it is.
     own: Option<T>,
@@ -65,16 +65,16 @@ pub enum NotOne {
     Several,
 }
 
-impl<'a, T: HasNames> Named<'a, T> {
+impl<'a, T: HasNames> Picked<'a, T> {
     /// Those of `candidates` that `id` names.
     pub fn among(id: &'a str, candidates: impl IntoIterator<Item = T>) -> Self {
-        let mut named = Self {
+        let mut picked = Self {
             id,
             own: None,
             others: Vec::new(),
         };
-        named.extend(candidates);
-        named
+        picked.extend(candidates);
+        picked
     }
 
     /// Adds those of further candidates.
@@ -110,8 +110,8 @@ impl<'a, T: HasNames> Named<'a, T> {
 
 impl Flights {
     /// The exchanges that have not ended and that an id names.
-    pub(super) fn named<'a>(&self, id: &'a str) -> Named<'a, Arc<Flight>> {
-        Named::among(id, self.all())
+    pub(super) fn named<'a>(&self, id: &'a str) -> Picked<'a, Arc<Flight>> {
+        Picked::among(id, self.all())
     }
 }
 
@@ -152,24 +152,24 @@ mod tests {
             ("c", Err(NotOne::None)),
             ("", Err(NotOne::None)),
         ] {
-            assert_eq!(Named::among(id, all).one(), expected, "{id}");
+            assert_eq!(Picked::among(id, all).one(), expected, "{id}");
         }
     }
 
     #[test]
     fn what_several_share_names_them_all_and_none_alone() {
         let all = [candidate(1, "a", None), candidate(2, "b", Some("a"))];
-        assert_eq!(Named::among("a", all).one(), Err(NotOne::Several));
-        assert_eq!(Named::among("a", all).all(), all);
+        assert_eq!(Picked::among("a", all).one(), Err(NotOne::Several));
+        assert_eq!(Picked::among("a", all).all(), all);
     }
 
     #[test]
     fn a_key_that_looks_like_the_own_id_of_another_exchange_does_not_hide_it() {
         let (own, posing) = (candidate(1, "a", None), candidate(2, ONE, Some(ONE)));
         for order in [[own, posing], [posing, own]] {
-            assert_eq!(Named::among(ONE, order).one(), Ok(own));
-            assert_eq!(Named::among(ONE, order).all(), [own]);
+            assert_eq!(Picked::among(ONE, order).one(), Ok(own));
+            assert_eq!(Picked::among(ONE, order).all(), [own]);
         }
-        assert_eq!(Named::among(ONE, [posing]).one(), Ok(posing));
+        assert_eq!(Picked::among(ONE, [posing]).one(), Ok(posing));
     }
 }

@@ -231,7 +231,7 @@ impl Context {
         if let Some(equal) = equal {
             return equal.identity.fingerprint;
         }
-        // By chance: who counts up to a free place hashes as often as there are equals.
+        // At random: counting up to a free place would hash once for each equal.
         let beside = std::iter::repeat_with(|| self.hash_key.beside(first, fastrand::u32(1..)));
         let mut places = std::iter::once(first).chain(beside);
         places

@@ -13,7 +13,7 @@ use super::trail::{Step, Trail, What};
 use crate::exchange::flights::Flight;
 use crate::exchange::handle::Flights;
 use crate::exchange::machine::Doubt;
-use crate::exchange::naming::{HasNames, Named, Names};
+use crate::exchange::naming::{HasNames, Names, Picked};
 use crate::exchange::verdict::Word;
 use crate::journal::{Entry, Journal, Number, Remembered};
 use crate::timing::{Moment, Stamp, Stamps};
@@ -157,14 +157,14 @@ impl Ended {
     }
 }
 
-/// An exchange of which this process knows.
-enum Known {
+/// An exchange that this process can tell of.
+enum Tellable {
     Unended(Arc<Flight>),
     /// It ended a moment ago.
     Ended(Box<Ended>),
 }
 
-impl HasNames for Known {
+impl HasNames for Tellable {
     fn names(&self) -> Names<'_> {
         match self {
             Self::Unended(flight) => flight.names(),
@@ -190,17 +190,17 @@ impl Flight {
 impl Flights {
     /// Tells of those that an id names and that this process has, or had a moment ago.
     pub async fn stories(&self, journal: Option<&Journal>, id: &str) -> Vec<Story> {
-        let mut named = Named::among(id, self.all().into_iter().map(Known::Unended));
+        let mut named = Picked::among(id, self.all().into_iter().map(Tellable::Unended));
         let ended = self.0.table().ended.clone();
-        named.extend(ended.into_iter().map(Box::new).map(Known::Ended));
+        named.extend(ended.into_iter().map(Box::new).map(Tellable::Ended));
         let mut stories = Vec::new();
         for known in named.all() {
             stories.push(match known {
-                Known::Unended(flight) => {
+                Tellable::Unended(flight) => {
                     let earlier = entries(journal, flight.earlier_number()).await;
                     self.story(&flight, &earlier)
                 }
-                Known::Ended(ended) => {
+                Tellable::Ended(ended) => {
                     let earlier = entries(journal, ended.earlier).await;
                     self.ended_story(*ended, &earlier)
                 }
