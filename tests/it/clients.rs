@@ -9,10 +9,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
+use holdline::simulator::{DEMO_KEY, DEMO_SHOP, TaskRepeat};
 use serde::Deserialize;
 
 use crate::secure::HOST;
-use crate::sidecar::{Sidecar, Upstream, get, payment, secure_sidecar, shop, sidecar, upstream};
+use crate::stage::asking::Asking;
+use crate::stage::bench::{Bench, Setup, holdline, refusing, simulator};
 
 /// A client of `tests/clients`.
 struct Client {
@@ -83,15 +85,28 @@ pub(crate) fn is_here(program: &str, probe: &[&str]) -> bool {
 /// A process with mounts of its own, so that it alone sees other files.
 const APART: [&str; 3] = ["--user", "--map-root-user", "--mount"];
 
+/// holdline before a gateway whose tasks take `work`, and which tells every double charge: neither a known
+/// key nor its own filter of duplicates hides one.
+fn before(work: Duration) -> Setup {
+    let gateway = simulator().with(|it| it.task_repeat = TaskRepeat::Ignored);
+    holdline().journal().gateway(gateway.latency(work))
+}
+
 /// Starts holdline with TLS, and writes what leads clients there and makes them trust it.
-fn secure(upstream: &Upstream) -> Sidecar {
-    let sidecar = secure_sidecar(upstream.address, "");
-    let folder = sidecar.certificates.as_ref().unwrap();
+async fn secure(work: Duration) -> Bench {
+    let bench = before(work).secure().start().await;
+    let folder = bench.certificates.as_ref().unwrap();
     fs::write(folder.join("hosts"), format!("127.0.0.1 {HOST}\n")).unwrap();
     let authority = folder.join("ca.pem");
     let settings = format!("curl.cainfo={authority:?}\nopenssl.cafile={authority:?}\n");
     fs::write(folder.join("holdline.ini"), settings).unwrap();
-    sidecar
+    bench
+}
+
+/// The body of a payment.
+fn payment(bench: &Bench, tracking_id: &str, description: &str) -> String {
+    let asking: Asking = bench.pay(tracking_id).words(description);
+    String::from_utf8(asking.body_bytes()).unwrap()
 }
 
 /// True if clients can be led to a host by an entry in `/etc/hosts` that nobody else sees. Machines
@@ -141,20 +156,20 @@ impl Client {
     /// Runs the client to its end; each call may take `seconds`.
     async fn pay(
         &self,
-        sidecar: &Sidecar,
+        bench: &Bench,
         seconds: &str,
         options: &[&str],
         bodies: &[String],
     ) -> Vec<Said> {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-        let (mut command, base) = match &sidecar.certificates {
+        let (mut command, base) = match &bench.certificates {
             None => (
                 Command::new(self.program),
-                format!("http://{}", sidecar.address),
+                format!("http://{}", bench.address),
             ),
             Some(folder) => (
                 self.led_here(folder),
-                format!("https://{HOST}:{}", sidecar.address.port()),
+                format!("https://{HOST}:{}", bench.address.port()),
             ),
         };
         command
@@ -163,7 +178,7 @@ impl Client {
             .arg(seconds)
             .args(self.options)
             .args(options)
-            .env("SHOP", shop())
+            .env("SHOP", format!("{DEMO_SHOP}:{DEMO_KEY}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         // A proxy of the machine's own would stand between the client and holdline.
@@ -201,21 +216,15 @@ impl Client {
         command
     }
 
-    async fn pay_once(
-        &self,
-        sidecar: &Sidecar,
-        seconds: &str,
-        options: &[&str],
-        body: &str,
-    ) -> Said {
+    async fn pay_once(&self, bench: &Bench, seconds: &str, options: &[&str], body: &str) -> Said {
         let bodies = [body.to_owned()];
-        let said = self.pay(sidecar, seconds, options, &bodies).await;
+        let said = self.pay(bench, seconds, options, &bodies).await;
         said.into_iter().next().unwrap()
     }
 
     /// The bytes that the gateway itself gives for the only task of a payment.
-    async fn gateways_answer(&self, upstream: &Upstream, tracking_id: &str) -> String {
-        let ledger = upstream.gateway.ledger();
+    async fn gateways_answer(&self, bench: &Bench, tracking_id: &str) -> String {
+        let ledger = bench.ledger();
         let charge = ledger.charges_of(tracking_id).next().unwrap();
         let version = if matches!(self.name, "python" | "ruby-v3") {
             "3"
@@ -223,9 +232,10 @@ impl Client {
             "2"
         };
         let path = format!("/async/result/{}", charge.request_id);
-        let (status, body) = get(upstream.address, &path, &[("x-api-version", version)]).await;
-        assert_eq!(status, 200);
-        String::from_utf8(body.to_vec()).unwrap()
+        let asking = bench.of_gateway(&path).await;
+        let answer = asking.field("X-Api-Version", version).send().await;
+        assert_eq!(answer.status, 200);
+        answer.text()
     }
 }
 
@@ -239,13 +249,9 @@ fn run(mut command: Command, lines: &str) -> String {
 }
 
 /// Asserts that the gateway saw one submit of this payment, and charged it once.
-fn assert_one_charge(upstream: &Upstream, tracking_id: &str) {
-    let ledger = upstream.gateway.ledger();
-    let of_it =
-        |it: &&holdline::simulator::ledger::Submit| it.tracking_id.as_deref() == Some(tracking_id);
-    let submits = ledger.submits.iter().filter(of_it).count();
-    let charges = ledger.charges_of(tracking_id).count();
-    assert_eq!((submits, charges), (1, 1), "{tracking_id}");
+fn assert_one_charge(bench: &Bench, tracking_id: &str) {
+    bench.submits_of(tracking_id).is(1);
+    bench.charges_of(tracking_id).is(1);
 }
 
 /// A limit that no answer of these tests comes near.
@@ -257,10 +263,9 @@ const QUICK: Duration = Duration::from_millis(100);
 
 #[tokio::test]
 async fn every_client_gets_the_gateways_own_bytes() {
-    let upstream = upstream(QUICK).await;
-    let sidecar = sidecar(upstream.address, "");
+    let bench = before(QUICK).start().await;
     let clients = Client::present([PHP, PHP_STREAMS, RUBY, RUBY_3, PYTHON, CURL]);
-    the_gateways_own_bytes(&upstream, &sidecar, &clients).await;
+    the_gateways_own_bytes(bench, &clients).await;
 }
 
 /// With `https://` before the host, an entry in `/etc/hosts` and a trusted authority.
@@ -269,26 +274,24 @@ async fn every_client_gets_them_over_tls_too() {
     if !can_be_led_here() {
         return;
     }
-    let upstream = upstream(QUICK).await;
-    let sidecar = secure(&upstream);
+    let bench = secure(QUICK).await;
     let clients = Client::present([PHP, PHP_STREAMS, RUBY, RUBY_3, PYTHON, CURL]);
-    the_gateways_own_bytes(&upstream, &sidecar, &clients).await;
+    the_gateways_own_bytes(bench, &clients).await;
 }
 
-async fn the_gateways_own_bytes(upstream: &Upstream, sidecar: &Sidecar, clients: &[Client]) {
+async fn the_gateways_own_bytes(mut bench: Bench, clients: &[Client]) {
+    // The test itself asks for the results once more.
+    bench.allowed.polls_after_the_result = 1;
+    let bench = &bench;
     join_all(clients.iter().map(async |client| {
         let ids = ["first", "second"].map(|it| format!("{it}-{}", client.name));
-        let bodies = ids.each_ref().map(|id| payment(id, "Zażółć, 12 €"));
-        let said = client.pay(sidecar, PATIENT, &[], &bodies).await;
+        let bodies = ids.each_ref().map(|id| payment(bench, id, "Zażółć, 12 €"));
+        let said = client.pay(bench, PATIENT, &[], &bodies).await;
         for (said, id) in said.iter().zip(&ids) {
             assert_eq!((&*said.believed, said.status), ("successful", 200), "{id}");
-            assert_eq!(
-                said.text(),
-                client.gateways_answer(upstream, id).await,
-                "{id}"
-            );
+            assert_eq!(said.text(), client.gateways_answer(bench, id).await, "{id}");
             assert_ne!(said.kept, Some(false), "the connection was not kept");
-            assert_one_charge(upstream, id);
+            assert_one_charge(bench, id);
         }
     }))
     .await;
@@ -296,10 +299,9 @@ async fn the_gateways_own_bytes(upstream: &Upstream, sidecar: &Sidecar, clients:
 
 #[tokio::test]
 async fn a_client_that_gives_up_and_repeats_pays_once_and_gets_the_answer() {
-    let upstream = upstream(SLOW).await;
-    let sidecar = sidecar(upstream.address, "");
+    let bench = before(SLOW).start().await;
     let clients = Client::present([PHP, PHP_STREAMS, RUBY, RUBY_3, PYTHON, CURL]);
-    pays_once(&upstream, &sidecar, &clients).await;
+    pays_once(bench, &clients).await;
 }
 
 #[tokio::test]
@@ -307,13 +309,14 @@ async fn a_client_that_gives_up_over_tls_pays_once_too() {
     if !can_be_led_here() {
         return;
     }
-    let upstream = upstream(SLOW).await;
-    let sidecar = secure(&upstream);
+    let bench = secure(SLOW).await;
     let clients = Client::present([PHP, PHP_STREAMS, RUBY, RUBY_3, PYTHON, CURL]);
-    pays_once(&upstream, &sidecar, &clients).await;
+    pays_once(bench, &clients).await;
 }
 
-async fn pays_once(upstream: &Upstream, sidecar: &Sidecar, clients: &[Client]) {
+async fn pays_once(mut bench: Bench, clients: &[Client]) {
+    bench.allowed.polls_after_the_result = 1;
+    let bench = &bench;
     let cases = clients
         .iter()
         .flat_map(|client| [(client, false), (client, true)]);
@@ -321,11 +324,11 @@ async fn pays_once(upstream: &Upstream, sidecar: &Sidecar, clients: &[Client]) {
         let id = format!("{}-{has_key}", client.name);
         let key = ["--key", &id];
         let options = if has_key { &key[..] } else { &[] };
-        let body = payment(&id, "a slow one");
-        let first = client.pay_once(sidecar, HASTY, options, &body).await;
+        let body = payment(bench, &id, "a slow one");
+        let first = client.pay_once(bench, HASTY, options, &body).await;
         assert_eq!(first.believed, "timeout", "{id}");
-        let again = client.pay_once(sidecar, PATIENT, options, &body).await;
-        assert_one_charge(upstream, &id);
+        let again = client.pay_once(bench, PATIENT, options, &body).await;
+        assert_one_charge(bench, &id);
         assert_eq!(
             (&*again.believed, again.status),
             ("successful", 200),
@@ -333,7 +336,7 @@ async fn pays_once(upstream: &Upstream, sidecar: &Sidecar, clients: &[Client]) {
         );
         assert_eq!(
             again.text(),
-            client.gateways_answer(upstream, &id).await,
+            client.gateways_answer(bench, &id).await,
             "{id}"
         );
     }))
@@ -342,14 +345,12 @@ async fn pays_once(upstream: &Upstream, sidecar: &Sidecar, clients: &[Client]) {
 
 #[tokio::test]
 async fn every_client_takes_the_end_of_a_hold_for_an_error() {
-    let upstream = upstream(QUICK).await;
-    let hold = "[hold]\ntimeout = \"1s\"\n[submit]\nstart = \"1s\"\n";
-    let sidecar = sidecar(upstream.address, hold);
+    let bench = before(QUICK).hold(Duration::from_secs(1)).start().await;
     let clients = Client::present([PHP, RUBY, RUBY_3, PYTHON, CURL]);
     join_all(clients.iter().map(async |client| {
         // The word `hold` keeps the task running for as long as nobody ends it.
-        let body = payment(client.name, "hold");
-        let said = client.pay_once(&sidecar, PATIENT, &[], &body).await;
+        let body = payment(&bench, client.name, "hold");
+        let said = client.pay_once(&bench, PATIENT, &[], &body).await;
         let name = client.name;
         assert_eq!((&*said.believed, said.status), ("error", 504), "{name}");
         assert_eq!(said.json()["code"], "P.1019", "{name}");
@@ -359,14 +360,16 @@ async fn every_client_takes_the_end_of_a_hold_for_an_error() {
 
 #[tokio::test]
 async fn every_client_takes_a_gateway_that_is_down_for_an_error() {
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
-    let sidecar = sidecar(address, "[submit]\nstart = \"1s\"\n");
+    let (_kept, origin) = refusing();
+    let start = Duration::from_secs(1);
+    let bench = holdline()
+        .gateway(&*origin)
+        .configure(move |config| config.exchange.submit_start = start);
+    let bench = bench.start().await;
     let clients = Client::present([PHP, RUBY, RUBY_3, PYTHON, CURL]);
     join_all(clients.iter().map(async |client| {
-        let body = payment(client.name, "nobody is there");
-        let said = client.pay_once(&sidecar, PATIENT, &[], &body).await;
+        let body = payment(&bench, client.name, "nobody is there");
+        let said = client.pay_once(&bench, PATIENT, &[], &body).await;
         let name = client.name;
         assert_eq!((&*said.believed, said.status), ("error", 502), "{name}");
         assert_eq!(said.json()["code"], "F.1000", "{name}");
@@ -376,22 +379,19 @@ async fn every_client_takes_a_gateway_that_is_down_for_an_error() {
 
 #[tokio::test]
 async fn a_client_that_waits_for_100_continue_is_told_to_go_on() {
-    let upstream = upstream(QUICK).await;
-    let sidecar = sidecar(upstream.address, "");
+    let bench = before(QUICK).start().await;
     let clients = Client::present([PHP, CURL]);
     join_all(clients.iter().map(async |client| {
-        let body = payment(client.name, &"a long description ".repeat(80));
+        let body = payment(&bench, client.name, &"a long description ".repeat(80));
         assert!(body.len() > 1024);
-        let said = client
-            .pay_once(&sidecar, PATIENT, &["--expect"], &body)
-            .await;
+        let said = client.pay_once(&bench, PATIENT, &["--expect"], &body).await;
         let name = client.name;
         assert_eq!(
             (&*said.believed, said.status),
             ("successful", 200),
             "{name}"
         );
-        assert_one_charge(&upstream, name);
+        assert_one_charge(&bench, name);
     }))
     .await;
 }

@@ -3,18 +3,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use holdline::config::{File, Flags, resolve};
+use holdline::polling::ScheduleKind;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::clients::is_here;
 use crate::secure::{Authority, HOST};
-use crate::sidecar::{Sidecar, get, pay, payment, sidecar, upstream};
-
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::stage::bench::{Bench, holdline};
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -116,58 +113,36 @@ fn exposed(text: &str) -> Exposed {
     exposed
 }
 
-async fn metrics(sidecar: &Sidecar) -> String {
-    let (status, text) = get(sidecar.admin, "/metrics", &[]).await;
-    assert_eq!(status, 200);
-    String::from_utf8(text.to_vec()).unwrap()
-}
-
-/// Asks until the metrics say something.
-async fn metrics_say(sidecar: &Sidecar, wanted: &str) {
-    let asking = async { while !metrics(sidecar).await.contains(wanted) {} };
-    tokio::time::timeout(PATIENCE, asking).await.expect(wanted);
-}
-
 /// A client that resets its connection when its answer has come, and reads nothing of it.
-async fn reset_at_the_answer(sidecar: &Sidecar) {
-    use base64::Engine as _;
-    let mut stream = TcpStream::connect(sidecar.address).await.unwrap();
-    let body = payment("reset", "quick");
-    let shop = base64::engine::general_purpose::STANDARD.encode(crate::sidecar::shop());
-    let head = format!(
-        "POST /transactions/payments HTTP/1.1\r\nHost: pay\r\nAuthorization: Basic {shop}\r\n\
-         Content-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.write_all(body.as_bytes()).await.unwrap();
-    assert!(stream.peek(&mut [0]).await.unwrap() > 0);
-    stream.set_zero_linger().unwrap();
+async fn reset_at_the_answer(bench: &Bench) {
+    let line = bench.pay("reset").open().await;
+    assert!(line.stream.peek(&mut [0]).await.unwrap() > 0);
+    line.reset();
 }
 
 /// Lets something happen for every metric that appears with its first event only.
-async fn provoke_everything(sidecar: &Sidecar) {
-    let at = sidecar.address;
-    assert_eq!(pay(at, &[], &payment("plain", "quick")).await.0, 200);
+async fn provoke_everything(bench: &Bench) {
+    bench.pay("plain").send().await.is_gateway(200);
     // Its acceptance is lost on the way; a lookup finds the transaction.
-    assert_eq!(pay(at, &[], &payment("lost", "swallow")).await.0, 200);
+    bench
+        .pay("lost")
+        .words("swallow")
+        .send()
+        .await
+        .is_gateway(200);
     // One is held to the end of its hold, so that there is no place for another meanwhile.
-    let held = payment("held", "hold");
-    let holding = pay(at, &[("prefer", "wait=3")], &held);
+    let held = bench.pay("held").words("hold").field("Prefer", "wait=3");
     let refused = async {
-        metrics_say(sidecar, "holdline_held 1\n").await;
-        pay(at, &[], &payment("no place", "quick")).await
+        bench.metric("holdline_held 1\n").await;
+        bench.pay("no place").send().await
     };
-    let (held, refused) = tokio::join!(holding, refused);
-    assert_eq!(
-        (held.0, refused.0),
-        (504.try_into().unwrap(), 503.try_into().unwrap())
-    );
-    let mut hello = TcpStream::connect(at).await.unwrap();
+    let (held, refused) = tokio::join!(held.send(), refused);
+    assert_eq!((held.status, refused.status), (504, 503));
+    let mut hello = TcpStream::connect(bench.address).await.unwrap();
     hello.write_all(&[0x16, 3, 1, 2, 0]).await.unwrap();
-    metrics_say(sidecar, "holdline_tls_failures_total{").await;
-    reset_at_the_answer(sidecar).await;
-    metrics_say(sidecar, "holdline_not_acknowledged_total{").await;
+    bench.metric("holdline_tls_failures_total{").await;
+    reset_at_the_answer(bench).await;
+    bench.metric("holdline_not_acknowledged_total{").await;
 }
 
 /// Another gateway, on a listener with TLS.
@@ -184,17 +159,15 @@ fn tls_gateway(authority: &Authority) -> String {
 
 #[tokio::test]
 async fn every_metric_is_described_as_it_is_exposed() {
-    let upstream = upstream(Duration::from_millis(100)).await;
     let authority = Authority::new();
-    let sidecar = sidecar(
-        upstream.address,
-        &format!(
-            "schedule = \"learned\"\nmax_per_second = 1000\n[limits]\nheld = 1\n{}",
-            tls_gateway(&authority)
-        ),
-    );
-    provoke_everything(&sidecar).await;
-    let exposed = exposed(&metrics(&sidecar).await);
+    let limits = "[polling]\nmax_per_second = 1000\n[limits]\nheld = 1\n";
+    let bench = holdline()
+        .journal()
+        .configure(|config| config.polling.schedule = ScheduleKind::Learned)
+        .file(&format!("{limits}{}", tls_gateway(&authority)));
+    let bench = bench.start().await;
+    provoke_everything(&bench).await;
+    let exposed = exposed(&bench.operator("/metrics").await.text());
     let described = described();
     let names = |it: Vec<&String>| it.into_iter().cloned().collect::<BTreeSet<String>>();
     assert_eq!(
@@ -209,8 +182,7 @@ async fn every_metric_is_described_as_it_is_exposed() {
         let told = described[name].1.contains(&format!("`{value}`"));
         assert!(told, "METRICS.md does not tell what {value} is in {name}");
     }
-    let (_, page) = get(sidecar.admin, "/", &[]).await;
-    let page = String::from_utf8(page.to_vec()).unwrap();
+    let page = bench.operator("/").await.text();
     let shown = page.split("data-metric=\"").skip(1);
     let shown: BTreeSet<&str> = shown.filter_map(|it| it.split('"').next()).collect();
     assert!(

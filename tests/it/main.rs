@@ -45,8 +45,6 @@ mod probe;
 #[cfg(test)]
 mod secure;
 #[cfg(test)]
-mod sidecar;
-#[cfg(test)]
 mod simulated;
 #[cfg(test)]
 mod simulator;

@@ -7,7 +7,7 @@ use holdline::config::{File, Flags, Resolved, resolve};
 use holdline::drain::Drain;
 
 use crate::secure::Authority;
-use crate::sidecar::get;
+use crate::stage::asking::Asking;
 
 fn read(text: &str) -> Resolved {
     let file = File {
@@ -47,8 +47,8 @@ async fn a_certificate_that_another_listener_still_shows_keeps_its_metric() {
     assert_eq!(reload, Reload::Applied { changed: 2 });
     let drain = Drain::new();
     drop(drain.spawn(app.run(std::future::pending(), std::future::pending())));
-    let (_, metrics) = get(admin, "/metrics", &[]).await;
-    let metrics = String::from_utf8(metrics.to_vec()).unwrap();
+    let metrics = Asking::new(admin, "GET", "/metrics").anonymous();
+    let metrics = metrics.send().await.text();
     for PairFiles { certificate, .. } in &both {
         let shown = format!("{{file=\"{}\"}}", certificate.display());
         assert!(metrics.contains(&shown), "{shown}: {metrics}");

@@ -4,20 +4,21 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
 
 use holdline::certificates::{issuers, provider};
 use holdline::config::{Config, File, Flags, resolve};
 use holdline::drain::Drain;
-use http::Method;
 use rustls::ClientConfig;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::shop::{has_curl, page};
 use super::texts::{blocks, lists, read, root};
 use crate::secure::shake;
-use crate::sidecar::{Sidecar, Upstream, configured, payment, request, speak, upstream};
+use crate::stage::asking::Answer;
+use crate::stage::bench::{Bench, configured, ms};
 use crate::stage::front::Front;
+use crate::stage::upstream::{Upstream, upstream};
 
 const COMPOSE: &str = "deploy/compose/tls.yaml";
 const HELM: &str = "deploy/helm/holdline/tests/tls.yaml";
@@ -90,7 +91,7 @@ fn make(example: &str, folder: &Path) -> String {
 }
 
 /// Starts what an example configures, with its files in `folder`, before a gateway.
-fn start(text: &str, folder: &Path, upstream: &str) -> Sidecar {
+fn start(text: &str, folder: &Path, upstream: &str) -> Bench {
     let text = text.replace("/etc/", &format!("{}/", folder.display()));
     let lines = text.lines().map(|line| {
         let is_upstream = line.starts_with("upstream = ");
@@ -100,38 +101,46 @@ fn start(text: &str, folder: &Path, upstream: &str) -> Sidecar {
 }
 
 /// Pays as a shop that knows holdline by `host` and trusts the authority of a file alone.
-async fn pays(sidecar: &Sidecar, upstream: &Upstream, host: &'static str, authority: &Path) {
+async fn pays(bench: &Bench, upstream: &Upstream, host: &'static str, authority: &Path) {
     let builder = ClientConfig::builder_with_provider(provider());
     let config = builder
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(issuers(authority).unwrap())
         .with_no_client_auth();
-    let tcp = TcpStream::connect(sidecar.address).await.unwrap();
-    let stream = shake(config, host, tcp).await.unwrap();
-    let body = payment("order-1", "");
-    let request = request(Method::POST, "/transactions/payments", &[], &body);
-    let (status, _) = speak(stream, request).await;
-    assert_eq!(status, 200);
+    let tcp = TcpStream::connect(bench.address).await.unwrap();
+    let mut stream = shake(config, host, tcp).await.unwrap();
+    stream
+        .write_all(&bench.pay("order-1").bytes())
+        .await
+        .unwrap();
+    let mut received = Vec::new();
+    let answer = loop {
+        if let Some((answer, _)) = Answer::parse(&received) {
+            break answer;
+        }
+        assert!(stream.read_buf(&mut received).await.unwrap() > 0);
+    };
+    assert_eq!(answer.status, 200);
     assert_eq!(upstream.gateway.ledger().charges.len(), 1);
 }
 
 /// holdline of the composition with its files, before the simulated gateway.
-async fn composition() -> (tempfile::TempDir, Upstream, Sidecar) {
+async fn composition() -> (tempfile::TempDir, Upstream, Bench) {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(make(COMPOSE, &folder.path().join("tls")), "holdline");
-    let upstream = upstream(Duration::from_millis(100)).await;
+    let upstream = upstream(ms(100)).await;
     let [(_, text), _] = configurations();
     let origin = format!("upstream = \"http://{}\"", upstream.address);
-    let sidecar = start(&text, folder.path(), &origin);
-    (folder, upstream, sidecar)
+    let bench = start(&text, folder.path(), &origin);
+    (folder, upstream, bench)
 }
 
 #[tokio::test]
 async fn a_shop_that_trusts_the_authority_pays_through_the_composition() {
-    let (folder, upstream, sidecar) = composition().await;
+    let (folder, upstream, bench) = composition().await;
     let authority = folder.path().join("tls/ca.pem");
-    pays(&sidecar, &upstream, "holdline", &authority).await;
+    pays(&bench, &upstream, "holdline", &authority).await;
 }
 
 #[tokio::test]
@@ -139,13 +148,13 @@ async fn the_page_of_the_shop_pays_over_tls() {
     if !has_curl() {
         return;
     }
-    let (folder, upstream, sidecar) = composition().await;
+    let (folder, upstream, bench) = composition().await;
     // The setting of the composition that makes PHP trust the authority.
     let command = lists(&read(COMPOSE)).into_iter().find(|it| it[0] == "php");
     let trust = command.and_then(|it| it.into_iter().find(|it| it.starts_with("curl.")));
     let trust = trust.expect("PHP is told whom to trust");
     let trust = trust.replace("/etc/", &format!("{}/", folder.path().display()));
-    let gateway = format!("https://localhost:{}", sidecar.address.port());
+    let gateway = format!("https://localhost:{}", bench.address.port());
     let shown = page(&gateway, &["-d", &trust]).await;
     assert!(shown.contains("<strong>Successfully processed"), "{shown}");
     assert_eq!(upstream.gateway.ledger().charges.len(), 1);
@@ -163,7 +172,7 @@ async fn a_shop_pays_through_the_chart_before_a_gateway_of_an_own_issuer() {
         let file = made.join(format!("holdline.payments.{file}"));
         fs::copy(file, secret.join(name)).unwrap();
     }
-    let upstream = upstream(Duration::from_millis(100)).await;
+    let upstream = upstream(ms(100)).await;
     let origin = format!("http://{}", upstream.address);
     let front = Front::of(&origin, Arc::new(|_| usize::MAX)).await;
     let place = front.place();
@@ -172,7 +181,7 @@ async fn a_shop_pays_through_the_chart_before_a_gateway_of_an_own_issuer() {
     let drain = Drain::new();
     drop(drain.spawn(front.serve(drain.clone())));
     let [_, (_, text)] = configurations();
-    let sidecar = start(&text, folder.path(), &place);
+    let bench = start(&text, folder.path(), &place);
     let authority = made.join("ca.pem");
-    pays(&sidecar, &upstream, "holdline.payments", &authority).await;
+    pays(&bench, &upstream, "holdline.payments", &authority).await;
 }

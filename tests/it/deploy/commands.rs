@@ -1,9 +1,8 @@
 //! The command lines that are shown, and the paths that probes ask for.
 use std::process::Command;
-use std::time::Duration;
 
 use super::texts::{lists, read, texts};
-use crate::sidecar::{get, sidecar, upstream};
+use crate::stage::bench::holdline;
 
 /// True if the binary understands a command line. It is read up to `--help`, and nothing is done.
 fn is_understood(arguments: &[String]) -> bool {
@@ -94,8 +93,7 @@ fn every_command_line_of_the_unit_is_understood() {
 
 #[tokio::test]
 async fn every_path_that_a_probe_asks_for_is_answered() {
-    let upstream = upstream(Duration::ZERO).await;
-    let sidecar = sidecar(upstream.address, "");
+    let bench = holdline().journal().start().await;
     let mut seen = 0;
     for text in texts() {
         let urls = text.text.split("http://127.0.0.1:9900").skip(1);
@@ -108,14 +106,14 @@ async fn every_path_that_a_probe_asks_for_is_answered() {
                 continue;
             }
             seen += 1;
-            let (status, _) = get(sidecar.admin, path, &[]).await;
+            let status = bench.operator(path).await.status;
             assert_eq!(status, 200, "{} asks for {path}", text.path);
         }
         // The gateway of the composition is asked whether it lives, too.
         let urls = text.text.split("http://127.0.0.1:8081").skip(1);
         for rest in urls.filter(|_| text.is("yaml")) {
             let path = rest.split(['"', '\n', '.']).next().unwrap();
-            let (status, _) = get(upstream.address, path, &[]).await;
+            let status = bench.gateway_says(path).await.status;
             assert_eq!(status, 200, "{} asks for {path}", text.path);
         }
     }

@@ -1,10 +1,11 @@
 //! The shop of the composition, which knows nothing of holdline, pays through it.
 use std::process::Command;
-use std::time::Duration;
+
+use holdline::simulator::{DEMO_KEY, DEMO_SHOP};
 
 use super::texts::root;
 use crate::clients::is_here;
-use crate::sidecar::{shop, sidecar, upstream};
+use crate::stage::bench::{holdline, ms, simulator};
 
 /// True if there is a PHP that can run its page.
 pub(super) fn has_curl() -> bool {
@@ -20,7 +21,7 @@ pub(super) async fn page(gateway: &str, settings: &[&str]) -> String {
         .arg(root().join("deploy/compose/shop/index.php"))
         .env("REQUEST_METHOD", "POST")
         .env("GATEWAY", gateway)
-        .env("SHOP", shop())
+        .env("SHOP", format!("{DEMO_SHOP}:{DEMO_KEY}"))
         .env("NO_PROXY", "127.0.0.1,localhost");
     let page = tokio::task::spawn_blocking(move || page.output());
     String::from_utf8(page.await.unwrap().unwrap().stdout).unwrap()
@@ -31,9 +32,9 @@ async fn the_shop_of_the_composition_pays() {
     if !has_curl() {
         return;
     }
-    let upstream = upstream(Duration::from_millis(100)).await;
-    let sidecar = sidecar(upstream.address, "");
-    let shown = page(&format!("http://{}", sidecar.address), &[]).await;
+    let bench = holdline().gateway(simulator().latency(ms(100)));
+    let bench = bench.start().await;
+    let shown = page(&format!("http://{}", bench.address), &[]).await;
     assert!(shown.contains("<strong>Successfully processed"), "{shown}");
-    assert_eq!(upstream.gateway.ledger().charges.len(), 1);
+    assert_eq!(bench.ledger().charges.len(), 1);
 }

@@ -2,6 +2,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use holdline::config::{self, Config, File, Flags};
 use holdline::drain::Drain;
 use holdline::exchange::Flights;
 use holdline::polling::ScheduleKind;
-use holdline::simulator::{DEMO_KEY, DEMO_SHOP, Gateway, Latency, Ledger, Settings, Shop};
+use holdline::simulator::{DEMO_KEY, DEMO_SHOP, Gateway, Latency, Settings, Shop};
 use holdline::timing::Clock;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
@@ -18,7 +19,8 @@ use tokio::sync::Notify;
 use super::asking::{Answer, Asking};
 use super::front::{Carried, Cuts, Front, Wire};
 use super::invariants::{Allowed, check};
-use super::scripted::{Heard, Log, Script, Scripted};
+use super::scripted::{Log, Script, Scripted};
+use crate::secure::HOST;
 
 /// Longer than anything that a test waits for; only a test that fails takes so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -125,6 +127,8 @@ pub(crate) struct Setup {
     foreign_urls: bool,
     wire: Wire,
     cuts: Cuts,
+    journal: bool,
+    secure: bool,
 }
 
 /// A holdline that polls every few milliseconds, before a simulated gateway.
@@ -136,6 +140,8 @@ pub(crate) fn holdline() -> Setup {
         foreign_urls: false,
         wire: Wire::Plain,
         cuts: Arc::new(|_| usize::MAX),
+        journal: false,
+        secure: false,
     }
 }
 
@@ -191,26 +197,33 @@ impl Setup {
         }
     }
 
+    /// It has a journal on disk.
+    pub(crate) fn journal(self) -> Self {
+        Self {
+            journal: true,
+            ..self
+        }
+    }
+
+    /// It speaks TLS to its clients as [`HOST`], with certificates of its own making.
+    pub(crate) fn secure(self) -> Self {
+        Self {
+            secure: true,
+            ..self
+        }
+    }
+
     pub(crate) async fn start(mut self) -> Bench {
         if self.behind.is_empty() {
             self = self.gateway(simulator());
         }
-        let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        trap.set_nonblocking(true).unwrap();
+        let trap = trap();
         let lure = format!("http://{}", trap.local_addr().unwrap());
-        let mut bench = Bench {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
-            flights: None,
-            gateways: Vec::new(),
-            logs: Vec::new(),
-            carried: Vec::new(),
-            trap,
-            allowed: Allowed::default(),
-            stop: Arc::new(Notify::new()),
-            hurry: Arc::new(Notify::new()),
-            stopped: None,
-            drain: Drain::new(),
+        let mut bench = Bench::new(trap);
+        let keys = if self.secure {
+            bench.certify()
+        } else {
+            String::new()
         };
         let mut file = String::new();
         for (number, (behind, hosts)) in self.behind.into_iter().enumerate() {
@@ -231,22 +244,60 @@ impl Setup {
             write!(
                 file,
                 "[[gateway]]\nname = \"gateway-{number}\"\nlisten = \"127.0.0.1:0\"\nhost = {hosts:?}\n\
-                 {upstream}"
+                 {upstream}{keys}"
             )
             .unwrap();
         }
-        bench.serve(&(file + &self.toml), self.changes);
+        let mut config = resolved(file + &self.toml, !self.journal);
+        quicken(&mut config);
+        for change in self.changes {
+            change(&mut config);
+        }
+        bench.serve(config);
         bench
     }
+}
+
+/// A holdline of this configuration as it is, but on ports of its own.
+pub(crate) fn configured(mut config: Config) -> Bench {
+    let mut bench = Bench::new(trap());
+    config.admin.listen = bench.admin;
+    for gateway in &mut config.gateways {
+        gateway.listen = bench.address;
+    }
+    bench.serve(config);
+    bench
+}
+
+fn resolved(text: String, in_memory: bool) -> Config {
+    let file = File {
+        path: PathBuf::from("holdline.toml"),
+        text,
+    };
+    let flags = Flags {
+        in_memory,
+        ..Flags::default()
+    };
+    let resolved = config::resolve(Some(&file), [], &flags);
+    resolved.unwrap_or_else(|faults| panic!("{faults}")).config
+}
+
+/// A place where nobody may call.
+fn trap() -> std::net::TcpListener {
+    let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    trap.set_nonblocking(true).unwrap();
+    trap
 }
 
 /// A running holdline with what stands behind it.
 pub(crate) struct Bench {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
-    flights: Option<Flights>,
+    /// The directory that `holdline cert` made, where clients speak TLS.
+    pub(crate) certificates: Option<PathBuf>,
+    pub(super) flights: Option<Flights>,
     pub(crate) gateways: Vec<Gateway>,
-    logs: Vec<Log>,
+    pub(super) logs: Vec<Log>,
     /// What the fronts of the gateways carried, where they have some.
     pub(crate) carried: Vec<Carried>,
     trap: std::net::TcpListener,
@@ -255,9 +306,50 @@ pub(crate) struct Bench {
     hurry: Arc<Notify>,
     stopped: Option<tokio::task::JoinHandle<()>>,
     drain: Drain,
+    room: tempfile::TempDir,
 }
 
 impl Bench {
+    /// Nothing runs yet.
+    fn new(trap: std::net::TcpListener) -> Self {
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            address: loopback,
+            admin: loopback,
+            certificates: None,
+            flights: None,
+            gateways: Vec::new(),
+            logs: Vec::new(),
+            carried: Vec::new(),
+            trap,
+            allowed: Allowed::default(),
+            stop: Arc::new(Notify::new()),
+            hurry: Arc::new(Notify::new()),
+            stopped: None,
+            drain: Drain::new(),
+            room: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// Makes certificates as an operator does; the lines of a gateway that name them.
+    fn certify(&mut self) -> String {
+        let folder = self.room.path().join("tls");
+        let made = Command::new(env!("CARGO_BIN_EXE_holdline"))
+            .args(["cert", "--host", HOST, "--out"])
+            .arg(&folder)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let file = |suffix: &str| folder.join(format!("{HOST}.{suffix}"));
+        let keys = format!(
+            "tls_certificate = {:?}\ntls_key = {:?}\n",
+            file("pem"),
+            file("key")
+        );
+        self.certificates = Some(folder);
+        keys
+    }
+
     async fn simulate(&mut self, settings: Settings) -> String {
         let gateway = Gateway::new(settings, Clock::start());
         self.gateways.push(gateway.clone());
@@ -286,21 +378,9 @@ impl Bench {
         upstream
     }
 
-    fn serve(&mut self, text: &str, changes: Vec<Change>) {
-        let file = File {
-            path: PathBuf::from("holdline.toml"),
-            text: text.to_owned(),
-        };
-        let flags = Flags {
-            in_memory: true,
-            ..Flags::default()
-        };
-        let resolved = config::resolve(Some(&file), [], &flags);
-        let mut config = resolved.unwrap_or_else(|faults| panic!("{faults}")).config;
-        quicken(&mut config);
-        for change in changes {
-            change(&mut config);
-        }
+    /// Runs holdline; its journal, if it has one, is the bench's.
+    fn serve(&mut self, mut config: Config) {
+        config.journal.path = self.room.path().join("holdline.redb");
         self.allowed.submits_of_a_key = 1 + config.exchange.resubmits as usize;
         let app = App::build(config).unwrap();
         self.address = app.addresses()[0];
@@ -349,8 +429,12 @@ impl Bench {
 
     /// What the gateway itself says, past holdline.
     pub(crate) async fn gateway_says(&self, path: &str) -> Answer {
-        let says = self.gateway_address().await;
-        Asking::new(says, "GET", path).send().await
+        self.of_gateway(path).await.send().await
+    }
+
+    /// A request of the gateway itself, past holdline.
+    pub(crate) async fn of_gateway(&self, path: &str) -> Asking {
+        Asking::new(self.gateway_address().await, "GET", path)
     }
 
     async fn gateway_address(&self) -> SocketAddr {
@@ -360,63 +444,6 @@ impl Bench {
         let served = async move { gateway.serve(listener, drain).await };
         drop(self.drain.spawn(served));
         address
-    }
-
-    pub(crate) fn simulated(&self) -> &Gateway {
-        &self.gateways[0]
-    }
-
-    pub(crate) fn ledger(&self) -> Ledger {
-        self.gateways[0].ledger()
-    }
-
-    /// How many submits came with this tracking id.
-    pub(crate) fn submits_of(&self, tracking_id: &str) -> Count {
-        let ledger = self.ledger();
-        let ours = |id: &Option<String>| id.as_deref() == Some(tracking_id);
-        let count = ledger.submits.iter().filter(|it| ours(&it.tracking_id));
-        Count(count.count(), format!("submits of {tracking_id}"))
-    }
-
-    /// How many transactions were executed with this tracking id.
-    pub(crate) fn charges_of(&self, tracking_id: &str) -> Count {
-        let count = self.ledger().charges_of(tracking_id).count();
-        Count(count, format!("charges of {tracking_id}"))
-    }
-
-    /// What a scripted gateway heard.
-    pub(crate) fn heard(&self) -> Vec<Heard> {
-        self.logs.iter().flat_map(Log::all).collect()
-    }
-
-    /// How many submits a scripted gateway heard.
-    pub(crate) fn submits_heard(&self) -> Count {
-        Count(self.submits_heard_so_far(), "submits heard".to_owned())
-    }
-
-    pub(crate) fn submits_heard_so_far(&self) -> usize {
-        let heard = self.heard();
-        heard.iter().filter(|it| it.is_submit()).count()
-    }
-
-    /// How many exchanges run, and how many wait for their client only.
-    pub(crate) fn exchanges(&self) -> (usize, usize) {
-        self.flights.as_ref().unwrap().count()
-    }
-
-    /// Waits until every exchange is over and its answer's fate known.
-    pub(crate) async fn settled(&self) {
-        until("everything is settled", || self.exchanges() == (0, 0)).await;
-    }
-
-    /// Waits until one exchange is at rest: its answer or its doubt waits for a client.
-    pub(crate) async fn at_rest(&self) {
-        until("an exchange is at rest", || self.exchanges() == (0, 1)).await;
-    }
-
-    /// Waits until so many tasks were accepted.
-    pub(crate) async fn accepted(&self, count: usize) {
-        until("the gateway accepts", || self.ledger().tasks.len() == count).await;
     }
 
     pub(crate) fn begin_stop(&self) {
@@ -445,16 +472,6 @@ impl Drop for Bench {
             check::ledger(&gateway.ledger(), &self.allowed);
         }
         check::heard(&self.heard(), &self.allowed);
-    }
-}
-
-/// A number that a test has an opinion of.
-pub(crate) struct Count(usize, String);
-
-impl Count {
-    #[track_caller]
-    pub(crate) fn is(&self, expected: usize) {
-        assert_eq!(self.0, expected, "{}", self.1);
     }
 }
 

@@ -9,10 +9,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::killed::holdline::Holdline;
-use crate::sidecar::upstream;
 use crate::stage::asking::Asking;
 use crate::stage::bench::{ms, until};
 use crate::stage::tap::Tap;
+use crate::stage::upstream::upstream;
 
 /// The specification's own example.
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::killed::holdline::Holdline;
-use crate::sidecar::upstream;
 use crate::stage::bench::{PATIENCE, ms};
+use crate::stage::upstream::upstream;
 
 /// A manager and what it started.
 struct Managed {

@@ -3,9 +3,9 @@ use holdline::simulator::DEMO_SHOP;
 use serde_json::Value;
 
 use crate::killed::holdline::Holdline;
-use crate::sidecar::{Upstream, upstream};
 use crate::stage::asking::Asking;
 use crate::stage::bench::{ROTATED_KEY, ms, until};
+use crate::stage::upstream::{Upstream, upstream};
 
 /// A holdline that holds for long, before a gateway that takes its time.
 async fn holding(work: u64) -> (Upstream, Holdline) {

@@ -7,9 +7,9 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::killed::holdline::Holdline;
-use crate::sidecar::{Upstream, upstream};
 use crate::stage::asking::{Answer, Asking, Line};
 use crate::stage::bench::{PATIENCE, ms, until};
+use crate::stage::upstream::{Upstream, upstream};
 
 /// Waits until the gateway has so many submits.
 pub(super) async fn submitted(upstream: &Upstream, count: usize) {
