@@ -113,7 +113,7 @@ impl Learner {
                 Some(lookout.where_none_should_end(self.looks_farther, is_doubted))
             }
             Some(Scout::Within) => {
-                let shares = [self.jitter.share(), self.jitter.share()];
+                let shares = [(); 3].map(|()| self.jitter.share());
                 self.lookout()
                     .where_tasks_end(self.known.outcomes(), shares)
             }
