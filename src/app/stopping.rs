@@ -48,6 +48,8 @@ impl Stopping {
         left += self.let_go(self.flights.stop(|flight| !flight.is_at_rest()));
         let ended = running.saturating_sub(left);
         self.drain.end();
+        // Whoever has just been given an answer may still give up over it.
+        let end = end.max(self.clock.now() + listener::LAST_WRITES);
         tokio::select! {
             () = self.nothing_is_served(&mut left) => {}
             () = self.clock.sleep_until(end) => {}

@@ -14,8 +14,8 @@ use super::watch::Overdue;
 use crate::drain::Reaching;
 use crate::timing::{Moment, on_grid};
 
-/// How long an answer that was given when the drain ended may take to leave.
-const LAST_WRITES: Duration = Duration::from_secs(2);
+/// How long answers may take to leave once the drain is over, and their clients to give up over them.
+pub const LAST_WRITES: Duration = Duration::from_secs(2);
 
 /// Why hyper is left.
 pub(super) enum End {
@@ -109,8 +109,8 @@ impl<B: Future<Output = ()>> Attendant<'_, '_, B> {
                     return Poll::Ready(Notice::Parting);
                 }
             }
-            self.line.settle(self.last.is_some());
             let now = clock.now();
+            self.line.settle(self.last.is_some_and(|last| last <= now));
             if self.line.is_broken() {
                 return Poll::Ready(Notice::Broken);
             }

@@ -38,6 +38,7 @@ mod server;
 mod tls;
 mod watch;
 
+pub use attendant::LAST_WRITES;
 pub use config::Config;
 pub use evidence::Evidence;
 pub use metrics::Metrics;

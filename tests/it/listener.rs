@@ -427,7 +427,7 @@ async fn who_comes_while_it_drains_is_answered_once_and_the_silent_are_let_go_at
 }
 
 #[tokio::test]
-async fn when_the_drain_is_over_an_acknowledged_answer_counts_without_its_quiet_time() {
+async fn when_the_process_ends_an_acknowledged_answer_counts_without_its_quiet_time() {
     let mut downstream = listener().quiet(HOUR).start();
     let mut client = Client::connect(&downstream).await;
     client.ask(LENGTH, "/whole/9/last").await;
@@ -436,6 +436,20 @@ async fn when_the_drain_is_over_an_acknowledged_answer_counts_without_its_quiet_
     assert_eq!(client.stream.read(&mut [0]).await.unwrap(), 0);
     downstream.drain.end();
     assert_eq!(downstream.verdict().await, ("/whole/9/last".into(), true));
+    downstream.drain.finished().await;
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_after_the_drain_and_before_the_end_has_no_answer() {
+    let mut downstream = listener().quiet(HOUR).start();
+    let mut client = Client::connect(&downstream).await;
+    client.ask(LENGTH, "/whole/9/last").await;
+    client.answers(LENGTH, 1).await.unwrap();
+    downstream.drain.begin();
+    downstream.drain.end();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    client.reset();
+    assert_eq!(downstream.verdict().await, ("/whole/9/last".into(), false));
     downstream.drain.finished().await;
 }
 

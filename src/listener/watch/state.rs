@@ -395,8 +395,8 @@ impl Watch {
         })
     }
 
-    /// Takes out one answer that is decided. `stopped`: the drain is over, so that an
-    /// acknowledged answer counts without its quiet time.
+    /// Takes out one answer that is decided. `stopped`: the connection ends with the process, so that an
+    /// acknowledged answer counts without the rest of its quiet time.
     pub(in crate::listener) fn decided(
         &mut self,
         now: Moment,
