@@ -192,7 +192,7 @@ impl Metrics {
             Unit::Seconds,
             self.clock_offset.clone(),
         );
-        let late = "Answers to submits that came after the outcome";
+        let late = "Answers to submits that came after their time or the outcome";
         registry.register("late_answers", late, self.late.clone());
         let unexpected = "Events of exchanges that no rule expects";
         registry.register("unexpected_events", unexpected, self.unexpected.clone());

@@ -33,7 +33,7 @@ impl<A: Whole> Machine<A> {
             }
             Event::LookedUp(None) => {
                 self.looking = false;
-                self.wake = Some(now + self.backoff(None));
+                self.wake = Some(now + self.backoff());
                 Actions::new()
             }
             Event::Timer(Timer::Lookup) => {

@@ -329,7 +329,7 @@ impl<A: Whole> Machine<A> {
         self.terms.schedule.mark()
     }
 
-    /// Answers to submits that came after the outcome was known.
+    /// Answers to submits that came after their time, or after the outcome was known.
     pub const fn late_answers(&self) -> u32 {
         self.late
     }

@@ -1,4 +1,6 @@
 //! Connecting and submitting, and a submit's answer, also one that comes late.
+use std::time::Duration;
+
 use smallvec::smallvec;
 
 use super::action::{Action, Actions, Record, Withdrawal};
@@ -10,7 +12,7 @@ use super::table::abandoning;
 use crate::protocol::RequestId;
 use crate::timing::Moment;
 
-/// As many attempts to connect that fail at once find room in `submit.start`, however long polls wait.
+/// As many attempts that fail at once find room in `submit.start`, however long polls wait.
 const ATTEMPTS: u32 = 4;
 
 impl<A: Whole> Machine<A> {
@@ -24,8 +26,7 @@ impl<A: Whole> Machine<A> {
                 Actions::new()
             }
             Event::ConnectFailed { passing: true } if self.may_start(now) => {
-                let longest = self.terms.policy.submit_start / ATTEMPTS;
-                self.wake = Some(now + self.backoff(None).min(longest));
+                self.wake = Some(now + self.between_attempts());
                 Actions::new()
             }
             Event::ConnectFailed { .. } => self.give_up_connecting(Withdrawal::Connect, now),
@@ -93,7 +94,10 @@ impl<A: Whole> Machine<A> {
                     return self.refuse(answer);
                 }
                 self.too_many = Some(answer);
-                let wait = self.backoff(retry_after);
+                // Those who were refused together do not come again together.
+                let own = self.between_attempts();
+                let asked = self.terms.policy.backoff.clamped(retry_after);
+                let wait = self.jitter.spread(own).max(asked);
                 self.await_in(State::Connecting);
                 self.wake = Some(now + wait);
                 Actions::new()
@@ -109,6 +113,11 @@ impl<A: Whole> Machine<A> {
         }
     }
 
+    fn between_attempts(&mut self) -> Duration {
+        let longest = self.terms.policy.submit_start / ATTEMPTS;
+        self.backoff().min(longest)
+    }
+
     /// What was told of another task says nothing of this one; above all, "unknown" is counted anew.
     fn take_ticket(&mut self, id: &RequestId) {
         if self.ticket.as_ref() != Some(id) {
@@ -121,25 +130,27 @@ impl<A: Whole> Machine<A> {
     /// A submit's answer that comes while something else is awaited: it still wins.
     pub(super) fn late_submit(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
-            Event::SubmitAnswered(answer) => match answer {
-                Submitted::Accepted(_) | Submitted::Standard { .. } => {
-                    // It is dropped below; should the ladder come back to it, it must ask anew.
-                    self.looking = false;
-                    abandoning(self.submit_answered(answer, now))
-                }
-                Submitted::Refused(answer) | Submitted::TooMany { answer, .. }
-                    if self.is_clear() =>
-                {
-                    abandoning(self.refuse(answer))
-                }
-                Submitted::Refused(_) | Submitted::TooMany { .. } => {
-                    self.late += u32::from(self.settled);
-                    Actions::new()
-                }
-                Submitted::Unclear => self.note_lost(Doubt::SubmitUnclear),
-            },
+            Event::SubmitAnswered(answer) => {
+                self.late += 1;
+                self.late_answer(answer, now)
+            }
             Event::SubmitLost(loss) => self.note_lost(loss.doubt()),
             other => self.otherwise(&other),
+        }
+    }
+
+    fn late_answer(&mut self, answer: Submitted<A>, now: Moment) -> Actions<A> {
+        match answer {
+            Submitted::Accepted(_) | Submitted::Standard { .. } => {
+                // It is dropped below; should the ladder come back to it, it must ask anew.
+                self.looking = false;
+                abandoning(self.submit_answered(answer, now))
+            }
+            Submitted::Refused(answer) | Submitted::TooMany { answer, .. } if self.is_clear() => {
+                abandoning(self.refuse(answer))
+            }
+            Submitted::Refused(_) | Submitted::TooMany { .. } => Actions::new(),
+            Submitted::Unclear => self.note_lost(Doubt::SubmitUnclear),
         }
     }
 }

@@ -172,17 +172,18 @@ impl<A: Whole> Machine<A> {
             state,
             State::Polling
                 | State::Waiting
-                | State::Recording(RecordKind::Candidate)
+                | State::Recording(RecordKind::Candidate | RecordKind::TakenBack)
                 | State::Connecting
+                | State::Submitting
                 | State::Asking
         ) {
             self.failures = 0;
         }
     }
 
-    pub(super) fn backoff(&mut self, retry_after: Option<Duration>) -> Duration {
+    pub(super) fn backoff(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        self.terms.policy.backoff.delay(self.failures, retry_after)
+        self.terms.policy.backoff.delay(self.failures, None)
     }
 }
 

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{Event, Standing, Timer};
+use super::super::{Event, Standing, Submitted, Timer};
 use super::every_event::every_event;
 use super::every_state::every_state;
 use super::story::{Story, begin, terms};
@@ -171,6 +171,36 @@ fn a_connection_is_tried_again_in_time_however_long_polls_wait() {
         assert_eq!(story.machine.timer().unwrap().1, Timer::Start);
     }
     assert_eq!(story.now.since_start(), Duration::from_millis(3_750));
+}
+
+#[test]
+fn a_submit_that_met_429_is_repeated_in_time_and_ever_later_however_long_polls_wait() {
+    for interval in [100, 6_000] {
+        let mut terms = terms(0);
+        let polling = Config {
+            interval: Duration::from_millis(interval),
+            ..Config::default()
+        };
+        Arc::make_mut(&mut terms.policy).backoff = Backoff::new(&polling);
+        let mut story = begin(terms, false, true).recorded();
+        let mut waits = Vec::new();
+        for _ in 0..3 {
+            let refused = Event::SubmitAnswered(Submitted::TooMany {
+                answer: "429",
+                retry_after: None,
+            });
+            story = story.then(Event::HandedOver).then(refused);
+            assert_eq!(story.machine.timer().unwrap().1, Timer::Connect);
+            let before = story.now;
+            story = story.woken();
+            waits.push(story.now.since(before).as_millis());
+        }
+        let longest = waits.iter().max().copied().unwrap();
+        assert!(longest < 1_400, "{waits:?}");
+        if interval == 100 {
+            assert!(waits[0] < 120 && waits[2] > 340, "{waits:?}");
+        }
+    }
 }
 
 /// Debug text without the wrapping of an id.
