@@ -436,15 +436,10 @@ mod tests {
         assert_eq!(poll(422, r#"{"errors":{}}"#), PollAnswer::Firm);
         assert_eq!(poll(500, r#"{"message":"We're sorry"}"#), PollAnswer::Soft);
         assert_eq!(poll(418, r#"{"message":"?"}"#), PollAnswer::Soft);
-        assert_eq!(
-            poll(503, r#"{"message":"no server"}"#),
-            PollAnswer::Transient
-        );
-        assert_eq!(poll(403, r#"{"message":"blocked"}"#), PollAnswer::Transient);
-        assert_eq!(
-            poll(429, r#"{"message":"slow down"}"#),
-            PollAnswer::Transient
-        );
+        for no_result in [401, 403, 407, 408, 421, 425, 429, 503] {
+            let said = poll(no_result, r#"{"message":"not now"}"#);
+            assert_eq!(said, PollAnswer::Transient, "{no_result}");
+        }
         for status in [201, 202, 203] {
             assert_eq!(
                 poll(status, r#"{"transaction":{}}"#),

@@ -145,7 +145,7 @@ fn costs_on_the_way(law: Law, per_second: u32) -> [f64; 4] {
     let moved = law.times(3.0);
     let (tasks, then) = (law.draws(2_000, 5), moved.draws(2_000, 5));
     let mut costs = [0.0; 4];
-    for seed in 0..2 {
+    for seed in 0..6 {
         let mut world = World::new(RULES, seed).busy(per_second);
         let stages = [
             (law, 200, &tasks),
