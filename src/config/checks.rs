@@ -331,6 +331,11 @@ impl Found<'_> {
                         refused meanwhile.";
             self.tell("limits.per_owner", text.to_owned());
         }
+        if config.exchange.per_owner >= config.proxy.held {
+            let text = "One shop may hold every request of limits.held, and those of others are told \
+                        at once how they stand.";
+            self.tell("limits.per_owner", text.to_owned());
+        }
         let (one, all) = (config.upstream.max_answer, config.exchange.answers);
         if one > all {
             let text = format!(

@@ -393,6 +393,7 @@ fn what_should_be_known_is_warned_of() {
     assert_eq!(warned(used), Vec::<String>::new());
     assert_eq!(warned("[limits]\nheld = 20000\n"), ["limits.held"]);
     assert_eq!(warned("[limits]\nrunning = 9000\n"), ["limits.per_owner"]);
+    assert_eq!(warned("[limits]\nheld = 9000\n"), ["limits.per_owner"]);
     assert_eq!(
         warned("[admin]\nlisten = \"[::]:9900\"\n"),
         ["admin.listen"]

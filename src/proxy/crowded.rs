@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::config::Config;
-use super::order::{Asked, FREE_BODY, PartialBody};
+use super::order::{Asked, FREE_BODY, PartialBody, Unordered};
 use super::payment::unfinished;
 use super::problem::{BodyFault, Problem};
 use super::service::Proxy;
@@ -24,16 +24,16 @@ impl Proxy {
         unread: PartialBody,
         asked: &Asked<'_>,
         rest: &mut Incoming,
-    ) -> Problem {
+    ) -> Unordered {
         let (fault, read) = match unread {
             PartialBody::NoRoom { read } => (BodyFault::NoRoom, read),
             // What runs may have begun when more was allowed.
             PartialBody::TooLarge { read } => (BodyFault::TooLarge, read),
-            PartialBody::Fault(fault) => return Problem::Body(fault),
+            PartialBody::Fault(fault) => return Problem::Body(fault).into(),
         };
         // Nothing can be equal.
         if !self.shared.flights.remembers() {
-            return Problem::Body(fault);
+            return Problem::Body(fault).into();
         }
         let shape = asked.credentials.shape();
         let parts = asked.fingerprint_parts(&shape);
@@ -49,18 +49,24 @@ impl Proxy {
         let recognised = tokio::time::timeout(self.config.body_timeout, recognised).await;
         let fingerprint = match recognised {
             Ok(Ok(fingerprint)) => fingerprint,
-            Ok(Err(problem)) => return problem,
-            Err(_) => return Problem::Body(BodyFault::TooSlow),
+            Ok(Err(problem)) => return problem.into(),
+            Err(_) => return Problem::Body(BodyFault::TooSlow).into(),
         };
         let credential = asked.requester.credential;
-        match self.shared.flights.known(&fingerprint, credential) {
+        let problem = match self.shared.flights.known(&fingerprint, credential) {
             None => Problem::Body(fault),
-            Some(Known::Unended(flight)) => unfinished(&flight),
+            Some(Known::Unended(flight)) => {
+                return Unordered {
+                    problem: unfinished(&flight),
+                    about: self.about(&flight, None),
+                };
+            }
             Some(Known::OtherSecret) => Problem::OtherSecret,
             // It is given what is kept once it is read whole, which one that is too large never is.
             Some(Known::Ended { is_kept: true }) if fault != BodyFault::TooLarge => Problem::Unread,
             Some(Known::Ended { .. }) => Problem::Spent,
-        }
+        };
+        problem.into()
     }
 
     /// Lets the rest of a body pass by whose length is known.

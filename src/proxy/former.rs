@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 
 use super::config::Config;
-use super::order::{Asked, Holding, PartialBody};
+use super::order::{Asked, Holding, PartialBody, Unordered};
 use super::problem::Problem;
 use super::service::{Incomer, Proxy};
 use crate::exchange::{Admission, Order, Refusal};
@@ -38,7 +38,9 @@ impl Proxy {
                         let slot = self.shared.metrics.slot(self.config.held);
                         return self.admitted(admission, holding, slot, rest);
                     }
-                    ControlFlow::Break(Err(problem)) => return self.refuse(problem).into(),
+                    ControlFlow::Break(Err(it)) => {
+                        return self.answer_with(it.problem, &it.about).into();
+                    }
                 }
             }
             // What has no credentials could not have been converted.
@@ -62,7 +64,7 @@ impl Proxy {
         conversion: &'static Conversion,
         rest: &mut Incoming,
         arrived_at: Moment,
-    ) -> ControlFlow<Result<(Admission, Holding), Problem>, Bytes> {
+    ) -> ControlFlow<Result<(Admission, Holding), Unordered>, Bytes> {
         match self.read_body(rest, Config::LARGEST_BODY).await {
             Ok(body) => {
                 let (order, holding) = self.ordered(asked, conversion, body.clone(), arrived_at);

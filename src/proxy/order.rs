@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 
 use super::key::{GivenKey, KeyFault, Requester};
 use super::problem::{BodyFault, Problem};
-use super::respond;
+use super::respond::{self, About};
 use super::service::{Incomer, Proxy, path_of};
 use crate::exchange::{
     Credentials, Fingerprint, FingerprintParts, Gateway, HashKey, Identity, Key, Order, Submission,
@@ -107,6 +107,20 @@ impl Asked<'_> {
     }
 }
 
+/// Why a request made no order, and what is known of the exchange that it repeats.
+#[derive(Debug)]
+pub(super) struct Unordered {
+    pub(super) problem: Problem,
+    pub(super) about: About,
+}
+
+impl From<Problem> for Unordered {
+    fn from(problem: Problem) -> Self {
+        let about = About::default();
+        Self { problem, about }
+    }
+}
+
 /// What an order leaves with the request that is held for it.
 #[derive(Clone, Copy)]
 pub(super) struct Holding {
@@ -122,7 +136,7 @@ impl Proxy {
         &self,
         incomer: &mut Incomer,
         conversion: &'static Conversion,
-    ) -> Result<(Order, Holding), Problem> {
+    ) -> Result<(Order, Holding), Unordered> {
         let asked = self.asked(&incomer.head, &incomer.gateway)?;
         match self
             .read_body(&mut incomer.body, self.config.max_body)

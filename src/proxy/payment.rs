@@ -1,6 +1,7 @@
 //! A payment: ordered, and held until its exchange has an outcome.
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use uuid::Uuid;
@@ -43,7 +44,7 @@ impl Proxy {
     pub(super) async fn pay(self, mut incomer: Incomer, conversion: &'static Conversion) -> Reply {
         let (order, holding) = match self.order(&mut incomer, conversion).await {
             Ok(ordered) => ordered,
-            Err(problem) => return self.refuse(problem).into(),
+            Err(it) => return self.answer_with(it.problem, &it.about).into(),
         };
         let slot = self.shared.metrics.slot(self.config.held);
         let order = Order {
@@ -100,7 +101,7 @@ impl Proxy {
             // A waiter without a request to renew has started its exchange itself.
             Told::AsItStands | Told::Renew => unfinished(flight),
         };
-        self.answer_with(problem, &self.about(flight, holding))
+        self.answer_with(problem, &self.about(flight, holding.wait))
             .into()
     }
 
@@ -126,7 +127,7 @@ impl Proxy {
         .into()
     }
 
-    fn about(&self, flight: &Flight, holding: Holding) -> About {
+    pub(super) fn about(&self, flight: &Flight, wait_applied: Option<Duration>) -> About {
         let now = self.shared.clock.now();
         let submitted_at = flight
             .first_sent()
@@ -136,7 +137,8 @@ impl Proxy {
             key: Some(flight.key().value.clone()),
             tracking_id: flight.facts().tracking_id.clone(),
             submitted_at,
-            ..named(flight.id(), holding)
+            exchange: Some(flight.id()),
+            wait_applied,
         }
     }
 

@@ -58,7 +58,8 @@ impl Fact {
     }
 }
 
-/// The facts, oldest first to expire: all are kept equally long. One map finds them by a number
+/// The facts in the order in which they came, which is nearly the one in which they expire: what was delivered
+/// long after its beginning expires before those that stand ahead of it, and leaves with them. One map finds them by a number
 /// that counts them, so that each stands in memory once.
 #[derive(Default)]
 pub(in crate::exchange) struct Facts {

@@ -110,7 +110,14 @@ impl Table {
             if self.rivals.has_after(&purchase, flight.read_at - skew) {
                 flight.core().transactions.are_contested = true;
             }
-            self.by_purchase.insert(purchase, flight).len() > 1
+            let all = self.by_purchase.insert(purchase, flight);
+            // Wanted duplicates are equal to the byte, and no change of a request.
+            let is_wanted = |it: &Arc<Flight>| {
+                it.kin
+                    .beside
+                    .is_some_and(|its| Some(its) == flight.kin.beside)
+            };
+            all.iter().any(|it| it.id != flight.id && !is_wanted(it))
         })
     }
 

@@ -142,6 +142,7 @@ async fn a_merchant_that_wants_duplicates_has_them_side_by_side() {
     let (one, two) = (first.answer().await, second.answer().await);
     assert_ne!(one.is_gateway(200).uid(), two.is_gateway(200).uid());
     bench.charges_of("a").is(2);
+    bench.metric("holdline_overlapping_total 0\n").await;
 }
 
 #[tokio::test]

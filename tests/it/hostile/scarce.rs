@@ -68,6 +68,9 @@ async fn where_bodies_have_no_room_a_new_one_is_refused_and_a_repeat_is_known_al
     // What is known runs; what cannot be told apart may run.
     let repeat = large(&bench, "hanging").send().await;
     repeat.is_in_progress();
+    for known in ["exchange", "idempotency_key", "submitted_at"] {
+        assert!(repeat.json()[known].is_string(), "{known}: {repeat:?}");
+    }
     let rotated = large(&bench, "hanging").of_shop("361", crate::stage::bench::ROTATED_KEY);
     rotated.send().await.is_in_doubt();
     chunked(large(&bench, "new")).send().await.is_in_doubt();
