@@ -182,6 +182,12 @@ mod tests {
     }
 
     #[test]
+    fn one_that_tells_whole_seconds_may_seem_a_second_older_than_its_submit() {
+        assert!(choose(&[one("1-a", "2026-11-21T02:59:59Z")]).is_some());
+        assert_eq!(choose(&[one("1-a", "2026-11-21T02:59:58Z")]), None);
+    }
+
+    #[test]
     fn none_two_an_older_one_or_one_that_is_taken_is_not_found() {
         assert_eq!(choose(&[]), None);
         assert_eq!(choose(&[one("1-a", AFTER), one("1-b", AFTER)]), None);

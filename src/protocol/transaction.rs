@@ -436,21 +436,27 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_matches_only_with_the_same_type_amount_currency_and_card() {
+    fn a_transaction_matches_only_with_the_same_type_amount_currency_tracking_id_and_card() {
         let matches = |body: &str| {
             let transaction: Transaction<'_> = serde_json::from_str(body).unwrap();
             transaction.matches(&facts(PAYMENT))
         };
-        let like = |amount: &str, kind: &str, last: &str| {
-            format!(
-                r#"{{"uid":"1","type":"{kind}","amount":{amount},"currency":"USD",
-                "tracking_id":"o-1","credit_card":{{"last_4":"{last}"}}}}"#
-            )
-        };
-        assert!(matches(&like("1000", "payment", "0042")));
-        assert!(!matches(&like("1001", "payment", "0042")));
-        assert!(!matches(&like("1000", "refund", "0042")));
-        assert!(!matches(&like("1000", "payment", "0043")));
+        let same = r#"{"uid":"1","type":"payment","amount":1000,"currency":"USD",
+            "tracking_id":"o-1","credit_card":{"last_4":"0042"}}"#;
+        assert!(matches(same));
+        for (member, another) in [
+            (r#""amount":1000"#, r#""amount":1001"#),
+            (r#""type":"payment""#, r#""type":"refund""#),
+            (r#""last_4":"0042""#, r#""last_4":"0043""#),
+            (r#""currency":"USD""#, r#""currency":"EUR""#),
+            (r#""tracking_id":"o-1""#, r#""tracking_id":"o-2""#),
+        ] {
+            for other in [another, r#""member":null"#] {
+                let told = same.replace(member, other);
+                assert_ne!(told, same, "{member}");
+                assert!(!matches(&told), "{told}");
+            }
+        }
     }
 
     #[test]

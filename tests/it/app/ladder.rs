@@ -146,22 +146,20 @@ async fn two_matches_are_none() {
 #[tokio::test]
 async fn another_amount_currency_or_card_is_not_the_lost_one() {
     let bench = holdline().hold(ms(300)).start().await;
-    bench.pay("order-1").amount(1).send().await.is_gateway(200);
-    bench
-        .pay("order-1")
-        .amount(2)
-        .card("4111111111111111")
-        .send()
-        .await
-        .is_gateway(200);
-    bench
-        .pay("order-1")
-        .amount(2)
-        .words("bad-gateway")
-        .send()
-        .await
-        .is_in_doubt();
-    bench.submits_of("order-1").is(3);
+    // Holdline knows nothing of whose they are.
+    let others = bench.pay_past_holdline("order-1").await.amount(2);
+    let euros = String::from_utf8(others.body_bytes()).unwrap();
+    for other in [
+        others.clone().amount(1),
+        others.clone().card("4111111111111111"),
+        others.body(euros.replace("USD", "EUR")),
+    ] {
+        assert_eq!(other.send().await.status, 200);
+    }
+    bench.charges_of("order-1").is(3);
+    let lost = bench.pay("order-1").amount(2).words("bad-gateway");
+    lost.send().await.is_in_doubt();
+    bench.submits_of("order-1").is(4);
 }
 
 #[tokio::test]

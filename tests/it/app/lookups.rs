@@ -30,6 +30,35 @@ async fn a_search_that_is_answered_with_the_one_transaction_finds_it() {
 }
 
 #[tokio::test]
+async fn a_lost_submit_is_found_whatever_its_operation() {
+    let bench = holdline().hold(ms(400)).start().await;
+    let paid = bench.pay("paid").send().await;
+    let paid = format!("\"parent_uid\":\"{}\",", paid.is_gateway(200).uid());
+    let held = bench.post("/transactions/authorizations").tracking("held");
+    let held = held.send().await;
+    let held = format!("\"parent_uid\":\"{}\",", held.is_gateway(200).uid());
+    for (path, members, amount) in [
+        ("payments", "", 10),
+        ("authorizations", "", 10),
+        ("tokenizations", "", 10),
+        ("captures", held.as_str(), 40),
+        ("voids", held.as_str(), 60),
+        ("refunds", paid.as_str(), 40),
+        ("chargebacks", paid.as_str(), 60),
+        ("payouts", "", 10),
+        ("checkups", "", 10),
+    ] {
+        let lost = bench.post(&format!("/transactions/{path}")).tracking(path);
+        let lost = lost.members(members).amount(amount).words("swallow");
+        let answer = lost.send().await;
+        let told = answer.is_gateway(200).json();
+        assert_eq!(told["transaction"]["type"], path.trim_end_matches('s'));
+        assert_eq!(answer.field("holdline-source"), Some("lookup"), "{path}");
+        bench.submits_of(path).is(1);
+    }
+}
+
+#[tokio::test]
 async fn a_lost_refund_without_a_currency_is_found_by_its_parent() {
     let bench = holdline().hold(ms(400)).start().await;
     let mut parents = Vec::new();

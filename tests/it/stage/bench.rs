@@ -437,6 +437,12 @@ impl Bench {
         Asking::new(self.gateway_address().await, "GET", path)
     }
 
+    /// A payment of the demo shop that goes to the gateway past holdline.
+    pub(crate) async fn pay_past_holdline(&self, tracking_id: &str) -> Asking {
+        let gateway = self.gateway_address().await;
+        Asking::new(gateway, "POST", "/transactions/payments").tracking(tracking_id)
+    }
+
     async fn gateway_address(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
