@@ -428,6 +428,7 @@ mod tests {
             ("incomplete", false),
             ("pending", false),
             ("processing", false),
+            ("created", false),
         ] {
             let answer = format!(r#"{{"transaction":{{"uid":"1-a","status":"{status}"}}}}"#);
             let transaction = Transaction::of(answer.as_bytes()).unwrap();

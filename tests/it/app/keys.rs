@@ -1,5 +1,6 @@
 //! Explicit keys: where they may stand, what is wrong with them, and what their repeat is given.
 use crate::stage::bench::{OTHER_KEY, OTHER_SHOP, ROTATED_KEY, holdline, ms, simulator};
+use crate::stage::scripted::{accepted, json, script};
 use holdline::simulator::{DEMO_SHOP, TaskRepeat};
 
 #[tokio::test]
@@ -166,6 +167,35 @@ async fn the_repeat_of_an_unfinished_transaction_is_told_what_became_of_it_and_s
     }
     assert_eq!(bench.ledger().submits.len(), 1);
     bench.charges_of("a").is(1);
+}
+
+#[tokio::test]
+async fn a_finished_transaction_under_another_code_than_200_is_no_answer() {
+    fn told(status: &str) -> String {
+        let transaction = r#""uid":"1-a","type":"payment","amount":100,"currency":"USD""#;
+        format!(r#"{{"transaction":{{{transaction},"status":"{status}"}}}}"#)
+    }
+    for (code, source) in [(200, Some("lookup")), (203, None), (404, None)] {
+        let gateway = script(move |heard| match heard.path.as_str() {
+            "/transactions/1-a" => json(code, &told("successful")),
+            _ if heard.is_submit() => accepted(),
+            _ => json(200, &told("incomplete")),
+        });
+        let bench = holdline().gateway(gateway).start().await;
+        let ask = || bench.pay("a").key("once");
+        ask().send().await.is_gateway(200);
+        bench.settled().await;
+        let repeat = ask().send().await;
+        let status = if source.is_some() {
+            "successful"
+        } else {
+            "incomplete"
+        };
+        let repeated = repeat.is_gateway(200).json();
+        assert_eq!(repeated["transaction"]["status"], status, "{code}");
+        assert_eq!(repeat.field("holdline-source"), source);
+        bench.submits_heard().is(1);
+    }
 }
 
 #[tokio::test]
