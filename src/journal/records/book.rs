@@ -228,6 +228,19 @@ mod tests {
     }
 
     #[test]
+    fn a_soft_answer_of_one_task_is_none_of_another() {
+        let path = |next: &str| {
+            let accepted = |task: &str| Change::Accepted(task.into());
+            let candidate = Change::Candidate(Some(sealed()));
+            let steps = [submitted(), accepted("task"), candidate, accepted(next)];
+            let path: Vec<_> = (0..).zip(steps).collect();
+            fold(&path).unwrap()
+        };
+        assert!(path("task").candidate.is_some());
+        assert_eq!(path("another").candidate, None);
+    }
+
+    #[test]
     fn a_doubt_may_end_in_any_way() {
         for end in [
             Change::Completed(None),

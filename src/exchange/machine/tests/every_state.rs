@@ -402,6 +402,17 @@ fn restarted_with_an_answer() -> Vec<Named> {
         ("restarted, a Soft answer opened", || {
             accepted().then(Event::Opened("perhaps")).joined()
         }),
+        (
+            "restarted, pending elsewhere before a Soft answer opened, Unknown for the grace",
+            || {
+                accepted()
+                    .then(Event::AnsweredElsewhere(PENDING))
+                    .then(Event::Opened("perhaps"))
+                    .joined()
+                    .woken()
+                    .unknown_for_the_grace()
+            },
+        ),
         ("restarted, a Soft answer that does not open", || {
             accepted().then(Event::SealBroken).joined()
         }),
