@@ -255,7 +255,10 @@ impl Recogniser {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+    use crate::journal::{Number, Place};
 
     fn key() -> HashKey {
         HashKey([7; 32])
@@ -291,6 +294,23 @@ mod tests {
         // What was kept before is found by it.
         let digest = key.digest("credential", [b"sim".as_slice(), b"Basic MzYxOmE="]);
         assert_eq!(plain, Credential(digest));
+    }
+
+    #[test]
+    fn what_is_kept_for_credentials_opens_however_they_are_spelled() {
+        let of = |line: &str| key().answer_key("sim", line.as_bytes());
+        let place = Place {
+            number: Number(1),
+            step: 0,
+        };
+        let sealed = of("Basic MzYxOmE=").seal(Uuid::nil(), place, b"answer");
+        let sealed = sealed.unwrap();
+        for line in ["basic MzYxOmE=", "BASIC   MzYxOmE=", "Basic MzYxOmE= \t"] {
+            let opened = of(line).open(Uuid::nil(), place, &sealed);
+            assert_eq!(opened.unwrap(), b"answer".as_slice(), "{line}");
+        }
+        let another = of("Basic MzYxOmI=").open(Uuid::nil(), place, &sealed);
+        assert!(another.is_err());
     }
 
     #[test]
