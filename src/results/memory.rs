@@ -182,6 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_takes_anothers_place_weighs_alone() {
+        let results = store(10_000);
+        results.pin([1; 16], answer(5_000));
+        let first = results.pinned_bytes();
+        results.pin([1; 16], answer(5_000));
+        assert_eq!((results.pins(), results.pinned_bytes()), (1, first));
+        results.release(&[1; 16], NOW);
+        assert_eq!((results.pins(), results.pinned_bytes()), (0, 0));
+    }
+
+    #[test]
     fn a_delivered_answer_expires_by_our_own_clock() {
         let results = store(10_000);
         results.pin([1; 16], answer(1));
