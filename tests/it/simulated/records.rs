@@ -1,11 +1,13 @@
 //! The disk under an exchange: slow, failing, and a journal that panics.
 use std::time::Duration;
 
+use holdline::exchange::VerdictError;
 use holdline::exchange::machine::{Doubt, RecordKind as R, State, Verdict, Withdrawal};
 use holdline::journal::Change;
 use holdline::simulator::ledger::PollAnswer as Handed;
 
 use super::journal::Disk;
+use super::submits::unfindable;
 use super::world::{Ask, Reply, Setting, World, until};
 
 const SLOW: Duration = Duration::from_secs(2);
@@ -236,6 +238,28 @@ async fn a_request_that_comes_while_a_record_is_on_its_way_gets_what_follows() {
         assert_eq!(world.ledger().submits.len(), 1);
         world.is_empty().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_ruled_not_executed_while_its_submit_is_open() {
+    let world = World::calm();
+    let ask = unfindable("late=100000");
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::SubmitTimeout);
+    let id = world.flights.all()[0].id().to_string();
+    let not_executed = Verdict::NotExecuted;
+    let said = world.flights.resolve(&id, not_executed, "none".into());
+    assert_eq!(said.await, Err(VerdictError::UnderWay));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_whose_record_fails_is_told_as_such() {
+    let world = World::calm();
+    world.pay(&unfindable("swallow")).await.doubt();
+    world.journal.next(R::InDoubt, Disk::Fails(SLOW));
+    let id = world.flights.all()[0].id().to_string();
+    let reason = "in the back office";
+    let said = world.flights.resolve(&id, Verdict::Executed, reason.into());
+    assert_eq!(said.await, Err(VerdictError::NotDurable));
 }
 
 /// A reason stands in the last record of what the operator said was not executed, and of nothing else.
