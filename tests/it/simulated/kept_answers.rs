@@ -1,10 +1,12 @@
 //! Answers that an earlier process left in its journal, and what becomes of them where they cannot be read.
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::journal::Reads;
 use super::world::{Ask, Reply, Setting, World};
 use holdline::exchange::machine::Doubt;
 use holdline::exchange::{Recovered, TaskAnswer};
+use holdline::message::StoredResponse;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -69,6 +71,32 @@ async fn an_unfinished_transaction_is_queried_after_a_restart() {
     assert_eq!(world.ledger().submits.len(), 1);
 }
 
+/// What the journal holds of the only task, for who made it with `ask`.
+async fn read_by_task(world: &World, ask: &Ask) -> Arc<StoredResponse> {
+    let id = world.ledger().tasks[0].request_id.parse().unwrap();
+    let credential = world.order(ask).identity.credential;
+    let TaskAnswer::OnDisk(on_disk) = world.flights.task(credential, &id) else {
+        panic!("its answer is on disk");
+    };
+    let hash_key = world.flights.hash_key();
+    let key = hash_key.answer_key("sim", ask.authorization().as_bytes());
+    world.flights.read(on_disk, &key).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undelivered_one_is_read_by_its_task_too() {
+    let world = World::calm();
+    let ask = Ask::payment("");
+    let first = world.pay(&ask).await.answer();
+    first.settle(false);
+    world.pass(SECOND).await;
+    let (next, recovered) = world.restarted(&Setting::default());
+    assert_eq!(recovered.undelivered, 1);
+    assert_eq!(read_by_task(&next, &ask).await, first.answer);
+    // It waits for its client all the same.
+    assert_eq!(next.pay(&ask).await.answer().answer, first.answer);
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_key_a_delivered_one_is_read_by_its_task_and_the_same_again_is_a_new_one() {
     let world = World::calm();
@@ -78,15 +106,8 @@ async fn without_a_key_a_delivered_one_is_read_by_its_task_and_the_same_again_is
     world.pass(SECOND).await;
     let (next, recovered) = world.restarted(&Setting::default());
     assert_eq!(recovered, Recovered::default());
+    assert_eq!(read_by_task(&next, &ask).await, first.answer);
     let id = world.ledger().tasks[0].request_id.parse().unwrap();
-    let order = next.order(&ask);
-    let hash_key = next.flights.hash_key();
-    let TaskAnswer::OnDisk(on_disk) = next.flights.task(order.identity.credential, &id) else {
-        panic!("its answer is on disk");
-    };
-    let key = hash_key.answer_key("sim", ask.authorization().as_bytes());
-    let read = next.flights.read(on_disk, &key).await;
-    assert_eq!(read, Some(first.answer.clone()));
     let stranger = next.order(&ask.clone().by("1:other")).identity.credential;
     let told = next.flights.task(stranger, &id);
     assert!(matches!(told, TaskAnswer::Unknown), "I7");

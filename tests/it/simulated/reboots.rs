@@ -2,9 +2,10 @@
 //! older transaction is taken for the one that was lost.
 use std::time::Duration;
 
-use holdline::exchange::machine::State;
+use holdline::exchange::machine::{Doubt, State};
 
-use super::world::{Ask, Reply, World, until};
+use super::submits::unfindable;
+use super::world::{Ask, Reply, Setting, World, until};
 
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
@@ -50,11 +51,16 @@ async fn what_was_delivered_after_it_is_remembered_from_then_on() {
 
 #[tokio::test(start_paused = true)]
 async fn an_older_transaction_is_not_taken_for_the_one_that_was_lost() {
-    for ahead in [Duration::ZERO, YEAR] {
+    for (minutes, ahead) in [
+        (9, Duration::ZERO),
+        (9, YEAR),
+        (3, Duration::ZERO),
+        (3, YEAR),
+    ] {
         let world = World::calm();
         let older = Ask::payment("older");
         world.pay(&older).await.answer().settle(true);
-        world.pass(Duration::from_mins(9)).await;
+        world.pass(Duration::from_mins(minutes)).await;
         let ask = Ask::payment("lost bad-gateway").held_for(Duration::from_secs(70));
         let held = world.begin(&ask);
         until(&held.flight, State::Asking).await;
@@ -87,4 +93,19 @@ async fn a_later_transaction_is_not_taken_where_the_clock_was_behind_when_it_was
     behind.pass(Duration::from_secs(1)).await;
     let (next, _) = behind.rebooted_at(right + Duration::from_mins(1));
     assert!(matches!(next.pay(&lost).await, Reply::InDoubt(_)));
+}
+
+/// A clock that anybody can set does not tell how old its key is.
+#[tokio::test(start_paused = true)]
+async fn a_submit_of_an_earlier_boot_is_not_repeated() {
+    let mut setting = Setting::default();
+    setting.exchange.resubmits = 1;
+    let world = World::new(&setting);
+    let ask = unfindable("late=100000");
+    let held = world.begin(&ask);
+    until(&held.flight, State::Submitting).await;
+    let (booted, _) = world.rebooted(Duration::ZERO);
+    let (next, _) = booted.restarted(&setting);
+    assert_eq!(next.pay(&ask).await.doubt(), Doubt::Restart);
+    assert_eq!(world.ledger().submits.len(), 1);
 }

@@ -2,9 +2,10 @@
 use std::time::Duration;
 
 use super::log::Log;
+use super::submits::unfindable;
 use super::world::{Ask, Reply, Setting, World, until};
 use holdline::exchange::machine::{Doubt, RecordKind as R, State, Verdict};
-use holdline::exchange::{Group, Recovered};
+use holdline::exchange::{Group, Recovered, VerdictError};
 use holdline::simulator::ledger::PollAnswer as Handed;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -145,13 +146,15 @@ async fn a_payment_that_follows_a_restart_is_not_given_what_was_delivered_before
 async fn what_another_exchange_brought_before_the_restart_is_not_taken_either() {
     let mut setting = Setting::default();
     setting.exchange.reclaim = SECOND;
-    for is_delivered in [true, false] {
+    // The last is answered at once, by no task.
+    let at_once = "refuse=200 created";
+    for (words, is_delivered) in [("rival", true), ("rival", false), (at_once, false)] {
         let world = World::new(&setting);
         let lost = Ask::payment("lost bad-gateway").with_key("lost");
         let held = world.begin(&lost);
         until(&held.flight, State::Asking).await;
         // The same purchase, while the first is under way.
-        let rival = Ask::payment("rival");
+        let rival = Ask::payment(words);
         world.pay(&rival).await.answer().settle(is_delivered);
         world.pass(3 * SECOND).await;
         let last = world.journal.kinds().pop();
@@ -271,6 +274,23 @@ async fn the_operators_word_outlives_the_process() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_operators_word_holds_where_the_gateway_is_elsewhere() {
+    let world = World::calm();
+    let ask = unfindable("swallow");
+    world.pay(&ask).await.doubt();
+    let id = world.flights.all()[0].id().to_string();
+    let reason = "in the back office";
+    let said = world.flights.resolve(&id, Verdict::Executed, reason.into());
+    said.await.unwrap();
+    let gateway = world.gateway_at("sim", "http://elsewhere.test");
+    let (next, _) = world.restarted_with(&Setting::default(), &[gateway]);
+    assert_eq!(next.pay(&ask).await.doubt(), Doubt::Executed);
+    let not_executed = Verdict::NotExecuted;
+    let said = next.flights.resolve(&id, not_executed, "none".into()).await;
+    assert_eq!(said, Err(VerdictError::AlreadyExecuted));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_operators_word_ends_a_search_that_a_repeat_keeps_going() {
     let world = World::calm();
     let ask = Ask::payment("bad-gateway").held_for(10 * SECOND);
@@ -321,6 +341,21 @@ async fn what_nobody_comes_for_expires_with_a_warning_after_as_many_hours_as_bef
 }
 
 #[tokio::test(start_paused = true)]
+async fn reclaim_counts_from_the_answer_over_a_restart() {
+    let mut setting = Setting::default();
+    setting.exchange.reclaim = Duration::from_mins(30);
+    let world = World::new(&setting);
+    // Its task takes fifty minutes.
+    let ask = Ask::payment("delay=3000000").held_for(Duration::from_hours(2));
+    world.pay(&ask).await.answer().settle(false);
+    world.pass(SECOND).await;
+    let (next, _) = world.restarted(&setting);
+    next.pass(Duration::from_mins(10)).await;
+    assert!(next.pay(&ask).await.answer().replayed);
+    assert_eq!(world.ledger().submits.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_submit_is_not_repeated_once_its_key_may_be_forgotten() {
     let mut setting = Setting::default();
     setting.exchange.resubmits = 1;
@@ -354,6 +389,23 @@ async fn two_that_have_one_request_are_both_kept() {
     assert_eq!((recovered.in_doubt, next.flights.count()), (2, (0, 2)));
     let newest = next.begin(&ask).flight;
     assert_eq!(newest.id(), second.flight.id());
+}
+
+#[tokio::test(start_paused = true)]
+async fn wanted_duplicates_are_each_found_by_a_repeat_after_a_restart() {
+    let world = World::calm();
+    let wanted = |request: &mut serde_json::Value| request["duplicate_check"] = false.into();
+    let ask = Ask::of("a", 100, "delay=20000", wanted);
+    let held = [world.begin(&ask), world.begin(&ask)];
+    for one in &held {
+        assert!(!one.joined, "it is wanted twice");
+        until(&one.flight, State::Waiting).await;
+    }
+    let (next, _) = world.restarted(&Setting::default());
+    let [first, second] = [next.begin(&ask), next.begin(&ask)];
+    assert!(first.joined && second.joined);
+    assert_ne!(first.flight.id(), second.flight.id());
+    assert_eq!(world.ledger().submits.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
