@@ -83,6 +83,26 @@ async fn what_is_let_go_before_its_intent_is_on_disk_is_withdrawn() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_let_go_before_its_withdrawal_is_on_disk_was_not_submitted_either() {
+    let world = World::calm();
+    let slow = Disk::Slow(Duration::from_mins(1));
+    world.journal.next(R::Withdrawn, slow);
+    world.network.next(Connect::Slow(Duration::from_secs(2)));
+    let mut held = world.begin(&Ask::payment(""));
+    until(&held.flight, State::Connecting).await;
+    drain(&world);
+    until(&held.flight, State::Recording(R::Withdrawn)).await;
+    world.flights.stop(|_| true);
+    let reply = told(&mut held).await;
+    assert!(
+        matches!(reply, Reply::NotSubmitted(Withdrawal::Draining)),
+        "{reply:?}"
+    );
+    assert!(world.ledger().submits.is_empty());
+    stopped(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_submit_that_may_still_be_answered_is_waited_for_though_it_is_in_doubt() {
     let world = World::calm();
     let ask = unfindable("late=40000");
