@@ -219,3 +219,30 @@ impl AsyncWrite for Metered {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_write_that_panics_is_marked_before_it_is_attempted() {
+        for is_armed in [false, true] {
+            let (ours, _theirs) = tokio::io::duplex(1);
+            let mut metered = Metered::new(Plain::Memory(ours));
+            let latch = Arc::new(AtomicBool::new(false));
+            metered.meter.latch(Arc::clone(&latch));
+            if is_armed {
+                metered.meter.begin();
+            }
+            let mut context = Context::from_waker(Waker::noop());
+            let attempt = AssertUnwindSafe(|| {
+                metered.poll_attempt(&mut context, |_, _| resume_unwind(Box::new("a panic")))
+            });
+            assert!(catch_unwind(attempt).is_err());
+            assert_eq!(latch.load(Ordering::SeqCst), is_armed);
+        }
+    }
+}

@@ -2,11 +2,13 @@
 //! and connects that fail or take their time.
 use std::collections::VecDeque;
 use std::io;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use holdline::drain::Drain;
 use holdline::simulator::Gateway;
 use holdline::timing::{Clock, Moment};
@@ -14,6 +16,8 @@ use holdline::upstream::Connector;
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex, split,
 };
+use tokio::sync::Notify;
+use tokio::time::Sleep;
 
 use super::life::{Life, Step};
 
@@ -26,6 +30,12 @@ pub(crate) enum Connect {
     Ready,
     Refused,
     Slow(Duration),
+    /// It is ready, and the process has stood still for so long when it sees that.
+    StandsStill(Duration),
+    /// It is ready, and what the gateway answers on it arrives no sooner than after so long.
+    AnswersAfter(Duration),
+    /// It is ready, and the first write on it panics once the connection has taken the bytes.
+    Panics,
 }
 
 /// What went over one connection.
@@ -141,12 +151,16 @@ impl Network {
             (connect.unwrap_or_else(|| (state.plan)()), state.sends_again)
         };
         match connect {
-            Connect::Ready => {}
+            Connect::Ready | Connect::AnswersAfter(_) | Connect::Panics => {}
             Connect::Refused => return Err(io::ErrorKind::ConnectionRefused.into()),
             Connect::Slow(span) => tokio::time::sleep(span).await,
+            Connect::StandsStill(span) => {
+                // The clock jumps as this is asked for, and nobody has a turn in between.
+                let _jumped = tokio::time::advance(span).now_or_never();
+            }
         }
         if !sends_again {
-            return Ok(self.reach(life));
+            return Ok(self.reach(life, connect));
         }
         let (ours, theirs) = duplex(PIPE);
         let network = self.clone();
@@ -157,8 +171,9 @@ impl Network {
     }
 
     /// A connection that the gateway serves.
-    fn reach(&self, life: Life) -> DuplexStream {
-        let (ours, theirs) = duplex(PIPE);
+    fn reach(&self, life: Life, connect: Connect) -> DuplexStream {
+        let (ours, mut theirs) = duplex(PIPE);
+        let panicked = (connect == Connect::Panics).then(|| panic_of_writer(&mut theirs));
         let wire = Arc::default();
         let line = Arc::new(Mutex::new(Line {
             io: Some(theirs),
@@ -176,17 +191,26 @@ impl Network {
             }
             state.witness.clone()
         };
+        let answers_after = if let Connect::AnswersAfter(span) = connect {
+            Some(Box::pin(tokio::time::sleep(span)))
+        } else {
+            None
+        };
         let tapped = Tapped {
             line,
             life,
             clock: self.0.clock,
             wire,
             witness,
+            answers_after,
         };
         let gateway = self.0.gateway.clone();
-        self.0
-            .drain
-            .spawn(async move { gateway.serve_stream(tapped).await });
+        self.0.drain.spawn(async move {
+            if let Some(panicked) = panicked {
+                panicked.notified().await;
+            }
+            gateway.serve_stream(tapped).await;
+        });
         ours
     }
 
@@ -199,7 +223,8 @@ impl Network {
         };
         request.truncate(count);
         for _ in 0..2 {
-            let (mut from_gateway, mut to_gateway) = split(self.reach(life.clone()));
+            let (mut from_gateway, mut to_gateway) =
+                split(self.reach(life.clone(), Connect::Ready));
             if to_gateway.write_all(&request).await.is_err() {
                 continue;
             }
@@ -218,6 +243,26 @@ impl Network {
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.0.state)
     }
+}
+
+/// Has the first write at a pipe's other end panic once the pipe has taken the bytes; tells when it has.
+fn panic_of_writer(end: &mut DuplexStream) -> Arc<Notify> {
+    struct Panics(Arc<Notify>);
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            self.0.notify_one();
+            resume_unwind(Box::new("the network panics"));
+        }
+    }
+
+    let panicked = Arc::new(Notify::new());
+    let waker = Waker::from(Arc::new(Panics(Arc::clone(&panicked))));
+    let mut context = Context::from_waker(&waker);
+    let mut nothing = [0];
+    let read = Pin::new(end).poll_read(&mut context, &mut ReadBuf::new(&mut nothing));
+    assert!(read.is_pending(), "nothing is written yet");
+    panicked
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -285,6 +330,8 @@ struct Tapped {
     clock: Clock,
     wire: Arc<Mutex<Wire>>,
     witness: Option<Witness>,
+    /// Nothing of the gateway's arrives before.
+    answers_after: Option<Pin<Box<Sleep>>>,
 }
 
 impl AsyncRead for Tapped {
@@ -310,10 +357,14 @@ impl AsyncRead for Tapped {
 
 impl AsyncWrite for Tapped {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(answers_after) = &mut self.answers_after {
+            ready!(answers_after.as_mut().poll(context));
+            self.answers_after = None;
+        }
         self.life.step(Step::Answer);
         let count = ready!(lock(&self.line).poll(|io| io.poll_write(context, bytes)))?;
         let written = bytes[..count].to_vec();

@@ -2,11 +2,13 @@
 use std::time::Duration;
 
 use holdline::exchange::Told;
-use holdline::exchange::machine::{Doubt, State, Withdrawal};
+use holdline::exchange::machine::{Doubt, RecordKind as R, State, Withdrawal};
 use holdline::simulator::TaskRepeat;
 use serde_json::Value;
 
+use super::journal::{Disk, Journal};
 use super::network::Connect;
+use super::process::Start;
 use super::world::{Ask, Reply, Setting, World, until};
 
 /// A payment by which no transaction can be looked up.
@@ -167,6 +169,32 @@ async fn a_connection_that_fails_is_tried_again_and_then_nothing_was_submitted()
     world.is_empty().await;
 }
 
+/// The time of a submit may be over though the connection is there before its timer fires.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_stood_still_while_it_connected_sends_nothing() {
+    let world = World::calm();
+    let standstill = Connect::StandsStill(Duration::from_secs(10));
+    world.network.next(standstill);
+    let reply = world.pay(&Ask::payment("")).await;
+    assert!(
+        matches!(reply, Reply::NotSubmitted(Withdrawal::Connect)),
+        "{reply:?}"
+    );
+    let wires = world.network.wires();
+    assert!(wires.len() == 1 && wires[0].up.is_empty());
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_panics_while_it_writes_a_submit_leaves_it_in_doubt() {
+    let world = World::calm();
+    world.network.next(Connect::Panics);
+    assert_eq!(world.pay(&unfindable("")).await.doubt(), Doubt::Driver);
+    world.pass(Duration::from_secs(1)).await;
+    assert!(!world.network.wires()[0].up.is_empty(), "it has left");
+    assert_eq!(world.journal.kinds(), [R::Submitted], "not withdrawn");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_resubmit_meets_the_task_of_the_first_at_a_gateway_that_honours_the_key() {
     let world = World::new(&resubmitting());
@@ -217,12 +245,29 @@ async fn a_search_takes_no_transaction_that_an_equal_looking_exchange_may_have_m
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_search_whose_answer_is_slow_takes_no_older_transaction() {
+    let world = World::calm();
+    // Another process makes it, of which this one knows nothing.
+    let start = Start {
+        journal: Journal::new(world.clock),
+        ..world.start.clone()
+    };
+    let (gateway, network) = (world.gateway.clone(), world.network.clone());
+    let other = World::start(&Setting::default(), world.clock, gateway, network, start);
+    let older = other.pay(&Ask::payment("older")).await.answer();
+    older.settle(true);
+    world.pass(Duration::from_secs(2)).await;
+    let slow = Connect::AnswersAfter(Duration::from_secs(5));
+    world.network.plan(move || slow);
+    let lost = Ask::payment("bad-gateway").held_for(Duration::from_secs(70));
+    assert_eq!(world.pay(&lost).await.doubt(), Doubt::SubmitUnclear);
+    assert!(!world.ledger().queries.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_repeat_that_brings_the_body_again_is_submitted_under_the_first_key() {
     let world = World::new(&resubmitting());
-    world.journal.next(
-        holdline::exchange::machine::RecordKind::Accepted,
-        super::journal::Disk::Panics,
-    );
+    world.journal.next(R::Accepted, Disk::Panics);
     let ask = unfindable("");
     assert_eq!(world.pay(&ask).await.doubt(), Doubt::Driver);
     world.pass(Duration::from_secs(10)).await;
