@@ -208,3 +208,62 @@ impl Driver {
         schedules.turn(name, due, &mut self.waiting, now, waker)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::uri::PathAndQuery;
+    use http::{HeaderMap, HeaderValue, header};
+    use smallvec::smallvec;
+
+    use super::*;
+    use crate::drain::Drain;
+    use crate::exchange::flights::flight;
+    use crate::exchange::machine::{Action, terms};
+    use crate::exchange::recorder::InMemory;
+    use crate::exchange::{Config, Flights, HashKey, Metrics, Parts};
+    use crate::polling::{self, Schedules};
+    use crate::results::{self, Results};
+    use crate::timing::{Clock, Stamp, Stamps};
+
+    fn context() -> Arc<Context> {
+        let (config, clock) = (Config::default(), Clock::start());
+        let booted = Stamp {
+            wall: 0,
+            since_boot: 0,
+            boot: 1,
+        };
+        let polling = polling::Config::default();
+        let flights = Flights::new(Parts {
+            schedules: Schedules::new(polling, config.reclaim, polling::Metrics::default()),
+            config,
+            policy: (*terms(0).policy).clone(),
+            hash_key: HashKey::from([7; 32]),
+            clock,
+            stamps: Stamps::new(clock, booted),
+            drain: Drain::new(),
+            recorder: Arc::new(InMemory),
+            results: Arc::new(Results::new(results::Config::default())),
+            metrics: Metrics::default(),
+        });
+        flights.0
+    }
+
+    #[tokio::test]
+    async fn what_the_machine_needs_no_more_is_at_hand_no_more() {
+        let mut fields = HeaderMap::new();
+        let secret = HeaderValue::from_static("Basic MzYxOmE=");
+        fields.insert(header::AUTHORIZATION, secret);
+        let mut driver = Driver::new(context(), flight(1));
+        driver.credentials = Credentials::of(&fields, &[]).map(Box::new);
+        driver.submission = Some(Box::new(Submission {
+            path: PathAndQuery::from_static("/"),
+            fields,
+            body: Bytes::from_static(b"4200000000000000"),
+        }));
+        driver.enact(smallvec![Action::DropBody]);
+        assert!(driver.submission.is_none() && driver.credentials.is_some());
+        driver.enact(smallvec![Action::DropCredentials]);
+        assert!(driver.credentials.is_none());
+    }
+}

@@ -16,3 +16,5 @@ pub(super) use rivals::{CLOCK_SKEW, Rivals};
 pub(super) use said::Once;
 pub use table::Census;
 pub(super) use table::Table;
+#[cfg(test)]
+pub(super) use table::tests::flight;

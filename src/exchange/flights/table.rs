@@ -272,7 +272,7 @@ impl Table {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::exchange) mod tests {
     use http::{HeaderValue, Method};
     use uuid::Uuid;
 
@@ -287,7 +287,7 @@ mod tests {
     use crate::protocol::{BEGATEWAY, MatchFacts, Route};
 
     /// A flight of a request of its own, under the only key.
-    fn flight(number: u64) -> Arc<Flight> {
+    pub(in crate::exchange) fn flight(number: u64) -> Arc<Flight> {
         let path = "/transactions/payments";
         let Route::Converted(conversion) = BEGATEWAY.route(&Method::POST, path) else {
             panic!("a payment converts");
