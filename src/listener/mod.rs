@@ -36,6 +36,8 @@ mod rewound;
 mod scrutiny;
 mod server;
 mod tls;
+#[cfg(all(test, target_os = "linux"))]
+mod untold;
 mod watch;
 
 pub use attendant::LAST_WRITES;
