@@ -87,8 +87,12 @@ impl Desk {
         let tap = Tap::before(Gateway::new(settings, clock), clock).await;
         let mut holdline = Holdline::before(tap.address);
         // A slow machine must not turn one doubt into another, or into a refusal.
-        for key in ["HOLD__TIMEOUT", "SUBMIT__START", "SUBMIT__TIMEOUT"] {
-            holdline.keys.push((key, "2s".to_owned()));
+        for (key, span) in [
+            ("HOLD__TIMEOUT", "2s"),
+            ("SUBMIT__START", "2s"),
+            ("SUBMIT__TIMEOUT", "30s"),
+        ] {
+            holdline.keys.push((key, span.to_owned()));
         }
         Self { tap, holdline }
     }

@@ -217,11 +217,7 @@ async fn a_verdict_has_a_reason_and_a_short_one() {
 
 #[tokio::test]
 async fn what_a_killed_process_had_submitted_is_among_the_doubts() {
-    let mut desk = Desk::closed().await;
-    desk.holdline
-        .keys
-        .push(("SUBMIT__TIMEOUT", "10s".to_owned()));
-    desk.holdline.start().await;
+    let mut desk = Desk::open().await;
     let line = desk.payment().words("late=60000").open().await;
     until("it is submitted", || desk.submits() == 1).await;
     assert_eq!(desk.listed(&["--in-doubt"]).len(), 0, "it is under way");
