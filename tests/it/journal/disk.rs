@@ -12,8 +12,7 @@ use fastrand::Rng;
 use holdline::journal::{Disk, DiskFile, Lock, Named, Work, Working};
 use nix::errno::Errno;
 
-/// What a disk writes whole or not at all.
-const SECTOR: usize = 512;
+use super::content::{Change, Content};
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,58 +60,6 @@ struct State {
     keeps_cache: bool,
     /// Handles of an earlier life are dead.
     life: u64,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Content {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
-    pending: Vec<Change>,
-    /// A sync failed: what was to be written is called clean by the system, and is not.
-    forgotten: bool,
-    locked: bool,
-}
-
-impl Content {
-    /// The system lets go of what it took for clean.
-    fn forget(&mut self) {
-        if std::mem::take(&mut self.forgotten) {
-            self.seen.clone_from(&self.durable);
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Length(usize),
-    Bytes(usize, Vec<u8>),
-}
-
-impl Change {
-    fn apply(&self, to: &mut Vec<u8>) {
-        match self {
-            Self::Length(length) => to.resize(*length, 0),
-            Self::Bytes(offset, bytes) => {
-                let end = offset + bytes.len();
-                if to.len() < end {
-                    to.resize(end, 0);
-                }
-                to[*offset..end].copy_from_slice(bytes);
-            }
-        }
-    }
-
-    /// What the power's end leaves of it.
-    fn left(&self, random: &mut Rng) -> Option<Self> {
-        match (random.u8(0..3), self) {
-            (0, _) => None,
-            (1, Self::Bytes(offset, bytes)) if bytes.len() > SECTOR => {
-                let sectors = random.usize(0..bytes.len() / SECTOR);
-                Some(Self::Bytes(*offset, bytes[..sectors * SECTOR].to_vec()))
-            }
-            _ => Some(self.clone()),
-        }
-    }
 }
 
 impl SimulatedDisk {

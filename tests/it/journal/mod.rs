@@ -1,4 +1,5 @@
 //! The journal over a disk that crashes, lies and refuses.
+mod content;
 mod crashes;
 pub(crate) mod damage;
 pub(crate) mod disk;
