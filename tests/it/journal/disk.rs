@@ -30,6 +30,8 @@ pub(crate) enum Refusal {
     Broken,
     /// ENOSPC, for what needs room.
     Full,
+    /// EIO for a sync, which is done all the same.
+    DoneAllTheSame,
 }
 
 /// A disk in a test's hands. A clone is the same disk.
@@ -200,15 +202,16 @@ impl State {
             self.dead = true;
             return Err(io::Error::other("the process dies"));
         }
-        let planned = self
-            .refusals
-            .iter()
-            .find(|(steps, _)| steps.contains(&step));
-        match planned {
-            Some((_, Refusal::Broken)) => Err(Errno::EIO.into()),
-            Some((_, Refusal::Full)) if needs_room => Err(Errno::ENOSPC.into()),
-            Some((_, Refusal::Full)) | None => Ok(()),
+        match self.planned(step) {
+            Some(Refusal::Broken) => Err(Errno::EIO.into()),
+            Some(Refusal::Full) if needs_room => Err(Errno::ENOSPC.into()),
+            Some(Refusal::Full | Refusal::DoneAllTheSame) | None => Ok(()),
         }
+    }
+
+    fn planned(&self, step: u64) -> Option<Refusal> {
+        let mut refusals = self.refusals.iter();
+        refusals.find_map(|(steps, refusal)| steps.contains(&step).then_some(*refusal))
     }
 
     fn lose(&mut self, random: &mut Rng) {
@@ -375,6 +378,7 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        let step = self.disk.steps();
         let synced = self.with(false, |content, lies| {
             if !lies {
                 for change in content.pending.drain(..) {
@@ -389,7 +393,10 @@ impl DiskFile for SimulatedFile {
             content.pending.clear();
             content.forgotten = true;
         }
-        synced
+        match state.planned(step) {
+            Some(Refusal::DoneAllTheSame) => synced.and(Err(Errno::EIO.into())),
+            Some(Refusal::Broken | Refusal::Full) | None => synced,
+        }
     }
 
     fn mode(&self) -> io::Result<u32> {

@@ -129,8 +129,8 @@ async fn steps() -> u64 {
 #[tokio::test(start_paused = true)]
 async fn whatever_step_the_disk_refuses_what_is_owed_is_written_when_it_is_back() {
     let steps = steps().await;
-    let mut failed = 0;
-    for refusal in [Refusal::Broken, Refusal::Full] {
+    let (mut failed, mut withdrawn) = (0, 0);
+    for refusal in [Refusal::Broken, Refusal::Full, Refusal::DoneAllTheSame] {
         for step in 0..steps {
             for (length, keeps_cache) in [(1, false), (1, true), (40, false), (40, true)] {
                 let disk = SimulatedDisk::default();
@@ -146,6 +146,7 @@ async fn whatever_step_the_disk_refuses_what_is_owed_is_written_when_it_is_back(
                     assert_eq!(found[0].last_record, LastRecord::Delivered, "{what}");
                     assert_eq!(found[0].answer.map(|it| it.step), Some(4), "{what}");
                 } else {
+                    withdrawn += found.len();
                     assert!(
                         found.iter().all(|it| it.last_record == LastRecord::Ended),
                         "{what}"
@@ -155,6 +156,10 @@ async fn whatever_step_the_disk_refuses_what_is_owed_is_written_when_it_is_back(
         }
     }
     assert!(failed > 20, "the disk refused {failed} runs");
+    assert!(
+        withdrawn > 0,
+        "no intent was written that was said to be refused"
+    );
 }
 
 /// Whoever reads has the file take in what the log holds; the disk refuses so many steps of that.
