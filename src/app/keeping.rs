@@ -35,6 +35,11 @@ impl Keeping {
                 past: Past::new(hash_key, Ages::new(stamps, Vec::new()), retention, []),
             });
         }
+        // Where a relative path leads is seen here, before a second directory makes a second journal.
+        let path = &config.journal.path;
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let bytes = std::fs::metadata(&path).map_or(0, |file| file.len());
+        tracing::info!(path = %path.display(), bytes, "reading the journal");
         let parts = journal::Parts {
             config: config.journal.clone(),
             retention: Some(retention),
@@ -51,9 +56,6 @@ impl Keeping {
         let ages = prepared.ages().clone();
         let mut past = Past::new(hash_key.clone(), ages, retention, origins);
         let Opened { journal, writer } = prepared.read(|exchange| past.take(exchange))?;
-        // Where a relative path leads is seen here, before a second directory makes a second journal.
-        let path = &config.journal.path;
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         tracing::info!(path = %path.display(), "the journal is open");
         if !timing::boot_is_told() {
             tracing::warn!(

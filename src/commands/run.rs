@@ -33,14 +33,16 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
     let notifier = Notifier::of_environment();
     let descriptors = process::harden();
     tell_start(&resolved, descriptors);
-    let resolved = fitted(resolved, descriptors);
+    // A reload binds none and lets go of none, whatever the file says then.
+    let listeners = listeners_of(&resolved.config);
+    let resolved = fitted(resolved, descriptors, listeners);
     let Some(built) = built(resolved.config, levels, &mut signals, &notifier).await else {
         return Ok(Exit::Success);
     };
     match built {
         Ok(app) => {
             let source = source.clone();
-            let read = move || Ok(fitted(source.read()?, descriptors));
+            let read = move || Ok(fitted(source.read()?, descriptors, listeners));
             Ok(serve(app, signals, &notifier, read).await.into())
         }
         Err(error) => {
@@ -125,12 +127,15 @@ fn status(app: &App) -> String {
     format!("listening on {}", addresses.join(", "))
 }
 
-/// The configuration as this process can bear it.
-fn fitted(mut resolved: Resolved, descriptors: u64) -> Resolved {
-    let gateways = resolved.config.gateways.iter();
-    let addresses: BTreeSet<_> = gateways.map(|it| it.listen).collect();
+fn listeners_of(config: &Config) -> usize {
+    let gateways = config.gateways.iter();
+    gateways.map(|it| it.listen).collect::<BTreeSet<_>>().len()
+}
+
+/// The configuration as this process can bear it, which has so many listeners.
+fn fitted(mut resolved: Resolved, descriptors: u64, listeners: usize) -> Resolved {
     let connections = &mut resolved.config.listener.connections;
-    keep_descriptors_back(connections, descriptors, addresses.len());
+    keep_descriptors_back(connections, descriptors, listeners);
     resolved
 }
 
