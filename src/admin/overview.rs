@@ -303,6 +303,7 @@ fn failures(html: &mut Html, view: &View<'_>) {
         metric: "holdline_upstream_errors_total",
     };
     let lost = "holdline_polls_total{answer=\"lost\"}";
+    let broken = "holdline_polls_total{answer=\"broken\"}";
     let transient = "holdline_polls_total{answer=\"transient\"}";
     let counted = |name, class, series: &str| Series {
         name,
@@ -320,6 +321,7 @@ fn failures(html: &mut Html, view: &View<'_>) {
             latest: Count(view.scrape.sum("holdline_upstream_errors_total")).to_string(),
         },
         counted("polls lost", "c3", lost),
+        counted("polls mangled", "c2", broken),
         counted("polls that say nothing", "c5", transient),
     ];
     plot::bars(html, &card, &series);

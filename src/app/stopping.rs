@@ -27,9 +27,9 @@ pub(super) struct Stopping {
 }
 
 impl Stopping {
-    /// No new submits; what runs may end; then every waiter is let go and the last answers leave.
-    /// All of it within the time-out, of which the last answers have their part. False if something
-    /// that was to be durable is not.
+    /// No new submits; what runs may end; then every waiter is let go and the last answers leave. All of
+    /// it within the time-out, of which the last answers have their part, but for two seconds at most where
+    /// the time-out is short. False if something that was to be durable is not.
     pub(super) async fn drain(self, config: &Config, hurry: impl Future<Output = ()>) -> bool {
         let (begun, timeout) = (self.clock.now(), config.timeout);
         let end = begun + timeout;
@@ -49,7 +49,7 @@ impl Stopping {
         let ended = running.saturating_sub(left);
         self.drain.end();
         // Whoever has just been given an answer may still give up over it.
-        let end = end.max(self.clock.now() + listener::LAST_WRITES);
+        let end = end.max(self.clock.now() + listener::LAST_WRITES + DRAIN_LOOK);
         tokio::select! {
             () = self.nothing_is_served(&mut left) => {}
             () = self.clock.sleep_until(end) => {}

@@ -15,7 +15,8 @@ use super::order::Credentials;
 use crate::message::{Body, StoredResponse};
 use crate::polling::{Backoff, DuePoll, Jitter, Schedule, Schedules, SoFar, Took, Wait};
 use crate::protocol::{
-    Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit, retry_after,
+    Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit,
+    may_be_cut_result, retry_after,
 };
 use crate::timing::{Clock, Moment, wall_clock};
 use crate::upstream::Cause;
@@ -175,7 +176,19 @@ impl Chain {
         let answered = self.task.gateway.client.read(request).await;
         self.failures += 1;
         self.back_off(None);
-        let (sent, answer) = answered.ok()?;
+        let (sent, answer) = match answered {
+            Ok(answered) => answered,
+            Err(error) => {
+                let profile = self.task.gateway.profile;
+                if error
+                    .status
+                    .is_some_and(|it| may_be_cut_result(profile, it))
+                {
+                    self.kept = None;
+                }
+                return None;
+            }
+        };
         if pushes_back(answer.status) {
             let name = &self.task.gateway.name;
             self.policy.schedules.pushed_back(name, sent);
@@ -197,7 +210,11 @@ impl Chain {
                 (self.kept, self.unknown_since) = (Some(answer), None);
             }
             PollAnswer::Unknown => return self.unknown(),
-            PollAnswer::Broken | PollAnswer::Transient => self.back_off(asked()),
+            PollAnswer::Broken => {
+                self.kept = None;
+                self.back_off(asked());
+            }
+            PollAnswer::Transient => self.back_off(asked()),
         }
         None
     }

@@ -220,11 +220,12 @@ pub fn classify_poll(
     }
 }
 
-/// True if an answer to a poll that did not come whole may have been the result, by its status. With 404 it
-/// is as likely to have been "unknown", which is no result.
+/// True if an answer to a poll that did not come whole tells by its status that the task is not unknown. With
+/// 404 it may have been "unknown", and with 500 a crash of the page that says nothing of the task.
 pub fn may_be_cut_result(profile: &Profile, status: StatusCode) -> bool {
+    let says_nothing = [StatusCode::NOT_FOUND, StatusCode::INTERNAL_SERVER_ERROR];
     let may_be = status.is_success() || may_be_error(&profile.results, status);
-    may_be && status != StatusCode::NOT_FOUND
+    may_be && !says_nothing.contains(&status)
 }
 
 /// True for the codes of an error that may be a task's result.
@@ -460,7 +461,7 @@ mod tests {
         ] {
             assert_eq!(poll(200, cut), PollAnswer::Broken);
             assert_eq!(poll(422, cut), PollAnswer::Broken);
-            for no_result in [302, 404, 429, 503] {
+            for no_result in [302, 404, 429, 500, 503] {
                 assert_eq!(poll(no_result, cut), PollAnswer::Transient, "{no_result}");
             }
         }

@@ -134,6 +134,9 @@ fn read_poll_answer(
             }
         }
         PollAnswer::Broken => {
+            if answer.status == StatusCode::OK {
+                journey::tell_mute(flight, &answer);
+            }
             journey::tell_in_vain(flight);
             Polled::Broken
         }

@@ -94,7 +94,7 @@ impl<A: Whole> Machine<A> {
                     return self.refuse(answer);
                 }
                 self.too_many = Some(answer);
-                // Those who were refused together do not come again together.
+                // Those who were refused together do not come again together, unless they are told when.
                 let own = self.between_attempts();
                 let asked = self.terms.policy.backoff.clamped(retry_after);
                 let wait = self.jitter.spread(own).max(asked);

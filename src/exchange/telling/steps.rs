@@ -104,7 +104,7 @@ const fn answered(answer: Answered) -> &'static str {
             "polled: an error, the result only if the task is then unknown"
         }
         Answered::Poll(PollAnswer::Odd) => "polled: an answer of no known shape",
-        Answered::Poll(PollAnswer::Broken) => "polled: an answer that did not come whole",
+        Answered::Poll(PollAnswer::Broken) => "polled: an answer that was cut or mangled",
         Answered::Poll(PollAnswer::Transient) => "polled: nothing that speaks of the task",
         Answered::PollLost => "polled in vain",
         Answered::LookupLost => "searched at the gateway in vain: it did not say",
