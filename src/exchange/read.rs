@@ -9,14 +9,13 @@ use std::time::Duration;
 use http::Request;
 use http::uri::PathAndQuery;
 
-use super::calls::pushes_back;
+use super::calls::{cut_a_result, pushes_back};
 use super::gateway::Gateway;
 use super::order::Credentials;
 use crate::message::{Body, StoredResponse};
 use crate::polling::{Backoff, DuePoll, Jitter, Schedule, Schedules, SoFar, Took, Wait};
 use crate::protocol::{
-    Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit,
-    may_be_cut_result, retry_after,
+    Conversion, PollAnswer, RequestId, SubmitAnswer, classify_poll, classify_submit, retry_after,
 };
 use crate::timing::{Clock, Moment, wall_clock};
 use crate::upstream::Cause;
@@ -179,11 +178,7 @@ impl Chain {
         let (sent, answer) = match answered {
             Ok(answered) => answered,
             Err(error) => {
-                let profile = self.task.gateway.profile;
-                if error
-                    .status
-                    .is_some_and(|it| may_be_cut_result(profile, it))
-                {
+                if cut_a_result(self.task.gateway.profile, &error) {
                     self.kept = None;
                 }
                 return None;

@@ -11,9 +11,12 @@ use crate::exchange::on_disk::{Kept, OnDisk};
 use crate::exchange::order::Credentials;
 use crate::exchange::telling::{Heard, journey};
 use crate::message::StoredResponse;
-use crate::protocol::{PollAnswer, RequestId, classify_poll, may_be_cut_result, retry_after};
+use crate::protocol::{
+    PollAnswer, Profile, RequestId, classify_poll, may_be_cut_result, retry_after,
+};
 use crate::results::ResultKey;
 use crate::timing::wall_clock;
+use crate::upstream;
 
 /// Asks for the result of the flight's task, or takes it where it is kept already. `None` when
 /// another exchange is asking: there is one `GET` at a time for a task. An error says what is not at hand.
@@ -63,9 +66,7 @@ pub(in crate::exchange) fn poll(
                 sole_poll.flight.hear(Heard::Failed(error.cause));
                 journey::tell_poll_lost(&sole_poll.flight, &error);
                 journey::tell_in_vain(&sole_poll.flight);
-                let profile = sole_poll.flight.profile();
-                let broken = |status| may_be_cut_result(profile, status);
-                error.status.is_some_and(broken).then_some(Polled::Broken)
+                cut_a_result(sole_poll.flight.profile(), &error).then_some(Polled::Broken)
             }
         };
         sole_poll.answer.clone_from(&answer);
@@ -125,19 +126,13 @@ fn read_poll_answer(
         },
         PollAnswer::Unknown => Polled::Unknown,
         PollAnswer::Transient => {
-            if answer.status == StatusCode::OK {
-                journey::tell_mute(flight, &answer);
-            }
-            journey::tell_in_vain(flight);
+            tell_nothing_of_it(flight, &answer);
             Polled::Transient {
                 retry_after: wait(),
             }
         }
         PollAnswer::Broken => {
-            if answer.status == StatusCode::OK {
-                journey::tell_mute(flight, &answer);
-            }
-            journey::tell_in_vain(flight);
+            tell_nothing_of_it(flight, &answer);
             Polled::Broken
         }
         PollAnswer::Firm => Polled::Firm(Arc::new(answer)),
@@ -147,6 +142,20 @@ fn read_poll_answer(
             Polled::Odd(Arc::new(answer))
         }
     }
+}
+
+/// An answer to a poll gives no client anything. A 200 may be a result that is not understood.
+fn tell_nothing_of_it(flight: &Flight, answer: &StoredResponse) {
+    if answer.status == StatusCode::OK {
+        journey::tell_mute(flight, answer);
+    }
+    journey::tell_in_vain(flight);
+}
+
+/// True if a poll failed while an answer came that may have been the result.
+pub(in crate::exchange) fn cut_a_result(profile: &Profile, error: &upstream::Error) -> bool {
+    let status = error.status;
+    status.is_some_and(|status| may_be_cut_result(profile, status))
 }
 
 /// True if a poll's answer asks for fewer polls: too many, or a fault of the gateway.

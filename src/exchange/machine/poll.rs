@@ -63,7 +63,6 @@ impl<A: Whole> Machine<A> {
     fn poll_answered(&mut self, answer: Polled<A>, now: Moment) -> Actions<A> {
         match answer {
             Polled::Pending { retry_after } => {
-                let kept = self.kept.take();
                 (self.odd, self.unknown_since) = (None, None);
                 self.failures = 0;
                 self.pending = self.pending.saturating_add(1);
@@ -71,10 +70,7 @@ impl<A: Whole> Machine<A> {
                 let asked = self.terms.policy.backoff.clamped(retry_after);
                 let wait = self.scheduled(now).at_least(asked);
                 self.wait_for_poll(wait, now);
-                if kept.is_none() {
-                    return Actions::new();
-                }
-                self.recorded_before_poll(Record::TakenBack)
+                self.take_back()
             }
             Polled::Firm(answer) => {
                 self.watch.done(self.asked_at);
@@ -82,11 +78,8 @@ impl<A: Whole> Machine<A> {
             }
             // Had what is kept been the result, the task would be unknown.
             Polled::Broken => {
-                let actions = self.poll_failed(None, now);
-                if self.kept.take().is_none() {
-                    return actions;
-                }
-                self.recorded_before_poll(Record::TakenBack)
+                self.poll_failed(None, now);
+                self.take_back()
             }
             // It is durable already, and a page that keeps failing is asked more and more rarely.
             Polled::Soft(answer)
@@ -120,6 +113,14 @@ impl<A: Whole> Machine<A> {
                 self.poll_failed(None, now)
             }
             Polled::Transient { retry_after } => self.poll_failed(retry_after, now),
+        }
+    }
+
+    /// What is kept is not the result; the next poll is waited for.
+    fn take_back(&mut self) -> Actions<A> {
+        match self.kept.take() {
+            Some(_) => self.recorded_before_poll(Record::TakenBack),
+            None => Actions::new(),
         }
     }
 
