@@ -19,7 +19,7 @@ impl Mounted {
     /// `seed` says what a loss of power leaves.
     pub(crate) fn new(disk: &SimulatedDisk, life: &Life, seed: u64) -> Self {
         let left = disk.clone();
-        life.at_end(move |death| {
+        life.at_end(move |_, death| {
             left.crash(match death {
                 Death::Killed => Crash::Kill,
                 Death::PowerLost => Crash::Power(seed),

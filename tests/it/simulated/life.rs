@@ -73,7 +73,8 @@ pub(crate) type Chronicle = Vec<(Moment, u32, Step)>;
 #[derive(Clone)]
 pub(crate) struct Life(Arc<Inner>);
 
-type Hook = Box<dyn FnMut(Death) + Send>;
+/// It is given the life that ends: one that held it would keep it for ever.
+type Hook = Box<dyn FnMut(&Life, Death) + Send>;
 
 struct Inner {
     clock: Clock,
@@ -124,7 +125,7 @@ impl Life {
     }
 
     /// What is done in the instant in which the process ends.
-    pub(crate) fn at_end(&self, hook: impl FnMut(Death) + Send + 'static) {
+    pub(crate) fn at_end(&self, hook: impl FnMut(&Self, Death) + Send + 'static) {
         self.state().hooks.push(Box::new(hook));
     }
 
@@ -171,7 +172,7 @@ impl Life {
             std::mem::take(&mut state.hooks)
         };
         for hook in &mut hooks {
-            hook(death);
+            hook(self, death);
         }
     }
 

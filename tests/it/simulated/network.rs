@@ -120,10 +120,9 @@ impl Network {
     pub(crate) fn connector(&self, life: &Life) -> Connector {
         let (network, life) = (self.clone(), life.clone());
         let inner = Arc::downgrade(&self.0);
-        let mine = life.clone();
-        life.at_end(move |_| {
+        life.at_end(move |life, _| {
             if let Some(inner) = inner.upgrade() {
-                Self(inner).cut(&mine);
+                Self(inner).cut(life);
             }
         });
         Connector::memory(move || network.clone().connect(life.clone()))
