@@ -49,6 +49,10 @@ impl Share {
     /// Makes it so many bytes large, if that many are left; else it stays as it was.
     pub fn grow_to(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
+        // Also where a reload took room away: what takes no more is always granted.
+        if more == 0 {
+            return true;
+        }
         let account = &self.budget.0;
         let limit = account.limit.load(Ordering::Relaxed);
         let grow = |taken: usize| taken.checked_add(more).filter(|it| *it <= limit);
@@ -89,6 +93,7 @@ mod tests {
         assert!(two.grow_to(100));
         budget.resize(50);
         assert!(!two.grow_to(101));
+        assert!(two.grow_to(100) && budget.share().grow_to(0));
         drop(two);
         assert_eq!(budget.taken(), 0);
         assert!(!budget.share().grow_to(51) && budget.share().grow_to(50));
