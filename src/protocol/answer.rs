@@ -149,8 +149,8 @@ pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
         .map(Cow::Owned)
 }
 
-/// The class of a whole answer to a submit. An answer that was cut is never given here. A 4xx is a refusal,
-/// unless its body gives a task or says that one runs: whoever is told of a refusal pays again.
+/// The class of an answer to a submit. A 4xx is a refusal, unless its body gives a task, says that one runs, or
+/// breaks off before it could say so: whoever is told of a refusal pays again.
 pub fn classify_submit(
     profile: &Profile,
     operation: Operation,
@@ -171,11 +171,23 @@ pub fn classify_submit(
         return ticket.map_or(SubmitAnswer::Unclear, SubmitAnswer::Accepted);
     }
     match outline {
+        None if breaks_off(body) => SubmitAnswer::Unclear,
         _ if status == StatusCode::TOO_MANY_REQUESTS => SubmitAnswer::TooMany,
         _ if is_refusal => SubmitAnswer::Refused,
         Some(it) if word(&it).is_none() && it.is_result(rules, operation) => SubmitAnswer::Standard,
         Some(_) | None => SubmitAnswer::Unclear,
     }
+}
+
+/// True for a JSON object without its end. Where no length was told, the end of a connection that was lost
+/// looks like that of the answer (RFC 9112 §8).
+fn breaks_off(body: &[u8]) -> bool {
+    is_object(body) && serde_json::from_slice::<IgnoredAny>(body).is_err_and(|error| error.is_eof())
+}
+
+/// True if the first byte is that of a JSON object.
+fn is_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{")
 }
 
 /// The class of a whole answer to a poll of the task `id`.
@@ -188,8 +200,8 @@ pub fn classify_poll(
 ) -> PollAnswer {
     let rules = &profile.results;
     let Some(outline) = Outline::of(body) else {
-        let was_object = body.trim_ascii_start().starts_with(b"{");
-        return if was_object && may_be_cut_result(profile, status) {
+        let is_cut = is_object(body) || body.trim_ascii().is_empty();
+        return if is_cut && may_be_cut_result(profile, status) {
             PollAnswer::Broken
         } else {
             PollAnswer::Transient
@@ -267,6 +279,21 @@ mod tests {
         let id: RequestId = "10203".parse().unwrap();
         let status = StatusCode::from_u16(status).unwrap();
         classify_poll(&BEGATEWAY, Operation::Payment, &id, status, body.as_bytes())
+    }
+
+    #[test]
+    fn a_receipt_that_breaks_off_is_no_refusal() {
+        let body = r#"{"status":"processing","request_id":"10203","status_url":"https://g/async/status/10203","response_url":"https://g/async/result/10203"}"#;
+        for status in [200, 400, 409, 425, 429] {
+            for end in 1..body.len() {
+                let cut = submit(status, &body[..end]);
+                assert!(matches!(cut, SubmitAnswer::Unclear), "{status} {end}");
+            }
+        }
+        for refusal in ["", "no", "{no", r#"{"message":"no"}"#] {
+            assert!(matches!(submit(409, refusal), SubmitAnswer::Refused));
+            assert!(matches!(submit(429, refusal), SubmitAnswer::TooMany));
+        }
     }
 
     #[test]
@@ -458,6 +485,8 @@ mod tests {
             r#"{"transaction":{}} trailing"#,
             r#"{"transaction":{"#,
             " {",
+            "",
+            "\r\n",
         ] {
             assert_eq!(poll(200, cut), PollAnswer::Broken);
             assert_eq!(poll(422, cut), PollAnswer::Broken);
