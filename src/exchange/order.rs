@@ -140,16 +140,20 @@ impl Credentials {
     }
 
     /// A `GET` of `path` under these credentials. The answer must be readable, so no coding of it
-    /// is accepted.
+    /// is accepted: where nothing is said any is (RFC 9110 §12.5.3).
     pub fn get(&self, path: PathAndQuery) -> Request<Body> {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = path.into();
         let fields = request.headers_mut();
-        fields.reserve(4 + self.shape.len());
+        fields.reserve(5 + self.shape.len());
         fields.insert(AUTHORIZATION, self.authorization.clone());
         fields.insert(
             http::header::ACCEPT,
             HeaderValue::from_static("application/json"),
+        );
+        fields.insert(
+            http::header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
         );
         for (name, value) in &self.shape {
             fields.append(name, value.clone());

@@ -442,6 +442,7 @@ async fn polls_carry_the_credentials_and_the_version_and_no_key() {
     for poll in heard.iter().filter(|it| it.is_poll()) {
         assert_eq!(poll.field("authorization"), heard[0].field("authorization"));
         assert_eq!(poll.field("x-api-version"), Some("3"));
+        assert_eq!(poll.field("accept-encoding"), Some("identity"));
         assert_eq!(
             (poll.field("requestid"), poll.field("cookie")),
             (None, None)
