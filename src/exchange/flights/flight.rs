@@ -441,15 +441,19 @@ impl Core {
     }
 
     /// Takes a waiter in. Those that hung up are let go; if too many are left, the one that has
-    /// waited longest is told how it stands.
+    /// waited longest is told how it stands. One that is gone already pushes nobody out, but is the last
+    /// that joined all the same.
     pub(in crate::exchange) fn admit(&mut self, waiter: Waiter) {
+        self.last_joined = waiter.number;
+        if waiter.tell.is_closed() {
+            return;
+        }
         self.waiters.retain(|waiter| !waiter.tell.is_closed());
         if self.waiters.len() >= MAX_WAITERS {
             let oldest = self.waiters.remove(0);
             // A waiter that has just hung up needs to be told nothing.
             let _ = oldest.tell.send(Told::AsItStands);
         }
-        self.last_joined = waiter.number;
         self.waiters.push(waiter);
     }
 
