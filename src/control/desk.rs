@@ -133,7 +133,7 @@ impl Desk {
         reason: Box<str>,
     ) -> Result<Uuid, Why> {
         let exchange = self.named(id).await?;
-        check(&exchange.last_record, verdict).map_err(|error| with_causes(&error))?;
+        check(&exchange, verdict).map_err(|error| with_causes(&error))?;
         let entry = Entry {
             place: Place {
                 number: exchange.number,
@@ -172,10 +172,10 @@ impl Desk {
 
 /// Only where no process that starts from this journal could tell what became of it, the operator may; and
 /// of what is settled, no more than where one runs.
-fn check(last: &LastRecord, verdict: Verdict) -> Result<(), VerdictError> {
-    match last {
-        LastRecord::Submitted => Ok(()),
-        LastRecord::InDoubt(doubt) => check_word(is_executed(doubt), verdict.into()),
+fn check(exchange: &Remembered, verdict: Verdict) -> Result<(), VerdictError> {
+    let is_ruled = exchange.ruled.as_ref().is_some_and(is_executed);
+    match exchange.last_record {
+        LastRecord::Submitted | LastRecord::InDoubt(_) => check_word(is_ruled, verdict.into()),
         LastRecord::Accepted
         | LastRecord::Completed
         | LastRecord::Delivered

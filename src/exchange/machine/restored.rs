@@ -24,6 +24,8 @@ pub struct Restored {
     pub age_is_sure: bool,
     /// How often the submit was repeated.
     pub resubmits: u32,
+    /// True if the operator has said that it was executed, whatever came after that.
+    pub is_settled: bool,
     /// The task that the gateway works on, or worked on.
     pub ticket: Option<RequestId>,
     /// Where it stood.
@@ -83,6 +85,10 @@ impl<A: Whole> Machine<A> {
                 machine.state = State::Undelivered;
                 machine.ticket = restored.ticket;
             }
+        }
+        if restored.is_settled {
+            machine.settled = true;
+            machine.doubt = Some(Doubt::Executed);
         }
         machine
     }

@@ -105,6 +105,10 @@ impl Recovery<'_> {
     /// What its machine begins with.
     fn restored(&self, exchange: &Remembered, subject: &Subject, cause: Option<Doubt>) -> Restored {
         let ticket: Option<RequestId> = exchange.ticket.as_deref().and_then(|it| it.parse().ok());
+        let word = exchange.ruled.as_ref();
+        let is_settled = word.and_then(|it| Doubt::of_name(&it.cause)) == Some(Doubt::Executed);
+        // The operator's word holds wherever the gateway is.
+        let cause = cause.map(|cause| if is_settled { Doubt::Executed } else { cause });
         Restored {
             explicit_key: subject.key.explicit,
             has_tracking_id: subject.facts.tracking_id.is_some(),
@@ -115,6 +119,7 @@ impl Recovery<'_> {
             age_is_sure: subject.stamped.is_none(),
             resubmits: exchange.resubmits,
             stood: stood(exchange, ticket.as_ref(), cause),
+            is_settled,
             ticket,
         }
     }
@@ -251,8 +256,7 @@ fn stood(exchange: &Remembered, ticket: Option<&RequestId>, cause: Option<Doubt>
         | LastRecord::Delivered
         | LastRecord::Ended => None,
     };
-    // The operator's word holds wherever the gateway is.
-    if let Some(cause) = cause.filter(|_| recorded != Some(Doubt::Executed)) {
+    if let Some(cause) = cause {
         return Stood::InDoubt(cause);
     }
     match &exchange.last_record {

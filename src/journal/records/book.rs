@@ -60,6 +60,7 @@ impl Book {
             ticket: None,
             candidate: None,
             answer: None,
+            ruled: None,
             closed_because: None,
         };
         Ok(Self {
@@ -114,7 +115,12 @@ impl Book {
                 remembered.last_record = LastRecord::Completed;
             }
             Change::Delivered => remembered.last_record = LastRecord::Delivered,
-            Change::InDoubt(doubt) => remembered.last_record = LastRecord::InDoubt(doubt),
+            Change::InDoubt(doubt) => {
+                if doubt.reason.is_some() {
+                    remembered.ruled = Some(doubt.clone());
+                }
+                remembered.last_record = LastRecord::InDoubt(doubt);
+            }
             Change::Withdrawn => {
                 remembered.last_record = LastRecord::Ended;
                 self.end = Some(End::Closed);

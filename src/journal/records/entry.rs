@@ -127,6 +127,8 @@ pub struct Remembered {
     pub candidate: Option<Place>,
     /// Where the result is, unless it was dropped.
     pub answer: Option<Place>,
+    /// The doubt that the operator gave a reason for, whatever came after it.
+    pub ruled: Option<WrittenDoubt>,
     /// The operator's reason, where it was the operator who closed it.
     pub closed_because: Option<Box<str>>,
 }

@@ -247,6 +247,10 @@ fn looks(entries: &[Entry]) -> Option<Remembered> {
         ticket: task,
         candidate: soft.filter(|_| done.is_none()).map(|it| it.place),
         answer: done.map(|it| it.place),
+        ruled: entries.iter().rev().find_map(|it| match &it.change {
+            Change::InDoubt(doubt) if doubt.reason.is_some() => Some(doubt.clone()),
+            _ => None,
+        }),
         closed_because: match &last.change {
             Change::Closed(reason) => reason.clone(),
             _ => None,

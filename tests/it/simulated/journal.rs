@@ -402,6 +402,7 @@ fn begun(entry: &journal::Entry) -> Remembered {
         ticket: None,
         candidate: None,
         answer: None,
+        ruled: None,
         closed_because: None,
     }
 }
@@ -412,6 +413,11 @@ fn follow(remembered: &mut Remembered, entry: &journal::Entry) {
     remembered.changed = entry.stamp;
     if let Change::Closed(reason) = &entry.change {
         remembered.closed_because.clone_from(reason);
+    }
+    if let Change::InDoubt(doubt) = &entry.change
+        && doubt.reason.is_some()
+    {
+        remembered.ruled = Some(doubt.clone());
     }
     remembered.last_record = match &entry.change {
         Change::Submitted(_) => panic!("an exchange begins once"),

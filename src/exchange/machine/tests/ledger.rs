@@ -128,7 +128,6 @@ impl Ledger {
         let resubmits = resubmits.filter(|kind| **kind == RecordKind::Resubmitted);
         self.resubmits_recorded = u32::try_from(resubmits.count()).unwrap();
         // A late receipt takes the exchange on from a doubt, and from what was told of it.
-        self.is_executed &= self.records.last() == Some(&RecordKind::InDoubt);
         self.lost_was_told = false;
         self.accepted = disk.accepted();
         self.completed = disk.completed().filter(|_| !self.seal_broke);

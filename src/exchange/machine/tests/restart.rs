@@ -100,6 +100,9 @@ impl Disk {
             changed_at: *changed,
             age_is_sure: true,
             resubmits: u32::try_from(resubmits.count()).unwrap(),
+            is_settled: self
+                .all()
+                .any(|record| *record == Record::InDoubt(Doubt::Executed)),
             ticket: self.accepted(),
             stood,
         };
@@ -227,6 +230,10 @@ impl Mutant {
         }
         if self == Self::ForgetsVerdict && stood == Stood::InDoubt(Doubt::Executed) {
             restored.stood = Stood::InDoubt(Doubt::Restart);
+            restored.is_settled = false;
+        }
+        if self == Self::ForgetsEarlierVerdict {
+            restored.is_settled = stood == Stood::InDoubt(Doubt::Executed);
         }
         if self == Self::ForgetsResubmits {
             restored.resubmits = 0;

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{
-    Begun, Event, Loss, Machine, Policy, Polled, RecordKind, Restored, State, Stood, Submitted,
-    Terms, Timer,
+    Begun, Doubt, Event, Loss, Machine, Policy, Polled, RecordKind, Restored, State, Stood,
+    Submitted, Terms, Timer,
 };
 use crate::polling::{Backoff, Config, Schedule};
 use crate::protocol::RequestId;
@@ -109,6 +109,7 @@ pub(super) fn restored_as(stood: Stood, change: impl FnOnce(&mut Restored)) -> S
         changed_at: now - Duration::from_secs(1),
         age_is_sure: true,
         resubmits: 0,
+        is_settled: stood == Stood::InDoubt(Doubt::Executed),
         ticket: None,
         stood,
     };
