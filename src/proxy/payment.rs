@@ -17,6 +17,9 @@ use crate::listener::{Delivery, Receipt, Reply};
 use crate::protocol::Conversion;
 use crate::timing::wall_clock;
 
+/// What is there already its driver gives within a turn; who joins is not told before that how it stands.
+const A_TURN: Duration = Duration::from_millis(50);
+
 /// A held request: all that is left of it, nothing of its head and its body. It sees a client that
 /// hangs up, since it is dropped then.
 struct Waiting {
@@ -163,11 +166,7 @@ impl Waiting {
     fn answer(mut self, slot: Option<Slot>) -> impl Future<Output = Delivery> + Send {
         async move {
             loop {
-                let told = if slot.is_some() {
-                    self.outcome().await
-                } else {
-                    Told::AsItStands
-                };
+                let told = self.outcome(slot.is_some()).await;
                 match (told, self.held.again.take()) {
                     (Told::Renew, Some(again)) => {
                         let flights = &self.proxy.shared.flights;
@@ -188,17 +187,24 @@ impl Waiting {
         }
     }
 
-    /// What the exchange has come to, or that it goes on when the hold is over.
-    async fn outcome(&mut self) -> Told {
+    /// What the exchange has come to, or that it goes on when the hold is over. One for which
+    /// `limits.held` has no place is not held.
+    async fn outcome(&mut self, has_place: bool) -> Told {
         let shared = &self.proxy.shared;
-        let until = shared.clock.instant(self.holding.until);
+        let now = shared.clock.now();
+        let mut until = if has_place { self.holding.until } else { now };
+        if self.held.joined {
+            until = until.max(now + A_TURN);
+        }
+        let until = shared.clock.instant(until);
         match tokio::time::timeout_at(until, &mut self.held.told).await {
             Ok(Ok(told)) => told,
             Ok(Err(_)) => Told::InDoubt(Doubt::Driver),
-            Err(_) => {
+            Err(_) if has_place => {
                 self.hold_over();
                 Told::AsItStands
             }
+            Err(_) => Told::AsItStands,
         }
     }
 

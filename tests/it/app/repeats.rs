@@ -1,8 +1,9 @@
 //! Requests without a key: when an equal one joins, and when it is a new charge.
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
+use std::time::Instant;
 
-use crate::stage::asking::Asking;
+use crate::stage::asking::{Asking, Line};
 use crate::stage::bench::{Bench, OTHER_KEY, OTHER_SHOP, holdline, ms, simulator, until};
 
 #[tokio::test]
@@ -206,6 +207,61 @@ async fn who_has_gone_before_its_request_is_read_joins_what_may_be_its_repeat() 
     bench.simulated().finish_held();
     repeat.answer().await.is_gateway(200);
     bench.charges_of("a").is(1);
+}
+
+#[tokio::test]
+async fn what_comes_late_of_a_request_whose_client_has_paid_again_is_not_sent() {
+    let bench = holdline()
+        .configure(|config| config.exchange.submit_start = ms(200))
+        .start()
+        .await;
+    let request = bench.pay("a").bytes();
+    let (first, rest) = request.split_at(request.len() - 20);
+    let mut late = TcpStream::connect(bench.address).unwrap();
+    late.write_all(first).unwrap();
+    let came = Instant::now();
+    bench.pay("a").send().await.is_gateway(200);
+    bench.settled().await;
+    until("the late one's time is over", || came.elapsed() > ms(200)).await;
+    late.write_all(rest).unwrap();
+    late.shutdown(Shutdown::Write).unwrap();
+    bench
+        .metric("holdline_exchanges_total{outcome=\"not-submitted\"} 1\n")
+        .await;
+    bench.charges_of("a").is(1);
+}
+
+#[tokio::test]
+async fn a_repeat_for_which_there_is_no_place_is_given_the_answer_that_waits() {
+    let bench = holdline()
+        .configure(|config| config.proxy.held = 1)
+        .start()
+        .await;
+    let line = bench.pay("a").open().await;
+    bench.accepted(1).await;
+    line.reset();
+    bench.at_rest().await;
+    let mut other = bench.pay("b").words("hold").open().await;
+    bench.accepted(2).await;
+    bench.pay("a").send().await.is_gateway(200);
+    bench.simulated().finish_held();
+    other.answer().await.is_gateway(200);
+}
+
+#[tokio::test]
+async fn a_repeat_that_would_not_wait_is_given_the_answer_that_waits() {
+    let bench = holdline().start().await;
+    let line = bench.pay("a").open().await;
+    bench.accepted(1).await;
+    line.reset();
+    bench.at_rest().await;
+    let request = bench.pay("a").field("prefer", "wait=0").bytes();
+    let (first, rest) = request.split_at(request.len() - 20);
+    let mut slow = Line::connect(bench.address).await;
+    slow.send(first).await;
+    tokio::time::sleep(ms(20)).await;
+    slow.send(rest).await;
+    slow.answer().await.is_gateway(200);
 }
 
 #[tokio::test]
