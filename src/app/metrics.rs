@@ -5,11 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::reloading::{Reload, Reloadable};
-use crate::timing::Clock;
+use crate::timing::{Clock, wall_clock};
 use crate::{exchange, journal, listener, polling, proxy, upstream};
 
 /// The metrics of every room.
@@ -36,6 +36,9 @@ impl Metrics {
         self.upstream.register(&mut registry);
         rooms.schedules.register(&mut registry, clock);
         self.reloads.register(&mut registry);
+        let start = ConstGauge::new(unix_time(wall_clock()));
+        let help = "When the process started";
+        registry.register_with_unit("start_timestamp", help, Unit::Seconds, start);
         if journal {
             self.journal.register(&mut registry);
         }
@@ -101,7 +104,12 @@ impl Reloads {
     }
 
     fn succeeded(&self, now: SystemTime) {
-        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.last_success.set(since.as_secs_f64());
+        self.last_success.set(unix_time(now));
     }
+}
+
+/// The seconds since 1970.
+fn unix_time(at: SystemTime) -> f64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs_f64()
 }
