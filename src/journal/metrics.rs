@@ -30,7 +30,7 @@ impl Default for Metrics {
             records: Counter::default(),
             // From a disk with a cache of its own to one that hangs.
             commit: Histogram::new([
-                0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.125, 0.25, 0.5, 1.0, 5.0,
+                0.0005, 0.001, 0.002, 0.004, 0.008, 0.015, 0.03, 0.06, 0.1, 0.25, 0.5, 1.0, 5.0,
             ]),
         }
     }

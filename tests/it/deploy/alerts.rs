@@ -2,6 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::texts::{read, texts, words};
+use crate::stage::bench::holdline;
 
 /// Every metric of METRICS.md, which another test holds against a running holdline: the names of
 /// its series, and its row.
@@ -148,4 +149,44 @@ fn every_alert_fires_in_a_test_and_has_its_page_in_the_runbook() {
         assert!(rules.contains(&link), "{alert} does not lead to {link}");
     }
     assert_eq!(sections.len(), alerts().len(), "{sections:?}");
+}
+
+/// The bounds that the tests of the alerts give to a histogram, and those that an alert holds a quantile
+/// of it against: within a bucket a quantile is a guess.
+fn bounds() -> Vec<(String, f64)> {
+    let tests = read("deploy/prometheus/alerts_test.yml");
+    let tested = tests.lines().filter_map(|line| {
+        let (_, series) = line.split_once("series: '")?;
+        let (_, bound) = series.split_once(", le=\"")?;
+        Some((series, bound.split_once('"')?.0))
+    });
+    let rules = read("deploy/prometheus/alerts.yml");
+    let compared = rules.lines().filter_map(|line| {
+        let (_, quantile) = line.split_once("histogram_quantile(")?;
+        Some((metrics(quantile).next()?, quantile.rsplit_once("> ")?.1))
+    });
+    let found = tested.chain(compared).map(|(series, bound)| {
+        let end = series.find(['{', '[']).unwrap();
+        (series[..end].to_owned(), bound.parse().unwrap())
+    });
+    found.collect()
+}
+
+#[tokio::test]
+async fn every_bound_of_a_histogram_is_one_of_its_own() {
+    let bench = holdline().journal().start().await;
+    let exposed = bench.operator("/metrics").await.text();
+    let bounds = bounds();
+    assert!(bounds.len() > 15, "{bounds:?}");
+    for (histogram, bound) in bounds {
+        let start = format!("{histogram}{{le=\"");
+        let mut own = exposed.lines().filter_map(|line| {
+            let (own, _) = line.strip_prefix(&start)?.split_once('"')?;
+            own.parse::<f64>().ok()
+        });
+        assert!(
+            own.any(|own| own.total_cmp(&bound).is_eq()),
+            "{histogram} has no bound {bound}"
+        );
+    }
 }
