@@ -17,7 +17,8 @@ file has its variable: hold.timeout is HOLDLINE_HOLD__TIMEOUT, and a gateway's u
 HOLDLINE_GATEWAY__UPSTREAM, or HOLDLINE_GATEWAY__0__UPSTREAM where there are several.
 
 Exit codes: 0 done, 1 failed, 64 the command line is wrong, 74 the disk did not take what was
-written last, 78 the configuration is wrong.";
+written last, 78 the configuration is wrong. Where only a file of a certificate that it names does
+not read or fit, run exits with 1, since another start may find it whole, and check with 78.";
 
 /// Holds a synchronous payment request while the gateway works asynchronously.
 #[derive(Debug, Parser)]

@@ -19,7 +19,11 @@ pub async fn run(source: &Source, complaints: &mut impl Write) -> io::Result<Exi
         Ok(resolved) => resolved,
         Err(faults) => {
             write!(complaints, "holdline: {faults}")?;
-            return Ok(Exit::Config);
+            return Ok(if faults.are_in_files() {
+                Exit::Failure
+            } else {
+                Exit::Config
+            });
         }
     };
     let levels = match telemetry::install(&resolved.config.log) {

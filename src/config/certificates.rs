@@ -119,7 +119,7 @@ pub(super) fn inspect(resolved: &mut Resolved) -> Faults {
     let mut inspection = Inspection {
         places: &resolved.places,
         now: wall_clock(),
-        faults: Faults::default(),
+        faults: Faults::in_files(),
         warnings: Vec::new(),
     };
     for (index, gateway) in gateways.iter().enumerate() {

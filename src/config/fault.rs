@@ -66,38 +66,55 @@ impl fmt::Display for Fault {
 
 /// Everything that is wrong with a configuration, in the order of its places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Faults(Vec<Fault>);
+pub struct Faults {
+    all: Vec<Fault>,
+    in_files: bool,
+}
 
 impl Faults {
+    /// None yet, of what is in files that the configuration names.
+    pub(super) fn in_files() -> Self {
+        Self {
+            in_files: true,
+            ..Self::default()
+        }
+    }
+
+    /// True if what the configuration says is sound, and only what is in files that it names is not:
+    /// that may be another thing at the next start.
+    pub const fn are_in_files(&self) -> bool {
+        self.in_files
+    }
+
     /// The faults, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// True if nothing is wrong.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// Adds a fault at its place.
     pub(super) fn add(&mut self, fault: Fault) {
-        let behind = self.0.partition_point(|other| other <= &fault);
-        self.0.insert(behind, fault);
+        let behind = self.all.partition_point(|other| other <= &fault);
+        self.all.insert(behind, fault);
     }
 
     /// True if a fault is about `key`.
     pub(super) fn concern(&self, key: &str) -> bool {
-        self.0.iter().any(|fault| fault.key == key)
+        self.all.iter().any(|fault| fault.key == key)
     }
 
     /// Keeps the faults for which `keep` says so.
     pub(super) fn retain(&mut self, keep: impl FnMut(&Fault) -> bool) {
-        self.0.retain(keep);
+        self.all.retain(keep);
     }
 }
 

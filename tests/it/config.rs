@@ -221,6 +221,26 @@ fn each_fault_of_a_listeners_certificates_is_told_where_its_key_stands() {
 }
 
 #[test]
+fn a_file_of_a_certificate_that_does_not_read_may_be_there_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("holdline.toml");
+    let tls = "tls_certificate = \"none.pem\"\ntls_key = \"none.key\"\n";
+    let told = "gateway.tls_certificate names ";
+    let cases = [
+        ("run", "", told, 1),
+        ("check", "", told, 78),
+        // No start mends the other one.
+        ("run", "[holdd]\n", "holdd is no section that is known", 78),
+    ];
+    for (command, more, told, code) in cases {
+        fs::write(&file, format!("{SOUND}{tls}{more}")).unwrap();
+        let ended = holdline(&[command, "--config", file.to_str().unwrap()], &[]);
+        assert_eq!(ended.status.code(), Some(code), "{command} {more}");
+        assert!(complaints(&ended).contains(told), "{}", complaints(&ended));
+    }
+}
+
+#[test]
 fn a_command_that_asks_says_78_too_where_the_configuration_is_wrong() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("holdline.toml");
