@@ -58,8 +58,9 @@ enum Command {
     Cert(cert::Args),
     /// Ask a running holdline whether it lives
     ///
-    /// Asks /livez of the operator's listener, says in one line what came of it, and exits with 0
-    /// or 1. Made for container runtimes: the image needs no curl.
+    /// Asks /livez of the operator's listener, or --url, says in one line what came of it, with the
+    /// words of an answer other than 200, and exits with 0 or 1. Made for container runtimes: the
+    /// image needs no curl.
     Healthcheck(healthcheck::Args),
     /// Look into the journal: what is under way, undelivered or in doubt
     ///

@@ -7,16 +7,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header, uri::Scheme};
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Exit;
 use crate::config;
+use crate::telemetry::Escaped;
 
 /// How long the whole question may take: an answer that comes later is no sign of health, and
 /// container runtimes ask every few seconds.
 const DEADLINE: Duration = Duration::from_secs(2);
+
+/// The longest text of an answer that is told: more than any that holdline's own listener gives.
+const LONGEST: usize = 16 * 1024;
 
 /// The path that says whether the process lives.
 const PATH: &str = "/livez";
@@ -57,12 +61,17 @@ pub async fn run(args: &Args, out: &mut impl Write) -> io::Result<Exit> {
     };
     let answered = tokio::time::timeout(DEADLINE, ask(&url)).await;
     match answered.unwrap_or_else(|_| Err(format!("no answer within {DEADLINE:?}"))) {
-        Ok(StatusCode::OK) => {
+        Ok((StatusCode::OK, _)) => {
             writeln!(out, "alive: {url} answered 200")?;
             Ok(Exit::Success)
         }
-        Ok(status) => {
-            writeln!(out, "not alive: {url} answered {}", status.as_u16())?;
+        Ok((status, text)) => {
+            write!(out, "not alive: {url} answered {}", status.as_u16())?;
+            let lines: Vec<_> = text.lines().map(|it| Escaped(it).to_string()).collect();
+            if !lines.is_empty() {
+                write!(out, ": {}", lines.join(", "))?;
+            }
+            writeln!(out)?;
             Ok(Exit::Failure)
         }
         Err(why) => {
@@ -101,8 +110,9 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// Asks `url` on a connection of its own; the text says why there is no answer.
-async fn ask(url: &Uri) -> Result<StatusCode, String> {
+/// Asks `url` on a connection of its own: the status of the answer and the text in it, which is empty where
+/// it does not come whole or is too long. The error says why there is no answer.
+async fn ask(url: &Uri) -> Result<(StatusCode, String), String> {
     let host = url.host().unwrap_or_default();
     let authority = url.authority().map_or(host, |authority| authority.as_str());
     let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -117,16 +127,20 @@ async fn ask(url: &Uri) -> Result<StatusCode, String> {
         .header(header::HOST, authority)
         .body(Empty::<Bytes>::new())
         .map_err(words("failed to ask"))?;
-    let answer = sender.send_request(request);
+    let answer = async {
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), LONGEST).collect().await;
+        let text = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
+        Ok((status, text.unwrap_or_default()))
+    };
     tokio::pin!(answer);
     let answer = tokio::select! {
         answer = &mut answer => answer,
         // The connection has ended, and with it the answer is whole or will never be.
         _ = connection => answer.await,
     };
-    answer
-        .map(|answer| answer.status())
-        .map_err(words("failed to ask"))
+    answer.map_err(words::<hyper::Error>("failed to ask"))
 }
 
 /// An error after what failed.
@@ -186,6 +200,24 @@ mod tests {
     #[tokio::test]
     async fn any_other_answer_is_none() {
         let (exit, line) = asked(Some("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n")).await;
+        assert_eq!(exit, Exit::Failure);
+        assert_eq!(line, "not alive: http://ADDRESS/livez answered 503\n");
+    }
+
+    #[tokio::test]
+    async fn what_another_answer_says_is_told() {
+        let answer =
+            "HTTP/1.1 503 No\r\ncontent-length: 26\r\n\r\ndraining\njournal: \x1b[2Jgone\n";
+        let (exit, line) = asked(Some(answer)).await;
+        assert_eq!(exit, Exit::Failure);
+        let told = "answered 503: draining, journal: \\u{1b}[2Jgone\n";
+        assert_eq!(line, format!("not alive: http://ADDRESS/livez {told}"));
+    }
+
+    #[tokio::test]
+    async fn a_body_without_an_end_keeps_nothing_from_being_told() {
+        let answer = "HTTP/1.1 503 No\r\ncontent-length: 99999\r\n\r\ndraining";
+        let (exit, line) = asked(Some(answer)).await;
         assert_eq!(exit, Exit::Failure);
         assert_eq!(line, "not alive: http://ADDRESS/livez answered 503\n");
     }
