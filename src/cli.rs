@@ -34,7 +34,8 @@ enum Command {
     ///
     /// Listens for clients, submits each payment to the asynchronous interface of the gateway,
     /// polls, and gives the standard answer on the connection that it held. SIGTERM or SIGINT
-    /// drains; a second one ends at once.
+    /// drains; at a second one nothing that waits is waited for, but the last answers and the
+    /// journal have a few seconds yet.
     Run(Source),
     /// Show it at work: a simulated gateway, holdline before it, and a curl line that works
     Demo(demo::Args),
