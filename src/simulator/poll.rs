@@ -6,7 +6,7 @@ use http::header;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, CRASHED};
-use super::faults::{OddAnswer, SubmitWords, Unknown};
+use super::faults::{Cut, OddAnswer, SubmitWords, Unknown};
 use super::gateway::Gateway;
 use super::head::Head;
 use super::ledger::{self, PollAnswer, PollStep};
@@ -21,8 +21,8 @@ use crate::timing::Moment;
 enum Reply {
     /// A whole answer.
     Whole(Answer),
-    /// The result, cut after so many bytes of its body.
-    Cut(Answer, usize),
+    /// The result, cut.
+    Cut(Answer, Cut),
     /// No answer; the connection stays until then.
     Silence(Moment),
     /// No answer; the connection is cut.
@@ -61,7 +61,11 @@ pub(super) async fn poll(
             let bytes = [answer.head_bytes(), answer.body].concat();
             vec![Step::Drip(bytes.into(), every)]
         }
-        (Reply::Cut(answer, count), _) => {
+        (Reply::Cut(answer, Cut::Fields), _) => {
+            let head = answer.head_bytes();
+            vec![Step::Write(first(&head, head.len() / 2))]
+        }
+        (Reply::Cut(answer, Cut::Body(count)), _) => {
             let body = first(&answer.body, count);
             vec![Step::Write(answer.head_bytes()), Step::Write(body)]
         }
@@ -212,7 +216,7 @@ impl Asked<'_> {
         let record = task.record;
         state.record_reading(record, !kept);
         match cut {
-            Some(count) => Reply::Cut(result, count),
+            Some(cut) => Reply::Cut(result, cut),
             None => Reply::Whole(result),
         }
     }

@@ -39,7 +39,8 @@ pub(super) fn join(
     mut answer: Response<Incoming>,
     channel: Channel,
 ) -> Result<Response<AnswerBody>, Error> {
-    framing::check(&mut answer)?;
+    let status = answer.status();
+    framing::check(&mut answer).map_err(|error| error.within(Some(status)))?;
     Ok(answer.map(|incoming| {
         let mut body = AnswerBody {
             incoming,

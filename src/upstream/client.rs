@@ -14,6 +14,7 @@ use super::http2::Stream;
 use super::lean::{self, Asked, Lean};
 use super::outage::Outage;
 use super::pool::{Lease, Pool, Pooled};
+use super::reply::Reply;
 use super::tls::Purpose;
 use super::way::{Choice, Passage, Times, Way};
 use super::{Cause, Config, Connection, Connector, Error, Metrics, Origin, Sent, framing};
@@ -248,8 +249,7 @@ impl Inner {
                 let status = reply.status();
                 let rest = async { self.until(times.ends, pin!(lean.rest(reply))).await };
                 let rest = Box::pin(rest).await;
-                let rest = rest.unwrap_or_else(|Elapsed| Err(timed_out()));
-                rest.map_err(|error| error.within(status))?
+                rest.unwrap_or_else(|Elapsed| Err(timed_out().within(status)))?
             }
         };
         lease.give_back();
@@ -275,11 +275,17 @@ impl Inner {
             self.in_time(times.leaves_by)?;
             let lean = lease.connection().as_mut();
             lean.prepare(request);
-            let Ok(asked) = self.until(times.ends, pin!(lean.ask(limit))).await else {
-                return Err(Error::new(Cause::AnswerTimeout, lean.sent()));
+            let mut reply = Reply::new(limit);
+            let asked = self.until(times.ends, pin!(lean.ask(&mut reply))).await;
+            let Ok(asked) = asked else {
+                let timed_out = Error::new(Cause::AnswerTimeout, lean.sent());
+                return Err(timed_out.within(reply.status()));
             };
             match asked {
-                Ok(asked) => return Ok(Carried::Lean(lease, asked)),
+                Ok(whole) => {
+                    let asked = whole.map_or(Asked::Fields(reply), Asked::Whole);
+                    return Ok(Carried::Lean(lease, asked));
+                }
                 // The connection was lost before anything of the request had left.
                 Err(Error {
                     cause: Cause::Terminated,

@@ -134,7 +134,7 @@ pub struct Error {
     pub cause: Cause,
     /// Whether the request may have reached the gateway.
     pub sent: Sent,
-    /// The status of the answer that began to come and did not come whole, if it came that far.
+    /// The status of the answer that began to come and was not read whole, if it came that far.
     pub status: Option<StatusCode>,
     /// The library's own words, capped and free of what was sent.
     pub detail: Option<String>,
@@ -151,9 +151,12 @@ impl Error {
         }
     }
 
-    /// The same error of an answer whose fields had come.
+    /// The same error of an answer whose status had come, if it does not name it already.
     pub(super) fn within(self, status: Option<StatusCode>) -> Self {
-        Self { status, ..self }
+        Self {
+            status: self.status.or(status),
+            ..self
+        }
     }
 
     /// The same error with the library's words, escaped and cut.

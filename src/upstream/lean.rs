@@ -171,21 +171,20 @@ impl Lean {
         *taken = 0;
     }
 
-    /// Sends the prepared request and returns its answer's fields, whose body may have `limit`
-    /// bytes. What the error says of the request's bytes is exact.
-    pub(super) async fn ask(&mut self, limit: usize) -> Result<Asked, Error> {
+    /// Sends the prepared request and reads on until the fields of its answer are in `reply`; the answer, if
+    /// it is whole by then. What the error says of the request's bytes is exact.
+    pub(super) async fn ask(&mut self, reply: &mut Reply) -> Result<Option<StoredResponse>, Error> {
         self.begin()?;
-        let mut reply = Reply::new(limit);
         let answer = poll_fn(|context| {
             loop {
-                match ready!(self.poll_more::<READ>(context, &mut reply))? {
-                    None if !reply.has_fields() => {}
-                    whole => return Poll::Ready(Ok(whole)),
+                match ready!(self.poll_more::<READ>(context, reply)) {
+                    Ok(None) if !reply.has_fields() => {}
+                    Ok(whole) => return Poll::Ready(Ok(whole)),
+                    Err(error) => return Poll::Ready(Err(self.told(error, reply))),
                 }
             }
         });
-        let whole = answer.await.map_err(|error| self.told(error))?;
-        Ok(whole.map_or(Asked::Fields(reply), Asked::Whole))
+        answer.await
     }
 
     /// Begins the prepared request; nothing of it leaves yet. An error where the peer has ended the
@@ -219,7 +218,7 @@ impl Lean {
             match ready!(self.poll_more::<READ>(context, reply)) {
                 Ok(None) => {}
                 Ok(Some(whole)) => return Poll::Ready(Ok(whole)),
-                Err(error) => return Poll::Ready(Err(self.told(error))),
+                Err(error) => return Poll::Ready(Err(self.told(error, reply))),
             }
         }
     }
@@ -292,11 +291,13 @@ impl Lean {
         Poll::Ready(Ok(()))
     }
 
-    /// The error with what the meter knows.
-    fn told(&self, error: Error) -> Error {
+    /// The error with what the meter knows, and with the status that came before it.
+    fn told(&self, error: Error, reply: &Reply) -> Error {
         let sent = self.sent();
+        let error = error.within(reply.status());
         if self.meter.is_flooded() {
             return Error::new(Cause::Malformed, sent)
+                .within(error.status)
                 .because("too much came before the answer's fields");
         }
         Error { sent, ..error }

@@ -71,10 +71,10 @@ impl Reply {
         matches!(self.stage, Stage::Body { .. })
     }
 
-    /// The status, once the final head was read.
-    pub(super) const fn status(&self) -> Option<StatusCode> {
+    /// The status, as soon as it has come.
+    pub(super) fn status(&self) -> Option<StatusCode> {
         match &self.stage {
-            Stage::Head(_) => None,
+            Stage::Head(pending) => status_of(pending),
             Stage::Body { head, .. } => Some(head.status),
         }
     }
@@ -107,7 +107,8 @@ impl Reply {
         }
     }
 
-    /// Takes in what came; the answer, if it is whole now. Its `Content-Length` is as it came.
+    /// Takes in what came; the answer, if it is whole now. Its `Content-Length` is as it came. An error
+    /// names the status as soon as that has come: an answer that is not read may be the only one there is.
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Result<Option<Whole>, Error> {
         match &mut self.stage {
             Stage::Body { .. } => self.receive_body(bytes),
@@ -130,8 +131,10 @@ impl Reply {
         }
     }
 
-    /// The connection has ended: the answer, if that is how its end is told.
+    /// The connection has ended: the answer, if that is how its end is told. An error names the status as
+    /// [`receive`](Self::receive) does.
     pub(super) fn end(&mut self) -> Result<Whole, Error> {
+        let status = self.status();
         let stage = std::mem::replace(&mut self.stage, Stage::Head(Vec::new()));
         match stage {
             Stage::Body {
@@ -139,7 +142,9 @@ impl Reply {
                 rest: Rest::UntilClose,
                 body,
             } => Ok(head.with(body, false)),
-            Stage::Head(_) | Stage::Body { .. } => Err(Error::new(Cause::Terminated, Sent::Maybe)),
+            Stage::Head(_) | Stage::Body { .. } => {
+                Err(Error::new(Cause::Terminated, Sent::Maybe).within(status))
+            }
         }
     }
 
@@ -147,7 +152,8 @@ impl Reply {
     fn receive_heads(&mut self, bytes: &[u8]) -> Result<usize, Error> {
         let mut used = 0;
         while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
-            let Some((head, version, length)) = parse(rest)? else {
+            let parsed = parse(rest).map_err(|error| error.within(status_of(rest)));
+            let Some((head, version, length)) = parsed? else {
                 break;
             };
             used += length;
@@ -155,7 +161,9 @@ impl Reply {
             if head.status.is_informational() && head.status != StatusCode::SWITCHING_PROTOCOLS {
                 continue;
             }
-            self.begin_body(head, version)?;
+            let status = Some(head.status);
+            let begun = self.begin_body(head, version);
+            begun.map_err(|error| error.within(status))?;
             break;
         }
         Ok(used)
@@ -195,6 +203,7 @@ impl Reply {
         let Stage::Body { head, rest, body } = &mut self.stage else {
             return Ok(None);
         };
+        let status = Some(head.status);
         let left_over = match rest {
             Rest::Length(length) => {
                 let (data, left_over) = bytes.split_at((*length).min(bytes.len()));
@@ -203,12 +212,14 @@ impl Reply {
                 (*length == 0).then_some(left_over)
             }
             Rest::Chunks(chunks) => {
-                let left_over = chunks.decode(bytes, body, self.limit)?;
+                let decoded = chunks.decode(bytes, body, self.limit);
+                let left_over = decoded.map_err(|error| error.within(status))?;
                 chunks.is_whole().then_some(left_over)
             }
             Rest::UntilClose => {
                 if bytes.len() > self.limit.saturating_sub(body.len()) {
-                    return Err(Error::new(Cause::AnswerTooLarge, Sent::Maybe));
+                    let error = Error::new(Cause::AnswerTooLarge, Sent::Maybe);
+                    return Err(error.within(status));
                 }
                 body.extend_from_slice(bytes);
                 None
@@ -333,11 +344,21 @@ fn has_blank_line(bytes: &[u8]) -> bool {
     bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }
 
+/// The status that a head says, however little of it came, and whatever follows. That of an interim answer
+/// is none of the answer's.
+fn status_of(head: &[u8]) -> Option<StatusCode> {
+    let mut response = httparse::Response::new(&mut []);
+    // There is no room for a field: the status is read, and the first field is an error.
+    let _ = response.parse(head);
+    let status = StatusCode::from_u16(response.code?).ok();
+    status.filter(|status| !status.is_informational())
+}
+
 fn within_bound(head: &[u8]) -> Result<(), Error> {
     if head.len() < MAX_HEAD {
         Ok(())
     } else {
-        Err(Error::new(Cause::HeadTooLarge, Sent::Maybe))
+        Err(Error::new(Cause::HeadTooLarge, Sent::Maybe).within(status_of(head)))
     }
 }
 
@@ -350,4 +371,66 @@ fn unread(error: httparse::Error) -> Error {
 
 fn malformed(words: impl std::fmt::Display) -> Error {
     Error::new(Cause::Malformed, Sent::Maybe).because(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The error of an answer that comes in pieces of so many bytes, up to the end of its connection.
+    fn error_of(bytes: &[u8], size: usize) -> Error {
+        let mut reply = Reply::new(10);
+        for piece in bytes.chunks(size) {
+            if let Err(error) = reply.receive(piece) {
+                return error;
+            }
+        }
+        reply.end().unwrap_err()
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_names_its_status_as_soon_as_that_has_come() {
+        let answer = b"HTTP/1.1 103 Hint\r\nLink: x\r\n\r\n\
+            HTTP/1.1 422 Wrong\r\nX: y\r\nContent-Length: 9\r\n\r\n{\"a\":\"b\"}";
+        let at = answer.windows(3).position(|code| code == b"422").unwrap();
+        for end in 0..answer.len() {
+            for size in [1, 5, usize::MAX] {
+                let error = error_of(&answer[..end], size);
+                let status = (end >= at + 3).then_some(StatusCode::UNPROCESSABLE_ENTITY);
+                let told = (error.cause, error.status);
+                assert_eq!(
+                    told,
+                    (Cause::Terminated, status),
+                    "{end} in pieces of {size}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_read_names_its_status() {
+        let fields = "X: y\r\n".repeat(MAX_FIELDS + 1);
+        let field = format!("X: {}\r\n", "y".repeat(MAX_HEAD));
+        for (rest, cause) in [
+            ("Content-Length: 11\r\n\r\n", Cause::AnswerTooLarge),
+            ("\r\n12345678901", Cause::AnswerTooLarge),
+            (
+                "Transfer-Encoding: chunked\r\n\r\nb\r\n12345678901",
+                Cause::AnswerTooLarge,
+            ),
+            ("Transfer-Encoding: chunked\r\n\r\nx", Cause::Malformed),
+            ("Transfer-Encoding: gzip\r\n\r\n", Cause::Malformed),
+            ("Content-Length: 1, 2\r\n\r\n", Cause::Malformed),
+            ("X Y: z\r\n\r\n", Cause::Malformed),
+            (&fields, Cause::HeadTooLarge),
+            (&field, Cause::HeadTooLarge),
+        ] {
+            let answer = format!("HTTP/1.1 201 Made\r\n{rest}\r\n");
+            for size in [1, 4096, usize::MAX] {
+                let error = error_of(answer.as_bytes(), size);
+                let told = (error.cause, error.status);
+                assert_eq!(told, (cause, Some(StatusCode::CREATED)), "{size}");
+            }
+        }
+    }
 }

@@ -6,7 +6,7 @@ mod submit;
 mod task;
 mod words;
 
-pub use poll::{OddAnswer, PollWords, Unknown};
+pub use poll::{Cut, OddAnswer, PollWords, Unknown};
 pub use rule::Rule;
 pub use submit::{HostileId, RetryAfter, SubmitFault, SubmitWords};
 pub use task::{Fate, Readable, TaskWords};

@@ -85,6 +85,11 @@ pub(super) const WORDS: &[Word] = &[
         example: "result-cut=20",
         meaning: "the first reading of the result is cut after K bytes of its body",
     },
+    Word {
+        form: "result-cut-fields",
+        example: "result-cut-fields",
+        meaning: "the first reading of the result is cut inside its fields",
+    },
 ];
 
 /// How the polls of a task are answered; counted down as they come.
@@ -98,8 +103,17 @@ pub struct PollWords {
     pub silent: Option<Duration>,
     /// The span between two bytes of an answer.
     pub drip: Option<Duration>,
-    /// After how many bytes of its body the first reading of the result is cut.
-    pub result_cut: Option<usize>,
+    /// Where the first reading of the result is cut.
+    pub result_cut: Option<Cut>,
+}
+
+/// Where an answer is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Inside its fields.
+    Fields,
+    /// After so many bytes of its body.
+    Body(usize),
 }
 
 /// When a task is told unknown though it exists.
@@ -185,7 +199,11 @@ impl PollWords {
             }
             "poll-silent" => self.silent = Some(argument.millis()?),
             "poll-drip" => self.drip = Some(argument.millis()?),
-            "result-cut" => self.result_cut = Some(argument.number()?),
+            "result-cut" => self.result_cut = Some(Cut::Body(argument.number()?)),
+            "result-cut-fields" => {
+                argument.flag()?;
+                self.result_cut = Some(Cut::Fields);
+            }
             word => {
                 let mut slots = OddAnswer::ALL.iter().zip(&mut self.odd);
                 let Some((_, count)) = slots.find(|(odd, _)| odd.word() == word) else {

@@ -91,6 +91,24 @@ async fn a_soft_error_once_and_then_unknown_for_the_grace_is_that_error() {
 }
 
 #[tokio::test]
+async fn a_soft_error_before_a_result_that_is_too_large_is_not_the_result() {
+    let large = "HTTP/1.1 422 Wrong\r\nContent-Length: 1000000000000\r\n\r\n";
+    let bench = holdline()
+        .gateway(resulting(move |before| match before {
+            0 => json(
+                500,
+                r#"{"message":"We're sorry, but something went wrong"}"#,
+            ),
+            1 => raw(large),
+            _ => unknown(),
+        }))
+        .start()
+        .await;
+    let answer = bench.post("/transactions/payments").send().await;
+    answer.is_in_doubt();
+}
+
+#[tokio::test]
 async fn a_passing_crash_of_the_polls_page_is_not_the_result() {
     let crash = || {
         json(

@@ -209,7 +209,7 @@ async fn a_soft_answer_that_processing_followed_is_not_the_result_after_the_rest
 /// The same without a word that the task runs: that the result broke off says that the page was none.
 #[tokio::test(start_paused = true)]
 async fn a_soft_answer_that_a_broken_result_followed_is_not_the_result() {
-    for cut in ["result-cut=1", "result-cut=20"] {
+    for cut in ["result-cut-fields", "result-cut=1", "result-cut=20"] {
         let words = format!("poll-500=1 delay=300 fail=422 {cut}");
         let ask = Ask::payment(&words).held_for(Duration::from_secs(70));
         let told = World::calm().pay(&ask).await;

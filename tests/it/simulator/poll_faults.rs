@@ -82,7 +82,12 @@ async fn an_answer_may_come_a_byte_at_a_time() {
 #[tokio::test(start_paused = true)]
 async fn a_cut_result_is_spent_if_it_was_once_only() {
     let client = client();
-    for (words, second) in [("result-cut=20", 200), ("result-cut=20 fail=422", 404)] {
+    for (words, second) in [
+        ("result-cut=20", 200),
+        ("result-cut=20 fail=422", 404),
+        ("result-cut-fields", 200),
+        ("result-cut-fields fail=422", 404),
+    ] {
         let id = client.submit(words).await;
         work_passes().await;
         assert_eq!(client.try_result(&id).await, None);

@@ -1,5 +1,6 @@
 //! Calls to the gateway, against peers that follow a script.
 mod bytes;
+mod cut;
 mod differential;
 mod http2;
 mod outage;
