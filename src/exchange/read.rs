@@ -179,7 +179,7 @@ impl Chain {
             Ok(answered) => answered,
             Err(error) => {
                 if cut_a_result(self.task.gateway.profile, &error) {
-                    self.kept = None;
+                    self.broke();
                 }
                 return None;
             }
@@ -206,7 +206,7 @@ impl Chain {
             }
             PollAnswer::Unknown => return self.unknown(),
             PollAnswer::Broken => {
-                self.kept = None;
+                self.broke();
                 self.back_off(asked());
             }
             PollAnswer::Transient => self.back_off(asked()),
@@ -221,6 +221,11 @@ impl Chain {
         self.ran = sent.since(self.task.accepted_at);
         let asked = self.policy.backoff.clamped(asked);
         self.wait = self.scheduled().at_least(asked);
+    }
+
+    /// The answer broke off: had what is kept been it, the task would be unknown.
+    fn broke(&mut self) {
+        (self.kept, self.unknown_since) = (None, None);
     }
 
     /// The gateway does not know the task: it is believed when it has said so for long enough.

@@ -78,6 +78,7 @@ impl<A: Whole> Machine<A> {
             }
             // Had what is kept been the result, the task would be unknown.
             Polled::Broken => {
+                self.unknown_since = None;
                 self.poll_failed(None, now);
                 self.take_back()
             }

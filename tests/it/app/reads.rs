@@ -187,6 +187,55 @@ async fn a_read_meets_the_passing_faults_of_polls_and_still_has_its_answer() {
     );
 }
 
+/// A page that passes, and then the one reading of an error: cut, mangled, or out of time.
+#[tokio::test]
+async fn what_a_read_heard_before_its_result_broke_is_not_its_answer() {
+    let broken = || {
+        [
+            raw("HTTP/1.1 422 Said\r\nContent-Length: 50\r\n\r\n{\"a").closing(),
+            json(422, r#"{"a":"#),
+            raw("HTTP/1.1 422 Said\r\nConte").hanging(),
+        ]
+    };
+    for which in 0..broken().len() {
+        let gateway = script(move |heard| match (heard.method.as_str(), heard.before) {
+            ("POST", _) => accepted(),
+            (_, 0) => json(
+                500,
+                r#"{"message":"We're sorry, but something went wrong"}"#,
+            ),
+            (_, 1) => broken()[which].clone(),
+            _ => unknown(),
+        });
+        let bench = holdline()
+            .configure(|config| config.upstream.answer_timeout = ms(200))
+            .gateway(gateway)
+            .start()
+            .await;
+        let answer = bench.post("/balance").body(BALANCE).send().await;
+        answer.is_ours(504, "F.1000", "not-submitted");
+    }
+}
+
+#[tokio::test]
+async fn a_read_whose_result_broke_is_not_given_up_for_what_was_unknown_before() {
+    let result = r#"{"result":{"amount":7}}"#;
+    let gateway = script(move |heard| match (heard.method.as_str(), heard.before) {
+        ("POST", _) => accepted(),
+        (_, 0 | 2) => unknown(),
+        // For longer than the grace.
+        (_, 1) => raw("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{").hanging(),
+        _ => json(200, result),
+    });
+    let bench = holdline()
+        .configure(|config| config.upstream.answer_timeout = ms(200))
+        .gateway(gateway)
+        .start()
+        .await;
+    let answer = bench.post("/balance").body(BALANCE).send().await;
+    assert_eq!(answer.is_gateway(200).text(), result);
+}
+
 #[tokio::test]
 async fn a_read_leaves_a_task_alone_for_as_long_as_the_gateway_asks() {
     let running = r#"{"status":"processing","request_id":"t-1"}"#;
