@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use super::{Call, CallKind, Report};
 use crate::exchange::context::Context;
-use crate::exchange::flights::{Answer, Command, Flight};
+use crate::exchange::flights::{Answer, Flight};
 use crate::exchange::machine::{Event, Polled};
 use crate::exchange::on_disk::{Kept, OnDisk};
 use crate::exchange::order::Credentials;
@@ -197,18 +197,7 @@ impl Drop for SolePoll {
             return;
         };
         task.polled = false;
-        if let Some(Polled::Firm(answer)) = &answer {
-            task.answer = Some(Arc::clone(answer));
-        }
-        for other in task
-            .flights
-            .iter()
-            .filter(|other| !Arc::ptr_eq(other, &self.flight))
-        {
-            other
-                .mailbox
-                .post(Command::TaskAnswered(answer.clone().map(Box::new)));
-        }
+        task.heard(&self.flight, answer.as_ref());
         if task.flights.is_empty() {
             table.by_task.remove(&self.key);
         }

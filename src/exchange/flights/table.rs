@@ -8,7 +8,7 @@ use super::flight::{Answer, Command, Flight};
 use super::index::Index;
 use super::rivals::{CLOCK_SKEW, Rivals};
 use crate::exchange::identity::{Common, Fingerprint, Owner};
-use crate::exchange::machine::Event;
+use crate::exchange::machine::{Event, Polled};
 use crate::exchange::order::Identity;
 use crate::exchange::telling::Ended;
 use crate::results::{Bounded, KeyedMap, ResultKey};
@@ -59,6 +59,29 @@ pub(in crate::exchange) struct Task {
     pub(in crate::exchange) polled: bool,
     /// The result that one of them read: it may be the only reading that there is.
     pub(in crate::exchange) answer: Option<Answer>,
+    /// The soft answer that one of them read last, where no poll has told since that it is not the result.
+    soft: Option<Answer>,
+}
+
+impl Task {
+    /// Takes in what a poll told, and passes it on to the other flights.
+    pub(in crate::exchange) fn heard(
+        &mut self,
+        poller: &Arc<Flight>,
+        told: Option<&Polled<Answer>>,
+    ) {
+        match told {
+            Some(Polled::Firm(answer)) => self.answer = Some(Arc::clone(answer)),
+            Some(Polled::Soft(answer)) => self.soft = Some(Arc::clone(answer)),
+            Some(Polled::Pending { .. } | Polled::Broken) => self.soft = None,
+            Some(Polled::Unknown | Polled::Odd(_) | Polled::Transient { .. }) | None => {}
+        }
+        let others = self.flights.iter();
+        for other in others.filter(|other| !Arc::ptr_eq(other, poller)) {
+            let told = told.cloned().map(Box::new);
+            other.mailbox.post(Command::TaskAnswered(told));
+        }
+    }
 }
 
 /// How much the map of flights holds, by what it is found by.
@@ -254,10 +277,15 @@ impl Table {
         self.by_task.get(task)?.answer.clone()
     }
 
-    /// Puts a flight on a task's list.
+    /// Puts a flight on a task's list, and tells it what the others were told that may be the result: where it
+    /// is, the gateway does not tell it again.
     pub(in crate::exchange) fn enter_task(&mut self, task: ResultKey, flight: &Arc<Flight>) {
         let entry = self.by_task.entry(task).or_default();
         entry.flights.push(Arc::clone(flight));
+        if let Some(soft) = &entry.soft {
+            let told = Box::new(Polled::Soft(Arc::clone(soft)));
+            flight.mailbox.post(Command::TaskAnswered(Some(told)));
+        }
     }
 
     /// Takes a flight off a task's list.

@@ -242,3 +242,29 @@ async fn a_soft_answer_of_a_task_that_runs_for_another_exchange_is_not_the_resul
     let told = next.pay(&two.held_for(Duration::from_secs(70))).await;
     assert_eq!(told.doubt(), Doubt::TaskUnknown);
 }
+
+/// The second is accepted while the first, which read the one error that there is, waits for the grace to end.
+#[tokio::test(start_paused = true)]
+async fn a_soft_answer_is_the_result_of_one_that_is_accepted_after_it_was_read() {
+    // Before the first "unknown", and after some.
+    for pause in [0, 1_000, 3_000] {
+        let world = World::calm();
+        let [one, two] = asks("soft=406");
+        let first = async { world.pay(&one).await.answer() };
+        let second = async {
+            while !world.journal.kinds().contains(&RecordKind::Candidate) {
+                world.pass(Duration::from_millis(1)).await;
+            }
+            world.pass(Duration::from_millis(pause)).await;
+            world.pay(&two).await.answer()
+        };
+        let (first, second) = tokio::join!(first, second);
+        assert_eq!(first.answer.status, 406);
+        assert_eq!(first.answer, second.answer, "{pause}");
+        let ledger = world.ledger();
+        assert_eq!((ledger.tasks.len(), ledger.tasks[0].result_reads), (1, 1));
+        first.settle(true);
+        second.settle(true);
+        world.is_empty().await;
+    }
+}
