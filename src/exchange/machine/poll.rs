@@ -29,22 +29,23 @@ impl<A: Whole> Machine<A> {
                 self.runs = true;
                 smallvec![Action::Note(Record::TakenBack)]
             }
-            Event::AnsweredElsewhere(_) => Actions::new(),
             Event::Joined { .. } => {
                 self.has_credentials = true;
                 self.wake_for_repeat(now);
                 Actions::new()
             }
             // A soft answer of before the restart.
-            Event::Opened(kept) => {
-                self.kept = Some(kept).filter(|_| !self.runs);
+            Event::Opened(kept) if !self.runs => {
+                self.kept = Some(kept);
                 Actions::new()
             }
             // The task itself may still tell. If it does not, this is why.
-            Event::SealBroken => {
+            Event::SealBroken if !self.runs => {
                 self.doubt.get_or_insert(Doubt::SealBroken);
                 Actions::new()
             }
+            // Of a seal: what is under it is known already not to be the result, and what is kept came later.
+            Event::AnsweredElsewhere(_) | Event::Opened(_) | Event::SealBroken => Actions::new(),
             Event::Timer(Timer::Retention) => self.expire(),
             other => self.too_late(&other),
         }

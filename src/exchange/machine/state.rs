@@ -122,7 +122,8 @@ pub struct Machine<A> {
     pub(super) lost_ticket: Option<RequestId>,
     /// A soft answer: the result, if "unknown" then lasts.
     pub(super) kept: Option<A>,
-    /// Its task was told to run before what is kept was opened: that is not the result.
+    /// Its task was told to run, or its result broke off, before what is kept under a seal was opened: that
+    /// is not the result.
     pub(super) runs: bool,
     /// A 200 of no known shape: the same once more is the result.
     pub(super) odd: Option<A>,

@@ -413,6 +413,31 @@ fn restarted_with_an_answer() -> Vec<Named> {
                     .unknown_for_the_grace()
             },
         ),
+        (
+            "restarted, pending elsewhere before a Soft answer did not open, Unknown for the grace",
+            || {
+                accepted()
+                    .then(Event::AnsweredElsewhere(PENDING))
+                    .then(Event::SealBroken)
+                    .joined()
+                    .woken()
+                    .unknown_for_the_grace()
+            },
+        ),
+        (
+            "restarted, a Soft answer opened after pending elsewhere and another, Unknown for the grace",
+            || {
+                accepted()
+                    .then(Event::AnsweredElsewhere(PENDING))
+                    .joined()
+                    .woken()
+                    .polled(Polled::Soft("later"))
+                    .recorded()
+                    .then(Event::Opened("perhaps"))
+                    .woken()
+                    .unknown_for_the_grace()
+            },
+        ),
         ("restarted, a Soft answer that does not open", || {
             accepted().then(Event::SealBroken).joined()
         }),
