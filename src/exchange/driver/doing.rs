@@ -97,6 +97,11 @@ impl Driver {
     }
 
     pub(super) fn note(&self, record: &Record<Answer>) {
+        let is_sealed = self.flight.core().sealed_step.is_some();
+        // Of an answer that is not on disk nothing need be taken back there.
+        if *record == Record::TakenBack && !is_sealed {
+            return;
+        }
         if let Some(appending) = self.append(record) {
             let note = calls::note(self.flight.id, appending);
             drop(self.context.drain.spawn(note));

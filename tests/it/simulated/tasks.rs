@@ -243,6 +243,19 @@ async fn a_soft_answer_of_a_task_that_runs_for_another_exchange_is_not_the_resul
     assert_eq!(told.doubt(), Doubt::TaskUnknown);
 }
 
+/// No process has anything on disk to take back.
+#[tokio::test(start_paused = true)]
+async fn that_a_task_runs_is_no_record_for_another_exchange_without_an_answer_under_a_seal() {
+    let world = World::calm();
+    let [one, two] = asks("delay=30000");
+    let _held = (world.begin(&one), world.begin(&two));
+    world.pass(Duration::from_secs(5)).await;
+    let (next, _) = world.restarted(&Setting::default());
+    next.pay(&one).await.answer();
+    let kinds = world.journal.kinds();
+    assert!(!kinds.contains(&RecordKind::TakenBack), "{kinds:?}");
+}
+
 /// The second is accepted while the first, which read the one error that there is, waits for the grace to end.
 #[tokio::test(start_paused = true)]
 async fn a_soft_answer_is_the_result_of_one_that_is_accepted_after_it_was_read() {
