@@ -75,7 +75,11 @@ impl Ledger {
             self.accepted = Some(id.clone());
         }
         match record {
-            Record::Candidate(answer) => self.candidate = Some(*answer),
+            Record::Candidate(answer) => {
+                // It was told again, as by a task of another receipt.
+                self.taken_back.retain(|(other, _)| other != answer);
+                self.candidate = Some(*answer);
+            }
             Record::TakenBack => self
                 .taken_back
                 .iter_mut()
