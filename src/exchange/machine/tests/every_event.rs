@@ -144,6 +144,10 @@ fn poll_answers() -> Vec<Named> {
             "elsewhere: firm",
             Event::AnsweredElsewhere(Polled::Firm("result")),
         ),
+        (
+            "elsewhere: broken",
+            Event::AnsweredElsewhere(Polled::Broken),
+        ),
         ("lookup: found", Event::LookedUp(Some("looked up"))),
         ("lookup: not found", Event::LookedUp(None)),
     ]

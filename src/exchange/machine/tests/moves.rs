@@ -22,7 +22,7 @@ pub(super) enum Move {
     SubmitReturns(usize),
     PollReturns(Reading),
     /// Another exchange of the same task asks for its result.
-    OtherPolls,
+    OtherPolls(Reading),
     LookupReturns {
         shows: bool,
     },
@@ -121,7 +121,8 @@ fn moves_of_the_wire(world: &World, moves: &mut Vec<(u32, Move)>) {
         moves.push((2, Move::LookupReturns { shows: false }));
     }
     if world.other_may_poll() {
-        moves.push((1, Move::OtherPolls));
+        let answered = [Reading::Whole, Reading::Cut];
+        moves.extend(answered.map(|reading| (1, Move::OtherPolls(reading))));
     }
     if world.machine.timer().is_some() {
         moves.push((if world.rests() { 1 } else { 5 }, Move::TimerFires));
@@ -245,7 +246,7 @@ impl World {
             }
             Move::SubmitReturns(place) => self.submit_returns(place),
             Move::PollReturns(reading) => self.poll_returns(reading),
-            Move::OtherPolls => self.other_polls(),
+            Move::OtherPolls(reading) => self.other_polls(reading),
             Move::LookupReturns { shows } => {
                 self.looking = false;
                 let found = shows.then(|| self.gateway.look_up()).flatten();
@@ -347,11 +348,11 @@ impl World {
         machine.state() == State::Waiting && machine.ticket().is_some_and(is_told)
     }
 
-    fn other_polls(&mut self) {
+    fn other_polls(&mut self, reading: Reading) {
         let Some(id) = self.machine.ticket().cloned() else {
             return;
         };
-        if let Some(answer) = self.gateway.poll(&id, Reading::Whole, self.now) {
+        if let Some(answer) = self.gateway.poll(&id, reading, self.now) {
             self.polled_pending = matches!(answer, Polled::Pending { .. });
             self.tell(Event::AnsweredElsewhere(answer));
         }

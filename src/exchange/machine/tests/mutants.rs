@@ -69,6 +69,9 @@ impl Mutant {
             Self::OverlooksBrokenAnswer if event == Event::PollAnswered(Polled::Broken) => {
                 return Event::PollLost;
             }
+            Self::OverlooksBrokenAnswer if event == Event::AnsweredElsewhere(Polled::Broken) => {
+                return Event::AnsweredElsewhere(Polled::Transient { retry_after: None });
+            }
             Self::SubmitsAgainAfterReset
                 if event == Event::SubmitLost(Loss::Ended) && machine.open_submits == 1 =>
             {
