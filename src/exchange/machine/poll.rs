@@ -121,7 +121,10 @@ impl<A: Whole> Machine<A> {
     /// What is kept is not the result; the next poll is waited for.
     fn take_back(&mut self) -> Actions<A> {
         match self.kept.take() {
-            Some(_) => self.recorded_before_poll(Record::TakenBack),
+            Some(_) => {
+                self.watch.not_done();
+                self.recorded_before_poll(Record::TakenBack)
+            }
             None => Actions::new(),
         }
     }

@@ -43,6 +43,11 @@ impl Watch {
         self.done_at = self.done_at.or(sent);
     }
 
+    /// What a poll brought was not the result.
+    pub(super) fn not_done(&mut self) {
+        self.done_at = None;
+    }
+
     /// How long ago the task was accepted.
     pub fn since(&self, now: Moment) -> Duration {
         self.accepted_at
@@ -94,6 +99,17 @@ mod tests {
             (watch.accepted_at(), watch.last_ran_at()),
             (Some(at(9)), Some(at(9)))
         );
+    }
+
+    #[test]
+    fn a_task_is_done_when_it_brings_what_is_not_taken_back() {
+        let mut watch = Watch::default();
+        watch.accepted(at(1), true);
+        watch.done(Some(at(3)));
+        watch.not_done();
+        watch.done(Some(at(8)));
+        let took = (Duration::ZERO, Some(Duration::from_secs(7)));
+        assert_eq!(watch.took(), Some(took));
     }
 
     #[test]
