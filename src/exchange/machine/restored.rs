@@ -38,7 +38,7 @@ pub enum Stood {
     /// A submit may have left, and no answer to it is on record: Submitted, Resubmitted, `InDoubt`,
     /// or any other that nobody may be asked for.
     InDoubt(Doubt),
-    /// Its task is known: Accepted, Candidate.
+    /// Its task is known: Accepted, Candidate, `TakenBack`.
     Accepted,
     /// Its answer waits for its client: Completed.
     Completed,

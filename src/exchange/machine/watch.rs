@@ -28,7 +28,8 @@ impl Watch {
         }
     }
 
-    /// A task of an earlier process was accepted then, or a little earlier.
+    /// A task of an earlier process was accepted before that moment, that of its last record: a little
+    /// before, unless an answer was kept or taken back meanwhile.
     pub(super) fn restored(&mut self, then: Moment) {
         self.accepted_at = Some(then);
     }
