@@ -21,6 +21,14 @@ use crate::message::Body;
 /// large as a head over HTTP/1.1 may be.
 const MAX_FIELDS_SIZE: u32 = 64 * 1024;
 
+/// What may lie unread of one answer (RFC 9113 §5.2). A relayed one is read as fast as its client reads, and
+/// what lies unread must leave room for the answers to polls.
+const UNREAD: u32 = 64 * 1024;
+/// So many more answers than are relayed have room on a connection.
+const ROOM: usize = 64;
+/// The largest window there is holds no more (RFC 9113 §6.9.1).
+const MOST_ANSWERS: u32 = i32::MAX as u32 / UNREAD;
+
 /// The number of streams that a peer should allow at least (RFC 9113 §6.5.2).
 const USUAL_STREAMS: usize = 100;
 
@@ -58,14 +66,18 @@ where
 }
 
 impl Http2 {
-    /// Readies HTTP/2 on a stream. The connection's task ends with the connection, with the last
-    /// handle on it, or with the drain.
+    /// Readies HTTP/2 on a stream, for so many `relays` at once. The connection's task ends with the
+    /// connection, with the last handle on it, or with the drain.
     pub(super) async fn open(
         connected: Connected,
         open: Open,
+        relays: usize,
         drain: &Drain,
     ) -> Result<Self, Error> {
+        let answers = u32::try_from(relays + ROOM).unwrap_or(MOST_ANSWERS);
         let (sender, connection) = http2::Builder::new(OnDrain(drain.clone()))
+            .initial_stream_window_size(UNREAD)
+            .initial_connection_window_size(UNREAD * answers.min(MOST_ANSWERS))
             .max_header_list_size(MAX_FIELDS_SIZE)
             .handshake(TokioIo::new(connected.stream))
             .await

@@ -134,7 +134,8 @@ impl Inner {
         let connected = self.connected(Purpose::Pooled, Some(deadline)).await?;
         let open = self.metrics.connected();
         if connected.is_http2 {
-            let http2 = Http2::open(connected, open, &self.drain).await?;
+            let http2 =
+                Http2::open(connected, open, self.config.now().turns(), &self.drain).await?;
             self.pool.share(&http2, generation);
             let permit = self.free(http2.places(), deadline).await?;
             return Ok(Way::Shared(http2.stream(permit)));

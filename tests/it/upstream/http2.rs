@@ -1,4 +1,5 @@
 //! Requests over HTTP/2 that are not answered: what the peer's frames prove, and what they do not.
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,12 @@ use holdline::certificates::provider;
 use holdline::drain::Drain;
 use holdline::message::{Body, BodyError};
 use holdline::upstream::{Cause, Config, Error, Sent};
-use http::Request;
-use http_body_util::BodyExt;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
 use rustls::sign::SingleCertAndKey;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -326,4 +331,40 @@ async fn who_waits_for_a_stream_gets_the_next_one_that_is_allowed() {
         _ = serve => unreachable!("it serves for ever"),
     };
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+}
+
+/// Each is larger than any window, and no client reads on.
+#[tokio::test]
+async fn relayed_answers_that_nobody_reads_leave_room_for_those_of_polls() {
+    let authority = Authority::new();
+    let acceptor = authority.serves(HOST, 2100, &[HTTP_2]);
+    let (client, mut gateway) = calls(authority.trusted());
+    let large = Bytes::from(vec![b'.'; 16 * 1024 * 1024]);
+    let serve = async {
+        let Peer(stream) = accept(&mut gateway, &acceptor).await.unwrap();
+        let answer = service_fn(|request: Request<Incoming>| {
+            let is_poll = request.uri().path() == "/poll";
+            let body = if is_poll {
+                Bytes::from_static(b"polled")
+            } else {
+                large.clone()
+            };
+            std::future::ready(Ok::<_, Infallible>(Response::new(Full::new(body))))
+        });
+        let http2 = http2::Builder::new(TokioExecutor::new());
+        let _ = http2.serve_connection(TokioIo::new(stream), answer).await;
+    };
+    let ask = async {
+        let mut unread = Vec::new();
+        for _ in 0..8 {
+            unread.push(client.relay(get("/large"), LONG).await.unwrap());
+        }
+        // All that may come of them comes.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(client.fetch(get("/poll")).await.unwrap().body, "polled");
+    };
+    tokio::select! {
+        () = serve => panic!("the connection ended"),
+        () = ask => {}
+    }
 }
