@@ -38,8 +38,10 @@ pub(super) struct Inner {
     /// Turns of relayed requests: requests that nobody vouches for can take neither the answers of
     /// payments with them nor those of reads.
     relays: Bound,
-    /// Turns of reads. Half of four and more pooled connections are left to polls.
+    /// Turns of reads.
     reads: Bound,
+    /// Turns of searches. A quarter of four and more pooled connections is left to polls.
+    searches: Bound,
     pub(super) outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
     /// requests makes one and not many.
@@ -70,7 +72,7 @@ impl Client {
         drain: Drain,
         metrics: Metrics,
     ) -> Self {
-        let [relays, reads] = [config.turns(); 2].map(Bound::new);
+        let [relays, reads, searches] = [config.turns(); 3].map(Bound::new);
         let config = Live::new(config);
         let pool = Pool::new(config.clone(), clock, drain.clone());
         let outage = Outage::new(
@@ -89,6 +91,7 @@ impl Client {
             pool,
             relays,
             reads,
+            searches,
             outage,
             opening: tokio::sync::Mutex::default(),
         }))
@@ -100,6 +103,7 @@ impl Client {
         self.0.pool.places().resize(config.connections);
         self.0.relays.resize(config.turns());
         self.0.reads.resize(config.turns());
+        self.0.searches.resize(config.turns());
         self.0.config.replace(config);
         self.0.connector.replace(connector);
         self.0.pool.renew();
@@ -134,7 +138,7 @@ impl Client {
         })
     }
 
-    /// Sends a poll or a lookup and returns its whole answer, all within
+    /// Sends a poll and returns its whole answer, all within
     /// `upstream.answer_timeout`. What has no connection by half of that does not leave, and is sent again only
     /// where nothing of it had: an answer that may be read once could be spent by the first.
     pub fn fetch(
@@ -153,12 +157,29 @@ impl Client {
     /// payments, and however many requests are relayed, for reads.
     pub fn read(
         &self,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<(Moment, StoredResponse), Error>> {
+        self.in_turn(|inner| &inner.reads, request)
+    }
+
+    /// Sends a question of a search and returns its whole answer, as [`read`](Self::read) does. Many submits
+    /// may be lost at once, so searches have turns of their own too.
+    pub fn search(
+        &self,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<(Moment, StoredResponse), Error>> {
+        self.in_turn(|inner| &inner.searches, request)
+    }
+
+    fn in_turn(
+        &self,
+        turns: fn(&Inner) -> &Bound,
         mut request: Request<Body>,
     ) -> BoxFuture<'static, Result<(Moment, StoredResponse), Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
             let times = inner.times_of_poll();
-            let turn = inner.free(&inner.reads, times.leaves_by).await;
+            let turn = inner.free(turns(&inner), times.leaves_by).await;
             let _turn = turn.inspect_err(|error| inner.metrics.failed(error))?;
             let sent = inner.clock.now();
             let answer = inner.counted(&mut request, times).await?;

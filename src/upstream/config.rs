@@ -22,8 +22,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// How many requests are relayed at once, and how many reads are made: of fewer than four connections
-    /// each has one too.
+    /// How many requests are relayed at once, how many reads are made, and how many questions of searches: of
+    /// fewer than four connections each has one too.
     pub const fn turns(&self) -> usize {
         let quarter = self.connections / 4;
         if quarter > 0 { quarter } else { 1 }

@@ -46,11 +46,10 @@ async fn find(
         facts: flight.facts(),
         submitted_at: SystemTime::UNIX_EPOCH,
     };
-    let asked_at = context.clock.now();
     let Some(path) = any_time.path(profile) else {
         return Ok(None);
     };
-    let list = ask(flight, credentials.get(path)).await?;
+    let (asked_at, list) = ask(flight, credentials.get(path)).await?;
     if list.status == StatusCode::NOT_FOUND {
         return Ok(None);
     }
@@ -69,19 +68,19 @@ async fn find(
     let Some(path) = transaction_by_uid(profile, &found) else {
         return Ok(None);
     };
-    let answer = ask(flight, credentials.get(path)).await?;
+    let (_, answer) = ask(flight, credentials.get(path)).await?;
     let is_answer =
         answer.status == StatusCode::OK && search.accepts(profile, &found, &answer.body);
     Ok(is_answer.then_some(answer))
 }
 
-/// The gateway's word on a question of the search: 404 is one.
-async fn ask(flight: &Flight, question: Request<Body>) -> Result<StoredResponse, Heard> {
+/// The gateway's word on a question of the search, 404 is one, and when it was asked.
+async fn ask(flight: &Flight, question: Request<Body>) -> Result<(Moment, StoredResponse), Heard> {
     let gateway = flight.home.gateway().ok_or(Heard::Elsewhere)?;
-    let asked = gateway.client.fetch(question).await;
-    let answer = asked.map_err(|error| Heard::Failed(error.cause))?;
+    let asked = gateway.client.search(question).await;
+    let (asked_at, answer) = asked.map_err(|error| Heard::Failed(error.cause))?;
     match answer.status {
-        StatusCode::OK | StatusCode::NOT_FOUND => Ok(answer),
+        StatusCode::OK | StatusCode::NOT_FOUND => Ok((asked_at, answer)),
         other => Err(Heard::Status(other.as_u16())),
     }
 }

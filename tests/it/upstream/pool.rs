@@ -274,6 +274,31 @@ async fn a_call_that_is_let_go_closes_its_connection_and_frees_its_place() {
     assert_eq!(answer.unwrap().body, "second");
 }
 
+#[tokio::test]
+async fn searches_leave_connections_to_polls() {
+    let (client, mut gateway) = gateway(Config {
+        connections: 4,
+        ..Config::default()
+    });
+    let searches = join_all((0..8).map(|_| client.search(get("/search"))));
+    let polled = async {
+        // Its answer does not come, and the others wait for their turn.
+        let _search = gateway.accept().await;
+        let poll = client.fetch(get("/poll"));
+        let answered = async {
+            let mut peer = gateway.accept().await;
+            assert!(peer.head().await.starts_with("GET /poll "));
+            peer.send(ok("polled")).await;
+        };
+        let (answer, ()) = tokio::join!(poll, answered);
+        assert_eq!(answer.unwrap().body, "polled");
+    };
+    tokio::select! {
+        _ = searches => panic!("no search is answered"),
+        () = polled => {}
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn polls_and_relayed_requests_share_one_bound() {
     let config = Config {
