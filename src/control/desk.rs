@@ -148,10 +148,14 @@ impl Desk {
                 Verdict::NotExecuted => Change::Closed(Some(reason)),
             },
         };
-        self.journal()?
-            .append(entry)
-            .await
-            .map_err(|error| with_causes(&error))?;
+        let written = self.journal()?.append(entry).await;
+        // It is owed then, and the journal tries once more when it is let go.
+        written.map_err(|error| {
+            let why = with_causes(&error);
+            format!(
+                "{why}; it may be written in the end: look with `journal show` before you say more"
+            )
+        })?;
         Ok(exchange.head.exchange)
     }
 

@@ -24,8 +24,8 @@ pub struct Restored {
     pub age_is_sure: bool,
     /// How often the submit was repeated.
     pub resubmits: u32,
-    /// True if the operator has said that it was executed, whatever came after that.
-    pub is_settled: bool,
+    /// The doubt that the operator's word left: it was executed, whatever was recorded after that.
+    pub ruled: Option<Doubt>,
     /// The task that the gateway works on, or worked on.
     pub ticket: Option<RequestId>,
     /// Where it stood.
@@ -86,9 +86,8 @@ impl<A: Whole> Machine<A> {
                 machine.ticket = restored.ticket;
             }
         }
-        if restored.is_settled {
-            machine.settled = true;
-            machine.doubt = Some(Doubt::Executed);
+        if restored.ruled.is_some() {
+            (machine.settled, machine.doubt) = (true, restored.ruled);
         }
         machine
     }

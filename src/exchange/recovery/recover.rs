@@ -106,9 +106,10 @@ impl Recovery<'_> {
     fn restored(&self, exchange: &Remembered, subject: &Subject, cause: Option<Doubt>) -> Restored {
         let ticket: Option<RequestId> = exchange.ticket.as_deref().and_then(|it| it.parse().ok());
         let word = exchange.ruled.as_ref();
-        let is_settled = word.and_then(|it| Doubt::of_name(&it.cause)) == Some(Doubt::Executed);
+        let ruled = word.and_then(|it| Doubt::of_name(&it.cause));
+        let ruled = ruled.filter(|it| *it == Doubt::Executed);
         // The operator's word holds wherever the gateway is.
-        let cause = cause.map(|cause| if is_settled { Doubt::Executed } else { cause });
+        let cause = cause.map(|cause| ruled.unwrap_or(cause));
         Restored {
             explicit_key: subject.key.explicit,
             has_tracking_id: subject.facts.tracking_id.is_some(),
@@ -119,7 +120,7 @@ impl Recovery<'_> {
             age_is_sure: subject.stamped.is_none(),
             resubmits: exchange.resubmits,
             stood: stood(exchange, ticket.as_ref(), cause),
-            is_settled,
+            ruled,
             ticket,
         }
     }

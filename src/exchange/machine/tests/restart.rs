@@ -100,9 +100,10 @@ impl Disk {
             changed_at: *changed,
             age_is_sure: true,
             resubmits: u32::try_from(resubmits.count()).unwrap(),
-            is_settled: self
-                .all()
-                .any(|record| *record == Record::InDoubt(Doubt::Executed)),
+            ruled: self.all().find_map(|record| match record {
+                Record::InDoubt(Doubt::Executed) => Some(Doubt::Executed),
+                _ => None,
+            }),
             ticket: self.accepted(),
             stood,
         };
@@ -230,10 +231,10 @@ impl Mutant {
         }
         if self == Self::ForgetsVerdict && stood == Stood::InDoubt(Doubt::Executed) {
             restored.stood = Stood::InDoubt(Doubt::Restart);
-            restored.is_settled = false;
+            restored.ruled = None;
         }
         if self == Self::ForgetsEarlierVerdict {
-            restored.is_settled = stood == Stood::InDoubt(Doubt::Executed);
+            restored.ruled = restored.ruled.filter(|it| stood == Stood::InDoubt(*it));
         }
         if self == Self::ForgetsResubmits {
             restored.resubmits = 0;

@@ -109,7 +109,7 @@ pub(super) fn restored_as(stood: Stood, change: impl FnOnce(&mut Restored)) -> S
         changed_at: now - Duration::from_secs(1),
         age_is_sure: true,
         resubmits: 0,
-        is_settled: stood == Stood::InDoubt(Doubt::Executed),
+        ruled: (stood == Stood::InDoubt(Doubt::Executed)).then_some(Doubt::Executed),
         ticket: None,
         stood,
     };
