@@ -1,5 +1,5 @@
 //! The other side of the table: every state, once for each guard that the table of transitions knows in it.
-use super::super::{Doubt, Event, Polled, RecordKind, Stood, Submitted, Verdict};
+use super::super::{Doubt, Event, Polled, RecordKind, Restored, Stood, Submitted, Verdict};
 use super::story::{
     Story, keyed, payment, restored, restored_as, resubmitting, task, unrecorded, untracked,
 };
@@ -399,6 +399,18 @@ fn restarted_with_an_answer() -> Vec<Named> {
         ("restarted, task A on record, the repeat there", || {
             accepted().joined()
         }),
+        (
+            "restarted, executed said the operator and task A is on record, Unknown for the grace",
+            || {
+                let ruled = |it: &mut Restored| {
+                    (it.ticket, it.ruled) = (Some(task("A")), Some(Doubt::Executed));
+                };
+                restored_as(Stood::Accepted, ruled)
+                    .joined()
+                    .woken()
+                    .unknown_for_the_grace()
+            },
+        ),
         ("restarted, a Soft answer opened", || {
             accepted().then(Event::Opened("perhaps")).joined()
         }),

@@ -39,8 +39,6 @@ pub(super) enum Mutant {
     ForgetsSoftAnswer,
     /// A restart that asks on after the operator's word.
     ForgetsVerdict,
-    /// A restart that forgets it where a late receipt came after it.
-    ForgetsEarlierVerdict,
     /// A restart that takes what was lost for what was answered.
     ForgetsLoss,
     /// A restart that counts a key's age anew.
@@ -96,7 +94,6 @@ impl Mutant {
             | Self::ForgetsResubmits
             | Self::ForgetsSoftAnswer
             | Self::ForgetsVerdict
-            | Self::ForgetsEarlierVerdict
             | Self::ForgetsLoss
             | Self::ForgetsAge => {}
         }
@@ -243,9 +240,7 @@ fn a_soft_answer_that_is_not_kept_over_a_restart_is_caught() {
 
 #[test]
 fn an_operators_word_that_a_restart_forgets_is_caught() {
-    for mutant in [Mutant::ForgetsVerdict, Mutant::ForgetsEarlierVerdict] {
-        assert_caught(mutant, "the operator's word");
-    }
+    assert_caught(Mutant::ForgetsVerdict, "the operator's word");
 }
 
 #[test]

@@ -233,9 +233,6 @@ impl Mutant {
             restored.stood = Stood::InDoubt(Doubt::Restart);
             restored.ruled = None;
         }
-        if self == Self::ForgetsEarlierVerdict {
-            restored.ruled = restored.ruled.filter(|it| stood == Stood::InDoubt(*it));
-        }
         if self == Self::ForgetsResubmits {
             restored.resubmits = 0;
         }
