@@ -1,13 +1,9 @@
 //! What an answer of the gateway means, by its shape before its code.
-use std::borrow::Cow;
-
 use http::StatusCode;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
 use super::operation::Operation;
-use super::profile::{Member, Profile, ResultRules};
+use super::outline::{Outline, breaks_off, is_object};
+use super::profile::{Profile, ResultRules};
 use super::ticket::{RequestId, Ticket};
 
 /// The class of a whole answer to a submit.
@@ -44,111 +40,6 @@ pub enum PollAnswer {
     Transient,
 }
 
-/// The members of an answer that tell its class. A member that stands twice makes the whole
-/// unreadable, which is no class but "anything else".
-#[derive(Deserialize)]
-struct Outline<'a> {
-    #[serde(borrow)]
-    status: Option<&'a RawValue>,
-    #[serde(borrow)]
-    request_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    response_url: Option<&'a RawValue>,
-    #[serde(borrow)]
-    status_url: Option<&'a RawValue>,
-    transaction: Option<IgnoredAny>,
-    transactions: Option<IgnoredAny>,
-    uid: Option<IgnoredAny>,
-    response: Option<IgnoredAny>,
-    errors: Option<IgnoredAny>,
-    code: Option<IgnoredAny>,
-    result: Option<IgnoredAny>,
-}
-
-impl<'a> Outline<'a> {
-    /// The outline of a whole JSON object; `None` for anything else. An array is nothing that the
-    /// gateway answers, but serde would read one into a struct.
-    fn of(body: &'a [u8]) -> Option<Self> {
-        let starts_object = body.trim_ascii_start().first() == Some(&b'{');
-        starts_object
-            .then(|| serde_json::from_slice(body).ok())
-            .flatten()
-    }
-
-    const fn has(&self, member: Member) -> bool {
-        match member {
-            Member::Transaction => self.transaction.is_some(),
-            Member::Transactions => self.transactions.is_some(),
-            Member::Uid => self.uid.is_some(),
-            Member::Response => self.response.is_some(),
-            Member::Errors => self.errors.is_some(),
-            Member::Code => self.code.is_some(),
-            Member::Result => self.result.is_some(),
-        }
-    }
-
-    fn has_any(&self, members: &[Member]) -> bool {
-        members.iter().any(|member| self.has(*member))
-    }
-
-    fn is_about(&self, id: &RequestId) -> bool {
-        self.request_id
-            .and_then(text)
-            .is_some_and(|text| text == id.as_str())
-    }
-
-    /// True if it has what only a result has, whatever its `status`.
-    fn has_result(&self, rules: &ResultRules, operation: Operation) -> bool {
-        self.has_any(rules.members)
-            || (operation == Operation::BalanceQuery && self.has_any(rules.balance_members))
-    }
-
-    fn is_result(&self, rules: &ResultRules, operation: Operation) -> bool {
-        self.has_result(rules, operation) || self.has_any(rules.error_members)
-    }
-
-    /// What it says of a task. A `code` beside that makes it no result: version 3 has one in a receipt.
-    fn task_status(&self, rules: &ResultRules, operation: Operation) -> Option<&'static str> {
-        let status = self.status.and_then(text)?;
-        let known = rules.task_statuses.iter().find(|known| **known == status)?;
-        (!self.has_result(rules, operation)).then_some(known)
-    }
-
-    /// True if it says where the result of a task will be.
-    const fn gives_task(&self) -> bool {
-        self.response_url.is_some() || self.status_url.is_some()
-    }
-
-    fn ticket(&self, profile: &Profile) -> Option<Ticket> {
-        let announced = self.response_url.and_then(text);
-        let request_id = match self.request_id {
-            Some(id) => text(id)?.parse().ok()?,
-            None => profile.task_of(path_of(announced.as_deref()?))?,
-        };
-        let announced_url = announced.or_else(|| self.status_url.and_then(text));
-        Some(Ticket {
-            request_id,
-            announced_url: announced_url.map(Into::into),
-        })
-    }
-}
-
-/// The path of an absolute URL, or the text itself.
-fn path_of(url: &str) -> &str {
-    url.split_once("://")
-        .map_or(url, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]))
-}
-
-/// The text of a JSON string; `None` for another kind of value.
-pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    if let Ok(borrowed) = serde_json::from_str::<&str>(value.get()) {
-        return Some(Cow::Borrowed(borrowed));
-    }
-    serde_json::from_str::<String>(value.get())
-        .ok()
-        .map(Cow::Owned)
-}
-
 /// The class of an answer to a submit. A 4xx is a refusal, unless its body gives a task, says that one runs, or
 /// breaks off before it could say so: whoever is told of a refusal pays again.
 pub fn classify_submit(
@@ -177,17 +68,6 @@ pub fn classify_submit(
         Some(it) if word(&it).is_none() && it.is_result(rules, operation) => SubmitAnswer::Standard,
         Some(_) | None => SubmitAnswer::Unclear,
     }
-}
-
-/// True for a JSON object without its end. Where no length was told, the end of a connection that was lost
-/// looks like that of the answer (RFC 9112 §8).
-fn breaks_off(body: &[u8]) -> bool {
-    is_object(body) && serde_json::from_slice::<IgnoredAny>(body).is_err_and(|error| error.is_eof())
-}
-
-/// True if the first byte is that of a JSON object.
-fn is_object(body: &[u8]) -> bool {
-    body.trim_ascii_start().starts_with(b"{")
 }
 
 /// The class of a whole answer to a poll of the task `id`.

@@ -5,6 +5,7 @@ mod dates;
 pub mod fuzzing;
 mod lookup;
 mod operation;
+mod outline;
 mod path;
 mod preset;
 mod profile;

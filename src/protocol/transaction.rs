@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::answer::text;
+use super::outline::text;
 use super::profile::{Conversion, Profile};
 
 /// The last four digits of a card's number, in ASCII.
