@@ -346,10 +346,10 @@ impl Found<'_> {
             self.tell("limits.answer", text);
         }
         let connections = config.upstream.connections;
-        if connections <= 2 * config.upstream.turns() {
+        if connections <= 3 * config.upstream.turns() {
             let text = format!(
-                "Relayed requests and reads have one each in any case: while they have {connections}, no \
-                 payment is polled. Of 4 connections and more half are left to polls."
+                "Relayed requests, reads and searches have one each in any case: while they have {connections}, \
+                 no payment is polled. Of 4 connections and more a quarter is left to polls."
             );
             self.tell("upstream.connections", text);
         }
@@ -431,8 +431,8 @@ mod tests {
                 "limits.answer It is above limits.answers (1MiB): while one such answer waits",
             ),
             (
-                "[upstream]\nconnections = 2\n",
-                "upstream.connections Relayed requests and reads have one each",
+                "[upstream]\nconnections = 3\n",
+                "upstream.connections Relayed requests, reads and searches have one each",
             ),
         ] {
             let told = told(text).unwrap_or_default();
@@ -441,7 +441,7 @@ mod tests {
         for text in [
             "[coalesce]\nreclaim = \"30s\"\n",
             "[limits]\nanswer = \"1MiB\"\nanswers = \"1MiB\"\n",
-            "[upstream]\nconnections = 3\n",
+            "[upstream]\nconnections = 4\n",
         ] {
             assert_eq!(told(text), None);
         }
