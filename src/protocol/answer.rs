@@ -80,8 +80,7 @@ pub fn classify_poll(
 ) -> PollAnswer {
     let rules = &profile.results;
     let Some(outline) = Outline::of(body) else {
-        let is_cut = is_object(body) || body.trim_ascii().is_empty();
-        return if is_cut && may_be_cut_result(profile, status) {
+        return if is_object(body) && may_be_cut_result(profile, status) {
             PollAnswer::Broken
         } else {
             PollAnswer::Transient
@@ -365,8 +364,6 @@ mod tests {
             r#"{"transaction":{}} trailing"#,
             r#"{"transaction":{"#,
             " {",
-            "",
-            "\r\n",
         ] {
             assert_eq!(poll(200, cut), PollAnswer::Broken);
             assert_eq!(poll(422, cut), PollAnswer::Broken);

@@ -23,7 +23,7 @@ const MAX_FIELDS_SIZE: u32 = 64 * 1024;
 
 /// What may lie unread of one answer (RFC 9113 §5.2). A relayed one is read as fast as its client reads, and
 /// what lies unread must leave room for the answers to polls.
-const UNREAD: u32 = 64 * 1024;
+const UNREAD: u32 = 128 * 1024;
 /// So many more answers than are relayed have room on a connection.
 const ROOM: usize = 64;
 /// The largest window there is holds no more (RFC 9113 §6.9.1).
