@@ -4,6 +4,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::admission::Refusal;
 use super::gateway::Gateway;
@@ -37,6 +38,8 @@ pub struct Order {
     pub credentials: Box<Credentials>,
     /// When it was read whole.
     pub read_at: Moment,
+    /// How long that took since its head had come.
+    pub reading: Duration,
     /// Until when its connection is held.
     pub hold_until: Moment,
     /// Who asks, as far as the connection tells.

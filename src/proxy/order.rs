@@ -17,7 +17,6 @@ use super::service::{Incomer, Proxy, path_of};
 use crate::exchange::{
     Credentials, Fingerprint, FingerprintParts, Gateway, HashKey, Identity, Key, Order, Submission,
 };
-use crate::listener::Presence;
 use crate::message::fields::with_room;
 use crate::message::{BodyError, collect_within, erasable_within, wait_preference};
 use crate::protocol::{Conversion, MatchFacts};
@@ -165,15 +164,7 @@ impl Proxy {
         let identity = asked.identity(hash_key.fingerprint(parts));
         let holding = self.holding(&asked.head.headers, arrived_at);
         let key = asked.key(hash_key);
-        let client = asked.head.extensions.get::<Presence>();
-        let client = client.cloned().unwrap_or_default();
-        // A client that has gone may be paying in another way since: what came late of its request gives
-        // the submit no more time.
-        let read_at = if client.has_ended() {
-            arrived_at
-        } else {
-            self.shared.clock.now()
-        };
+        let read_at = self.shared.clock.now();
         let order = Order {
             facts: MatchFacts::of(conversion, &body),
             conversion,
@@ -187,8 +178,9 @@ impl Proxy {
             credentials: Box::new(asked.credentials),
             gateway: Arc::clone(asked.gateway),
             read_at,
+            reading: read_at.since(arrived_at),
             hold_until: holding.until,
-            client,
+            client: asked.head.extensions.get().cloned().unwrap_or_default(),
             barred: None,
         };
         (order, holding)

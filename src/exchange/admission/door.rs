@@ -343,6 +343,7 @@ impl Context {
             key: order.key,
             facts: order.facts,
             read_at: order.read_at,
+            reading: order.reading,
             remembered_since: order.read_at,
             stamped: None,
         };

@@ -7,12 +7,12 @@ use http::Request;
 use super::{Call, CallKind, Report};
 use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Flight};
-use crate::exchange::machine::{Event, Loss, Submitted};
+use crate::exchange::machine::{Event, Loss, Submitted, Timer};
 use crate::exchange::telling::{Heard, journey};
 use crate::message::{Body, StoredResponse};
 use crate::protocol::{SubmitAnswer, Transaction, classify_submit, gateway_time, retry_after};
 use crate::timing::wall_clock;
-use crate::upstream::{self, Cause, OpenSubmit, Sent};
+use crate::upstream::{Cause, OpenSubmit};
 
 /// Connects and hands the submit over. The first byte leaves within the last turn of this future,
 /// so nothing can come between it and the report.
@@ -25,15 +25,16 @@ pub(in crate::exchange) fn submit(
     let not_after = flight.core().machine.submit_not_after();
     let client = flight.home.gateway()?.client.clone();
     let latch = Arc::clone(&flight.handed_over);
+    let flight = Arc::clone(flight);
+    let is_too_late = move || not_after.is_some_and(|it| flight.is_too_late(it, clock.now()));
     Some(Call::new(CallKind::Connect, async move {
         let connection = match client.connect(not_after).await {
             Ok(connection) => connection,
             Err(error) => return Report::ConnectFailed(Box::new(error)),
         };
         // A process that stood still may find the connection ready and its time over at once.
-        if not_after.is_some_and(|moment| clock.now() >= moment) {
-            let late = upstream::Error::new(Cause::ConnectTimeout, Sent::Never);
-            return Report::ConnectFailed(Box::new(late));
+        if is_too_late() {
+            return Report::Event(Event::Timer(Timer::Start));
         }
         let mut submit = connection.submit(request, latch);
         match submit.handed_over().await {

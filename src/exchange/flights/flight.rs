@@ -1,6 +1,7 @@
 //! A flight: one running exchange, and the downstream requests that wait for it.
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -49,6 +50,7 @@ pub struct Flight {
     /// The same with what the journal does not hold, once a repeat has brought it.
     brought: OnceLock<Box<MatchFacts>>,
     pub(in crate::exchange) read_at: Moment,
+    reading: Duration,
     pub(in crate::exchange) remembered_since: Moment,
     pub(in crate::exchange) stamped: Option<Stamp>,
     pub(in crate::exchange) mailbox: Mailbox<Command>,
@@ -150,6 +152,8 @@ pub(in crate::exchange) struct Subject {
     pub(in crate::exchange) key: Key,
     pub(in crate::exchange) facts: MatchFacts,
     pub(in crate::exchange) read_at: Moment,
+    /// How long its request took to come, from its head on.
+    pub(in crate::exchange) reading: Duration,
     /// From when its retention counts: later than that where only the time of day told how old it is.
     pub(in crate::exchange) remembered_since: Moment,
     /// Its stamp, where an earlier boot made it: only the time of day tells how long ago that was.
@@ -229,6 +233,7 @@ impl Flight {
             facts: subject.facts,
             brought: OnceLock::new(),
             read_at: subject.read_at,
+            reading: subject.reading,
             remembered_since: subject.remembered_since,
             stamped: subject.stamped,
             mailbox: Mailbox::default(),
@@ -423,6 +428,12 @@ impl Flight {
 
     pub(in crate::exchange) fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// True once no first submit may leave any more that may leave until `not_after`. A client that has gone
+    /// may be paying again since its request began to come, however late the rest of it came.
+    pub(in crate::exchange) fn is_too_late(&self, not_after: Moment, now: Moment) -> bool {
+        now >= not_after || (now >= not_after - self.reading && !self.has_live_waiter())
     }
 
     /// True while a client that waits for the answer, or is about to join, has not hung up.

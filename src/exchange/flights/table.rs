@@ -343,6 +343,7 @@ pub(in crate::exchange) mod tests {
             key,
             facts,
             read_at: now,
+            reading: Duration::ZERO,
             remembered_since: now,
             stamped: None,
         };

@@ -1,6 +1,7 @@
 //! What an earlier process left: from the journal's memory of it to flights and facts.
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::{HeaderValue, Method};
 
@@ -242,6 +243,7 @@ pub(in crate::exchange) fn subject(
         key,
         facts,
         read_at: stamps.moment(exchange.submitted),
+        reading: Duration::ZERO,
         remembered_since: ages.remembered_since(exchange.submitted),
         stamped: (!stamps.now().is_of_boot(exchange.submitted)).then_some(exchange.submitted),
     }

@@ -177,7 +177,7 @@ async fn a_process_that_stood_still_while_it_connected_sends_nothing() {
     world.network.next(standstill);
     let reply = world.pay(&Ask::payment("")).await;
     assert!(
-        matches!(reply, Reply::NotSubmitted(Withdrawal::Connect)),
+        matches!(reply, Reply::NotSubmitted(Withdrawal::Start)),
         "{reply:?}"
     );
     let wires = world.network.wires();

@@ -292,6 +292,7 @@ impl World {
             }),
             credentials: Box::new(credentials),
             read_at,
+            reading: Duration::ZERO,
             hold_until: read_at + ask.hold,
             client: Presence::default(),
             barred: ask.barred,
