@@ -230,16 +230,21 @@ async fn what_comes_late_of_a_request_whose_client_has_paid_again_is_not_sent() 
     bench.charges_of("a").is(1);
 }
 
+/// The client of payment "a" is gone, and the answer waits for it.
+async fn undelivered(bench: &Bench) {
+    let line = bench.pay("a").open().await;
+    bench.accepted(1).await;
+    line.reset();
+    bench.at_rest().await;
+}
+
 #[tokio::test]
 async fn a_repeat_for_which_there_is_no_place_is_given_the_answer_that_waits() {
     let bench = holdline()
         .configure(|config| config.proxy.held = 1)
         .start()
         .await;
-    let line = bench.pay("a").open().await;
-    bench.accepted(1).await;
-    line.reset();
-    bench.at_rest().await;
+    undelivered(&bench).await;
     let mut other = bench.pay("b").words("hold").open().await;
     bench.accepted(2).await;
     bench.pay("a").send().await.is_gateway(200);
@@ -250,10 +255,7 @@ async fn a_repeat_for_which_there_is_no_place_is_given_the_answer_that_waits() {
 #[tokio::test]
 async fn a_repeat_that_would_not_wait_is_given_the_answer_that_waits() {
     let bench = holdline().start().await;
-    let line = bench.pay("a").open().await;
-    bench.accepted(1).await;
-    line.reset();
-    bench.at_rest().await;
+    undelivered(&bench).await;
     let request = bench.pay("a").field("prefer", "wait=0").bytes();
     let (first, rest) = request.split_at(request.len() - 20);
     let mut slow = Line::connect(bench.address).await;
@@ -285,10 +287,7 @@ async fn an_undelivered_answer_waits_for_its_client_and_expires_as_it_was_told_t
         .configure(|config| config.exchange.reclaim = ms(150))
         .start()
         .await;
-    let line = bench.pay("a").open().await;
-    bench.accepted(1).await;
-    line.reset();
-    bench.at_rest().await;
+    undelivered(&bench).await;
     bench.settled().await;
     bench.pay("a").send().await.is_gateway(200);
     bench.charges_of("a").is(2);
