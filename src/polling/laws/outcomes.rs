@@ -173,7 +173,7 @@ impl Outcomes {
             });
             return law.smoothed(NARROWEST, axis);
         }
-        let width = bandwidth(&law, weight);
+        let width = bandwidth(axis, &law, weight);
         law.smoothed(width.max(NARROWEST), axis)
     }
 
@@ -315,22 +315,49 @@ fn weights() -> impl Iterator<Item = f64> {
 }
 
 /// The width of the bell in cells, by Silverman's rule. The spread is that of the narrowest parts
-/// that hold a third of the mass and nearly half, so that a law of two peaks is not smoothed as if it were
-/// one, nor one of a few spikes as if the highest were all.
-fn bandwidth(law: &Law, weight: f64) -> f64 {
+/// that hold a third of the mass and nearly half, so that a law of a few spikes is not smoothed as if the highest
+/// were all; and the mass is that of one peak, so that a law of two is not smoothed as if they were one.
+fn bandwidth(axis: &Axis, law: &Law, weight: f64) -> f64 {
     /// Shares of the mass, and how many standard deviations wide those parts of a normal law are.
-    const PARTS: [(f64, f64); 2] = [(0.3, 0.77), (0.45, 1.2)];
+    const PARTS: [(f64, f64); 2] = [(THIRD, 0.77), (0.45, 1.2)];
     /// The rule's 1.06 is for outcomes that are known to the instant; these lie between two polls.
     const FACTOR: f64 = 1.3;
-    let deviations = PARTS.map(|(share, deviations)| narrowest(law, share) / deviations);
+    let peak = peak(axis, law);
+    let deviations = PARTS.map(|(share, deviations)| {
+        let cells = narrowest(law, share * peak).len();
+        f64::from(u32::try_from(cells).unwrap_or(u32::MAX)) / deviations
+    });
     let deviation = deviations.iter().product::<f64>().sqrt();
-    FACTOR * deviation * weight.max(1.0).to_power(-0.2)
+    FACTOR * deviation * (weight * peak).max(1.0).to_power(-0.2)
 }
 
-/// How many cells the narrowest part spans that holds a share of the mass.
-fn narrowest(law: &Law, share: f64) -> f64 {
+/// About a third of a mass: a part that is surely within one peak.
+const THIRD: f64 = 0.3;
+
+/// The mass of the highest peak: that of its narrowest part, and of all around it up to a gap on either side.
+fn peak(axis: &Axis, law: &Law) -> f64 {
+    /// A gap has its end at so many times its beginning. The few outcomes of a law that has one peak may
+    /// leave narrower ones.
+    const RATIO: f64 = 1.5;
+    /// The most mass in it: what the prior and smoothing put there.
+    const EMPTY: f64 = 0.02;
+    let part = narrowest(law, THIRD);
+    let time = |edge: usize| axis.time(edge).as_secs_f64();
+    let below = |time: f64| law.below_edge(axis.nearest(time));
+    let (mut start, mut end) = (time(part.start), time(part.end));
+    while below(start) - below(start / RATIO) > EMPTY {
+        start /= RATIO;
+    }
+    while below(end * RATIO) - below(end) > EMPTY {
+        end *= RATIO;
+    }
+    below(end) - below(start)
+}
+
+/// The narrowest cells that hold a share of the mass; all, where none do.
+fn narrowest(law: &Law, share: f64) -> Range<usize> {
     let below = law.below();
-    let mut narrowest = below.len();
+    let mut narrowest = 0..below.len();
     let mut end = 0;
     for (start, low) in below.iter().enumerate() {
         while below.get(end).is_some_and(|high| high - low < share) {
@@ -339,9 +366,11 @@ fn narrowest(law: &Law, share: f64) -> f64 {
         if end == below.len() {
             break;
         }
-        narrowest = narrowest.min(end - start);
+        if end - start < narrowest.len() {
+            narrowest = start..end;
+        }
     }
-    f64::from(u32::try_from(narrowest).unwrap_or(u32::MAX))
+    narrowest
 }
 
 #[cfg(test)]
@@ -404,17 +433,32 @@ mod tests {
         assert!(share(&torn, 2.06, 2.3) > 5.0 * share(&agreed, 2.06, 2.3));
     }
 
+    /// The bell for 100 outcomes of a law that has so much mass in these cells.
+    fn bell(mass: impl IntoIterator<Item = (usize, f64)>) -> f64 {
+        let mut cells = vec![0.0; usize::from(Axis::last()) + 1];
+        for (cell, share) in mass {
+            cells[cell] += share;
+        }
+        let axis = Axis::new(Duration::from_mins(5), None);
+        bandwidth(&axis, &Law::new(cells), 100.0)
+    }
+
     /// What two polls cannot tell apart is not held to be known: a law of three spikes is smoothed.
     #[test]
     fn a_law_of_a_few_spikes_is_smoothed_by_how_far_they_lie_apart() {
-        let spikes = |shares: &[(u16, f64)]| {
-            let mut mass = vec![0.0; usize::from(Axis::last()) + 1];
-            for (cell, share) in shares {
-                mass[usize::from(*cell)] = *share;
-            }
-            bandwidth(&Law::new(mass), 100.0)
+        assert!(bell([(1_000, 1.0)]) < NARROWEST);
+        assert!(bell([(1_000, 0.34), (1_030, 0.33), (1_060, 0.33)]) > 2.0);
+    }
+
+    /// Other tasks that take ten times as long tell nothing of how wide a peak is; its gaps do not end it.
+    #[test]
+    fn a_law_of_two_peaks_is_smoothed_by_the_width_of_the_higher() {
+        let peak = |middle: usize, share: f64| {
+            let cells = (middle - 40..=middle + 40).step_by(20);
+            cells.map(move |cell| (cell, share / 5.0))
         };
-        assert!(spikes(&[(1_000, 1.0)]) < NARROWEST);
-        assert!(spikes(&[(1_000, 0.34), (1_030, 0.33), (1_060, 0.33)]) > 2.0);
+        let alone = bell(peak(1_500, 1.0));
+        let higher = bell(peak(1_500, 0.6).chain(peak(2_400, 0.4)));
+        assert!((0.9..1.2).contains(&(higher / alone)), "{higher} {alone}");
     }
 }

@@ -13,7 +13,11 @@ use crate::polling::laws::span::Span;
 /// goes on from the last law.
 const FEW: usize = 40;
 const ROUNDS_ANEW: u32 = 30;
-const ROUNDS_ON: u32 = 8;
+
+/// The rounds from the last law, at least, and one for so many outcomes. What the bell blurred is made out again
+/// by as many rounds as there are outcomes to tell: with few of them more rounds would find their gaps.
+const ROUNDS_ON: usize = 8;
+const TOLD: usize = 50;
 
 /// The rounds from the prior to a law of many outcomes at once.
 const ROUNDS_FAR: u32 = 100;
@@ -90,7 +94,9 @@ impl Known {
         let law = if self.outcomes.len() < FEW {
             self.outcomes.law(axis, prior, prior, ROUNDS_ANEW)
         } else {
-            self.outcomes.law(axis, prior, &self.law, ROUNDS_ON)
+            let rounds = (self.outcomes.len() / TOLD).max(ROUNDS_ON);
+            let rounds = u32::try_from(rounds).unwrap_or(ROUNDS_FAR);
+            self.outcomes.law(axis, prior, &self.law, rounds)
         };
         self.law = Arc::new(law);
         self.focus(horizon);
