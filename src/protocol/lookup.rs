@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use http::uri::PathAndQuery;
 use serde::Deserialize;
 
+use super::facts::MatchFacts;
 use super::profile::Profile;
-use super::transaction::{MatchFacts, Transaction};
+use super::transaction::Transaction;
 
 /// `created_at` may tell whole seconds: a transaction may seem this much older than its submit.
 const CLOCK_GRAIN: Duration = Duration::from_secs(1);
