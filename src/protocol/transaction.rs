@@ -32,6 +32,9 @@ pub struct Transaction<'a> {
     parent_uid: Option<&'a RawValue>,
     #[serde(borrow)]
     credit_card: Option<&'a RawValue>,
+    /// The card of an answer in version 3.
+    #[serde(borrow)]
+    payment_method: Option<&'a RawValue>,
     #[serde(borrow)]
     recipient_credit_card: Option<&'a RawValue>,
 }
@@ -39,9 +42,9 @@ pub struct Transaction<'a> {
 #[derive(Deserialize)]
 struct Nested<'a> {
     #[serde(borrow)]
-    transaction: Option<Transaction<'a>>,
+    transaction: Option<&'a RawValue>,
     #[serde(borrow)]
-    response: Option<Transaction<'a>>,
+    response: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -52,13 +55,20 @@ struct AnsweredCard<'a> {
 
 impl<'a> Transaction<'a> {
     /// The transaction of an answer: under `transaction` (version 2), under `response`, or flat
-    /// (version 3). `None` for a body that is no JSON object or names no transaction.
+    /// (version 3), whichever is the first to have a `uid`. In version 3 `transaction` has none: it is what
+    /// the bank answered. `None` for a body that is no JSON object or names no transaction.
     pub fn of(body: &'a [u8]) -> Option<Self> {
+        let named = |json: &'a [u8]| {
+            let told: Option<Self> = serde_json::from_slice(json).ok();
+            told.filter(|it| it.uid.is_some())
+        };
         let nested = serde_json::from_slice::<Nested<'a>>(body).ok();
-        let nested = nested.and_then(|nested| nested.transaction.or(nested.response));
         nested
-            .or_else(|| serde_json::from_slice(body).ok())
-            .filter(|it| it.uid.is_some())
+            .and_then(|it| {
+                let mut members = [it.transaction, it.response].into_iter().flatten();
+                members.find_map(|member| named(member.get().as_bytes()))
+            })
+            .or_else(|| named(body))
     }
 
     /// The gateway's id of the transaction.
@@ -111,7 +121,7 @@ impl<'a> Transaction<'a> {
             && (facts.tracking_id.is_none()
                 || is_told(self.tracking_id, facts.tracking_id.as_deref()))
             && self.has_currency_of(facts)
-            && is_card(self.credit_card, facts.last_four)
+            && is_card(self.credit_card.or(self.payment_method), facts.last_four)
             && is_card(self.recipient_credit_card, facts.recipients_last_four)
     }
 
@@ -208,6 +218,27 @@ mod tests {
         let flat = br#"{"uid":"1-b","code":"S.0000"}"#;
         assert_eq!(Transaction::of(flat).unwrap().uid().as_deref(), Some("1-b"));
         assert!(Transaction::of(br#"{"response":{"message":"no"}}"#).is_none());
+    }
+
+    /// As the vendor's own client shows it: what the bank answered stands under `transaction`.
+    const OF_VERSION_THREE: &str = r#"{"payment_method":{"payment_method_type":"credit_card","last_4":"0042"},
+        "transaction":{"auth_code":"654321","gateway_id":317,"status":"failed"},
+        "uid":"1-c","code":"P.1000","status":"incomplete","amount":1000,"currency":"USD",
+        "type":"payment","tracking_id":"o-1"}"#;
+
+    #[test]
+    fn what_names_no_transaction_hides_none_beside_it() {
+        let told = Transaction::of(OF_VERSION_THREE.as_bytes()).unwrap();
+        assert_eq!(told.uid().as_deref(), Some("1-c"));
+        assert_eq!(told.status().as_deref(), Some("incomplete"));
+        assert!(told.matches(&payment()));
+        let other = OF_VERSION_THREE.replace("0042", "0043");
+        let other = Transaction::of(other.as_bytes()).unwrap();
+        assert!(!other.matches(&payment()));
+        let under_response =
+            br#"{"transaction":{"status":"failed"},"response":{"uid":"1-d"},"uid":"1-e"}"#;
+        let told = Transaction::of(under_response).unwrap();
+        assert_eq!(told.uid().as_deref(), Some("1-d"));
     }
 
     #[test]

@@ -131,13 +131,18 @@ impl Transaction {
             set("parent_uid", json!(parent));
         }
         if let Some(card) = &order.card {
-            set(card.member, shown_card(card));
+            let (member, shown) = shown_card(card, version);
+            set(member, shown);
         }
         if status == Status::Incomplete {
             let url = format!("https://3ds.invalid/{}", self.uid);
             set("redirect_url", json!(url));
         } else {
-            set(kind, processing(status));
+            let section = match version {
+                Version::Two => kind,
+                Version::Three => "transaction",
+            };
+            set(section, processing(status));
         }
         if version == Version::Three {
             set("code", json!(status.code()));
@@ -150,7 +155,8 @@ impl Transaction {
     }
 }
 
-/// The part that the bank answered, under the name of the transaction's type.
+/// The part that the bank answered: under the name of the transaction's type, or in version 3 under
+/// `transaction`.
 fn processing(status: Status) -> Value {
     json!({
         "status": status.name(),
@@ -165,8 +171,9 @@ fn processing(status: Status) -> Value {
     })
 }
 
-fn shown_card(card: &Card) -> Value {
-    json!({
+/// A card and the member in which it is shown: in version 3 the payer's is a method of payment.
+fn shown_card(card: &Card, version: Version) -> (&'static str, Value) {
+    let mut shown = json!({
         "holder": card.holder,
         "stamp": card.stamp,
         "brand": "visa",
@@ -175,5 +182,12 @@ fn shown_card(card: &Card) -> Value {
         "exp_month": card.exp_month,
         "exp_year": card.exp_year,
         "token": card.stamp,
-    })
+    });
+    if version == Version::Two || card.member != "credit_card" {
+        return (card.member, shown);
+    }
+    if let Some(members) = shown.as_object_mut() {
+        members.insert("payment_method_type".to_owned(), json!(card.member));
+    }
+    ("payment_method", shown)
 }

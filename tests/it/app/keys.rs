@@ -142,31 +142,33 @@ const SECURED: &str = "4012000000003010";
 
 #[tokio::test]
 async fn the_repeat_of_an_unfinished_transaction_is_told_what_became_of_it_and_submits_nothing() {
-    let ignores_keys = simulator().with(|it| it.task_repeat = TaskRepeat::Ignored);
-    let bench = holdline().gateway(ignores_keys).start().await;
-    let ask = || bench.pay("a").key("once").card(SECURED).words("payer=2000");
-    let first = ask().send().await;
-    let told = first.is_gateway(200).json();
-    assert_eq!(told["transaction"]["status"], "incomplete");
-    assert!(told["transaction"]["redirect_url"].is_string());
-    bench.settled().await;
-    // It is the answer of before while the payer has not finished it.
-    let early = ask().send().await;
-    early.is_gateway(200).is_same_as(&first);
-    assert_eq!(early.field("idempotency-replayed"), Some("true"));
-    assert_eq!(early.field("holdline-source"), None);
-    tokio::time::sleep(ms(2000)).await;
-    for _ in 0..2 {
-        let late = ask().send().await;
-        assert_eq!(late.is_gateway(200).uid(), first.uid());
-        assert_eq!(late.json()["transaction"]["status"], "successful");
-        assert_eq!(late.field("holdline-source"), Some("lookup"));
-        assert_eq!(late.field("idempotency-replayed"), None);
-        let exchange = late.field("holdline-exchange");
-        assert_eq!(exchange, first.field("holdline-exchange"));
+    for (version, status) in [("2", "/transaction/status"), ("3", "/status")] {
+        let ignores_keys = simulator().with(|it| it.task_repeat = TaskRepeat::Ignored);
+        let bench = holdline().gateway(ignores_keys).start().await;
+        let payment = bench.pay("a").key("once").field("X-API-Version", version);
+        let ask = || payment.clone().card(SECURED).words("payer=2000");
+        let first = ask().send().await;
+        let told = first.is_gateway(200).json();
+        assert_eq!(told.pointer(status).unwrap(), "incomplete");
+        bench.settled().await;
+        // It is the answer of before while the payer has not finished it.
+        let early = ask().send().await;
+        early.is_gateway(200).is_same_as(&first);
+        assert_eq!(early.field("idempotency-replayed"), Some("true"));
+        assert_eq!(early.field("holdline-source"), None);
+        tokio::time::sleep(ms(2000)).await;
+        for _ in 0..2 {
+            let late = ask().send().await;
+            assert_eq!(late.is_gateway(200).uid(), first.uid());
+            assert_eq!(late.json().pointer(status).unwrap(), "successful");
+            assert_eq!(late.field("holdline-source"), Some("lookup"));
+            assert_eq!(late.field("idempotency-replayed"), None);
+            let exchange = late.field("holdline-exchange");
+            assert_eq!(exchange, first.field("holdline-exchange"));
+        }
+        assert_eq!(bench.ledger().submits.len(), 1);
+        bench.charges_of("a").is(1);
     }
-    assert_eq!(bench.ledger().submits.len(), 1);
-    bench.charges_of("a").is(1);
 }
 
 #[tokio::test]

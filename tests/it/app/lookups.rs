@@ -5,10 +5,12 @@ use crate::stage::scripted::{raw, script};
 #[tokio::test]
 async fn a_search_that_is_answered_with_the_one_transaction_finds_it() {
     const FOUND: &str = r#""uid":"1-a","type":"payment","status":"successful","amount":100,
-        "currency":"USD","tracking_id":"order-1","created_at":"2999-01-01T00:00:00Z","credit_card":{"last_4":"0000"}"#;
+        "currency":"USD","tracking_id":"order-1","created_at":"2999-01-01T00:00:00Z""#;
+    const CARD: &str = r#"{"last_4":"0000"}"#;
+    const SECTION: &str = r#"{"auth_code":"654321","status":"successful"}"#;
     for body in [
-        format!(r#"{{"transaction":{{{FOUND}}}}}"#),
-        format!(r#"{{{FOUND},"code":"S.0000"}}"#),
+        format!(r#"{{"transaction":{{{FOUND},"credit_card":{CARD},"payment":{SECTION}}}}}"#),
+        format!(r#"{{"payment_method":{CARD},"transaction":{SECTION},{FOUND},"code":"S.0000"}}"#),
     ] {
         let told = body.clone();
         let gateway = script(move |heard| match heard.method.as_str() {
@@ -30,31 +32,34 @@ async fn a_search_that_is_answered_with_the_one_transaction_finds_it() {
 }
 
 #[tokio::test]
-async fn a_lost_submit_is_found_whatever_its_operation() {
-    let bench = holdline().hold(ms(400)).start().await;
-    let paid = bench.pay("paid").send().await;
-    let paid = format!("\"parent_uid\":\"{}\",", paid.is_gateway(200).uid());
-    let held = bench.post("/transactions/authorizations").tracking("held");
-    let held = held.send().await;
-    let held = format!("\"parent_uid\":\"{}\",", held.is_gateway(200).uid());
-    for (path, members, amount) in [
-        ("payments", "", 10),
-        ("authorizations", "", 10),
-        ("tokenizations", "", 10),
-        ("captures", held.as_str(), 40),
-        ("voids", held.as_str(), 60),
-        ("refunds", paid.as_str(), 40),
-        ("chargebacks", paid.as_str(), 60),
-        ("payouts", "", 10),
-        ("checkups", "", 10),
-    ] {
-        let lost = bench.post(&format!("/transactions/{path}")).tracking(path);
-        let lost = lost.members(members).amount(amount).words("swallow");
-        let answer = lost.send().await;
-        let told = answer.is_gateway(200).json();
-        assert_eq!(told["transaction"]["type"], path.trim_end_matches('s'));
-        assert_eq!(answer.field("holdline-source"), Some("lookup"), "{path}");
-        bench.submits_of(path).is(1);
+async fn a_lost_submit_is_found_whatever_its_operation_and_version() {
+    for (version, kind) in [("2", "/transaction/type"), ("3", "/type")] {
+        let bench = holdline().hold(ms(400)).start().await;
+        let paid = bench.pay("paid").send().await;
+        let paid = format!("\"parent_uid\":\"{}\",", paid.is_gateway(200).uid());
+        let held = bench.post("/transactions/authorizations").tracking("held");
+        let held = held.send().await;
+        let held = format!("\"parent_uid\":\"{}\",", held.is_gateway(200).uid());
+        for (path, members, amount) in [
+            ("payments", "", 10),
+            ("authorizations", "", 10),
+            ("tokenizations", "", 10),
+            ("captures", held.as_str(), 40),
+            ("voids", held.as_str(), 60),
+            ("refunds", paid.as_str(), 40),
+            ("chargebacks", paid.as_str(), 60),
+            ("payouts", "", 10),
+            ("checkups", "", 10),
+        ] {
+            let lost = bench.post(&format!("/transactions/{path}")).tracking(path);
+            let lost = lost.members(members).amount(amount).words("swallow");
+            let answer = lost.field("X-API-Version", version).send().await;
+            let told = answer.is_gateway(200).json();
+            let kind = told.pointer(kind).unwrap();
+            assert_eq!(kind, path.trim_end_matches('s'));
+            assert_eq!(answer.field("holdline-source"), Some("lookup"), "{path}");
+            bench.submits_of(path).is(1);
+        }
     }
 }
 

@@ -210,7 +210,8 @@ async fn the_query_and_the_version_go_along() {
         .tracking("v3");
     let answer = asking.field("x-api-VERSION", "3").send().await;
     assert_eq!(answer.is_gateway(200).json()["code"], "S.0000");
-    assert!(answer.json().get("transaction").is_none());
+    assert_eq!(answer.json()["type"], "payment");
+    assert!(answer.json()["transaction"].get("uid").is_none());
     let ledger = bench.ledger();
     let version = ("x-api-version".to_owned(), "3".to_owned());
     assert!(ledger.submits[0].fields.contains(&version));

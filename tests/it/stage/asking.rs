@@ -319,6 +319,7 @@ impl Answer {
     pub(crate) fn uid(&self) -> String {
         let json = self.json();
         let uid = json["transaction"]["uid"].as_str();
+        let uid = uid.or_else(|| json["uid"].as_str());
         uid.unwrap_or_else(|| panic!("no uid: {self:?}")).to_owned()
     }
 
