@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::outline::text;
+use super::outline::{object, text};
 use super::profile::Conversion;
 
 /// The last four digits of a card's number, in ASCII.
@@ -33,7 +33,7 @@ pub struct MatchFacts {
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    request: Request<'a>,
+    request: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -64,14 +64,17 @@ impl MatchFacts {
     /// The facts of a request's body; an unreadable body has none.
     pub fn of(conversion: &Conversion, body: &[u8]) -> Self {
         let transaction_type = conversion.transaction_type;
-        let Ok(Envelope { request }) = serde_json::from_slice::<Envelope<'_>>(body) else {
+        let envelope: Option<Envelope<'_>> = object(body);
+        let request: Option<Request<'_>> =
+            envelope.and_then(|it| object(it.request.get().as_bytes()));
+        let Some(request) = request else {
             return Self {
                 transaction_type,
                 ..Self::default()
             };
         };
         let digits = |card: Option<&RawValue>| {
-            let card: Card<'_> = serde_json::from_str(card?.get()).ok()?;
+            let card: Card<'_> = object(card?.get().as_bytes())?;
             last_four(card.number?)
         };
         Self {
@@ -203,6 +206,14 @@ mod tests {
     }
 
     #[test]
+    fn a_card_that_is_an_array_is_none() {
+        for card in [r#"["4200000000000042"]"#, "[4200000000000042]"] {
+            let body = format!(r#"{{"request":{{"credit_card":{card}}}}}"#);
+            assert_eq!(facts(&body).last_four, None, "{card}");
+        }
+    }
+
+    #[test]
     fn a_tracking_id_is_a_text_or_a_whole_number() {
         let told = |written: &str| {
             let body = format!(r#"{{"request":{{"tracking_id":{written}}}}}"#);
@@ -227,7 +238,9 @@ mod tests {
             facts(r#"{"request":{"tracking_id":"a","tracking_id":"b"}}"#).tracking_id,
             None
         );
-        assert_eq!(facts("[]").tracking_id, None);
+        for no_request in ["[]", r#"[{"tracking_id":"a"}]"#] {
+            assert_eq!(facts(no_request).tracking_id, None, "{no_request}");
+        }
         assert!(facts(r#"{"request":{"duplicate_check":false}}"#).duplicates_wanted);
     }
 }

@@ -4,8 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use http::uri::PathAndQuery;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::facts::MatchFacts;
+use super::outline::object;
 use super::profile::Profile;
 use super::transaction::Transaction;
 
@@ -47,7 +49,7 @@ impl Found {
 #[derive(Deserialize)]
 struct Matches<'a> {
     #[serde(borrow)]
-    transactions: Vec<Transaction<'a>>,
+    transactions: Vec<&'a RawValue>,
 }
 
 impl Search<'_> {
@@ -98,9 +100,11 @@ impl Search<'_> {
 /// The transactions that an answer to a search tells: a list, or the one that there is, as a query by
 /// uid tells it. `None` for an answer that does not say.
 pub fn listed(answer: &[u8]) -> Option<Vec<Transaction<'_>>> {
-    let list = serde_json::from_slice(answer).ok();
-    list.map(|Matches { transactions }| transactions)
-        .or_else(|| Some(vec![Transaction::of(answer)?]))
+    let list = object(answer).and_then(|Matches { transactions }| {
+        let told = transactions.iter().map(|it| object(it.get().as_bytes()));
+        told.collect()
+    });
+    list.or_else(|| Some(vec![Transaction::of(answer)?]))
 }
 
 /// The path of the query for one transaction.
@@ -209,6 +213,15 @@ mod tests {
         );
         assert_eq!(count(&format!(r#"{{"transaction":{one}}}"#)), Some(1));
         assert_eq!(count(&one), Some(1));
+        let beside = one.replace("1-a", "1-b");
+        for answer in [
+            format!("[{one}]"),
+            format!("[{one},{beside}]"),
+            format!("[[{one},{beside}]]"),
+            format!(r#"{{"transactions":[{one},[]]}}"#),
+        ] {
+            assert_eq!(count(&answer), None, "{answer}");
+        }
         for answer in [
             "",
             "[]",

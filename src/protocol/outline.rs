@@ -33,9 +33,7 @@ pub(super) struct Outline<'a> {
 impl<'a> Outline<'a> {
     /// The outline of a whole JSON object; `None` for anything else.
     pub(super) fn of(body: &'a [u8]) -> Option<Self> {
-        is_object(body)
-            .then(|| serde_json::from_slice(body).ok())
-            .flatten()
+        object(body)
     }
 
     const fn has(&self, member: Member) -> bool {
@@ -122,7 +120,15 @@ pub(super) fn breaks_off(body: &[u8]) -> bool {
     is_object(body) && serde_json::from_slice::<IgnoredAny>(body).is_err_and(|error| error.is_eof())
 }
 
-/// True if the first byte is that of a JSON object, which an array's is not: serde would read one into a struct.
+/// What a whole JSON object has of a `T`; `None` for an array too, which serde would read into a struct,
+/// member by member.
+pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
+    is_object(json)
+        .then(|| serde_json::from_slice(json).ok())
+        .flatten()
+}
+
+/// True if the first byte is that of a JSON object.
 pub(super) fn is_object(body: &[u8]) -> bool {
     body.trim_ascii_start().starts_with(b"{")
 }

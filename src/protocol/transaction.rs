@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::facts::{LastFour, MatchFacts, scalar};
-use super::outline::text;
+use super::outline::{object, text};
 use super::profile::Profile;
 
 /// A transaction as the gateway tells it; a member that is absent or of another kind is `None`.
@@ -59,12 +59,11 @@ impl<'a> Transaction<'a> {
     /// the bank answered. `None` for a body that is no JSON object or names no transaction.
     pub fn of(body: &'a [u8]) -> Option<Self> {
         let named = |json: &'a [u8]| {
-            let told: Option<Self> = serde_json::from_slice(json).ok();
+            let told: Option<Self> = object(json);
             told.filter(|it| it.uid.is_some())
         };
-        let nested = serde_json::from_slice::<Nested<'a>>(body).ok();
-        nested
-            .and_then(|it| {
+        object(body)
+            .and_then(|it: Nested<'a>| {
                 let mut members = [it.transaction, it.response].into_iter().flatten();
                 members.find_map(|member| named(member.get().as_bytes()))
             })
@@ -148,8 +147,8 @@ fn is_card(told: Option<&RawValue>, wanted: Option<LastFour>) -> bool {
     let Some(wanted) = wanted else {
         return true;
     };
-    told.and_then(|card| serde_json::from_str::<AnsweredCard<'_>>(card.get()).ok())
-        .and_then(|card| card.last_4.and_then(scalar))
+    told.and_then(|card| object(card.get().as_bytes()))
+        .and_then(|card: AnsweredCard<'_>| card.last_4.and_then(scalar))
         .is_some_and(|last_four| last_four.as_bytes() == wanted)
 }
 
