@@ -96,6 +96,12 @@ impl MatchFacts {
 }
 
 impl MatchFacts {
+    /// True if the transaction may tell the token alone of its card, as the vendor's example of a
+    /// tokenization does.
+    pub(super) fn card_may_hide(&self) -> bool {
+        self.transaction_type == "tokenization"
+    }
+
     /// True if the transactions of two requests of one type, amount and `tracking_id` may look alike.
     pub fn may_be_mistaken_for(&self, other: &Self) -> bool {
         // What is not told may be the same.
@@ -104,10 +110,11 @@ impl MatchFacts {
         }
         // With a currency to know it by, a transaction that tells no parent is taken for any parent's.
         let by_currency = self.currency.is_some() || other.currency.is_some();
+        let hides = self.card_may_hide();
         let (to, others_to) = (&self.recipients_last_four, &other.recipients_last_four);
         agree(self.currency.as_ref(), other.currency.as_ref())
             && (by_currency || agree(self.parent_uid.as_ref(), other.parent_uid.as_ref()))
-            && agree(self.last_four.as_ref(), other.last_four.as_ref())
+            && (hides || agree(self.last_four.as_ref(), other.last_four.as_ref()))
             && agree(to.as_ref(), others_to.as_ref())
     }
 }

@@ -120,8 +120,16 @@ impl<'a> Transaction<'a> {
             && (facts.tracking_id.is_none()
                 || is_told(self.tracking_id, facts.tracking_id.as_deref()))
             && self.has_currency_of(facts)
-            && is_card(self.credit_card.or(self.payment_method), facts.last_four)
-            && is_card(self.recipient_credit_card, facts.recipients_last_four)
+            && is_card(
+                self.credit_card.or(self.payment_method),
+                facts.last_four,
+                facts.card_may_hide(),
+            )
+            && is_card(
+                self.recipient_credit_card,
+                facts.recipients_last_four,
+                false,
+            )
     }
 
     /// The same currency. What acts on another transaction has the currency of that, and its request names
@@ -142,14 +150,17 @@ fn is_told(told: Option<&RawValue>, wanted: Option<&str>) -> bool {
     told.and_then(scalar).as_deref() == wanted
 }
 
-/// True if a card of the transaction has these last digits, or none are known.
-fn is_card(told: Option<&RawValue>, wanted: Option<LastFour>) -> bool {
+/// True if a card of the transaction has these last digits, or tells none where it may hide them, or none are
+/// known.
+fn is_card(told: Option<&RawValue>, wanted: Option<LastFour>, may_hide: bool) -> bool {
     let Some(wanted) = wanted else {
         return true;
     };
-    told.and_then(|card| object(card.get().as_bytes()))
-        .and_then(|card: AnsweredCard<'_>| card.last_4.and_then(scalar))
-        .is_some_and(|last_four| last_four.as_bytes() == wanted)
+    let card: Option<AnsweredCard<'_>> = told.and_then(|card| object(card.get().as_bytes()));
+    card.is_some_and(|card| match card.last_4 {
+        Some(last_four) => scalar(last_four).is_some_and(|it| it.as_bytes() == wanted),
+        None => may_hide,
+    })
 }
 
 #[cfg(test)]
@@ -279,6 +290,34 @@ mod tests {
                 assert!(!matches(&told), "{told}");
             }
         }
+    }
+
+    #[test]
+    fn the_card_of_a_tokenization_may_be_told_by_its_token_alone() {
+        let of = |transaction_type, last_four: &[u8; 4]| MatchFacts {
+            transaction_type,
+            last_four: Some(*last_four),
+            ..payment()
+        };
+        let matches = |facts: &MatchFacts, card: &str| {
+            let body = format!(
+                r#"{{"uid":"1","type":"{}","amount":1000,"currency":"USD","tracking_id":"o-1"{card}}}"#,
+                facts.transaction_type
+            );
+            Transaction::of(body.as_bytes()).unwrap().matches(facts)
+        };
+        let (tokenization, payment) = (of("tokenization", b"0042"), of("payment", b"0042"));
+        for card in ["credit_card", "payment_method"] {
+            let token = format!(r#","{card}":{{"token":"t-1"}}"#);
+            assert!(matches(&tokenization, &token));
+            assert!(!matches(&payment, &token));
+            let other = format!(r#","{card}":{{"token":"t-1","last_4":"0043"}}"#);
+            assert!(!matches(&tokenization, &other));
+        }
+        assert!(!matches(&tokenization, ""));
+        // A transaction that tells the token alone would be taken for either.
+        assert!(tokenization.may_be_mistaken_for(&of("tokenization", b"0043")));
+        assert!(!payment.may_be_mistaken_for(&of("payment", b"0043")));
     }
 
     #[test]

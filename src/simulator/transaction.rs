@@ -3,7 +3,7 @@ use http::header::HeaderName;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Version};
-use super::order::{Card, Order};
+use super::order::{Card, Kind, Order};
 use crate::timing::Moment;
 
 /// What became of a transaction.
@@ -131,7 +131,7 @@ impl Transaction {
             set("parent_uid", json!(parent));
         }
         if let Some(card) = &order.card {
-            let (member, shown) = shown_card(card, version);
+            let (member, shown) = shown_card(order.kind, card, version);
             set(member, shown);
         }
         if status == Status::Incomplete {
@@ -172,17 +172,22 @@ fn processing(status: Status) -> Value {
 }
 
 /// A card and the member in which it is shown: in version 3 the payer's is a method of payment.
-fn shown_card(card: &Card, version: Version) -> (&'static str, Value) {
-    let mut shown = json!({
-        "holder": card.holder,
-        "stamp": card.stamp,
-        "brand": "visa",
-        "first_1": card.first_1,
-        "last_4": card.last_4,
-        "exp_month": card.exp_month,
-        "exp_year": card.exp_year,
-        "token": card.stamp,
-    });
+fn shown_card(kind: Kind, card: &Card, version: Version) -> (&'static str, Value) {
+    let mut shown = if kind == Kind::Tokenization {
+        // As the vendor's example of one shows it.
+        json!({ "token": card.stamp })
+    } else {
+        json!({
+            "holder": card.holder,
+            "stamp": card.stamp,
+            "brand": "visa",
+            "first_1": card.first_1,
+            "last_4": card.last_4,
+            "exp_month": card.exp_month,
+            "exp_year": card.exp_year,
+            "token": card.stamp,
+        })
+    };
     if version == Version::Two || card.member != "credit_card" {
         return (card.member, shown);
     }
