@@ -68,11 +68,11 @@ fn owed_to_clients(view: &View<'_>, found: &mut Vec<(Weight, String)>) {
     let in_doubt = view.census.count(Group::InDoubt);
     if in_doubt > 0 {
         let what = if in_doubt == 1 {
-            "payment is"
+            "exchange is"
         } else {
-            "payments are"
+            "exchanges are"
         };
-        let words = "in doubt: the card may have been charged. Look each one up, then resolve it.";
+        let words = "in doubt: each may have been executed. Look it up, then resolve it.";
         found.push((Weight::Bad, format!("{in_doubt} {what} {words}")));
     }
     let expired = view.scrape.value("holdline_undelivered_expired_total");
@@ -176,14 +176,14 @@ fn counts(view: &View<'_>) -> [Tile; 4] {
     };
     let held = format!("of at most {}", view.about.held);
     let waiting = "answers wait for a repeat".to_owned();
-    let charged = "may have been charged".to_owned();
+    let executed = "may have been executed".to_owned();
     [
         tile("holdline_held", "Held now", held),
         tile("holdline_running", "Running", format!("oldest {oldest}")),
         tile("holdline_undelivered", "Undelivered", waiting),
         Tile {
             is_bad: view.census.count(Group::InDoubt) > 0,
-            ..tile("holdline_in_doubt", "In doubt", charged)
+            ..tile("holdline_in_doubt", "In doubt", executed)
         },
     ]
 }

@@ -141,7 +141,7 @@ const TABLES: [Table; 4] = [
                 Then say what you found: VERDICT is executed or not-executed. A repeat of its client \
                 searches for it too, where it has a tracking id.",
         most: MOST_IN_DOUBT,
-        columns: &[SHORT, AGE, AMOUNT, TRACKING, KEY, CAUSE, RESOLVE],
+        columns: &[SHORT, AGE, AMOUNT, TRACKING, KEY, WHERE, CAUSE, RESOLVE],
     },
     Table {
         group: Group::Running,

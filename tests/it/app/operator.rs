@@ -261,7 +261,9 @@ async fn what_is_in_doubt_is_on_the_page_and_where_no_command_reaches_it_is_told
     let id = tasks["tasks"][0]["exchange"].as_str().unwrap().to_owned();
     assert_eq!(tasks["tasks"][0]["cause"], "submit-lost");
     let page = bench.operator("/").await.text();
-    assert!(page.contains("1 payment is in doubt"), "{page}");
+    assert!(page.contains("1 exchange is in doubt"), "{page}");
+    let doubts = page.split("<section").find(|it| it.contains(&id)).unwrap();
+    assert!(doubts.contains("payments"), "{doubts}");
     assert!(page.contains(&format!("/tasks/{id}")), "{page}");
     assert!(page.contains("there is no control socket"), "{page}");
 }
