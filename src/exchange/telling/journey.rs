@@ -254,12 +254,9 @@ pub(in crate::exchange) fn warn_expired(context: &Context, flight: &Flight) {
     } else {
         context.metrics.expired();
     }
-    tracing::warn!(
-        target: "holdline::exchange",
-        exchange = %flight.id,
-        request_id = flight.ticket(),
-        key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
-        tracking_id = %Capped(flight.facts().tracking_id.as_deref().unwrap_or_default()),
-        "an exchange expires, and its client never had its answer"
+    line!(
+        warn,
+        flight,
+        "an exchange expires, and its client never had its answer",
     );
 }

@@ -144,7 +144,12 @@ async fn an_answer_that_nobody_fetches_is_forgotten_after_a_day_and_told() {
     world.pass(ALMOST_A_DAY).await;
     assert!(world.pay(&ask).await.answer().replayed);
     world.pass(Duration::from_mins(1)).await;
-    assert!(log.text().contains("never had its answer"));
+    let told = log.text();
+    let expires = |line: &&str| line.contains("never had its answer");
+    let line = told.lines().find(expires).unwrap();
+    for fact in ["amount=", "currency=USD", "operation=\"payments\""] {
+        assert!(line.contains(fact), "{line}");
+    }
     assert_eq!(world.journal.kinds().last(), Some(&R::Closed));
     world.is_empty().await;
     assert!(!world.pay(&ask).await.answer().replayed, "it is a new one");
