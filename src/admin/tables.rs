@@ -90,6 +90,10 @@ const WHERE: Column = Column {
         html.text(row.flight.gateway_name());
         html.text(" ");
         html.text(row.flight.conversion().operation.name());
+        if let Some(parent) = row.flight.facts().parent_uid.as_deref() {
+            html.text(" of ");
+            html.strangers(parent);
+        }
     },
 };
 

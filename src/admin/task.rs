@@ -80,6 +80,7 @@ fn about(html: &mut Html, ours: &About, story: &Story) {
         ("Reason", story.reason.as_ref()),
         ("Settled", story.settled.as_ref()),
         ("Tracking id", story.tracking_id.as_ref()),
+        ("Parent", story.parent_uid.as_ref()),
         ("Amount", story.amount.as_ref()),
         ("Currency", story.currency.as_ref()),
         ("Key", Some(&story.idempotency_key)),

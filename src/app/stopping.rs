@@ -141,6 +141,7 @@ impl Stopping {
                 request_id = flight.ticket(),
                 key = %Capped(flight.key().value.to_str().unwrap_or_default()),
                 tracking_id = %Capped(flight.facts().tracking_id.as_deref().unwrap_or_default()),
+                parent_uid = %Capped(flight.facts().parent_uid.as_deref().unwrap_or_default()),
                 state = ?flight.state(),
                 "forgotten at the stop: its answer was not acknowledged, and nothing is on disk"
             );

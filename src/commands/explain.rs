@@ -52,6 +52,7 @@ fn tell(out: &mut impl Write, story: &Story, target: &ask::Target) -> io::Result
         ("key", Some(&story.idempotency_key)),
         ("task", story.request_id.as_ref()),
         ("tracking id", story.tracking_id.as_ref()),
+        ("parent", story.parent_uid.as_ref()),
         ("amount", story.amount.as_ref()),
         ("currency", story.currency.as_ref()),
         ("operation", Some(&story.operation)),

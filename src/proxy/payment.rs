@@ -139,6 +139,7 @@ impl Proxy {
             request_id: flight.ticket(),
             key: Some(flight.key().value.clone()),
             tracking_id: flight.facts().tracking_id.clone(),
+            parent_uid: flight.facts().parent_uid.clone(),
             submitted_at,
             exchange: Some(flight.id()),
             wait_applied,

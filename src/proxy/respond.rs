@@ -40,6 +40,7 @@ pub(super) struct About {
     pub(super) request_id: Option<String>,
     pub(super) key: Option<HeaderValue>,
     pub(super) tracking_id: Option<Box<str>>,
+    pub(super) parent_uid: Option<Box<str>>,
     pub(super) submitted_at: Option<SystemTime>,
     pub(super) wait_applied: Option<Duration>,
 }
@@ -128,6 +129,8 @@ struct Union<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    parent_uid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     submitted_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exchange: Option<String>,
@@ -162,6 +165,7 @@ pub(super) fn problem(problem: Problem, about: &About) -> Response<Body> {
         request_id: about.request_id.as_deref(),
         idempotency_key: about.key.as_ref().and_then(|key| key.to_str().ok()),
         tracking_id: about.tracking_id.as_deref(),
+        parent_uid: about.parent_uid.as_deref(),
         submitted_at: about.submitted_at.map(httpdate::fmt_http_date),
         exchange: about.exchange.map(|exchange| exchange.to_string()),
     };

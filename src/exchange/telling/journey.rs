@@ -68,6 +68,7 @@ macro_rules! line {
             request_id = flight.ticket(),
             key = %Capped(flight.key.value.to_str().unwrap_or("(not text)")),
             tracking_id = %Capped(facts.tracking_id.as_deref().unwrap_or_default()),
+            parent_uid = %Capped(facts.parent_uid.as_deref().unwrap_or_default()),
             amount = %Capped(facts.amount.as_deref().unwrap_or_default()),
             currency = %Capped(facts.currency.as_deref().unwrap_or_default()),
             gateway = %flight.gateway_name(),

@@ -41,6 +41,8 @@ pub struct Story {
     pub request_id: Option<String>,
     /// The merchant's own id.
     pub tracking_id: Option<String>,
+    /// The `uid` of the transaction that it acts on, while the request that names it is in memory.
+    pub parent_uid: Option<String>,
     /// As the request wrote it, in minor units.
     pub amount: Option<String>,
     /// The currency's code.
@@ -92,6 +94,7 @@ struct About {
     key: String,
     ticket: Option<String>,
     tracking_id: Option<String>,
+    parent_uid: Option<String>,
     amount: Option<String>,
     currency: Option<String>,
     gateway: String,
@@ -108,6 +111,7 @@ impl About {
             key: flight.key.value.to_str().unwrap_or_default().to_owned(),
             ticket: flight.ticket(),
             tracking_id: owned(&facts.tracking_id),
+            parent_uid: owned(&facts.parent_uid),
             amount: owned(&facts.amount),
             currency: owned(&facts.currency),
             gateway: flight.gateway_name().to_owned(),
@@ -134,6 +138,7 @@ impl About {
             idempotency_key: self.key,
             request_id: self.ticket,
             tracking_id: self.tracking_id,
+            parent_uid: self.parent_uid,
             amount: self.amount,
             currency: self.currency,
             gateway: self.gateway,
@@ -243,6 +248,8 @@ impl Story {
             key: head.key.to_string(),
             ticket: owned(&exchange.ticket),
             tracking_id: owned(&head.reference),
+            // No record has it.
+            parent_uid: None,
             amount: owned(&head.amount),
             currency: owned(&head.currency),
             gateway: head.gateway.to_string(),

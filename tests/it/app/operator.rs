@@ -269,6 +269,21 @@ async fn what_is_in_doubt_is_on_the_page_and_where_no_command_reaches_it_is_told
 }
 
 #[tokio::test]
+async fn a_refund_in_doubt_is_told_with_the_transaction_that_it_acts_on() {
+    let bench = holdline().start().await;
+    let body = r#"{"request":{"amount":1,"parent_uid":"1-parent","reason":"swallow"}}"#;
+    let told = bench.post("/transactions/refunds").body(body).send().await;
+    assert_eq!(told.is_in_doubt().json()["parent_uid"], "1-parent");
+    let tasks = bench.operator("/tasks?state=in-doubt").await.json();
+    assert_eq!(tasks["tasks"][0]["parent_uid"], "1-parent");
+    let path = format!("/tasks/{}", tasks["tasks"][0]["exchange"].as_str().unwrap());
+    let stories = bench.operator(&path).await.json();
+    assert_eq!(stories[0]["parent_uid"], "1-parent");
+    let page = bench.operator("/").await.text();
+    assert!(page.contains("refunds of <bdi>1-parent"), "{page}");
+}
+
+#[tokio::test]
 async fn tasks_are_told_with_what_they_wait_for_and_page_by_page() {
     let (bench, _lines) = held(&["one", "two", "three"]).await;
     let all = bench.operator("/tasks").await.json();
