@@ -72,7 +72,7 @@ pub struct Args {
     /// A status poll does not spend a once-only answer
     #[arg(long)]
     status_keeps: bool,
-    /// What a repeated RequestID does on /async: ignored, same, conflict or blocks
+    /// What a repeated RequestID does on /async: ignored, same, conflict, blocks or same-but-children
     #[arg(long, value_name = "KIND", default_value = "same")]
     task_repeat: TaskRepeat,
     /// What it does on the synchronous interface meanwhile: ignored, conflict or blocks

@@ -8,8 +8,10 @@ use super::shop::Why;
 #[derive(Debug, Default)]
 pub struct Findings {
     pub(super) lines: Vec<Line>,
-    /// What a repeated key does; `None` if it was not found out.
-    pub(super) repeats: Option<Repeats>,
+    /// What a repeated key of a payment does; `None` if it was not found out.
+    pub(super) payments: Option<Repeats>,
+    /// The same of a refund.
+    pub(super) refunds: Option<Repeats>,
     /// How long after its acceptance a task was not known.
     pub(super) unknown_for: Option<Duration>,
 }

@@ -5,7 +5,7 @@ use http::StatusCode;
 use uuid::Uuid;
 
 use super::findings::{Findings, not_found_out};
-use super::repeats;
+use super::repeats::{self, Repeats};
 use super::shop::{Bearer, Ended, Page, Shop, Submitted, Task, Why};
 use super::trial::{Cards, Kind, Trial, Trials};
 use crate::protocol::{
@@ -30,7 +30,7 @@ pub async fn interview(
     let mut findings = Findings::default();
     progress("a payment, from its acceptance to its result");
     payment(shop, &mut trials, &mut findings).await?;
-    progress("the same payment three times under one key");
+    progress("the same payment, and then the same refund of it, three times under one key");
     repeated(shop, &mut trials, &mut findings).await;
     progress("requests that fail");
     failures(shop, &mut trials, &mut findings).await;
@@ -221,27 +221,57 @@ async fn search(shop: &Shop, trial: &Trial, uid: Option<&str>) -> Result<bool, W
     Ok(found.is_some_and(|found| uid.is_none_or(|uid| *found.uid == *uid)))
 }
 
+/// What is asked of the repeats of one trial.
+struct OfRepeats {
+    running: &'static str,
+    waited: &'static str,
+    ended: &'static str,
+    any: &'static str,
+}
+
+const OF_PAYMENT: OfRepeats = OfRepeats {
+    running: "a repeat under the same key while it runs:",
+    waited: "such a repeat was answered after",
+    ended: "a repeat under the same key after its end:",
+    any: "a repeat under the same key:",
+};
+
+const OF_REFUND: OfRepeats = OfRepeats {
+    running: "a repeated refund under the same key while it runs:",
+    waited: "such a refund was answered after",
+    ended: "a repeated refund under the same key after its end:",
+    any: "a repeated refund under the same key:",
+};
+
+/// A gateway may honour the keys of payments, and not those of what acts on them.
 async fn repeated(shop: &Shop, trials: &mut Trials, findings: &mut Findings) {
-    let Some(trial) = trials.make(Kind::Approved) else {
-        return;
-    };
+    findings.payments = repeats_of(shop, trials, Kind::Approved, &OF_PAYMENT, findings).await;
+    if let Some(paid) = &findings.payments {
+        let refund = paid.transaction.clone();
+        let kind = Kind::Refund(&refund);
+        findings.refunds = repeats_of(shop, trials, kind, &OF_REFUND, findings).await;
+    }
+}
+
+async fn repeats_of(
+    shop: &Shop,
+    trials: &mut Trials,
+    kind: Kind<'_>,
+    asked: &OfRepeats,
+    findings: &mut Findings,
+) -> Option<Repeats> {
+    let trial = trials.make(kind)?;
     match repeats::ask(shop, &trial, &fresh_key()).await {
         Ok(repeats) => {
-            findings.note(
-                "a repeat under the same key while it runs:",
-                repeats.running.words(),
-            );
-            findings.note(
-                "such a repeat was answered after",
-                format!("{} ms", repeats.waited.as_millis()),
-            );
-            findings.note(
-                "a repeat under the same key after its end:",
-                repeats.ended.words(),
-            );
-            findings.repeats = Some(repeats);
+            findings.note(asked.running, repeats.running.words());
+            findings.note(asked.waited, format!("{} ms", repeats.waited.as_millis()));
+            findings.note(asked.ended, repeats.ended.words());
+            Some(repeats)
         }
-        Err(why) => findings.note("a repeat under the same key:", not_found_out(&why)),
+        Err(why) => {
+            findings.note(asked.any, not_found_out(&why));
+            None
+        }
     }
 }
 
@@ -276,7 +306,7 @@ struct Told {
 async fn failure(
     shop: &Shop,
     trials: &mut Trials,
-    kind: Kind,
+    kind: Kind<'_>,
     findings: &mut Findings,
 ) -> Result<Told, Why> {
     let trial = trials.make(kind).ok_or("no such operation")?;
@@ -311,7 +341,7 @@ async fn failure(
 }
 
 /// Whether asking for the status of a task that failed spends its only answer.
-async fn spent_by_status(shop: &Shop, trials: &mut Trials, kind: Kind) -> Result<String, Why> {
+async fn spent_by_status(shop: &Shop, trials: &mut Trials, kind: Kind<'_>) -> Result<String, Why> {
     let trial = trials.make(kind).ok_or("no such operation")?;
     let task = shop.submit(&trial, &fresh_key()).await?.task()?;
     let status = shop.wait_by_status(&task).await?;

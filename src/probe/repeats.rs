@@ -26,6 +26,8 @@ pub(super) enum Repeat {
 /// Repeats while the first submit's task ran, and after its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Repeats {
+    /// The uid of the first one's transaction.
+    pub(super) transaction: String,
     pub(super) running: Repeat,
     pub(super) ended: Repeat,
     /// How long the repeat's answer took while the task ran.
@@ -80,6 +82,7 @@ pub(super) async fn ask(shop: &Shop, trial: &Trial, key: &str) -> Result<Repeats
     let third = shop.submit(trial, key).await;
     let ended = judge(shop, &first, &transaction, third).await;
     Ok(Repeats {
+        transaction,
         running,
         ended,
         waited,
@@ -148,6 +151,7 @@ mod tests {
         let safe = |running, ended| {
             let waited = Duration::ZERO;
             Repeats {
+                transaction: String::new(),
                 running,
                 ended,
                 waited,

@@ -43,16 +43,29 @@ impl fmt::Display for Report<'_> {
 
 impl Report<'_> {
     fn resubmits(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (reason, resubmits) = match &self.findings.repeats {
-            Some(repeats) if repeats.are_safe() => (
-                "A repeat under the same RequestID charged nobody, while the first ran and after it.",
-                1,
-            ),
-            Some(_) => (
+        let Findings {
+            payments, refunds, ..
+        } = self.findings;
+        let (reason, resubmits) = match (payments, refunds) {
+            (Some(payments), _) if !payments.are_safe() => (
                 "A repeat under the same RequestID was not seen to be safe: a resubmit may charge twice.",
                 0,
             ),
-            None => (
+            (Some(_), Some(refunds)) if refunds.are_safe() => (
+                "A repeat under the same RequestID, of a payment or of its refund, moved no money, while the \
+                 first ran and after it.",
+                1,
+            ),
+            (Some(_), Some(_)) => (
+                "A repeated refund under the same RequestID was not seen to be safe: a resubmit may refund \
+                 twice.",
+                0,
+            ),
+            (Some(_), None) => (
+                "What a repeated refund under the same RequestID does was not found out.",
+                0,
+            ),
+            (None, _) => (
                 "What a repeat under the same RequestID does was not found out.",
                 0,
             ),

@@ -25,9 +25,11 @@ pub(super) struct Trial {
 
 /// What a trial is made to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Kind<'a> {
     /// A payment that succeeds.
     Approved,
+    /// A refund of a part of the payment with this uid.
+    Refund(&'a str),
     /// A refund of a payment that does not exist.
     Orphan,
     /// A payment without an amount.
@@ -36,11 +38,12 @@ pub(super) enum Kind {
     Declined,
 }
 
-impl Kind {
+impl Kind<'_> {
     /// What the trial is, as a reader is told.
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Approved => "a payment",
+            Self::Refund(_) => "a refund",
             Self::Orphan => "a refund of an unknown payment",
             Self::Invalid => "a payment without an amount",
             Self::Declined => "a declined payment",
@@ -49,7 +52,7 @@ impl Kind {
 
     const fn operation(self) -> Operation {
         match self {
-            Self::Orphan => Operation::Refund,
+            Self::Refund(_) | Self::Orphan => Operation::Refund,
             Self::Approved | Self::Invalid | Self::Declined => Operation::Payment,
         }
     }
@@ -67,7 +70,7 @@ impl Trials {
     }
 
     /// The next trial of a kind; `None` only if the gateway family has no such operation.
-    pub(super) fn make(&mut self, kind: Kind) -> Option<Trial> {
+    pub(super) fn make(&mut self, kind: Kind<'_>) -> Option<Trial> {
         self.made = self.made.saturating_add(1);
         let conversion = BEGATEWAY
             .conversions
@@ -87,6 +90,9 @@ impl Trials {
             Kind::Invalid => {
                 remove(&mut request, "amount");
                 card(&self.cards.approved)
+            }
+            Kind::Refund(payment) => {
+                json!({"parent_uid": payment, "reason": "probe", "amount": 10 + self.made})
             }
             Kind::Orphan => json!({"parent_uid": Uuid::new_v4().to_string(), "reason": "probe"}),
         };

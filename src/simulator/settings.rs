@@ -91,9 +91,12 @@ pub enum TaskRepeat {
     Conflict,
     /// The answer waits until the task is done; then the first task's ticket.
     Blocks,
+    /// As `Same`, but ignored for what acts on another transaction: each refund is a new one.
+    SameButChildren,
 }
-named!(TaskRepeat, "ignored, same, conflict, blocks",
-    "ignored" => Ignored, "same" => Same, "conflict" => Conflict, "blocks" => Blocks);
+named!(TaskRepeat, "ignored, same, conflict, blocks, same-but-children",
+    "ignored" => Ignored, "same" => Same, "conflict" => Conflict, "blocks" => Blocks,
+    "same-but-children" => SameButChildren);
 
 /// What a repeated `RequestID` does on the synchronous interface while the first request runs.
 /// After its end the same answer is given again, unless it is ignored.

@@ -141,13 +141,15 @@ impl State {
         let operation = path.strip_prefix("/async").unwrap_or(path);
         let honoured = match request.asked {
             Asked::Query(_) => false,
-            Asked::Order(_) | Asked::Invalid(_) => {
-                if request.asynchronous {
-                    self.settings.task_repeat != TaskRepeat::Ignored
-                } else {
-                    self.settings.running_repeat != RunningRepeat::Ignored
-                }
+            Asked::Order(_) | Asked::Invalid(_) if !request.asynchronous => {
+                self.settings.running_repeat != RunningRepeat::Ignored
             }
+            Asked::Order(order) => match self.settings.task_repeat {
+                TaskRepeat::Ignored => false,
+                TaskRepeat::SameButChildren => !order.kind.has_parent(),
+                TaskRepeat::Same | TaskRepeat::Conflict | TaskRepeat::Blocks => true,
+            },
+            Asked::Invalid(_) => self.settings.task_repeat != TaskRepeat::Ignored,
         };
         let value = request.head.key.clone().filter(|_| honoured)?;
         Some((request.shop.to_owned(), operation.to_owned(), value))
@@ -162,7 +164,7 @@ impl State {
         }
         let waits = if request.asynchronous {
             match self.settings.task_repeat {
-                TaskRepeat::Ignored | TaskRepeat::Same => None,
+                TaskRepeat::Ignored | TaskRepeat::Same | TaskRepeat::SameButChildren => None,
                 TaskRepeat::Conflict => Some(false),
                 TaskRepeat::Blocks => Some(true),
             }

@@ -72,6 +72,8 @@ async fn a_gateway_as_it_is_documented() {
             "# - a wrong secret key is answered 401",
             "# - a repeat under the same key while it runs: the first one's task is given again",
             "# - a repeat under the same key after its end: the first one's task is given again",
+            "# - a repeated refund under the same key while it runs: the first one's task is given again",
+            "# - a repeated refund under the same key after its end: the first one's task is given again",
             "# - a refund of an unknown payment has a result of 404, given once",
             "# - a payment without an amount is refused at the submit with 422",
             "# - a declined payment has a result of 200",
@@ -81,10 +83,10 @@ async fn a_gateway_as_it_is_documented() {
             "unknown_grace = \"5s\"",
         ],
     );
-    // Two payments succeeded, though three more were submitted under the key of the second.
+    // Two payments and a refund succeeded, though the second and the third were submitted three times.
     let ledger = tap.gateway.ledger();
     let successful = ledger.charges.iter().filter(|it| it.status == "successful");
-    assert_eq!(successful.count(), 2);
+    assert_eq!(successful.count(), 3);
     let file = File {
         path: "probe.toml".into(),
         text: report,
@@ -144,6 +146,24 @@ async fn a_key_that_is_ignored_is_found_out_whether_or_not_another_filter_hides_
         let running = format!("# - a repeat under the same key while it runs: {told}");
         says(&report(&output), &[&running, "resubmits = 0"]);
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_ignored_for_refunds_alone_is_found_out() {
+    let ignoring = Settings {
+        task_repeat: TaskRepeat::SameButChildren,
+        ..settings()
+    };
+    let (output, _tap) = probed(ignoring).await;
+    says(
+        &report(&output),
+        &[
+            "# - a repeat under the same key while it runs: the first one's task is given again",
+            "# - a repeated refund under the same key while it runs: ANOTHER TRANSACTION: the key is ignored",
+            "# A repeated refund under the same RequestID was not seen to be safe: a resubmit may refund twice.",
+            "resubmits = 0",
+        ],
+    );
 }
 
 #[tokio::test]

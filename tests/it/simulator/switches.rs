@@ -68,6 +68,7 @@ async fn a_repeated_key_on_the_asynchronous_interface() {
         TaskRepeat::Same,
         TaskRepeat::Conflict,
         TaskRepeat::Blocks,
+        TaskRepeat::SameButChildren,
     ] {
         let client = client_of(|settings| settings.task_repeat = repeat);
         let payment = client.payment("");
