@@ -33,7 +33,7 @@ pub struct MatchFacts {
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    request: &'a RawValue,
+    request: Request<'a>,
 }
 
 #[derive(Deserialize)]
@@ -64,10 +64,7 @@ impl MatchFacts {
     /// The facts of a request's body; an unreadable body has none.
     pub fn of(conversion: &Conversion, body: &[u8]) -> Self {
         let transaction_type = conversion.transaction_type;
-        let envelope: Option<Envelope<'_>> = object(body);
-        let request: Option<Request<'_>> =
-            envelope.and_then(|it| object(it.request.get().as_bytes()));
-        let Some(request) = request else {
+        let Some(Envelope { request }) = object(body) else {
             return Self {
                 transaction_type,
                 ..Self::default()
