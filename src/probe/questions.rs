@@ -247,8 +247,8 @@ const OF_REFUND: OfRepeats = OfRepeats {
 async fn repeated(shop: &Shop, trials: &mut Trials, findings: &mut Findings) {
     findings.payments = repeats_of(shop, trials, Kind::Approved, &OF_PAYMENT, findings).await;
     if let Some(paid) = &findings.payments {
-        let refund = paid.transaction.clone();
-        let kind = Kind::Refund(&refund);
+        let payment = paid.transaction.clone();
+        let kind = Kind::Refund(&payment);
         findings.refunds = repeats_of(shop, trials, kind, &OF_REFUND, findings).await;
     }
 }

@@ -2,7 +2,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::outline::{object, text};
+use super::outline::{Object, object, text};
 use super::profile::Conversion;
 
 /// The last four digits of a card's number, in ASCII.
@@ -33,7 +33,7 @@ pub struct MatchFacts {
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    request: Request<'a>,
+    request: Object<Request<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +64,10 @@ impl MatchFacts {
     /// The facts of a request's body; an unreadable body has none.
     pub fn of(conversion: &Conversion, body: &[u8]) -> Self {
         let transaction_type = conversion.transaction_type;
-        let Some(Envelope { request }) = object(body) else {
+        let Some(Envelope {
+            request: Object(request),
+        }) = object(body)
+        else {
             return Self {
                 transaction_type,
                 ..Self::default()
@@ -82,7 +85,10 @@ impl MatchFacts {
                 .tracking_id
                 .and_then(own_id)
                 .filter(|id| !id.is_empty()),
-            parent_uid: request.parent_uid.and_then(scalar),
+            parent_uid: request
+                .parent_uid
+                .and_then(scalar)
+                .filter(|uid| !uid.is_empty()),
             last_four: digits(request.credit_card),
             recipients_last_four: digits(request.recipient_credit_card),
             duplicates_wanted: request
@@ -242,8 +248,12 @@ mod tests {
             facts(r#"{"request":{"tracking_id":"a","tracking_id":"b"}}"#).tracking_id,
             None
         );
-        for no_request in ["[]", r#"[{"tracking_id":"a"}]"#] {
-            assert_eq!(facts(no_request).tracking_id, None, "{no_request}");
+        for no_request in [
+            "[]",
+            r#"[{"tracking_id":"a"}]"#,
+            r#"{"request":[1000,"USD","a",false,"1-p"]}"#,
+        ] {
+            assert_eq!(facts(no_request), facts("{}"), "{no_request}");
         }
         assert!(facts(r#"{"request":{"duplicate_check":false}}"#).duplicates_wanted);
     }

@@ -1,8 +1,11 @@
 //! The outline of an answer: which members it has, by which its class is told.
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::operation::Operation;
@@ -120,12 +123,32 @@ pub(super) fn breaks_off(body: &[u8]) -> bool {
     is_object(body) && serde_json::from_slice::<IgnoredAny>(body).is_err_and(|error| error.is_eof())
 }
 
-/// What a whole JSON object has of a `T`; `None` for an array too, which serde would read into a struct,
-/// member by member.
+/// What a whole JSON object has of a `T`; `None` for any other kind of value.
 pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
-    is_object(json)
-        .then(|| serde_json::from_slice(json).ok())
-        .flatten()
+    serde_json::from_slice(json).ok().map(|Object(it)| it)
+}
+
+/// A JSON object as a `T`, and no array: serde would read one into a struct too, member by member.
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
+struct Members<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members)).map(Object)
+    }
 }
 
 /// True if the first byte is that of a JSON object.

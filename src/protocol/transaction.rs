@@ -121,12 +121,12 @@ impl<'a> Transaction<'a> {
                 || is_told(self.tracking_id, facts.tracking_id.as_deref()))
             && self.has_currency_of(facts)
             && is_card(
-                self.credit_card.or(self.payment_method),
+                &[self.credit_card, self.payment_method],
                 facts.last_four,
                 facts.card_may_hide(),
             )
             && is_card(
-                self.recipient_credit_card,
+                &[self.recipient_credit_card],
                 facts.recipients_last_four,
                 false,
             )
@@ -150,17 +150,21 @@ fn is_told(told: Option<&RawValue>, wanted: Option<&str>) -> bool {
     told.and_then(scalar).as_deref() == wanted
 }
 
-/// True if a card of the transaction has these last digits, or tells none where it may hide them, or none are
-/// known.
-fn is_card(told: Option<&RawValue>, wanted: Option<LastFour>, may_hide: bool) -> bool {
+/// True if a card of the transaction, which stands under one of these members, has these last digits, or
+/// tells none where it may hide them, or none are known.
+fn is_card(told: &[Option<&RawValue>], wanted: Option<LastFour>, may_hide: bool) -> bool {
     let Some(wanted) = wanted else {
         return true;
     };
-    let card: Option<AnsweredCard<'_>> = told.and_then(|card| object(card.get().as_bytes()));
-    card.is_some_and(|card| match card.last_4 {
-        Some(last_four) => scalar(last_four).is_some_and(|it| it.as_bytes() == wanted),
-        None => may_hide,
-    })
+    let cards = told.iter().flatten();
+    let cards: Vec<AnsweredCard<'_>> = cards
+        .filter_map(|card| object(card.get().as_bytes()))
+        .collect();
+    let mut digits = cards.iter().filter_map(|card| card.last_4).peekable();
+    if digits.peek().is_none() {
+        return may_hide && !cards.is_empty();
+    }
+    digits.all(|last_four| scalar(last_four).is_some_and(|it| it.as_bytes() == wanted))
 }
 
 #[cfg(test)]

@@ -12,15 +12,16 @@ use crate::polling::laws::span::Span;
 /// Outcomes below which a law is sought from the prior anew, and the rounds that takes; with more it
 /// goes on from the last law.
 const FEW: usize = 40;
-const ROUNDS_ANEW: u32 = 30;
+const ROUNDS_ANEW: usize = 30;
 
-/// The rounds from the last law, at least, and one for so many outcomes. What the bell blurred is made out again
-/// by as many rounds as there are outcomes to tell: with few of them more rounds would find their gaps.
+/// The rounds from the last law, at least. They make out again what its bell blurred.
 const ROUNDS_ON: usize = 8;
-const TOLD: usize = 50;
+
+/// Each so many outcomes are worth a round: of few, more rounds would make out the gaps between them.
+const FOR_A_ROUND: usize = 50;
 
 /// The rounds from the prior to a law of many outcomes at once.
-const ROUNDS_FAR: u32 = 100;
+const ROUNDS_FAR: usize = 100;
 
 /// The outcomes of one route, and their law.
 #[derive(Clone, Debug)]
@@ -94,8 +95,7 @@ impl Known {
         let law = if self.outcomes.len() < FEW {
             self.outcomes.law(axis, prior, prior, ROUNDS_ANEW)
         } else {
-            let rounds = (self.outcomes.len() / TOLD).max(ROUNDS_ON);
-            let rounds = u32::try_from(rounds).unwrap_or(ROUNDS_FAR);
+            let rounds = (self.outcomes.len() / FOR_A_ROUND).max(ROUNDS_ON);
             self.outcomes.law(axis, prior, &self.law, rounds)
         };
         self.law = Arc::new(law);

@@ -387,6 +387,7 @@ mod tests {
 
     #[test]
     fn tasks_that_always_take_the_same_time_have_one_sharp_poll_just_after_it() {
+        // How late is luck: scouts draw where they look, and an edge that is near enough is not looked for on.
         for (millis, latest) in [(300, 1), (2_000, 1), (5_000, 7), (7_000, 7)] {
             let task = Duration::from_millis(millis);
             let mut learner = Learner::new(RULES);
