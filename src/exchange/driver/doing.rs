@@ -33,20 +33,27 @@ impl Driver {
         if self.waiting.is_some() && self.state() != State::Waiting {
             self.waiting = None;
         }
-        if self.flight.core().machine.waits_in_a_stop() {
-            self.take_what_was_read();
-        }
+        self.take_what_was_read();
         self.context.note_rest(&self.flight);
     }
 
-    /// During a stop our next poll may never be allowed. If another exchange of the same task has already
-    /// read the result, take that.
-    fn take_what_was_read(&mut self) {
-        let task = self.flight.core().result_key;
-        let read = task.and_then(|task| self.context.table().answer_of(&task));
-        if let Some(answer) = read {
+    pub(super) fn take_what_was_read(&mut self) {
+        if let Some(answer) = self.read_elsewhere() {
             self.apply(Event::AnsweredElsewhere(Polled::Firm(answer)));
         }
+    }
+
+    /// The result that another exchange of the same task has, where we may never ask for it: during a stop our
+    /// next poll may not be allowed, and of a task that was given up there is none. Without credentials it
+    /// cannot be kept.
+    pub(super) fn read_elsewhere(&self) -> Option<Answer> {
+        let task = {
+            let core = self.flight.core();
+            let gave_up = core.machine.gave_task_up() && self.credentials.is_some();
+            let may_not_ask = gave_up || core.machine.waits_in_a_stop();
+            core.result_key.filter(|_| may_not_ask)?
+        };
+        self.context.result_here(&task)
     }
 
     fn perform(&mut self, action: Action<Answer>) {

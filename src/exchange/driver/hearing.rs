@@ -43,13 +43,15 @@ impl Driver {
         }
     }
 
-    /// Another exchange's poll of our task ended. That it was lost matters where we wait for it.
+    /// Another exchange's poll of our task ended. That it was lost matters where we wait for it, and of a task
+    /// that was given up the result alone counts.
     fn task_answered(&mut self, answer: Option<Polled<Answer>>) {
         let state = self.state();
         match answer {
             Some(answer) if matches!(state, State::Waiting | State::Polling) => {
                 self.apply(Event::AnsweredElsewhere(answer));
             }
+            Some(Polled::Firm(_)) => self.take_what_was_read(),
             None if state == State::Polling => self.apply(Event::PollLost),
             Some(_) | None => {}
         }

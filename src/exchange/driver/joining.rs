@@ -3,9 +3,10 @@
 use super::running::Driver;
 use crate::exchange::calls;
 use crate::exchange::flights::{Answer, Entrance, Join, Told};
-use crate::exchange::machine::{Event, State};
+use crate::exchange::machine::{Event, Polled, State};
 use crate::exchange::on_disk::Unopened;
 use crate::exchange::order::{Credentials, Submission};
+use crate::exchange::telling::What;
 
 impl Driver {
     pub(super) fn join(&mut self, join: Join) {
@@ -80,6 +81,11 @@ impl Driver {
             State::Asking | State::Doubtful => {
                 self.submission = Some(self.under_our_key(submission));
                 self.go_on_with(credentials);
+                if let Some(answer) = self.read_elsewhere() {
+                    self.flight.note(What::Joined, self.now());
+                    self.apply(Event::AnsweredElsewhere(Polled::Firm(answer)));
+                    return;
+                }
             }
             State::Waiting => self.go_on_with(credentials),
             State::Recording(_)

@@ -56,7 +56,7 @@ impl<A: Whole> Machine<A> {
             Event::Timer(Timer::Asking) | Event::Draining { .. } => {
                 abandoning(self.ladder(Rung::InDoubt, now))
             }
-            other => self.late_submit(other, now),
+            other => self.latecomer(other, now),
         }
     }
 

@@ -37,7 +37,7 @@ impl<A: Whole> Machine<A> {
             Event::SealBroken => Actions::new(),
             Event::Timer(Timer::Retention) => self.expire(),
             other => {
-                let mut actions = self.late_submit(other, now);
+                let mut actions = self.latecomer(other, now);
                 if self.state == State::Doubtful && self.open_submits == 0 && self.has_credentials {
                     self.has_credentials = false;
                     actions.push(Action::DropCredentials);

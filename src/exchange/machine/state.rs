@@ -267,6 +267,22 @@ impl<A: Whole> Machine<A> {
         }
     }
 
+    /// True if it asks no more for the result of a task that it was given, and would still take it: the gateway
+    /// knew the task no more, or a fault of our own ended the wait. After the operator's word it takes none.
+    pub fn gave_task_up(&self) -> bool {
+        let has_turned_away = match self.state {
+            State::Connecting | State::Submitting | State::Asking | State::Doubtful => true,
+            State::Recording(_)
+            | State::Waiting
+            | State::Polling
+            | State::Undelivered
+            | State::Delivered
+            | State::Ended => false,
+        };
+        let was_given_one = self.ticket.is_some() || self.lost_ticket.is_some();
+        has_turned_away && was_given_one && !self.settled
+    }
+
     /// What a waiter is told whose hold ends now. Never "not submitted": a byte may
     /// still leave.
     pub fn standing(&self) -> Standing {

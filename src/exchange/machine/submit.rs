@@ -5,7 +5,7 @@ use smallvec::smallvec;
 
 use super::action::{Action, Actions, Record, Withdrawal};
 use super::doubt::Doubt;
-use super::event::{Event, Submitted, Timer, Whole};
+use super::event::{Event, Polled, Submitted, Timer, Whole};
 use super::ladder::Rung;
 use super::state::{Machine, State};
 use super::table::abandoning;
@@ -43,7 +43,7 @@ impl<A: Whole> Machine<A> {
                 abandoning(rest)
             }
             Event::KeyShared if self.resubmits > 0 => abandoning(self.ladder(Rung::Lookup, now)),
-            other => self.late_submit(other, now),
+            other => self.latecomer(other, now),
         }
     }
 
@@ -66,7 +66,7 @@ impl<A: Whole> Machine<A> {
                 self.doubt.get_or_insert(Doubt::SubmitTimeout);
                 self.ladder(Rung::Resubmit, now)
             }
-            other => self.otherwise(&other),
+            other => self.latecomer(other, now),
         }
     }
 
@@ -127,14 +127,18 @@ impl<A: Whole> Machine<A> {
         self.ticket = Some(id.clone());
     }
 
-    /// A submit's answer that comes while something else is awaited: it still wins.
-    pub(super) fn late_submit(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
+    /// What comes while something else is awaited, and still wins: a submit's answer, or the result of a task
+    /// that was given up, as another exchange read it.
+    pub(super) fn latecomer(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
             Event::SubmitAnswered(answer) => {
                 self.late += 1;
                 self.late_answer(answer, now)
             }
             Event::SubmitLost(loss) => self.note_lost(loss.doubt()),
+            Event::AnsweredElsewhere(Polled::Firm(answer)) if self.gave_task_up() => {
+                abandoning(self.complete(answer))
+            }
             other => self.otherwise(&other),
         }
     }

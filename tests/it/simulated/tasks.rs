@@ -1,9 +1,11 @@
 //! Exchanges that share a task, because a client gave them one key.
 use std::time::Duration;
 
-use holdline::exchange::machine::{Doubt, RecordKind, State};
+use holdline::exchange::Held;
+use holdline::exchange::machine::{Doubt, RecordKind, State, Verdict};
 
 use super::journal::Reads;
+use super::submits::unfindable;
 use super::world::{Ask, Setting, World, reply, until};
 
 fn asks(words: &str) -> [Ask; 2] {
@@ -280,4 +282,108 @@ async fn a_soft_answer_is_the_result_of_one_that_is_accepted_after_it_was_read()
         second.settle(true);
         world.is_empty().await;
     }
+}
+
+/// Payments that nobody finds by a search.
+fn unfindable_asks(words: &str) -> [Ask; 2] {
+    ["one", "two"].map(|name| unfindable(&format!("{words} {name}")).with_key("shared"))
+}
+
+/// The gateway denies the task for longer than the first's grace. The second comes later, and reads its result.
+#[tokio::test(start_paused = true)]
+async fn what_another_reads_is_given_to_one_that_gave_the_task_up() {
+    let world = World::calm();
+    let [one, two] = asks("delay=8500 lag=8500");
+    let mut first = world.begin(&one);
+    until(&first.flight, State::Asking).await;
+    let second = world.pay(&two).await.answer();
+    let told = tokio::time::timeout(Duration::from_secs(1), &mut first.told).await;
+    let answered = reply(&first, told.expect("it is at hand").unwrap()).answer();
+    assert_eq!(answered.answer, second.answer);
+    assert!(!first.flight.was_looked_up());
+    let ledger = world.ledger();
+    assert_eq!((ledger.submits.len(), ledger.charges.len()), (2, 1));
+    for answer in [answered, second] {
+        answer.settle(true);
+    }
+    world.is_empty().await;
+    for ask in [&one, &two] {
+        let again = world.pay(ask).await.answer();
+        assert_eq!(again.uid(), world.ledger().charges[0].uid);
+    }
+}
+
+/// Whether the second has delivered its answer by then, or keeps it.
+#[tokio::test(start_paused = true)]
+async fn what_another_read_is_given_to_the_repeat_of_one_in_doubt_about_the_task() {
+    for delivered in [false, true] {
+        let world = World::calm();
+        let [one, two] = unfindable_asks("delay=300 lag=9000");
+        let held = world.begin(&one);
+        until(&held.flight, State::Doubtful).await;
+        let second = world.pay(&two).await.answer();
+        second.settle(delivered);
+        world.pass(Duration::from_secs(1)).await;
+        assert_eq!(held.flight.state(), State::Doubtful);
+        assert_eq!(world.metric("in_doubt"), 1);
+        // A repeat that comes so soon would not ask the gateway.
+        let again = world.pay(&one).await.answer();
+        assert_eq!(again.answer, second.answer, "{delivered}");
+        assert_eq!(world.ledger().submits.len(), 2);
+        assert_eq!(world.metric("in_doubt"), 0);
+        let kinds = world.journal.kinds();
+        let completed = kinds.iter().filter(|it| **it == RecordKind::Completed);
+        assert_eq!(completed.count(), 2, "{kinds:?}");
+        again.settle(true);
+        second.settle(true);
+        world.is_empty().await;
+    }
+}
+
+/// The first's client repeats its request, so that its submit is repeated too, and the answer to that is slow.
+#[tokio::test(start_paused = true)]
+async fn what_another_reads_is_given_while_a_repeat_of_the_submit_is_under_way_and_nothing_else_is_sent()
+ {
+    let mut setting = Setting::default();
+    setting.exchange.resubmits = 2;
+    let world = World::new(&setting);
+    let one = unfindable("late=20000 lag=45000").with_key("shared");
+    let two = unfindable("two").with_key("shared");
+    let (held, began) = (world.begin(&one), world.clock.now());
+    until(&held.flight, State::Doubtful).await;
+    world.pass(Duration::from_secs(11)).await;
+    let mut first = world.begin(&one);
+    until(&first.flight, State::Submitting).await;
+    while world.clock.now().since(began) < Duration::from_secs(42) {
+        world.pass(Duration::from_millis(100)).await;
+    }
+    assert_eq!(first.flight.state(), State::Submitting);
+    let second = world.pay(&two).await.answer();
+    let told = tokio::time::timeout(Duration::from_secs(1), &mut first.told).await;
+    let answered = reply(&first, told.expect("it is at hand").unwrap()).answer();
+    assert_eq!(answered.answer, second.answer);
+    world.pass(Duration::from_mins(1)).await;
+    let ledger = world.ledger();
+    assert_eq!((ledger.submits.len(), ledger.charges.len()), (3, 1));
+    for answer in [answered, second] {
+        answer.settle(true);
+    }
+    world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_reads_is_nothing_to_one_that_was_executed_as_the_operator_says() {
+    let world = World::calm();
+    let [one, two] = unfindable_asks("delay=300 lag=9000");
+    let held = world.begin(&one);
+    until(&held.flight, State::Doubtful).await;
+    settle(&world, &held, Verdict::Executed).await;
+    world.pay(&two).await.answer().settle(true);
+    assert_eq!(world.pay(&one).await.doubt(), Doubt::Executed);
+}
+
+async fn settle(world: &World, held: &Held, verdict: Verdict) {
+    let id = held.flight.id().to_string();
+    let settled = world.flights.resolve(&id, verdict, "back office".into());
+    settled.await.unwrap();
 }

@@ -145,6 +145,10 @@ fn poll_answers() -> Vec<Named> {
             Event::AnsweredElsewhere(Polled::Firm("result")),
         ),
         (
+            "elsewhere: soft",
+            Event::AnsweredElsewhere(Polled::Soft("perhaps")),
+        ),
+        (
             "elsewhere: broken",
             Event::AnsweredElsewhere(Polled::Broken),
         ),

@@ -241,6 +241,12 @@ fn asking() -> Vec<Named> {
                 .woken()
                 .record_failed(RecordKind::Resubmitted)
         }),
+        ("asking after task A was lost, no resubmit left", || {
+            payment()
+                .polling()
+                .unknown_for_the_grace()
+                .polled(Polled::Unknown)
+        }),
         ("asking, the resubmit open, task A lost", || {
             resubmitting()
                 .sent()
@@ -266,6 +272,22 @@ fn doubtful() -> Vec<Named> {
             "in doubt, a tracking id, 10 s after the driver was lost",
             || payment().sent().then(Event::DriverLost).after(10),
         ),
+        ("in doubt about task A", || {
+            untracked()
+                .polling()
+                .unknown_for_the_grace()
+                .polled(Polled::Unknown)
+                .recorded()
+        }),
+        ("in doubt about task A, executed says the operator", || {
+            untracked()
+                .polling()
+                .unknown_for_the_grace()
+                .polled(Polled::Unknown)
+                .recorded()
+                .then(Event::Resolved(Verdict::Executed))
+                .recorded()
+        }),
         ("in doubt, no tracking id, 10 s after the ladder", || {
             untracked().sent().lost().recorded().after(10)
         }),

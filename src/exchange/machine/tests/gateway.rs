@@ -9,6 +9,9 @@ use crate::timing::Moment;
 /// How long a replica may lag: less than `unknown_grace`, which is what the grace is for.
 const LAG: Duration = Duration::from_secs(3);
 
+/// How long one lags that is given up.
+const LONG_LAG: Duration = Duration::from_secs(12);
+
 /// An answer, told by what it is. Two answers with the same bytes are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -57,6 +60,8 @@ pub(super) enum Fate {
     Accepts,
     /// Takes it and gives a receipt that the replica that polls ask does not know yet.
     AcceptsAhead,
+    /// The same, for longer than the grace.
+    AcceptsFarAhead,
     /// Takes it and gives the standard answer at once.
     IsQuick,
     /// Takes it and answers 500.
@@ -97,6 +102,8 @@ struct Receipt {
     /// page came after it, which looks the same.
     gone: bool,
     unknown_until: Moment,
+    /// True if nobody asks until polls know it.
+    lags_long: bool,
 }
 
 /// The gateway with its ledger.
@@ -149,10 +156,10 @@ impl Gateway {
         self.charges.fill(true);
     }
 
-    /// The result that a receipt stands for, unless nobody can tell it any more.
+    /// The result that a receipt stands for, unless nobody can tell it any more, or not in time.
     pub(super) fn result_of(&self, id: &RequestId) -> Option<Answer> {
         let receipt = self.receipts.iter().find(|receipt| receipt.id == *id)?;
-        (!receipt.gone).then_some(Answer::Result(receipt.charge))
+        (!receipt.gone && !receipt.lags_long).then_some(Answer::Result(receipt.charge))
     }
 
     /// The replica that polls ask falls behind.
@@ -167,8 +174,9 @@ impl Gateway {
         self.answers += 1;
         let refusal = Answer::Refusal(self.answers);
         match fate {
-            Fate::Accepts => Submitted::Accepted(self.receipt(now)),
-            Fate::AcceptsAhead => Submitted::Accepted(self.receipt(now + LAG)),
+            Fate::Accepts => Submitted::Accepted(self.receipt(now, false)),
+            Fate::AcceptsAhead => Submitted::Accepted(self.receipt(now + LAG, false)),
+            Fate::AcceptsFarAhead => Submitted::Accepted(self.receipt(now + LONG_LAG, true)),
             Fate::IsQuick => {
                 let charge = self.charge();
                 self.charges[charge] = true;
@@ -203,7 +211,7 @@ impl Gateway {
     }
 
     /// A new receipt, which polls know from a moment on, or the one that was given before.
-    fn receipt(&mut self, unknown_until: Moment) -> RequestId {
+    fn receipt(&mut self, unknown_until: Moment, lags_long: bool) -> RequestId {
         let charge = self.charge();
         let known = self
             .receipts
@@ -219,6 +227,7 @@ impl Gateway {
             spent: false,
             gone: false,
             unknown_until,
+            lags_long,
         });
         id
     }

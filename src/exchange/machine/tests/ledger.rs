@@ -303,9 +303,17 @@ impl Ledger {
 
     /// I3: an accepted task ends in its own answer, unless something destroyed it on the way or
     /// took the exchange out of the machine's hands.
-    pub(super) fn keeps_promise(&mut self, gateway: &Gateway, drained: bool) {
+    pub(super) fn keeps_promise(
+        &mut self,
+        gateway: &Gateway,
+        elsewhere: Option<&(RequestId, Answer)>,
+        drained: bool,
+    ) {
         let accepted = self.accepted.as_ref();
+        // However late another exchange was given it.
+        let at_hand = elsewhere.filter(|(id, _)| accepted == Some(id));
         let result = accepted.and_then(|id| gateway.result_of(id));
+        let result = result.or(at_hand.map(|(_, answer)| *answer));
         // Nobody came for it in time.
         let expired = self.records.contains(&RecordKind::Closed);
         let fault = self.driver_was_lost || self.seal_broke;

@@ -79,6 +79,7 @@ fn submit_moves(world: &World, place: usize, moves: &mut Vec<(u32, Move)>) {
             moves.extend([
                 (4, arrives(Fate::Accepts)),
                 (2, arrives(Fate::AcceptsAhead)),
+                (1, arrives(Fate::AcceptsFarAhead)),
             ]);
             moves.push((1, arrives(Fate::IsQuick)));
             moves.extend([
@@ -341,20 +342,30 @@ impl World {
     }
 
     /// True where another exchange of the same task and credentials may ask for its result. What it is told
-    /// is kept for those who have no credentials yet; the model knows only of a task that runs.
+    /// is kept for those who have no credentials yet; the model knows only of a task that runs, and of the
+    /// result of one that was given up.
     fn other_may_poll(&self) -> bool {
         let machine = &self.machine;
         let is_told = |id| machine.has_credentials || self.gateway.runs(id);
-        machine.state() == State::Waiting && machine.ticket().is_some_and(is_told)
+        let waits = machine.state() == State::Waiting && machine.ticket().is_some_and(is_told);
+        waits || machine.gave_task_up()
     }
 
     fn other_polls(&mut self, reading: Reading) {
-        let Some(id) = self.machine.ticket().cloned() else {
+        let Some(id) = self.task().cloned() else {
             return;
         };
-        if let Some(answer) = self.gateway.poll(&id, reading, self.now) {
+        let Some(answer) = self.gateway.poll(&id, reading, self.now) else {
+            return;
+        };
+        if !self.machine.gave_task_up() {
             self.polled_pending = matches!(answer, Polled::Pending { .. });
             self.tell(Event::AnsweredElsewhere(answer));
+        } else if let Polled::Firm(result) = answer {
+            self.read_elsewhere = Some((id, result));
+            if self.credentials {
+                self.tell(Event::AnsweredElsewhere(answer));
+            }
         }
     }
 }

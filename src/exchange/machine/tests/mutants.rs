@@ -27,6 +27,8 @@ pub(super) enum Mutant {
     TakesBackInMemory,
     /// An answer that broke off is taken for none.
     OverlooksBrokenAnswer,
+    /// The result of a task that was given up is thrown away.
+    OverlooksLateResult,
     FreesFlightOnPanic,
     ResubmitsWhileDraining,
     /// A restart that takes a submit without an answer for none.
@@ -70,6 +72,11 @@ impl Mutant {
             Self::OverlooksBrokenAnswer if event == Event::AnsweredElsewhere(Polled::Broken) => {
                 return Event::AnsweredElsewhere(Polled::Transient { retry_after: None });
             }
+            Self::OverlooksLateResult
+                if machine.gave_task_up() && matches!(event, Event::AnsweredElsewhere(_)) =>
+            {
+                return Event::KeyShared;
+            }
             Self::SubmitsAgainAfterReset
                 if event == Event::SubmitLost(Loss::Ended) && machine.open_submits == 1 =>
             {
@@ -88,6 +95,7 @@ impl Mutant {
             | Self::FinishesBeforeRecord
             | Self::TakesBackInMemory
             | Self::OverlooksBrokenAnswer
+            | Self::OverlooksLateResult
             | Self::FreesFlightOnPanic
             | Self::ForgetsSubmits
             | Self::PollsAfterResult
@@ -211,6 +219,11 @@ fn an_answer_that_broke_off_and_is_overlooked_is_caught() {
         Mutant::OverlooksBrokenAnswer,
         "I4 no answer after which the task was not unknown",
     );
+}
+
+#[test]
+fn a_result_that_comes_when_its_task_was_given_up_and_is_overlooked_is_caught() {
+    assert_caught(Mutant::OverlooksLateResult, "I3");
 }
 
 #[test]

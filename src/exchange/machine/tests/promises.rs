@@ -54,7 +54,10 @@ fn come_to_rest(world: &mut World) {
         .ledger
         .require(rests, "every run comes to rest", state);
     let drained = world.drained.is_some();
-    world.ledger.keeps_promise(&world.gateway, drained);
+    let elsewhere = world.read_elsewhere.as_ref();
+    world
+        .ledger
+        .keeps_promise(&world.gateway, elsewhere, drained);
 }
 
 /// The retention passes; nothing is left.
@@ -129,6 +132,7 @@ fn the_runs_come_to_every_end_and_through_every_turn() {
         "Abandon, Record(Completed",
         "Abandon, Record(Refused",
         "[Abandon, Lookup]",
+        "AnsweredElsewhere(Firm(Result(0))) -> [Abandon, Record(Completed",
         "[Renew]",
         "[Give]",
         "RecordFailed(Accepted",

@@ -149,7 +149,9 @@ impl World {
             .chain(self.disk.owed.iter().map(|it| &it.0));
         let holds_answer =
             |record: &Record<Answer>| matches!(record, Record::Candidate(_) | Record::Completed(_));
-        if !is_written && unwritten.into_iter().any(holds_answer) {
+        let is_lost = !is_written && unwritten.into_iter().any(holds_answer);
+        // What another exchange has on disk is not looked for by one that gave the task up.
+        if self.read_elsewhere.take().is_some() || is_lost {
             self.gateway.lose_what_was_read();
         }
         if is_written {

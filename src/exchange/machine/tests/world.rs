@@ -63,6 +63,8 @@ pub(super) struct World {
     pub(super) submits: Vec<Submit>,
     pub(super) poll: Option<Poll>,
     pub(super) looking: bool,
+    /// The result of a task that another exchange has read.
+    pub(super) read_elsewhere: Option<(RequestId, Answer)>,
     pub(super) body: bool,
     pub(super) credentials: bool,
 
@@ -106,6 +108,7 @@ impl World {
             submits: Vec::new(),
             poll: None,
             looking: false,
+            read_elsewhere: None,
             body: true,
             credentials: true,
             waiters: vec![now + HOLD],
@@ -150,6 +153,7 @@ impl World {
             Event::PollAnswered(Polled::Pending { .. } | Polled::Broken)
                 | Event::AnsweredElsewhere(Polled::Pending { .. } | Polled::Broken)
         );
+        let is_told = matches!(event, Event::AnsweredElsewhere(_));
         let event = self.mutant.before(&mut self.machine, event);
         let actions = self.machine.on(event.clone(), self.now);
         if is_not_gone {
@@ -166,6 +170,23 @@ impl World {
         });
         self.act(actions);
         self.check(&event);
+        if let Some(answer) = self.at_hand().filter(|_| self.credentials && !is_told) {
+            self.tell(Event::AnsweredElsewhere(Polled::Firm(answer)));
+        }
+    }
+
+    /// The task that it was given last.
+    pub(super) fn task(&self) -> Option<&RequestId> {
+        let machine = &self.machine;
+        machine.ticket().or(machine.lost_ticket.as_ref())
+    }
+
+    /// What another exchange has read of the task that was given up.
+    fn at_hand(&self) -> Option<Answer> {
+        let (task, answer) = self.read_elsewhere.as_ref()?;
+        let is_sought = self.mutant != Mutant::OverlooksLateResult;
+        let is_ours = self.machine.gave_task_up() && self.task() == Some(task) && is_sought;
+        is_ours.then_some(*answer)
     }
 
     pub(super) fn trace(&mut self, line: impl Fn(&Self) -> String) {
@@ -255,7 +276,8 @@ impl World {
         self.joined_at = self.now;
         let (body, credentials) = (self.body, self.credentials);
         (self.body, self.credentials) = (true, true);
-        self.tell(Event::Joined { hold_until });
+        let at_hand = self.at_hand().map(Polled::Firm);
+        self.tell(at_hand.map_or(Event::Joined { hold_until }, Event::AnsweredElsewhere));
         self.body = body || self.machine.has_body;
         self.credentials = credentials || self.machine.has_credentials;
     }
