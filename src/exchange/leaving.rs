@@ -41,7 +41,9 @@ impl Context {
                 .fact(identity.fingerprint, identity.credential)
         };
         table.remains.keep(fact, flight.key.explicit.then(name));
-        if !is_shared {
+        if is_shared {
+            self.results.share(&result, now);
+        } else {
             self.results.release(&result, now);
         }
         true

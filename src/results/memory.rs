@@ -109,10 +109,18 @@ impl Results {
         self.delivered.insert(key, Kept::new(answer, expires_at));
     }
 
-    /// Drops an answer that nobody may ask for any more.
+    /// The answer has reached one client and stays pinned for others: should none of them come for it, it is
+    /// kept on for that one.
+    pub fn share(&self, key: &ResultKey, now: Moment) {
+        let pinned = self.pinned().answers.get(key).cloned();
+        if let Some(answer) = pinned {
+            self.restore(*key, &answer, now + self.config.retention);
+        }
+    }
+
+    /// Unpins an answer that nobody may come for any more. Where it has reached a client it is kept for that one.
     pub fn forget(&self, key: &ResultKey) {
         self.pinned().remove(key);
-        self.delivered.invalidate(key);
     }
 
     /// The answer, if it is kept.
@@ -190,6 +198,22 @@ mod tests {
         assert_eq!((results.pins(), results.pinned_bytes()), (1, first));
         results.release(&[1; 16], NOW);
         assert_eq!((results.pins(), results.pinned_bytes()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_not_fetched_is_gone_unless_it_has_reached_another_client() {
+        let results = store(10_000);
+        for key in [[1; 16], [2; 16]] {
+            results.pin(key, answer(1));
+        }
+        results.share(&[2; 16], NOW);
+        assert_eq!(results.pins(), 2);
+        for key in [[1; 16], [2; 16]] {
+            results.forget(&key);
+        }
+        assert_eq!(results.pins(), 0);
+        assert!(results.find(&[1; 16], NOW).is_none());
+        assert!(results.find(&[2; 16], NOW).is_some());
     }
 
     #[test]

@@ -382,6 +382,22 @@ async fn what_another_reads_is_nothing_to_one_that_was_executed_as_the_operator_
     assert_eq!(world.pay(&one).await.doubt(), Doubt::Executed);
 }
 
+/// Nothing of it can be read from the disk.
+#[tokio::test(start_paused = true)]
+async fn what_one_has_delivered_stays_when_another_of_the_task_ends_without_it() {
+    let world = World::calm();
+    let [one, two] = unfindable_asks("delay=300 lag=9000");
+    let held = world.begin(&one);
+    until(&held.flight, State::Doubtful).await;
+    let second = world.pay(&two).await.answer();
+    second.settle(true);
+    world.pass(Duration::from_secs(1)).await;
+    settle(&world, &held, Verdict::NotExecuted).await;
+    world.is_empty().await;
+    world.journal.read(Reads::Fail);
+    assert_eq!(world.pay(&two).await.answer().answer, second.answer);
+}
+
 async fn settle(world: &World, held: &Held, verdict: Verdict) {
     let id = held.flight.id().to_string();
     let settled = world.flights.resolve(&id, verdict, "back office".into());
