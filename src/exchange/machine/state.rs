@@ -267,8 +267,9 @@ impl<A: Whole> Machine<A> {
         }
     }
 
-    /// True if it asks no more for the result of a task that it was given, and would still take it: the gateway
-    /// knew the task no more, or a fault of our own ended the wait. After the operator's word it takes none.
+    /// True if it asks no more for the result of a task that it was given, and would still take it: a fault of
+    /// our own ended the wait, or the gateway denied the task and another exchange carries the key. What is
+    /// given under another key may be another task of that name. After the operator's word it takes none.
     pub fn gave_task_up(&self) -> bool {
         let has_turned_away = match self.state {
             State::Connecting | State::Submitting | State::Asking | State::Doubtful => true,
@@ -279,8 +280,8 @@ impl<A: Whole> Machine<A> {
             | State::Delivered
             | State::Ended => false,
         };
-        let was_given_one = self.ticket.is_some() || self.lost_ticket.is_some();
-        has_turned_away && was_given_one && !self.settled
+        let was_denied = self.lost_ticket.is_some() && self.key_shared;
+        has_turned_away && (self.ticket.is_some() || was_denied) && !self.settled
     }
 
     /// What a waiter is told whose hold ends now. Never "not submitted": a byte may

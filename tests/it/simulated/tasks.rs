@@ -4,7 +4,7 @@ use std::time::Duration;
 use holdline::exchange::Held;
 use holdline::exchange::machine::{Doubt, RecordKind, State, Verdict};
 
-use super::journal::Reads;
+use super::journal::{Disk, Reads};
 use super::submits::unfindable;
 use super::world::{Ask, Setting, World, reply, until};
 
@@ -182,7 +182,6 @@ async fn what_one_leaves_undelivered_or_delivers_stays_pinned_for_the_other() {
 
 #[tokio::test(start_paused = true)]
 async fn one_whose_driver_dies_while_it_polls_lets_the_other_poll() {
-    use super::journal::Disk;
     use holdline::exchange::machine::RecordKind as R;
     let world = World::calm();
     let [one, two] = asks("poll-silent=4000");
@@ -202,7 +201,6 @@ async fn one_whose_driver_dies_while_it_polls_lets_the_other_poll() {
 
 #[tokio::test(start_paused = true)]
 async fn a_result_whose_record_is_slow_is_not_read_twice() {
-    use super::journal::Disk;
     use holdline::exchange::machine::RecordKind as R;
     let world = World::calm();
     world
@@ -380,6 +378,21 @@ async fn what_another_reads_is_nothing_to_one_that_was_executed_as_the_operator_
     settle(&world, &held, Verdict::Executed).await;
     world.pay(&two).await.answer().settle(true);
     assert_eq!(world.pay(&one).await.doubt(), Doubt::Executed);
+}
+
+/// The one reading that there is was not on disk yet.
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_the_driver_died_is_given_to_the_repeat() {
+    let world = World::calm();
+    world.journal.next(RecordKind::Completed, Disk::Panics);
+    let ask = unfindable("fail=422");
+    assert_eq!(world.pay(&ask).await.doubt(), Doubt::Driver);
+    let answered = world.pay(&ask).await.answer();
+    assert_eq!(answered.answer.status, 422);
+    let ledger = world.ledger();
+    assert_eq!((ledger.submits.len(), ledger.tasks[0].result_reads), (1, 1));
+    answered.settle(true);
+    world.is_empty().await;
 }
 
 /// Nothing of it can be read from the disk.

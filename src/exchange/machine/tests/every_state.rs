@@ -139,6 +139,16 @@ fn submitting() -> Vec<Named> {
                 .handed_over()
                 .answered(Submitted::Refused("4xx"))
         }),
+        ("resubmitted after task A was lost, its key shared", || {
+            resubmitting()
+                .polling()
+                .unknown_for_the_grace()
+                .polled(Polled::Unknown)
+                .joined()
+                .recorded()
+                .handed_over()
+                .then(Event::KeyShared)
+        }),
         ("resubmitted after task A was lost", || {
             resubmitting()
                 .polling()
@@ -241,11 +251,12 @@ fn asking() -> Vec<Named> {
                 .woken()
                 .record_failed(RecordKind::Resubmitted)
         }),
-        ("asking after task A was lost, no resubmit left", || {
+        ("asking after task A was lost, its key shared", || {
             payment()
                 .polling()
                 .unknown_for_the_grace()
                 .polled(Polled::Unknown)
+                .then(Event::KeyShared)
         }),
         ("asking, the resubmit open, task A lost", || {
             resubmitting()
@@ -272,22 +283,27 @@ fn doubtful() -> Vec<Named> {
             "in doubt, a tracking id, 10 s after the driver was lost",
             || payment().sent().then(Event::DriverLost).after(10),
         ),
-        ("in doubt about task A", || {
+        ("in doubt about task A, its key shared", || {
             untracked()
                 .polling()
                 .unknown_for_the_grace()
                 .polled(Polled::Unknown)
                 .recorded()
+                .then(Event::KeyShared)
         }),
-        ("in doubt about task A, executed says the operator", || {
-            untracked()
-                .polling()
-                .unknown_for_the_grace()
-                .polled(Polled::Unknown)
-                .recorded()
-                .then(Event::Resolved(Verdict::Executed))
-                .recorded()
-        }),
+        (
+            "in doubt about task A, its key shared, executed says the operator",
+            || {
+                untracked()
+                    .polling()
+                    .unknown_for_the_grace()
+                    .polled(Polled::Unknown)
+                    .recorded()
+                    .then(Event::KeyShared)
+                    .then(Event::Resolved(Verdict::Executed))
+                    .recorded()
+            },
+        ),
         ("in doubt, no tracking id, 10 s after the ladder", || {
             untracked().sent().lost().recorded().after(10)
         }),

@@ -348,13 +348,28 @@ impl World {
         let machine = &self.machine;
         let is_told = |id| machine.has_credentials || self.gateway.runs(id);
         let waits = machine.state() == State::Waiting && machine.ticket().is_some_and(is_told);
-        waits || machine.gave_task_up()
+        waits || (self.has_turned_away() && self.task().is_some() && !machine.settled)
+    }
+
+    /// True where it waits for something else than its task.
+    const fn has_turned_away(&self) -> bool {
+        matches!(
+            self.machine.state(),
+            State::Connecting | State::Submitting | State::Asking | State::Doubtful
+        )
     }
 
     fn other_polls(&mut self, reading: Reading) {
         let Some(id) = self.task().cloned() else {
             return;
         };
+        if self.has_turned_away() {
+            // The other came later, and under the same key.
+            self.tell(Event::KeyShared);
+            if !self.machine.gave_task_up() {
+                return;
+            }
+        }
         let Some(answer) = self.gateway.poll(&id, reading, self.now) else {
             return;
         };
