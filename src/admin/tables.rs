@@ -142,8 +142,9 @@ const TABLES: [Table; 4] = [
         group: Group::InDoubt,
         title: "In doubt",
         about: "Each may have been executed. Look it up at the gateway, by its tracking id, its key or, \
-                of a refund, capture or void, beside the transaction that it acts on. Then say what you found: VERDICT is executed or not-executed. A repeat of its client \
-                searches for it too, where it has a tracking id.",
+                of a refund, capture or void, beside the transaction that it acts on. Then say what \
+                you found: VERDICT is executed or not-executed. A repeat of its client searches for \
+                it too, where it has a tracking id.",
         most: MOST_IN_DOUBT,
         columns: &[SHORT, AGE, AMOUNT, TRACKING, KEY, WHERE, CAUSE, RESOLVE],
     },

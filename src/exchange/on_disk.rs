@@ -48,12 +48,6 @@ impl Flights {
 }
 
 impl Context {
-    /// The result of a task in memory: an exchange has read it and makes it durable, or ended and left it.
-    pub(super) fn result_here(&self, task: &ResultKey) -> Option<Answer> {
-        let read = self.table().answer_of(task);
-        read.or_else(|| self.results.find(task, self.clock.now()))
-    }
-
     /// The answer that is kept under a task's name.
     pub(super) fn find_kept(&self, task: &ResultKey) -> Option<Kept> {
         let now = self.clock.now();

@@ -27,6 +27,9 @@ pub enum VerdictError {
     /// A submit of it still waits for its answer.
     #[error("a submit of it is still under way: try again when it has ended")]
     UnderWay,
+    /// Another exchange was given the result of its task.
+    #[error("the result of its task is here: its client is given it when it repeats the request")]
+    Answered,
     /// The operator has said that it was executed.
     #[error("the exchange is settled as executed already")]
     AlreadyExecuted,

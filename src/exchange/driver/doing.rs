@@ -43,17 +43,34 @@ impl Driver {
         }
     }
 
-    /// The result that another exchange of the same task has, where we may never ask for it: during a stop our
-    /// next poll may not be allowed, and of a task that was given up there is none. Without credentials it
-    /// cannot be kept.
+    /// The result that another exchange of the same task has, where we may never ask for it. Without credentials
+    /// that of a task that was given up cannot be kept: the record of a doubt takes them, and their client's
+    /// repeat brings them back.
     pub(super) fn read_elsewhere(&self) -> Option<Answer> {
+        let of_given_up = self.result_of_given_up();
+        of_given_up
+            .filter(|_| self.credentials.is_some())
+            .or_else(|| self.read_in_a_stop())
+    }
+
+    /// The result of a task that was given up, as another exchange read it, or ended with it.
+    pub(super) fn result_of_given_up(&self) -> Option<Answer> {
         let task = {
             let core = self.flight.core();
-            let gave_up = core.machine.gave_task_up() && self.credentials.is_some();
-            let may_not_ask = gave_up || core.machine.waits_in_a_stop();
-            core.result_key.filter(|_| may_not_ask)?
+            core.result_key.filter(|_| core.machine.gave_task_up())?
         };
-        self.context.result_here(&task)
+        let read = self.context.table().answer_of(&task);
+        read.or_else(|| self.context.results.find(&task, self.now()))
+    }
+
+    /// During a stop our next poll may not be allowed. What another ended with may be a page that we have heard
+    /// to be none.
+    fn read_in_a_stop(&self) -> Option<Answer> {
+        let task = {
+            let core = self.flight.core();
+            core.result_key.filter(|_| core.machine.waits_in_a_stop())?
+        };
+        self.context.table().answer_of(&task)
     }
 
     fn perform(&mut self, action: Action<Answer>) {

@@ -29,6 +29,10 @@ impl Driver {
             let _ = done.send(Err(VerdictError::UnderWay));
             return;
         }
+        if verdict == Verdict::NotExecuted && self.result_of_given_up().is_some() {
+            let _ = done.send(Err(VerdictError::Answered));
+            return;
+        }
         if let Err(error) = check_word(self.flight.is_ruled(), verdict) {
             let _ = done.send(Err(error));
             return;

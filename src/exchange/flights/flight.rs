@@ -304,9 +304,9 @@ impl Flight {
         self.core().machine.state()
     }
 
-    /// The task's id at the gateway, once it is known.
+    /// The task's id at the gateway, once it is known; also of one that was given up.
     pub fn ticket(&self) -> Option<String> {
-        self.core().machine.ticket().map(ToString::to_string)
+        self.core().machine.told_task().map(ToString::to_string)
     }
 
     /// When the first byte of a submit was handed over.

@@ -34,7 +34,7 @@ pub enum Event<A> {
     Timer(Timer),
     /// A poll was answered whole.
     PollAnswered(Polled<A>),
-    /// Another exchange's poll of the same task was answered whole.
+    /// Another exchange's poll of the same task was answered whole, or it ended with an answer.
     AnsweredElsewhere(Polled<A>),
     /// A poll ended without a whole answer.
     PollLost,

@@ -267,9 +267,15 @@ impl<A: Whole> Machine<A> {
         }
     }
 
+    /// The task that it was given last: the one that it asks for, or one that it gave up.
+    pub fn told_task(&self) -> Option<&RequestId> {
+        self.ticket.as_ref().or(self.lost_ticket.as_ref())
+    }
+
     /// True if it asks no more for the result of a task that it was given, and would still take it: a fault of
     /// our own ended the wait, or the gateway denied the task and another exchange carries the key. What is
-    /// given under another key may be another task of that name. After the operator's word it takes none.
+    /// given under another key may be another task of that name. After the operator's word it takes none: who acted
+    /// on that word reads the result where the other exchange was given it.
     pub fn gave_task_up(&self) -> bool {
         let has_turned_away = match self.state {
             State::Connecting | State::Submitting | State::Asking | State::Doubtful => true,

@@ -123,7 +123,7 @@ impl Flight {
             state,
             standing: machine.standing(),
             doubt: machine.doubt(),
-            ticket: machine.ticket().map(ToString::to_string),
+            ticket: machine.told_task().map(ToString::to_string),
             waiters: core
                 .waiters
                 .iter()

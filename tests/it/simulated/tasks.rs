@@ -1,12 +1,17 @@
 //! Exchanges that share a task, because a client gave them one key.
 use std::time::Duration;
 
-use holdline::exchange::Held;
 use holdline::exchange::machine::{Doubt, RecordKind, State, Verdict};
+use holdline::exchange::{Held, VerdictError};
+
+use uuid::Uuid;
 
 use super::journal::{Disk, Reads};
 use super::submits::unfindable;
 use super::world::{Ask, Setting, World, reply, until};
+
+const HOUR: Duration = Duration::from_hours(1);
+const ALMOST_A_DAY: Duration = Duration::from_mins(24 * 60 - 30);
 
 fn asks(words: &str) -> [Ask; 2] {
     ["one", "two"].map(|name| Ask::payment(&format!("{words} {name}")).with_key("shared"))
@@ -402,17 +407,23 @@ async fn what_one_has_delivered_stays_when_another_of_the_task_ends_without_it()
     let [one, two] = unfindable_asks("delay=300 lag=9000");
     let held = world.begin(&one);
     until(&held.flight, State::Doubtful).await;
+    world.pass(HOUR).await;
     let second = world.pay(&two).await.answer();
     second.settle(true);
-    world.pass(Duration::from_secs(1)).await;
-    settle(&world, &held, Verdict::NotExecuted).await;
+    let denied = settled(&world, &held, Verdict::NotExecuted).await;
+    assert_eq!(denied, Err(VerdictError::Answered));
+    world.pass(ALMOST_A_DAY).await;
     world.is_empty().await;
     world.journal.read(Reads::Fail);
     assert_eq!(world.pay(&two).await.answer().answer, second.answer);
 }
 
 async fn settle(world: &World, held: &Held, verdict: Verdict) {
+    settled(world, held, verdict).await.unwrap();
+}
+
+async fn settled(world: &World, held: &Held, verdict: Verdict) -> Result<Uuid, VerdictError> {
     let id = held.flight.id().to_string();
-    let settled = world.flights.resolve(&id, verdict, "back office".into());
-    settled.await.unwrap();
+    let reason = "back office".into();
+    world.flights.resolve(&id, verdict, reason).await
 }
