@@ -150,8 +150,13 @@ impl World {
         let holds_answer =
             |record: &Record<Answer>| matches!(record, Record::Candidate(_) | Record::Completed(_));
         let is_lost = !is_written && unwritten.into_iter().any(holds_answer);
+        let has_its_own = matches!(
+            self.machine.state(),
+            State::Undelivered | State::Delivered | State::Ended
+        );
         // What another exchange has on disk is not looked for by one that gave the task up.
-        if self.read_elsewhere.take().is_some() || is_lost {
+        let is_overlooked = self.read_elsewhere.take().is_some() && !has_its_own;
+        if is_overlooked || is_lost {
             self.gateway.lose_what_was_read();
         }
         if is_written {
