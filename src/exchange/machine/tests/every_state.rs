@@ -97,12 +97,7 @@ fn connecting() -> Vec<Named> {
             resubmitting().sent().woken().recorded()
         }),
         ("connecting a resubmit after task A was lost", || {
-            resubmitting()
-                .polling()
-                .unknown_for_the_grace()
-                .polled(Polled::Unknown)
-                .joined()
-                .recorded()
+            resubmitting().denied().joined().recorded()
         }),
     ]
 }
@@ -141,22 +136,14 @@ fn submitting() -> Vec<Named> {
         }),
         ("resubmitted after task A was lost, its key shared", || {
             resubmitting()
-                .polling()
-                .unknown_for_the_grace()
-                .polled(Polled::Unknown)
+                .denied()
                 .joined()
                 .recorded()
                 .handed_over()
                 .then(Event::KeyShared)
         }),
         ("resubmitted after task A was lost", || {
-            resubmitting()
-                .polling()
-                .unknown_for_the_grace()
-                .polled(Polled::Unknown)
-                .joined()
-                .recorded()
-                .handed_over()
+            resubmitting().denied().joined().recorded().handed_over()
         }),
     ]
 }
@@ -240,10 +227,7 @@ fn asking() -> Vec<Named> {
         }),
         ("asking, the submit open", || payment().sent().woken()),
         ("asking after task A was lost, a resubmit left", || {
-            resubmitting()
-                .polling()
-                .unknown_for_the_grace()
-                .polled(Polled::Unknown)
+            resubmitting().denied()
         }),
         ("asking after the resubmit's record failed", || {
             resubmitting()
@@ -252,11 +236,7 @@ fn asking() -> Vec<Named> {
                 .record_failed(RecordKind::Resubmitted)
         }),
         ("asking after task A was lost, its key shared", || {
-            payment()
-                .polling()
-                .unknown_for_the_grace()
-                .polled(Polled::Unknown)
-                .then(Event::KeyShared)
+            payment().denied().then(Event::KeyShared)
         }),
         ("asking, the resubmit open, task A lost", || {
             resubmitting()
@@ -284,20 +264,13 @@ fn doubtful() -> Vec<Named> {
             || payment().sent().then(Event::DriverLost).after(10),
         ),
         ("in doubt about task A, its key shared", || {
-            untracked()
-                .polling()
-                .unknown_for_the_grace()
-                .polled(Polled::Unknown)
-                .recorded()
-                .then(Event::KeyShared)
+            untracked().denied().recorded().then(Event::KeyShared)
         }),
         (
             "in doubt about task A, its key shared, executed says the operator",
             || {
                 untracked()
-                    .polling()
-                    .unknown_for_the_grace()
-                    .polled(Polled::Unknown)
+                    .denied()
                     .recorded()
                     .then(Event::KeyShared)
                     .then(Event::Resolved(Verdict::Executed))

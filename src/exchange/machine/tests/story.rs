@@ -196,6 +196,13 @@ impl Story {
         self.then(Event::Timer(Timer::Poll))
     }
 
+    /// The gateway took the task, and then denied it for as long as the grace lasts.
+    pub(super) fn denied(self) -> Self {
+        self.polling()
+            .unknown_for_the_grace()
+            .polled(Polled::Unknown)
+    }
+
     pub(super) fn joined(self) -> Self {
         let joined = joined(self.now);
         self.then(joined)
