@@ -37,15 +37,15 @@ impl Driver {
         self.context.note_rest(&self.flight);
     }
 
+    /// Takes a result that another exchange has, where we may never ask for it.
     pub(super) fn take_what_was_read(&mut self) {
         if let Some(answer) = self.read_elsewhere() {
             self.apply(Event::AnsweredElsewhere(Polled::Firm(answer)));
         }
     }
 
-    /// The result that another exchange of the same task has, where we may never ask for it. Without credentials
-    /// that of a task that was given up cannot be kept: the record of a doubt takes them, and their client's
-    /// repeat brings them back.
+    /// The result that another exchange of the same task has: where we gave the task up, or stop. The former
+    /// cannot be kept without credentials: once a doubt is on record they are gone until the client repeats.
     pub(super) fn read_elsewhere(&self) -> Option<Answer> {
         let of_given_up = self.result_of_given_up();
         of_given_up

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::journal::{Disk, Reads};
 use super::submits::unfindable;
-use super::world::{Ask, Setting, World, reply, until};
+use super::world::{Ask, Reply, Setting, World, reply, until};
 
 const HOUR: Duration = Duration::from_hours(1);
 const ALMOST_A_DAY: Duration = Duration::from_mins(24 * 60 - 30);
@@ -126,6 +126,27 @@ async fn who_comes_too_late_for_a_poll_is_given_what_another_of_the_task_read() 
     assert_eq!(answered.answer, first.answer);
     answered.settle(true);
     assert_eq!(next.ledger().tasks[0].result_reads, 1);
+}
+
+/// To the first the gateway denied the task after the page, for so long that the page became its answer; to the
+/// second it then said that the task runs.
+#[tokio::test(start_paused = true)]
+async fn a_page_that_was_taken_back_is_not_taken_from_who_ended_with_it() {
+    let world = World::calm();
+    let [one, two] = asks("poll-500=1 flap=5@1 delay=30000");
+    let mut first = world.begin(&one);
+    world.pass(Duration::from_secs(4)).await;
+    let mut second = world.begin(&two);
+    let told = (&mut first.told).await.unwrap();
+    assert_eq!(reply(&first, told).answer().answer.status, 500);
+    world.pass(Duration::from_secs(5)).await;
+    until(&second.flight, State::Waiting).await;
+    world.stops_within(Duration::from_secs(1));
+    world.pass(Duration::from_millis(1)).await;
+    world.flights.stop_what_waits_in_vain();
+    let told = (&mut second.told).await.unwrap();
+    let told = reply(&second, told);
+    assert!(matches!(told, Reply::InProgress), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]
