@@ -9,9 +9,9 @@ use super::shop::Why;
 pub struct Findings {
     pub(super) lines: Vec<Line>,
     /// What a repeated key of a payment does; `None` if it was not found out.
-    pub(super) payments: Option<Repeats>,
+    pub(super) repeated_payment: Option<Repeats>,
     /// The same of a refund.
-    pub(super) refunds: Option<Repeats>,
+    pub(super) repeated_refund: Option<Repeats>,
     /// How long after its acceptance a task was not known.
     pub(super) unknown_for: Option<Duration>,
 }

@@ -221,35 +221,37 @@ async fn search(shop: &Shop, trial: &Trial, uid: Option<&str>) -> Result<bool, W
     Ok(found.is_some_and(|found| uid.is_none_or(|uid| *found.uid == *uid)))
 }
 
-/// What is asked of the repeats of one trial.
+/// The words for what is asked of the repeats of one trial.
 struct OfRepeats {
     running: &'static str,
     waited: &'static str,
     ended: &'static str,
-    any: &'static str,
+    /// For all three, where none was found out.
+    whole: &'static str,
 }
 
 const OF_PAYMENT: OfRepeats = OfRepeats {
     running: "a repeat under the same key while it runs:",
     waited: "such a repeat was answered after",
     ended: "a repeat under the same key after its end:",
-    any: "a repeat under the same key:",
+    whole: "a repeat under the same key:",
 };
 
 const OF_REFUND: OfRepeats = OfRepeats {
     running: "a repeated refund under the same key while it runs:",
     waited: "such a refund was answered after",
     ended: "a repeated refund under the same key after its end:",
-    any: "a repeated refund under the same key:",
+    whole: "a repeated refund under the same key:",
 };
 
 /// A gateway may honour the keys of payments, and not those of what acts on them.
 async fn repeated(shop: &Shop, trials: &mut Trials, findings: &mut Findings) {
-    findings.payments = repeats_of(shop, trials, Kind::Approved, &OF_PAYMENT, findings).await;
-    if let Some(paid) = &findings.payments {
+    findings.repeated_payment =
+        repeats_of(shop, trials, Kind::Approved, &OF_PAYMENT, findings).await;
+    if let Some(paid) = &findings.repeated_payment {
         let payment = paid.transaction.clone();
         let kind = Kind::Refund(&payment);
-        findings.refunds = repeats_of(shop, trials, kind, &OF_REFUND, findings).await;
+        findings.repeated_refund = repeats_of(shop, trials, kind, &OF_REFUND, findings).await;
     }
 }
 
@@ -269,7 +271,7 @@ async fn repeats_of(
             Some(repeats)
         }
         Err(why) => {
-            findings.note(asked.any, not_found_out(&why));
+            findings.note(asked.whole, not_found_out(&why));
             None
         }
     }

@@ -44,14 +44,16 @@ impl fmt::Display for Report<'_> {
 impl Report<'_> {
     fn resubmits(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Findings {
-            payments, refunds, ..
+            repeated_payment,
+            repeated_refund,
+            ..
         } = self.findings;
-        let (reason, resubmits) = match (payments, refunds) {
-            (Some(payments), _) if !payments.are_safe() => (
+        let (reason, resubmits) = match (repeated_payment, repeated_refund) {
+            (Some(payment), _) if !payment.are_safe() => (
                 "A repeat under the same RequestID was not seen to be safe: a resubmit may charge twice.",
                 0,
             ),
-            (Some(_), Some(refunds)) if refunds.are_safe() => (
+            (Some(_), Some(refund)) if refund.are_safe() => (
                 "A repeat under the same RequestID, of a payment or of its refund, moved no money, while the \
                  first ran and after it.",
                 1,
