@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 use super::running::Driver;
 use crate::exchange::calls::{self, CallKind};
 use crate::exchange::flights::{Answer, Told};
-use crate::exchange::machine::{Action, Actions, Event, Outcome, Polled, Record, State};
+use crate::exchange::machine::{Action, Actions, Event, Machine, Outcome, Polled, Record, State};
 use crate::exchange::recorder::Appending;
 use crate::exchange::telling::{journey, noting};
 use crate::protocol::RequestId;
+use crate::results::ResultKey;
 
 impl Driver {
     /// Feeds the machine with an event, and with those that follow at once from its actions.
@@ -55,10 +56,7 @@ impl Driver {
 
     /// The result of a task that was given up, as another exchange read it, or ended with it.
     pub(super) fn result_of_given_up(&self) -> Option<Answer> {
-        let task = {
-            let core = self.flight.core();
-            core.result_key.filter(|_| core.machine.gave_task_up())?
-        };
+        let task = self.task_where(Machine::gave_task_up)?;
         let read = self.context.table().answer_of(&task);
         read.or_else(|| self.context.results.find(&task, self.now()))
     }
@@ -66,11 +64,14 @@ impl Driver {
     /// During a stop our next poll may not be allowed. What another ended with may be a page that we have heard
     /// to be none.
     fn read_in_a_stop(&self) -> Option<Answer> {
-        let task = {
-            let core = self.flight.core();
-            core.result_key.filter(|_| core.machine.waits_in_a_stop())?
-        };
+        let task = self.task_where(Machine::waits_in_a_stop)?;
         self.context.table().answer_of(&task)
+    }
+
+    /// The name of our task's result, where that is true of the machine.
+    fn task_where(&self, is_so: fn(&Machine<Answer>) -> bool) -> Option<ResultKey> {
+        let core = self.flight.core();
+        core.result_key.filter(|_| is_so(&core.machine))
     }
 
     fn perform(&mut self, action: Action<Answer>) {
