@@ -4,10 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use http::uri::PathAndQuery;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::facts::MatchFacts;
-use super::outline::object;
+use super::outline::{Object, object};
 use super::profile::Profile;
 use super::transaction::Transaction;
 
@@ -49,7 +48,7 @@ impl Found {
 #[derive(Deserialize)]
 struct Matches<'a> {
     #[serde(borrow)]
-    transactions: Vec<&'a RawValue>,
+    transactions: Vec<Object<Transaction<'a>>>,
 }
 
 impl Search<'_> {
@@ -100,8 +99,8 @@ impl Search<'_> {
 /// The transactions that an answer to a search tells: a list, or the one that there is, as a query by
 /// uid tells it. `None` for an answer that does not say.
 pub fn listed(answer: &[u8]) -> Option<Vec<Transaction<'_>>> {
-    let list = object(answer).and_then(|Matches { transactions }| {
-        let told = transactions.iter().map(|it| object(it.get().as_bytes()));
+    let list = object(answer).map(|Matches { transactions }| {
+        let told = transactions.into_iter().map(|Object(it)| it);
         told.collect()
     });
     list.or_else(|| Some(vec![Transaction::of(answer)?]))
