@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     BEGATEWAY, Conversion, Found, MatchFacts, Operation, PollAnswer, RequestId, Route, Search,
-    SubmitAnswer, classify_poll, classify_submit, gateway_time, listed, retry_after,
+    SubmitAnswer, Times, classify_poll, classify_submit, gateway_time, listed, retry_after,
     transaction_by_uid,
 };
 
@@ -250,9 +250,13 @@ pub(crate) fn lookup(data: &[u8]) -> bool {
         last_four: Some(*b"0000"),
         ..MatchFacts::default()
     };
+    let submitted_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let search = Search {
         facts: &facts,
-        submitted_at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+        times: Some(Times {
+            submitted_at,
+            told_at: submitted_at + Duration::from_hours(24 * 365 * 10),
+        }),
     };
     let known = Found {
         uid: "4107-310b0da80b".into(),

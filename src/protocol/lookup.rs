@@ -10,7 +10,8 @@ use super::outline::{Object, object};
 use super::profile::Profile;
 use super::transaction::Transaction;
 
-/// `created_at` may tell whole seconds: a transaction may seem this much older than its submit.
+/// `created_at` and `Date` may tell whole seconds: a transaction may seem this much older than its submit, or
+/// younger than the list that tells it.
 const CLOCK_GRAIN: Duration = Duration::from_secs(1);
 
 /// What is searched for.
@@ -18,8 +19,17 @@ const CLOCK_GRAIN: Duration = Duration::from_secs(1);
 pub struct Search<'a> {
     /// The facts of the request.
     pub facts: &'a MatchFacts,
-    /// When the first submit left, by the gateway's clock.
+    /// The times between which its transaction was made; `None` where any time will do.
+    pub times: Option<Times>,
+}
+
+/// Two times of a search, by the gateway's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// When the first submit left.
     pub submitted_at: SystemTime,
+    /// When the gateway told its list.
+    pub told_at: SystemTime,
 }
 
 /// What is longer is no uid of a transaction.
@@ -60,12 +70,20 @@ impl Search<'_> {
     }
 
     /// The transaction among all that were `listed` that is this request's: exactly one that matches
-    /// its facts, was made after the submit and is no other exchange's (`taken`). Two are none.
+    /// its facts, was made after the submit and is no other exchange's (`taken`). Two are none. Where the
+    /// time of any has yet to come, none is: the gateway's clocks differ, and an older transaction may seem to
+    /// be made after the submit.
     pub fn choose(
         &self,
         listed: &[Transaction<'_>],
         taken: impl Fn(&str) -> bool,
     ) -> Option<Found> {
+        if listed
+            .iter()
+            .any(|transaction| self.has_yet_to_come(transaction))
+        {
+            return None;
+        }
         let mut candidates = listed
             .iter()
             .filter(|transaction| self.is_ours(transaction))
@@ -89,10 +107,16 @@ impl Search<'_> {
     }
 
     fn is_ours(&self, transaction: &Transaction<'_>) -> bool {
-        transaction.matches(self.facts)
-            && transaction
-                .created_at()
-                .is_some_and(|at| at + CLOCK_GRAIN >= self.submitted_at)
+        let is_late_enough = |at| {
+            self.times
+                .is_none_or(|times| at + CLOCK_GRAIN >= times.submitted_at)
+        };
+        transaction.matches(self.facts) && transaction.created_at().is_some_and(is_late_enough)
+    }
+
+    fn has_yet_to_come(&self, transaction: &Transaction<'_>) -> bool {
+        let times = self.times.zip(transaction.created_at());
+        times.is_some_and(|(times, at)| at > times.told_at + CLOCK_GRAIN)
     }
 }
 
@@ -162,9 +186,13 @@ mod tests {
     fn choose(list: &[String]) -> Option<Found> {
         let facts = facts();
         let submitted_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_230_000);
+        let times = Some(Times {
+            submitted_at,
+            told_at: submitted_at + Duration::from_secs(9),
+        });
         let search = Search {
             facts: &facts,
-            submitted_at,
+            times,
         };
         let body = format!(r#"{{"transactions":[{}]}}"#, list.join(","));
         search.choose(&listed(body.as_bytes()).unwrap(), |uid| uid == "taken")
@@ -199,6 +227,23 @@ mod tests {
         assert_eq!(choose(&[one("taken", AFTER)]), None);
         assert_eq!(choose(&[one("../balance", AFTER)]), None);
         assert_eq!(choose(&[one("1-a", "yesterday")]), None);
+    }
+
+    #[test]
+    fn where_the_time_of_one_has_yet_to_come_none_is_found() {
+        let other = |at: &str| one("other", at).replace(":10,", ":20,");
+        assert!(choose(&[one("1-a", "2026-11-21T03:00:10Z")]).is_some());
+        assert!(choose(&[one("1-a", AFTER), other("2026-11-21T03:00:10Z")]).is_some());
+        // An older one that was made past this process, by a clock that is half an hour ahead.
+        assert_eq!(choose(&[one("1-a", "2026-11-21T03:00:11Z")]), None);
+        for ahead in ["taken", "1-b"] {
+            let ahead = one(ahead, "2026-11-21T03:30:00Z");
+            assert_eq!(choose(&[one("1-a", AFTER), ahead]), None);
+        }
+        assert_eq!(
+            choose(&[one("1-a", AFTER), other("2026-11-21T03:30:00Z")]),
+            None
+        );
     }
 
     #[test]
@@ -239,7 +284,7 @@ mod tests {
         let facts = facts();
         let search = Search {
             facts: &facts,
-            submitted_at: SystemTime::UNIX_EPOCH,
+            times: None,
         };
         assert_eq!(
             search.path(&BEGATEWAY).unwrap().as_str(),
@@ -252,7 +297,7 @@ mod tests {
         let facts = facts();
         let search = Search {
             facts: &facts,
-            submitted_at: SystemTime::UNIX_EPOCH,
+            times: None,
         };
         let found = Found { uid: "1-a".into() };
         let answer = |status: &str, more: &str| {

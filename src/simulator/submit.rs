@@ -3,7 +3,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::Request;
 use http::header;
 use hyper::body::Incoming;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -115,7 +115,9 @@ async fn begin(
 ) -> Answer {
     let shop = head.shop.as_deref().unwrap_or_default();
     let version = head.version.unwrap_or_default();
+    let ahead = SignedDuration::from_secs(words.task.clock.unwrap_or_default().into());
     let created_at = Timestamp::try_from(gateway.time_of_day())
+        .and_then(|now| now.checked_add(ahead))
         .unwrap_or_default()
         .to_string();
     let request = state::Request {

@@ -1,6 +1,5 @@
 //! The search for what became of a submit without an answer.
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use http::{Request, StatusCode};
 
@@ -11,7 +10,7 @@ use crate::exchange::machine::Event;
 use crate::exchange::order::Credentials;
 use crate::exchange::telling::{Heard, journey};
 use crate::message::{Body, StoredResponse};
-use crate::protocol::{Search, gateway_time, listed, transaction_by_uid};
+use crate::protocol::{Search, Times, gateway_time, listed, transaction_by_uid};
 use crate::timing::Moment;
 
 /// Searches for the transaction by its tracking id, and reads it where exactly one is ours. A search without
@@ -44,7 +43,7 @@ async fn find(
     let profile = flight.profile();
     let any_time = Search {
         facts: flight.facts(),
-        submitted_at: SystemTime::UNIX_EPOCH,
+        times: None,
     };
     let Some(path) = any_time.path(profile) else {
         return Ok(None);
@@ -54,11 +53,11 @@ async fn find(
         return Ok(None);
     }
     let listed = listed(&list.body).ok_or(Heard::Status(list.status.as_u16()))?;
-    let Some(submitted_at) = submitted_at(flight, &list, asked_at) else {
+    let Some(times) = times(flight, &list, asked_at) else {
         return Ok(None);
     };
     let search = Search {
-        submitted_at,
+        times: Some(times),
         ..any_time
     };
     let found = search.choose(&listed, |uid| context.is_taken(flight, uid));
@@ -85,13 +84,17 @@ async fn ask(flight: &Flight, question: Request<Body>) -> Result<(Moment, Stored
     }
 }
 
-/// When the first submit left, by the gateway's clock: by the `Date` of an answer that was asked for
-/// at `asked_at`. A slow answer makes it seem later than it was, never earlier, so that no older
-/// transaction is taken; without a `Date` there is no telling. Where an earlier boot sent it, our own
-/// time of day may have jumped since, and what it said then counts if that is later.
-fn submitted_at(flight: &Flight, answer: &StoredResponse, asked_at: Moment) -> Option<SystemTime> {
+/// When the first submit left, by the gateway's clock, and when it gave an answer that was asked for at
+/// `asked_at`: by the `Date` of that. A slow answer makes the submit seem later than it was, never earlier, so
+/// that no older transaction is taken; without a `Date` there is no telling. Where an earlier boot sent it, our
+/// own time of day may have jumped since, and what it said then counts if that is later.
+fn times(flight: &Flight, answer: &StoredResponse, asked_at: Moment) -> Option<Times> {
     let first_sent = flight.core().machine.first_sent()?;
-    let by_age = gateway_time(&answer.fields)?.checked_sub(asked_at.since(first_sent))?;
+    let told_at = gateway_time(&answer.fields)?;
+    let by_age = told_at.checked_sub(asked_at.since(first_sent))?;
     let told_then = flight.stamped.map(|stamp| stamp.time_of_day() - CLOCK_SKEW);
-    Some(told_then.map_or(by_age, |then| then.max(by_age)))
+    Some(Times {
+        submitted_at: told_then.map_or(by_age, |then| then.max(by_age)),
+        told_at,
+    })
 }

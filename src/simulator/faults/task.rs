@@ -61,6 +61,11 @@ pub(super) const WORDS: &[Word] = &[
         meaning: "the result stays readable, even with another code than 200",
     },
     Word {
+        form: "clock=SECONDS",
+        example: "clock=-30",
+        meaning: "the transaction's created_at is so far ahead of the gateway's Date, or behind it",
+    },
+    Word {
         form: "big=BYTES",
         example: "big=100000",
         meaning: "the transaction carries so many bytes of padding",
@@ -82,6 +87,8 @@ pub struct TaskWords {
     pub executed: bool,
     /// How often the result can be read, where its code does not decide.
     pub readable: Option<Readable>,
+    /// By how many seconds the clock of its transaction is ahead of the gateway's.
+    pub clock: Option<i32>,
     /// Bytes of padding in the transaction.
     pub padding: usize,
 }
@@ -139,6 +146,7 @@ impl TaskWords {
                 argument.flag()?;
                 self.readable = Some(Readable::Kept);
             }
+            "clock" => self.clock = Some(argument.number()?),
             "big" => self.padding = argument.number()?,
             _ => return Ok(false),
         }
@@ -153,6 +161,7 @@ impl TaskWords {
             payer: stronger.payer.or(self.payer),
             executed: stronger.executed || self.executed,
             readable: stronger.readable.or(self.readable),
+            clock: stronger.clock.or(self.clock),
             padding: stronger.padding.max(self.padding),
         }
     }

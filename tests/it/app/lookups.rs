@@ -5,7 +5,7 @@ use crate::stage::scripted::{raw, script};
 #[tokio::test]
 async fn a_search_that_is_answered_with_the_one_transaction_finds_it() {
     const FOUND: &str = r#""uid":"1-a","type":"payment","status":"successful","amount":100,
-        "currency":"USD","tracking_id":"order-1","created_at":"2999-01-01T00:00:00Z""#;
+        "currency":"USD","tracking_id":"order-1","created_at":"2026-11-21T03:00:00Z""#;
     const CARD: &str = r#"{"last_4":"0000"}"#;
     const SECTION: &str = r#"{"auth_code":"654321","status":"successful"}"#;
     for body in [

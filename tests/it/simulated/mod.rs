@@ -1,5 +1,6 @@
 //! The driver and the flights in simulated time: orders in, the real client in between, and the
 //! simulated gateway behind it. A day passes in milliseconds.
+mod clocks;
 mod counts;
 pub(crate) mod disk;
 mod drains;
