@@ -93,6 +93,11 @@ impl Stamp {
         }
     }
 
+    /// The stamp of so long after this one, in the same boot.
+    pub fn after(self, span: Duration) -> Self {
+        self.moved(Moment::START, Moment::START + span)
+    }
+
     /// The stamp as a time of day.
     pub fn time_of_day(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.wall)

@@ -1,5 +1,6 @@
 //! The search for what became of a submit without an answer.
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::{Request, StatusCode};
 
@@ -11,7 +12,7 @@ use crate::exchange::order::Credentials;
 use crate::exchange::telling::{Heard, journey};
 use crate::message::{Body, StoredResponse};
 use crate::protocol::{Search, Times, gateway_time, listed, transaction_by_uid};
-use crate::timing::Moment;
+use crate::timing::{Moment, Stamp};
 
 /// Searches for the transaction by its tracking id, and reads it where exactly one is ours. A search without
 /// an answer leads on like one that finds nothing, and is told as what it is.
@@ -48,12 +49,17 @@ async fn find(
     let Some(path) = any_time.path(profile) else {
         return Ok(None);
     };
+    // Who sleeps after this makes the submit seem later than it was, as a slow answer does.
+    let (called, called_at) = (context.stamps.now(), context.stamps.present());
     let (asked_at, list) = ask(flight, credentials.get(path)).await?;
+    let asked = called.after(asked_at.since(called_at));
     if list.status == StatusCode::NOT_FOUND {
         return Ok(None);
     }
     let listed = listed(&list.body).ok_or(Heard::Status(list.status.as_u16()))?;
-    let Some(times) = times(flight, &list, asked_at) else {
+    // Without a `Date` there is no telling.
+    let dated = flight.sent().zip(gateway_time(&list.fields));
+    let Some(times) = dated.and_then(|(sent, told_at)| times(sent, asked, told_at)) else {
         return Ok(None);
     };
     let search = Search {
@@ -84,17 +90,66 @@ async fn ask(flight: &Flight, question: Request<Body>) -> Result<(Moment, Stored
     }
 }
 
-/// When the first submit left, by the gateway's clock, and when it gave an answer that was asked for at
-/// `asked_at`: by the `Date` of that. A slow answer makes the submit seem later than it was, never earlier, so
-/// that no older transaction is taken; without a `Date` there is no telling. Where an earlier boot sent it, our
-/// own time of day may have jumped since, and what it said then counts if that is later.
-fn times(flight: &Flight, answer: &StoredResponse, asked_at: Moment) -> Option<Times> {
-    let first_sent = flight.core().machine.first_sent()?;
-    let told_at = gateway_time(&answer.fields)?;
-    let by_age = told_at.checked_sub(asked_at.since(first_sent))?;
-    let told_then = flight.stamped.map(|stamp| stamp.time_of_day() - CLOCK_SKEW);
+/// When the first submit left, by the gateway's clock, and when it gave an answer that it was asked for at
+/// `asked`: by the `Date` of that. A slow answer makes the submit seem later than it was, never earlier, so
+/// that no older transaction is taken. Where an earlier boot sent it, our own time of day may have jumped
+/// since, and what it said then counts if that is later.
+fn times(sent: Stamp, asked: Stamp, told_at: SystemTime) -> Option<Times> {
+    let by_age = told_at.checked_sub(asked.since(sent))?;
+    let submitted_at = if asked.is_of_boot(sent) {
+        by_age
+    } else {
+        by_age.max(sent.time_of_day() - CLOCK_SKEW)
+    };
     Some(Times {
-        submitted_at: told_then.map_or(by_age, |then| then.max(by_age)),
+        submitted_at,
         told_at,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SENT: Stamp = Stamp {
+        wall: 1_800_000_000_000,
+        since_boot: 60_000,
+        boot: 1,
+    };
+
+    fn submitted_at(asked: Stamp, told_at: SystemTime) -> SystemTime {
+        times(SENT, asked, told_at).unwrap().submitted_at
+    }
+
+    #[test]
+    fn a_submit_is_as_old_as_the_clock_says_that_goes_on_while_the_machine_sleeps() {
+        let theirs = SENT.time_of_day() + Duration::from_hours(1);
+        for asleep in [Duration::ZERO, Duration::from_hours(8)] {
+            let asked = SENT.after(Duration::from_secs(5) + asleep);
+            let told_at = theirs + Duration::from_secs(6) + asleep;
+            // A second later than it was: the answer took one.
+            let sent = theirs + Duration::from_secs(1);
+            assert_eq!(submitted_at(asked, told_at), sent);
+        }
+    }
+
+    #[test]
+    fn a_submit_of_an_earlier_boot_is_no_older_than_our_time_of_day_said_then() {
+        let told_at = SENT.time_of_day() + Duration::from_mins(1);
+        let asked = |ahead| Stamp {
+            boot: 2,
+            ..SENT.after(ahead)
+        };
+        assert_eq!(
+            submitted_at(asked(Duration::from_mins(1)), told_at),
+            SENT.time_of_day()
+        );
+        let skewed = SENT.time_of_day() - CLOCK_SKEW;
+        assert_eq!(
+            submitted_at(asked(Duration::from_hours(9000)), told_at),
+            skewed
+        );
+    }
 }

@@ -76,6 +76,9 @@ pub(in crate::exchange) struct Core {
     pub(in crate::exchange) answer_step: Option<u32>,
     /// The step of the entry that holds what an earlier process kept, until a repeat opens it.
     pub(in crate::exchange) sealed_step: Option<u32>,
+    /// When the first byte of a submit was handed over, or might have been by an earlier process: no byte left
+    /// before. By a stamp, since a machine that sleeps makes a submit older.
+    pub(in crate::exchange) sent: Option<Stamp>,
     /// The last reason why no connection was there.
     pub(in crate::exchange) connect_failure: Option<Cause>,
     pub(in crate::exchange) transactions: Transactions,
@@ -211,6 +214,7 @@ impl Flight {
             next_step: 0,
             answer_step: None,
             sealed_step: None,
+            sent: None,
             connect_failure: None,
             transactions: Transactions::default(),
             word: None,
@@ -312,6 +316,12 @@ impl Flight {
     /// When the first byte of a submit was handed over.
     pub fn first_sent(&self) -> Option<Moment> {
         self.core().machine.first_sent()
+    }
+
+    /// When the first byte of a submit was handed over; of an earlier process's, when that was recorded to be
+    /// about to happen.
+    pub fn sent(&self) -> Option<Stamp> {
+        self.core().sent
     }
 
     /// Polls sent so far, and when this process was told that the gateway had accepted the task.

@@ -201,6 +201,7 @@ impl Recovery<'_> {
 /// Gives a flight what its records tell beside where it stood.
 fn prime(core: &mut Core, exchange: &Remembered, stood: Stood) {
     let sealed = exchange.answer.or(exchange.candidate);
+    core.sent = Some(exchange.submitted);
     core.next_step = exchange.next_step;
     core.answer_step = exchange.answer.map(|place| place.step);
     core.sealed_step = sealed.map(|place| place.step);

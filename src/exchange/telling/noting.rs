@@ -25,6 +25,9 @@ impl Context {
         event: &Event<Answer>,
         now: Moment,
     ) {
+        if matches!(event, Event::HandedOver) {
+            core.sent.get_or_insert_with(|| self.stamps.now());
+        }
         let heard = std::mem::take(&mut core.heard);
         let what = what(event, heard, core);
         if let Some(what) = what {
