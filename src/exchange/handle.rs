@@ -17,7 +17,7 @@ use crate::live::Live;
 use crate::polling::{Schedules, Sketch};
 use crate::protocol::RequestId;
 use crate::results::Results;
-use crate::timing::{Clock, Stamps};
+use crate::timing::{Clock, Stamp, Stamps};
 
 /// Every exchange of the process.
 #[derive(Clone)]
@@ -72,6 +72,11 @@ impl Flights {
     pub fn reconfigure(&self, config: Config, policy: Policy) {
         let policy = Arc::new(policy);
         self.0.rules.replace(Rules { config, policy });
+    }
+
+    /// The present, as what happens to an exchange is stamped.
+    pub fn now(&self) -> Stamp {
+        self.0.stamps.now()
     }
 
     /// The key of every hash of what clients send.

@@ -10,6 +10,7 @@ use super::config::Config;
 use super::order::{Asked, FREE_BODY, PartialBody, Unordered};
 use super::payment::unfinished;
 use super::problem::{BodyFault, Problem};
+use super::respond::About;
 use super::service::Proxy;
 use crate::exchange::{Fingerprint, FingerprintParts, Known};
 
@@ -58,7 +59,7 @@ impl Proxy {
             Some(Known::Unended(flight)) => {
                 return Unordered {
                     problem: unfinished(&flight),
-                    about: self.about(&flight, None),
+                    about: About::of(&flight, None),
                 };
             }
             Some(Known::OtherSecret) => Problem::OtherSecret,

@@ -15,7 +15,6 @@ use crate::exchange::machine::{Doubt, Standing};
 use crate::exchange::{Admission, Flight, Held, Order, Refusal, Told};
 use crate::listener::{Delivery, Receipt, Reply};
 use crate::protocol::Conversion;
-use crate::timing::wall_clock;
 
 /// What is there already its driver gives within a turn; who joins is not told before that how it stands.
 const A_TURN: Duration = Duration::from_millis(50);
@@ -37,7 +36,7 @@ impl Drop for Waiting {
             shared
                 .metrics
                 .client_gone(now.since(self.holding.arrived_at));
-            self.held.flight.client_left(now);
+            self.held.flight.client_left(shared.flights.now());
         }
     }
 }
@@ -104,7 +103,7 @@ impl Proxy {
             // A waiter without a request to renew has started its exchange itself.
             Told::AsItStands | Told::Renew => unfinished(flight),
         };
-        self.answer_with(problem, &self.about(flight, holding.wait))
+        self.answer_with(problem, &About::of(flight, holding.wait))
             .into()
     }
 
@@ -128,22 +127,6 @@ impl Proxy {
             Admission::Held(held) => return self.answer_held(&held, Told::AsItStands, holding),
         }
         .into()
-    }
-
-    pub(super) fn about(&self, flight: &Flight, wait_applied: Option<Duration>) -> About {
-        let now = self.shared.clock.now();
-        let submitted_at = flight
-            .first_sent()
-            .and_then(|sent| wall_clock().checked_sub(now.since(sent)));
-        About {
-            request_id: flight.ticket(),
-            key: Some(flight.key().value.clone()),
-            tracking_id: flight.facts().tracking_id.clone(),
-            parent_uid: flight.facts().parent_uid.clone(),
-            submitted_at,
-            exchange: Some(flight.id()),
-            wait_applied,
-        }
     }
 
     fn given(&self, flight: &Flight, replayed: bool, holding: Holding) -> Given {
@@ -213,7 +196,7 @@ impl Waiting {
         let shared = &self.proxy.shared;
         let flight = &self.held.flight;
         shared.metrics.hold_expired();
-        flight.hold_ended(shared.clock.now());
+        flight.hold_ended(shared.flights.now());
     }
 }
 

@@ -1,6 +1,6 @@
 //! The answers that go downstream: the gateway's own, marked, and ours, in the one shape that every
 //! known client understands.
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -9,7 +9,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::problem::{Fate, Problem};
+use crate::exchange::Flight;
 use crate::message::{Body, StoredResponse, TraceParent, fields};
+use crate::timing::Stamp;
 
 /// Our name in `Via`.
 pub(super) const VIA_NAME: &str = "holdline";
@@ -43,6 +45,21 @@ pub(super) struct About {
     pub(super) parent_uid: Option<Box<str>>,
     pub(super) submitted_at: Option<SystemTime>,
     pub(super) wait_applied: Option<Duration>,
+}
+
+impl About {
+    /// What is told of an exchange that a request waits for.
+    pub(super) fn of(flight: &Flight, wait_applied: Option<Duration>) -> Self {
+        Self {
+            request_id: flight.ticket(),
+            key: Some(flight.key().value.clone()),
+            tracking_id: flight.facts().tracking_id.clone(),
+            parent_uid: flight.facts().parent_uid.clone(),
+            submitted_at: flight.sent().map(Stamp::time_of_day),
+            exchange: Some(flight.id()),
+            wait_applied,
+        }
+    }
 }
 
 /// How an answer came to be given.
@@ -166,7 +183,7 @@ pub(super) fn problem(problem: Problem, about: &About) -> Response<Body> {
         idempotency_key: about.key.as_ref().and_then(|key| key.to_str().ok()),
         tracking_id: about.tracking_id.as_deref(),
         parent_uid: about.parent_uid.as_deref(),
-        submitted_at: about.submitted_at.map(httpdate::fmt_http_date),
+        submitted_at: about.submitted_at.and_then(http_date),
         exchange: about.exchange.map(|exchange| exchange.to_string()),
     };
     let body = serde_json::to_vec(&body).unwrap_or_default();
@@ -196,6 +213,14 @@ pub(super) fn problem(problem: Problem, about: &About) -> Response<Body> {
     }
     tell(fields, words.fate, about);
     response
+}
+
+/// A time as HTTP writes it (RFC 9110 §5.6.7); `None` for one before 1970 or after 9999, for which the crate
+/// that writes it panics.
+fn http_date(at: SystemTime) -> Option<String> {
+    const YEAR_10000: u64 = 253_402_300_800;
+    let since_1970 = at.duration_since(UNIX_EPOCH).ok()?;
+    (since_1970.as_secs() < YEAR_10000).then(|| httpdate::fmt_http_date(at))
 }
 
 fn tell(fields: &mut HeaderMap, fate: Fate, about: &About) {
@@ -241,6 +266,26 @@ mod tests {
     use crate::exchange::machine::{Doubt, Withdrawal};
     use crate::proxy::{BodyFault, HeadFault, KeyFault};
     use crate::upstream::{Cause, Sent};
+
+    #[test]
+    fn a_time_that_http_cannot_write_is_not_told() {
+        let told = |at| {
+            let about = About {
+                submitted_at: Some(at),
+                ..About::default()
+            };
+            problem(Problem::InProgress, &about).status()
+        };
+        let (second, year) = (Duration::from_secs(1), Duration::from_hours(366 * 24));
+        assert_eq!(
+            http_date(UNIX_EPOCH + second).as_deref(),
+            Some("Thu, 01 Jan 1970 00:00:01 GMT")
+        );
+        for at in [UNIX_EPOCH - second, UNIX_EPOCH + 10_000 * year] {
+            assert_eq!(http_date(at), None);
+            assert_eq!(told(at), StatusCode::GATEWAY_TIMEOUT);
+        }
+    }
 
     fn every_problem() -> Vec<Problem> {
         let mut problems = vec![

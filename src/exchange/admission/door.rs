@@ -10,7 +10,7 @@ use super::unfinished::{Unfinished, awaits_payer};
 use crate::exchange::context::Context;
 use crate::exchange::driver::supervise;
 use crate::exchange::flights::{
-    Answer, Command, Entrance, Fact, Flight, Join, Kin, Subject, Table, Told,
+    Answer, Began, Command, Entrance, Fact, Flight, Join, Kin, Subject, Table, Told,
 };
 use crate::exchange::gateway::Home;
 use crate::exchange::identity::{Credential, Fingerprint};
@@ -345,11 +345,11 @@ impl Context {
             read_at: order.read_at,
             reading: order.reading,
             remembered_since: order.read_at,
-            stamped: None,
+            began: Began::here(self.stamps.of(order.read_at)),
         };
         let flight = Arc::new(Flight::new(subject, machine, Some(waiter)));
         flight.core().trace = order.credentials.trace();
-        flight.note(What::Began, order.read_at);
+        flight.note(What::Began, flight.began.origin);
         if table.enter(&flight) {
             self.metrics.overlapping();
         }

@@ -195,7 +195,8 @@ impl Driver {
         };
         // An earlier process told of what it ended.
         let is_news = !matches!(told, Told::Answer { replayed: true, .. });
-        self.flight.note_told(noting::ending(outcome), self.now());
+        let now = self.context.stamps.now();
+        self.flight.note_told(noting::ending(outcome), now);
         self.tell(told);
         if !self.flight.counted.swap(true, Ordering::AcqRel) {
             journey::count_outcome(&self.context, &self.flight, outcome);
@@ -229,7 +230,7 @@ impl Driver {
     }
 
     fn give(&mut self) {
-        self.flight.note_given(self.now());
+        self.flight.note_given(self.context.stamps.now());
         let mut core = self.flight.core();
         if let Some(told) = core.told.clone() {
             if matches!(told, Told::Answer { .. }) {

@@ -39,7 +39,8 @@ impl Driver {
         if delivered && is_last && self.state() == State::Undelivered {
             self.apply(Event::Acknowledged);
         } else if !delivered {
-            self.flight.note(What::NotDelivered, self.now());
+            self.flight
+                .note(What::NotDelivered, self.context.stamps.now());
         }
     }
 

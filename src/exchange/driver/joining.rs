@@ -82,7 +82,7 @@ impl Driver {
                 self.submission = Some(self.under_our_key(submission));
                 self.go_on_with(credentials);
                 if let Some(answer) = self.read_elsewhere() {
-                    self.flight.note(What::Joined, self.now());
+                    self.flight.note(What::Joined, self.context.stamps.now());
                     self.apply(Event::AnsweredElsewhere(Polled::Firm(answer)));
                     return;
                 }

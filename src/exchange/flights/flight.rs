@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::began::Began;
 use super::kin::Kin;
 use super::mailbox::Mailbox;
 use super::rivals::Transactions;
@@ -52,7 +53,7 @@ pub struct Flight {
     pub(in crate::exchange) read_at: Moment,
     reading: Duration,
     pub(in crate::exchange) remembered_since: Moment,
-    pub(in crate::exchange) stamped: Option<Stamp>,
+    pub(in crate::exchange) began: Began,
     pub(in crate::exchange) mailbox: Mailbox<Command>,
     /// Set before the first byte of a submit is handed over, so that it outlives a panic.
     pub(in crate::exchange) handed_over: Arc<AtomicBool>,
@@ -159,8 +160,8 @@ pub(in crate::exchange) struct Subject {
     pub(in crate::exchange) reading: Duration,
     /// From when its retention counts: later than that where only the time of day told how old it is.
     pub(in crate::exchange) remembered_since: Moment,
-    /// Its stamp, where an earlier boot made it: only the time of day tells how long ago that was.
-    pub(in crate::exchange) stamped: Option<Stamp>,
+    /// When it began, as it is told.
+    pub(in crate::exchange) began: Began,
 }
 
 /// What a waiter is told.
@@ -239,7 +240,7 @@ impl Flight {
             read_at: subject.read_at,
             reading: subject.reading,
             remembered_since: subject.remembered_since,
-            stamped: subject.stamped,
+            began: subject.began,
             mailbox: Mailbox::default(),
             handed_over: Arc::new(AtomicBool::new(false)),
             stopped: AtomicBool::new(false),
@@ -311,11 +312,6 @@ impl Flight {
     /// The task's id at the gateway, once it is known; also of one that was given up.
     pub fn ticket(&self) -> Option<String> {
         self.core().machine.told_task().map(ToString::to_string)
-    }
-
-    /// When the first byte of a submit was handed over.
-    pub fn first_sent(&self) -> Option<Moment> {
-        self.core().machine.first_sent()
     }
 
     /// When the first byte of a submit was handed over; of an earlier process's, when that was recorded to be

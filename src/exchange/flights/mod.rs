@@ -1,4 +1,5 @@
 //! The exchanges of the process: those that run, whose they are, and what is remembered of those that ended.
+mod began;
 mod facts;
 mod flight;
 mod index;
@@ -8,6 +9,7 @@ mod rivals;
 mod said;
 mod table;
 
+pub(super) use began::Began;
 pub(super) use facts::{Fact, Remains};
 pub use flight::{Answer, Flight, Told};
 pub(super) use flight::{Command, Core, Entrance, Join, Subject, Waiter};

@@ -129,7 +129,11 @@ impl Table {
         }
         flight.kin.purchase.is_some_and(|purchase| {
             // A search for what an earlier boot sent begins so much earlier.
-            let skew = flight.stamped.map_or(Duration::ZERO, |_| CLOCK_SKEW);
+            let skew = if flight.began.is_of_earlier_boot() {
+                CLOCK_SKEW
+            } else {
+                Duration::ZERO
+            };
             if self.rivals.has_after(&purchase, flight.read_at - skew) {
                 flight.core().transactions.are_contested = true;
             }
@@ -304,6 +308,7 @@ pub(in crate::exchange) mod tests {
     use http::{HeaderValue, Method};
     use uuid::Uuid;
 
+    use super::super::began::Began;
     use super::super::flight::Subject;
     use super::super::kin::Kin;
     use super::*;
@@ -313,6 +318,7 @@ pub(in crate::exchange) mod tests {
     use crate::exchange::order::Key;
     use crate::journal::Number;
     use crate::protocol::{BEGATEWAY, MatchFacts, Route};
+    use crate::timing::Stamp;
 
     /// A flight of a request of its own, under the only key.
     pub(in crate::exchange) fn flight(number: u64) -> Arc<Flight> {
@@ -345,7 +351,7 @@ pub(in crate::exchange) mod tests {
             read_at: now,
             reading: Duration::ZERO,
             remembered_since: now,
-            stamped: None,
+            began: Began::here(Stamp::of_this_system()),
         };
         Arc::new(Flight::new(subject, machine, None))
     }

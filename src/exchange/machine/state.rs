@@ -318,11 +318,6 @@ impl<A: Whole> Machine<A> {
         self.ticket.as_ref()
     }
 
-    /// When the first byte of a submit was handed over.
-    pub const fn first_sent(&self) -> Option<Moment> {
-        self.first_sent
-    }
-
     /// How many tries in a row brought nothing to go on with.
     pub const fn failures(&self) -> u32 {
         self.failures

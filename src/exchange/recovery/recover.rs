@@ -8,7 +8,7 @@ use http::{HeaderValue, Method};
 use super::past::Past;
 use crate::exchange::context::Context;
 use crate::exchange::driver::supervise;
-use crate::exchange::flights::{Core, Flight, Kin, Subject, Told};
+use crate::exchange::flights::{Began, Core, Flight, Kin, Subject, Told};
 use crate::exchange::gateway::{Gateway, Home};
 use crate::exchange::handle::Flights;
 use crate::exchange::identity::{Credential, Fingerprint, HashKey, Owner};
@@ -96,7 +96,7 @@ impl Recovery<'_> {
         // process ended has no duration.
         let counted = stood != Stood::Accepted;
         flight.counted.store(counted, Ordering::Release);
-        flight.note(What::Resumed, now);
+        flight.note(What::Resumed, context.stamps.now());
         prime(&mut flight.core(), exchange, stood);
         self.enter(&flight);
         let driver = supervise(Arc::clone(&context), flight, Actions::new(), None);
@@ -118,7 +118,7 @@ impl Recovery<'_> {
             remembered_since: subject.remembered_since,
             changed_at: self.ages.remembered_since(exchange.changed),
             // A clock that anybody can set does not tell how old a key is.
-            age_is_sure: subject.stamped.is_none(),
+            age_is_sure: !subject.began.is_of_earlier_boot(),
             resubmits: exchange.resubmits,
             stood: stood(exchange, ticket.as_ref(), cause),
             ruled,
@@ -246,7 +246,7 @@ pub(in crate::exchange) fn subject(
         read_at: stamps.moment(exchange.submitted),
         reading: Duration::ZERO,
         remembered_since: ages.remembered_since(exchange.submitted),
-        stamped: (!stamps.now().is_of_boot(exchange.submitted)).then_some(exchange.submitted),
+        began: Began::earlier(exchange.submitted, stamps),
     }
 }
 

@@ -168,16 +168,16 @@ const fn group(state: State, doubt: Option<Doubt>, is_told: bool) -> Group {
 impl Flights {
     /// Sets the gauges to what is true now.
     pub fn observe(&self) {
-        let now = self.0.clock.now();
+        let (now, stamp) = (self.0.clock.now(), self.0.stamps.now());
         let mut unended = Unended::default();
         for flight in self.all() {
             let core = flight.core();
             match core.group() {
                 Group::Interrupted => unended.interrupted += 1,
                 Group::Undelivered => {
+                    let age = flight.began.until(stamp);
                     let given = core.trail.on_its_way();
-                    let is_on_its_way =
-                        given.is_some_and(|after| now < flight.read_at() + after + ON_ITS_WAY);
+                    let is_on_its_way = given.is_some_and(|after| age < after + ON_ITS_WAY);
                     unended.undelivered += i64::from(!is_on_its_way);
                 }
                 Group::Settled | Group::Delivered | Group::Ended => {}

@@ -7,7 +7,7 @@ use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Core, Flight};
 use crate::exchange::machine::{Event, Outcome, Polled, Standing, Submitted, Timer};
 use crate::protocol::PollAnswer;
-use crate::timing::Moment;
+use crate::timing::{Moment, Stamp};
 
 /// How much the machine of a flight could do nothing with so far.
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ impl Context {
         let heard = std::mem::take(&mut core.heard);
         let what = what(event, heard, core);
         if let Some(what) = what {
-            core.trail.note(what, now.since(flight.read_at));
+            core.trail.note(what, flight.began.until(self.stamps.now()));
         }
         if let Some((after, by)) = core.detection(what) {
             let route = flight.conversion.operation.name();
@@ -83,24 +83,24 @@ impl Core {
 
 impl Flight {
     /// Notes a step that is no event of the machine.
-    pub(in crate::exchange) fn note(&self, what: What, now: Moment) {
-        self.core().trail.note(what, now.since(self.read_at));
+    pub(in crate::exchange) fn note(&self, what: What, now: Stamp) {
+        self.core().trail.note(what, self.began.until(now));
     }
 
     /// Notes that whoever waits is told how it ended.
-    pub(in crate::exchange) fn note_told(&self, ending: Ending, now: Moment) {
+    pub(in crate::exchange) fn note_told(&self, ending: Ending, now: Stamp) {
         let waiters = self.core().live_waiters();
         self.note(What::Told(ending, waiters), now);
     }
 
     /// Notes that whoever waits is told what is kept.
-    pub(in crate::exchange) fn note_given(&self, now: Moment) {
+    pub(in crate::exchange) fn note_given(&self, now: Stamp) {
         let waiters = self.core().live_waiters();
         self.note(What::Given(waiters), now);
     }
 
     /// A client that waited is told how the exchange stands, since its hold is over.
-    pub fn hold_ended(&self, now: Moment) {
+    pub fn hold_ended(&self, now: Stamp) {
         let (standing, doubt) = self.standing();
         self.core().was_left_in_doubt |= standing == Standing::InDoubt;
         let what = match (standing, doubt) {
@@ -112,7 +112,7 @@ impl Flight {
     }
 
     /// A client that waited hung up.
-    pub fn client_left(&self, now: Moment) {
+    pub fn client_left(&self, now: Stamp) {
         self.note(What::ClientLeft, now);
     }
 

@@ -10,13 +10,13 @@ use uuid::Uuid;
 use super::glance::Group;
 use super::steps::{Words, of_change, of_step};
 use super::trail::{Step, Trail, What};
-use crate::exchange::flights::Flight;
+use crate::exchange::flights::{Began, Flight};
 use crate::exchange::handle::Flights;
 use crate::exchange::machine::Doubt;
 use crate::exchange::naming::{HasNames, Names, Picked};
 use crate::exchange::verdict::Word;
 use crate::journal::{Entry, Journal, Number, Remembered};
-use crate::timing::{Moment, Stamp, Stamps};
+use crate::timing::Stamp;
 
 /// An exchange and what happened to it. No body, answer or credential is part of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,7 +99,7 @@ struct About {
     currency: Option<String>,
     gateway: String,
     operation: String,
-    read_at: Moment,
+    began: Began,
 }
 
 impl About {
@@ -116,7 +116,7 @@ impl About {
             currency: owned(&facts.currency),
             gateway: flight.gateway_name().to_owned(),
             operation: flight.conversion.operation.name().to_owned(),
-            read_at: flight.read_at,
+            began: flight.began,
         }
     }
 
@@ -124,7 +124,6 @@ impl About {
         self,
         (group, now, doubt): (Group, Option<String>, Option<Doubt>),
         word: Option<Word>,
-        began: Stamp,
         steps: Vec<ToldStep>,
     ) -> Story {
         Story {
@@ -143,7 +142,7 @@ impl About {
             currency: self.currency,
             gateway: self.gateway,
             operation: self.operation,
-            began: written(began),
+            began: written(self.began.stamp),
             steps,
         }
     }
@@ -159,6 +158,13 @@ impl Ended {
             word,
             earlier: flight.earlier_number(),
         }
+    }
+
+    /// Tells of it as of one that has not ended.
+    fn story(self, earlier: &[Entry]) -> Story {
+        let steps = told(&self.trail, earlier, self.about.began);
+        let word = self.word.or_else(|| Word::of_records(earlier));
+        self.about.story((self.group, None, None), word, steps)
     }
 }
 
@@ -203,45 +209,35 @@ impl Flights {
             stories.push(match known {
                 Tellable::Unended(flight) => {
                     let earlier = entries(journal, flight.earlier_number()).await;
-                    self.story(&flight, &earlier)
+                    Story::of_flight(&flight, &earlier)
                 }
                 Tellable::Ended(ended) => {
                     let earlier = entries(journal, ended.earlier).await;
-                    self.ended_story(*ended, &earlier)
+                    ended.story(&earlier)
                 }
             });
         }
         stories
     }
+}
 
+impl Story {
     /// Tells of one that has not ended. `earlier` are its entries in the journal, where it was there
     /// before this process.
-    fn story(&self, flight: &Flight, earlier: &[Entry]) -> Story {
+    fn of_flight(flight: &Flight, earlier: &[Entry]) -> Self {
         let glance = flight.glance();
-        let steps = told(&flight.trail(), earlier, flight.read_at, self.0.stamps);
+        let steps = told(&flight.trail(), earlier, flight.began);
         let said = flight.core().word.clone();
         let word = said.or_else(|| Word::of_records(earlier));
         let doubt = glance.doubt.filter(|_| glance.group.has_doubt());
         let waits = || format!("it waits for {}", glance.awaits());
         let now = doubt.map_or_else(waits, |doubt| doubt.words().to_owned());
-        let began = self.0.stamps.of(flight.read_at);
-        About::of(flight).story((glance.group, Some(now), doubt), word, began, steps)
+        About::of(flight).story((glance.group, Some(now), doubt), word, steps)
     }
 
-    /// The same of one that has ended.
-    fn ended_story(&self, ended: Ended, earlier: &[Entry]) -> Story {
-        let (stamps, read_at) = (self.0.stamps, ended.about.read_at);
-        let steps = told(&ended.trail, earlier, read_at, stamps);
-        let word = ended.word.or_else(|| Word::of_records(earlier));
-        let standing = (ended.group, None, None);
-        ended.about.story(standing, word, stamps.of(read_at), steps)
-    }
-}
-
-impl Story {
     /// Tells of an exchange by its records alone.
     pub fn of_records(exchange: &Remembered, entries: &[Entry]) -> Self {
-        let head = &exchange.head;
+        let (head, began) = (&exchange.head, exchange.submitted);
         let owned = |text: &Option<Box<str>>| text.as_deref().map(str::to_owned);
         let about = About {
             exchange: head.exchange,
@@ -254,9 +250,8 @@ impl Story {
             currency: owned(&head.currency),
             gateway: head.gateway.to_string(),
             operation: head.operation.to_string(),
-            read_at: Moment::START,
+            began: Began::here(began),
         };
-        let began = exchange.submitted;
         let steps = entries.iter().map(|entry| of_entry(entry, began)).collect();
         let (group, doubt) = Group::of_records(&exchange.last_record);
         let now = match group {
@@ -267,7 +262,7 @@ impl Story {
         };
         let now = now.map(str::to_owned);
         let doubt = doubt.filter(|_| group.has_doubt());
-        about.story((group, now, doubt), Word::of_records(entries), began, steps)
+        about.story((group, now, doubt), Word::of_records(entries), steps)
     }
 }
 
@@ -281,22 +276,22 @@ async fn entries(journal: Option<&Journal>, earlier: Option<Number>) -> Vec<Entr
 }
 
 /// The entries of before this process, and then what happened in it.
-fn told(trail: &Trail, earlier: &[Entry], read_at: Moment, stamps: Stamps) -> Vec<ToldStep> {
-    let here = trail.steps().next().map_or(0, |(_, step)| step.first);
-    let began = stamps.of(read_at);
+fn told(trail: &Trail, earlier: &[Entry], began: Began) -> Vec<ToldStep> {
+    let first = trail.steps().next();
+    let here = first.map_or(began.origin, |(_, step)| began.step(step.first()));
     let earlier = earlier.iter().filter(|entry| {
-        let after = entry.stamp.since(began);
-        after < Duration::from_millis(here.into())
+        let stamp = entry.stamp;
+        !stamp.is_of_boot(here) || stamp.since_boot < here.since_boot
     });
-    let earlier = earlier.map(|entry| of_entry(entry, began));
-    earlier.chain(of_trail(trail, read_at, stamps)).collect()
+    let earlier = earlier.map(|entry| of_entry(entry, began.stamp));
+    earlier.chain(of_trail(trail, began)).collect()
 }
 
-fn of_trail(trail: &Trail, read_at: Moment, stamps: Stamps) -> impl Iterator<Item = ToldStep> {
+fn of_trail(trail: &Trail, began: Began) -> impl Iterator<Item = ToldStep> {
     trail.steps().map(move |(missing, step)| {
         let Words(what, why) = of_step(step);
         ToldStep {
-            at: written(stamps.of(read_at + step.first())),
+            at: written(began.step(step.first())),
             after_seconds: step.first().as_secs_f64(),
             span_seconds: span(step).as_secs_f64(),
             times: step.times,

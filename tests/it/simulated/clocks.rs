@@ -1,7 +1,9 @@
-//! Clocks that do not agree: those of one gateway with each other.
+//! Clocks that do not agree: those of one gateway with each other, and a time of day that was set.
 use std::time::Duration;
 
-use super::world::{Ask, Reply, Setting, World};
+use holdline::exchange::machine::State;
+
+use super::world::{Ask, Reply, Setting, World, until};
 
 /// A payment that is lost and was not made, though its search has a minute.
 fn lost(words: &str) -> Ask {
@@ -26,4 +28,25 @@ async fn one_whose_time_has_yet_to_come_is_found_once_it_has_come() {
     held.told.await.unwrap();
     assert!(held.flight.was_looked_up());
     assert_eq!(world.ledger().submits.len(), 1);
+}
+
+/// When it began, as `explain` tells it to the second.
+async fn began(world: &World, id: &str) -> String {
+    let stories = world.flights.stories(None, id).await;
+    stories[0].began[..19].to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_it_began_is_told_alike_though_the_time_of_day_was_set_back() {
+    let world = World::calm();
+    let ask = lost("");
+    let held = world.begin(&ask);
+    let id = held.flight.id().to_string();
+    until(&held.flight, State::Doubtful).await;
+    let told = began(&world, &id).await;
+    let (next, _) = world.rebooted_at(Duration::from_secs(1));
+    next.pass(Duration::from_secs(5)).await;
+    assert_eq!(began(&next, &id).await, told);
+    let sent = next.flights.all()[0].sent().unwrap();
+    assert!(sent.is_of_boot(held.flight.sent().unwrap()));
 }

@@ -299,7 +299,7 @@ async fn the_operators_word_ends_a_search_that_a_repeat_keeps_going() {
     for _ in 0..4 {
         assert!(matches!(world.pay(&ask).await, Reply::InDoubt(_)));
         let flight = &world.flights.all()[0];
-        flight.hold_ended(world.clock.now());
+        flight.hold_ended(world.flights.now());
         world.pass(10 * SECOND).await;
         assert_eq!(
             flight.state(),
