@@ -55,6 +55,26 @@ impl Found {
     }
 }
 
+/// A transaction that looks like the one that is searched for, and for its time alone was not taken for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The gateway's id of the transaction.
+    pub uid: Box<str>,
+    /// What is wrong with its time.
+    pub why: Untimely,
+    /// By how much.
+    pub by: Duration,
+}
+
+/// What keeps a transaction from being the one that is searched for, though it looks like it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untimely {
+    /// It was made before the submit.
+    TooEarly,
+    /// Its time, or that of another in the list, has yet to come.
+    YetToCome,
+}
+
 #[derive(Deserialize)]
 struct Matches<'a> {
     #[serde(borrow)]
@@ -96,6 +116,31 @@ impl Search<'_> {
             .then(|| Found { uid: uid.into() })
     }
 
+    /// What looks like this request's transaction where a list that was `listed` led to none: one that is ahead
+    /// of the list's own time, or the last that was made before the submit. `None` where more than its time
+    /// keeps it from being chosen.
+    pub fn left_out(
+        &self,
+        listed: &[Transaction<'_>],
+        taken: impl Fn(&str) -> bool,
+    ) -> Option<LeftOut> {
+        let times = self.times?;
+        let is_alike = |it: &&Transaction<'_>| {
+            let uid = it.uid().filter(|uid| is_path_safe(uid) && !taken(uid));
+            uid.is_some() && it.matches(self.facts)
+        };
+        let (alike, made_at) = latest(listed.iter().filter(is_alike))?;
+        let ahead = listed.iter().filter(|it| self.has_yet_to_come(it));
+        let (uid, why, by) = if let Some((ahead, at)) = latest(ahead) {
+            (ahead, Untimely::YetToCome, at.duration_since(times.told_at))
+        } else {
+            let by = times.submitted_at.duration_since(made_at);
+            (alike, Untimely::TooEarly, by)
+        };
+        let by = by.ok().filter(|by| *by > CLOCK_GRAIN)?;
+        Some(LeftOut { uid, why, by })
+    }
+
     /// True if the whole answer to the query by uid is that transaction's, and it is finished:
     /// "incomplete" is finished only when the payer has somewhere to go.
     pub fn accepts(&self, profile: &Profile, found: &Found, answer: &[u8]) -> bool {
@@ -118,6 +163,14 @@ impl Search<'_> {
         let times = self.times.zip(transaction.created_at());
         times.is_some_and(|(times, at)| at > times.told_at + CLOCK_GRAIN)
     }
+}
+
+/// The uid of the transaction that was made last, and when that was.
+fn latest<'a>(
+    transactions: impl Iterator<Item = &'a Transaction<'a>>,
+) -> Option<(Box<str>, SystemTime)> {
+    let told = transactions.filter_map(|it| Some((it.uid()?.into(), it.created_at()?)));
+    told.max_by_key(|(_, made_at)| *made_at)
 }
 
 /// The transactions that an answer to a search tells: a list, or the one that there is, as a query by
@@ -183,17 +236,18 @@ mod tests {
         )
     }
 
-    fn choose(list: &[String]) -> Option<Found> {
-        let facts = facts();
+    fn search(facts: &MatchFacts) -> Search<'_> {
         let submitted_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_230_000);
         let times = Some(Times {
             submitted_at,
             told_at: submitted_at + Duration::from_secs(9),
         });
-        let search = Search {
-            facts: &facts,
-            times,
-        };
+        Search { facts, times }
+    }
+
+    fn choose(list: &[String]) -> Option<Found> {
+        let facts = facts();
+        let search = search(&facts);
         let body = format!(r#"{{"transactions":[{}]}}"#, list.join(","));
         search.choose(&listed(body.as_bytes()).unwrap(), |uid| uid == "taken")
     }
@@ -242,6 +296,35 @@ mod tests {
         }
         assert_eq!(
             choose(&[one("1-a", AFTER), other("2026-11-21T03:30:00Z")]),
+            None
+        );
+    }
+
+    #[test]
+    fn what_is_left_out_for_its_time_alone_is_told() {
+        let left_out = |list: &[String]| {
+            let body = format!(r#"{{"transactions":[{}]}}"#, list.join(","));
+            let facts = facts();
+            let search = search(&facts);
+            search.left_out(&listed(body.as_bytes()).unwrap(), |uid| uid == "taken")
+        };
+        let told = |uid: &str, why, seconds| {
+            let by = Duration::from_secs(seconds);
+            let uid = uid.into();
+            Some(LeftOut { uid, why, by })
+        };
+        let (earlier, ahead) = ("2026-11-21T02:59:00Z", "2026-11-21T03:30:09Z");
+        let early = [one("1-a", earlier), one("1-b", BEFORE), one("taken", AFTER)];
+        assert_eq!(left_out(&early), told("1-b", Untimely::TooEarly, 10));
+        let yet = [one("1-a", BEFORE), one("taken", ahead)];
+        assert_eq!(left_out(&yet), told("taken", Untimely::YetToCome, 1800));
+        let other = |at: &str| one("other", at).replace(":10,", ":20,");
+        assert_eq!(left_out(&[]), None);
+        assert_eq!(left_out(&[other(BEFORE), one("taken", ahead)]), None);
+        assert_eq!(left_out(&[one("1-a", "yesterday"), other(ahead)]), None);
+        // Two are none, whatever their time.
+        assert_eq!(
+            left_out(&[one("1-a", AFTER), one("1-b", AFTER), one("1-c", BEFORE)]),
             None
         );
     }

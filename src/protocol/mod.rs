@@ -16,7 +16,9 @@ mod transaction;
 pub use answer::{PollAnswer, SubmitAnswer, classify_poll, classify_submit, may_be_cut_result};
 pub use dates::{gateway_time, retry_after};
 pub use facts::{LastFour, MatchFacts};
-pub use lookup::{Found, LONGEST_UID, Search, Times, listed, transaction_by_uid};
+pub use lookup::{
+    Found, LONGEST_UID, LeftOut, Search, Times, Untimely, listed, transaction_by_uid,
+};
 pub use operation::{Disposition, Operation, Routes};
 pub use path::Route;
 pub use preset::{OWN_FIELDS, preset, presets};

@@ -66,8 +66,14 @@ async fn find(
         times: Some(times),
         ..any_time
     };
-    let found = search.choose(&listed, |uid| context.is_taken(flight, uid));
-    let Some(found) = found.filter(|_| !context.is_contested(flight)) else {
+    if context.is_contested(flight) {
+        return Ok(None);
+    }
+    let is_taken = |uid: &str| context.is_taken(flight, uid);
+    let Some(found) = search.choose(&listed, is_taken) else {
+        if let Some(left_out) = search.left_out(&listed, is_taken) {
+            journey::tell_left_out(context, flight, &left_out);
+        }
         return Ok(None);
     };
     let Some(path) = transaction_by_uid(profile, &found) else {

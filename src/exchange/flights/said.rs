@@ -14,6 +14,8 @@ pub(in crate::exchange) enum Once {
     TooLarge = 8,
     /// The gateway did not say what a search asked.
     Unsaid = 16,
+    /// A transaction looked like its own, and was left out for its time.
+    LeftOut = 32,
 }
 
 /// What was told already, a bit for each.
@@ -41,6 +43,7 @@ mod tests {
             Once::InVain,
             Once::TooLarge,
             Once::Unsaid,
+            Once::LeftOut,
         ];
         assert!(all.iter().all(|once| said.first_time(*once)));
         assert!(!all.iter().any(|once| said.first_time(*once)));

@@ -1,12 +1,12 @@
 //! What is told of an exchange on its way: log lines and counts.
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
-use super::trail::Heard;
+use super::trail::{Heard, What};
 use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Flight, Once, Told};
 use crate::exchange::machine::{Outcome, Standing};
 use crate::message::StoredResponse;
-use crate::protocol::RequestId;
+use crate::protocol::{LeftOut, RequestId, Untimely};
 use crate::telemetry::Capped;
 use crate::upstream::{self, Cause};
 
@@ -108,6 +108,32 @@ pub(in crate::exchange) fn tell_lookup_lost(flight: &Flight, heard: Heard) {
         "searched in vain: the gateway did not say",
         why,
     );
+}
+
+/// For its time alone a search left out a transaction that looks like its own. Warned of once: every search may
+/// end so.
+pub(in crate::exchange) fn tell_left_out(context: &Context, flight: &Flight, left_out: &LeftOut) {
+    let (uid, seconds) = (Capped(&left_out.uid), left_out.by.as_secs_f64());
+    if !flight.first_time(Once::LeftOut) {
+        tracing::debug!(exchange = %flight.id, %uid, seconds, "left out for its time once more");
+        return;
+    }
+    flight.note(What::LeftOut(left_out.why), context.stamps.now());
+    macro_rules! left_out {
+        ($message:literal) => {
+            line!(warn, flight, $message, %uid, seconds,)
+        };
+    }
+    match left_out.why {
+        Untimely::TooEarly => left_out!(
+            "a search left out a transaction that looks like its own: by the gateway's clocks it was made \
+             before the submit"
+        ),
+        Untimely::YetToCome => left_out!(
+            "a search left out what looks like its own: the time of a transaction in its list has yet to come \
+             by the gateway's own Date"
+        ),
+    }
 }
 
 /// A poll brought no whole answer. One that is too large will be so again, and is warned of once.

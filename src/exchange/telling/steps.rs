@@ -2,7 +2,7 @@
 use super::trail::{Answered, Ending, Heard, Step, What};
 use crate::exchange::machine::{Doubt, RecordKind, Verdict};
 use crate::journal::Change;
-use crate::protocol::PollAnswer;
+use crate::protocol::{PollAnswer, Untimely};
 
 const RESUMED: &str = "only its client's repeat brings the credentials";
 const JOINED: &str = "same shop, path, key and body: it waits for this one instead of paying again";
@@ -52,6 +52,10 @@ pub(in crate::exchange) fn of_step(step: &Step) -> Words {
         What::LookedUp(false) => because(
             "searched at the gateway, and found none that is surely its own",
             NOT_FOUND,
+        ),
+        What::LeftOut(why) => because(
+            "a search left out a transaction that looks like its own",
+            why.words(),
         ),
         What::AskingOver => say("the searches had their time"),
         What::AsItStands => because(
@@ -113,6 +117,20 @@ const fn answered(answer: Answered) -> &'static str {
 
 fn known(what: &str, heard: Heard) -> Words {
     Words(what.to_owned(), Some(heard.words()))
+}
+
+impl Untimely {
+    /// What is wrong with its time. The log has its `uid`.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::TooEarly => {
+                "by the gateway's clocks it was made before the submit; the log has its uid"
+            }
+            Self::YetToCome => {
+                "its time has yet to come by the gateway's own Date; the log has its uid"
+            }
+        }
+    }
 }
 
 impl Heard {

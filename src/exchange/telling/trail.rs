@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::exchange::machine::{Doubt, RecordKind, Verdict, Withdrawal};
-use crate::protocol::PollAnswer;
+use crate::protocol::{PollAnswer, Untimely};
 use crate::upstream::Cause;
 
 /// At most so many steps are kept: the first ones, which tell how it began, and the last ones.
@@ -73,6 +73,8 @@ pub enum What {
     StartPassed,
     /// A search at the gateway ended, and found the transaction or not.
     LookedUp(bool),
+    /// For its time alone a search left out a transaction that looks like its own.
+    LeftOut(Untimely),
     /// The searches had their time.
     AskingOver,
     /// A request that equals it joined.

@@ -1,8 +1,10 @@
 //! Clocks that do not agree: those of one gateway with each other, and a time of day that was set.
 use std::time::Duration;
 
+use holdline::exchange::ToldStep;
 use holdline::exchange::machine::State;
 
+use super::log::Log;
 use super::world::{Ask, Reply, Setting, World, until};
 
 /// A payment that is lost and was not made, though its search has a minute.
@@ -28,6 +30,28 @@ async fn one_whose_time_has_yet_to_come_is_found_once_it_has_come() {
     held.told.await.unwrap();
     assert!(held.flight.was_looked_up());
     assert_eq!(world.ledger().submits.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_out_for_its_time_alone_is_told_once() {
+    for (words, why) in [
+        ("clock=-30", "before the submit"),
+        ("clock=3600", "has yet to come"),
+    ] {
+        let log = Log::capture();
+        let world = World::calm();
+        let ask = Ask::payment(&format!("swallow {words}")).held_for(Duration::from_secs(70));
+        assert!(matches!(world.pay(&ask).await, Reply::InDoubt(_)));
+        let warned = log.text().matches("a search left out").count();
+        assert_eq!(warned, 1, "{}", log.text());
+        assert!(log.text().contains(&world.ledger().charges[0].uid));
+        let id = world.flights.all()[0].id().to_string();
+        let story = &world.flights.stories(None, &id).await[0];
+        let told = |step: &&ToldStep| step.what.starts_with("a search left out");
+        let told: Vec<_> = story.steps.iter().filter(told).collect();
+        assert_eq!((told.len(), told[0].times), (1, 1));
+        assert!(told[0].why.as_ref().unwrap().contains(why));
+    }
 }
 
 /// When it began, as `explain` tells it to the second.
