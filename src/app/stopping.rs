@@ -12,6 +12,10 @@ use crate::{listener, proxy};
 /// How long the disk may take for the last entries.
 const CLOSING: Duration = Duration::from_secs(2);
 
+/// How long answers that came while the process stood still may take: they are read at once, and the disk
+/// has what it needs for entries.
+const CATCHING_UP: Duration = CLOSING;
+
 /// How often a drain looks whether anything still runs.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
@@ -29,7 +33,8 @@ pub(super) struct Stopping {
 impl Stopping {
     /// No new submits; what runs may end; then every waiter is let go and the last answers leave. All of
     /// it within the time-out, of which the last answers have their part, but for two seconds at most where
-    /// the time-out is short. False if something that was to be durable is not.
+    /// the time-out is short. A process that stood still over its end has a moment more. False if
+    /// something that was to be durable is not.
     pub(super) async fn drain(self, config: &Config, hurry: impl Future<Output = ()>) -> bool {
         let (begun, timeout) = (self.clock.now(), config.timeout);
         let end = begun + timeout;
@@ -42,7 +47,7 @@ impl Stopping {
         let mut left = 0;
         tokio::select! {
             () = self.nothing_runs(&mut left) => {}
-            () = self.clock.sleep_until(until) => {}
+            () = self.clock.wait_out(until, CATCHING_UP) => {}
             () = hurry => tracing::warn!("told twice to stop: not waiting for what runs"),
         }
         left += self.let_go(self.flights.stop(|flight| !flight.is_at_rest()));

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response, header};
-use tokio::time::timeout_at;
 
 use super::answer::{self, AnswerBody, Channel};
 use super::http1::{Http1, Unanswered};
@@ -47,10 +46,6 @@ pub(super) struct Inner {
     /// requests makes one and not many.
     pub(super) opening: tokio::sync::Mutex<()>,
 }
-
-/// A timer that is late by so much was not looked at: the process stood still. tokio's are late by
-/// about a millisecond.
-const STOOD_STILL: Duration = Duration::from_millis(10);
 
 /// The time for an answer is over.
 struct Elapsed;
@@ -429,26 +424,19 @@ impl Inner {
         Err(unanswered)
     }
 
-    /// Waits for an answer until `deadline`. A process that stood still finds its time over before
-    /// it sees what came meanwhile: after SIGCONT `epoll_wait` fails and tells of nothing (signal(7)),
-    /// and then the timers are looked at. The time for which it stood still is given once more, as the
-    /// answer may be one that is given once.
+    /// Waits for an answer until `deadline`. The time for which the process stood still is given once more,
+    /// as the answer may be one that is given once.
     async fn until<T>(
         &self,
         deadline: Moment,
-        mut answer: Pin<&mut impl Future<Output = T>>,
+        answer: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Elapsed> {
-        if let Ok(answer) = timeout_at(self.clock.instant(deadline), answer.as_mut()).await {
-            return Ok(answer);
+        let longest = self.config.now().answer_timeout;
+        tokio::select! {
+            biased;
+            answer = answer => Ok(answer),
+            () = self.clock.wait_out(deadline, longest) => Err(Elapsed),
         }
-        let now = self.clock.now();
-        let late = now.since(deadline);
-        if late < STOOD_STILL {
-            return Err(Elapsed);
-        }
-        let more = now + late.min(self.config.now().answer_timeout);
-        let in_time = timeout_at(self.clock.instant(more), answer).await;
-        in_time.map_err(|_| Elapsed)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A process that stands still (SIGSTOP), and one that falls (SIGABRT).
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
 
 use holdline::simulator::{Gateway, Latency, Settings};
 use holdline::timing::Clock;
@@ -10,12 +11,12 @@ use crate::stage::asking::Asking;
 use crate::stage::bench::{ms, until};
 use crate::stage::tap::Tap;
 
-/// The kernel holds what came meanwhile, and it is read before the time that passed counts.
-#[tokio::test]
-async fn a_result_that_is_given_once_is_not_lost_to_a_process_that_stood_still() {
+/// A gateway whose answers take `round_trip`, and a holdline that is not started.
+async fn before_a_gateway(round_trip: Duration, work: Duration) -> (Tap, Holdline) {
     let settings = Settings {
-        latency: Latency::Fixed(ms(1)),
-        round_trip: ms(200),
+        latency: Latency::Fixed(work),
+        duplicate_window: Duration::ZERO,
+        round_trip,
         ..Settings::default()
     };
     let clock = Clock::start();
@@ -23,12 +24,33 @@ async fn a_result_that_is_given_once_is_not_lost_to_a_process_that_stood_still()
     let mut holdline = Holdline::before(tap.address);
     holdline.keys.push(("HOLD__TIMEOUT", "10s".to_owned()));
     holdline.keys.push(("SUBMIT__TIMEOUT", "10s".to_owned()));
-    holdline.start().await;
+    (tap, holdline)
+}
+
+fn payment(holdline: &Holdline, words: &str) -> Asking {
     let asking = Asking::new(holdline.address(), "POST", "/transactions/payments");
-    let mut line = asking.tracking("order").words("once").open().await;
+    asking.words(words)
+}
+
+async fn a_poll_is_under_way(tap: &Tap) {
     let tasks = || tap.gateway.ledger().tasks;
     until("it polls", || tasks().iter().any(|task| task.in_flight > 0)).await;
+}
+
+async fn is_submitted(tap: &Tap, count: usize) {
+    let submits = || tap.gateway.ledger().submits.len();
+    until("they are submitted", || submits() == count).await;
+}
+
+/// The kernel holds what came meanwhile, and it is read before the time that passed counts.
+#[tokio::test]
+async fn a_result_that_is_given_once_is_not_lost_to_a_process_that_stood_still() {
+    let (tap, mut holdline) = before_a_gateway(ms(200), ms(1)).await;
+    holdline.start().await;
+    let mut line = payment(&holdline, "once").tracking("order").open().await;
+    a_poll_is_under_way(&tap).await;
     holdline.signal("-STOP");
+    let tasks = || tap.gateway.ledger().tasks;
     until("the result is given", || tasks().iter().any(|it| it.spent)).await;
     // `upstream.answer_timeout` passes.
     tokio::time::sleep(ms(400)).await;
@@ -36,6 +58,43 @@ async fn a_result_that_is_given_once_is_not_lost_to_a_process_that_stood_still()
     line.answer().await.is_gateway(200);
     let ledger = tap.gateway.ledger();
     assert_eq!((ledger.submits.len(), ledger.queries.len()), (1, 0));
+}
+
+/// Is told to stop, and stands still beyond the end of its drain, in which the gateway answers.
+async fn stand_still_over_the_drain(holdline: &Holdline) {
+    holdline.signal("-TERM");
+    until("it drains", || holdline.said().contains("\"draining\"")).await;
+    holdline.signal("-STOP");
+    tokio::time::sleep(ms(1500)).await;
+    holdline.signal("-CONT");
+}
+
+#[tokio::test]
+async fn a_stop_that_stood_still_reads_the_result_that_is_given_once_before_it_ends() {
+    let (tap, mut holdline) = before_a_gateway(ms(400), ms(1)).await;
+    holdline
+        .keys
+        .push(("UPSTREAM__ANSWER_TIMEOUT", "5s".to_owned()));
+    holdline.start().await;
+    let mut line = payment(&holdline, "once").open().await;
+    a_poll_is_under_way(&tap).await;
+    stand_still_over_the_drain(&holdline).await;
+    line.answer().await.is_gateway(200);
+    assert_eq!(holdline.ended().await, Some(0), "{}", holdline.said());
+}
+
+#[tokio::test]
+async fn a_stop_that_stood_still_leaves_the_task_to_its_successor_and_no_doubt() {
+    let (tap, mut holdline) = before_a_gateway(Duration::ZERO, ms(1)).await;
+    holdline.start().await;
+    let mut line = payment(&holdline, "late=400").open().await;
+    is_submitted(&tap, 1).await;
+    stand_still_over_the_drain(&holdline).await;
+    line.answer().await.is_in_progress();
+    assert_eq!(holdline.ended().await, Some(0), "{}", holdline.said());
+    holdline.start().await;
+    payment(&holdline, "late=400").send().await.is_gateway(200);
+    assert_eq!(tap.gateway.ledger().submits.len(), 1);
 }
 
 #[tokio::test]
