@@ -18,7 +18,7 @@ use crate::exchange::order::{Credentials, Submission};
 use crate::exchange::recorder::{Appending, RecordError};
 use crate::exchange::verdict::VerdictError;
 use crate::polling::{DuePoll, Waiting};
-use crate::timing::Moment;
+use crate::timing::{GRID, Moment, stood_still};
 
 /// Runs a flight to its end. A panic of its driver is caught here, wherever it comes from, turned
 /// into `DriverLost`, and the flight goes on with a driver that has nothing at hand: its entry in
@@ -54,6 +54,8 @@ pub(super) struct Driver {
     /// one of them is enough.
     pub(super) at_the_door: Option<Box<Entrance>>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When a timer was due over which the process stood still, and when it counts.
+    overdue: Option<(Moment, Moment)>,
     /// The place of its poll among those that are due, where the gateway takes no more now.
     pub(super) waiting: Option<Box<Waiting>>,
     /// It was let go.
@@ -81,6 +83,7 @@ impl Driver {
             deferred: VecDeque::new(),
             at_the_door: None,
             sleep: None,
+            overdue: None,
             waiting: None,
             is_over: false,
         }
@@ -194,10 +197,10 @@ impl Driver {
         sleep.as_mut().poll(context).map(|()| timer)
     }
 
-    /// When what was due at `moment` has its turn; `None` for now. Only polls wait for it.
+    /// When what was due at `moment` has its turn; `None` for now.
     fn turn(&mut self, moment: Moment, timer: Timer, context: &TaskContext<'_>) -> Option<Moment> {
         if timer != Timer::Poll {
-            return None;
+            return self.after_what_came(moment);
         }
         let due = DuePoll {
             since: moment,
@@ -206,6 +209,18 @@ impl Driver {
         let (schedules, name) = (&self.context.schedules, self.flight.gateway_name());
         let (now, waker) = (self.context.clock.now(), context.waker());
         schedules.turn(name, due, &mut self.waiting, now, waker)
+    }
+
+    /// When the timer counts that was due at `due`; `None` for now. Where the process stood still over it, an
+    /// answer that is awaited may have come and is read before.
+    fn after_what_came(&mut self, due: Moment) -> Option<Moment> {
+        let now = self.now();
+        if self.calls.is_empty() || stood_still(due, now).is_none() {
+            return None;
+        }
+        let known = self.overdue.filter(|(of, _)| *of == due);
+        let (_, counts) = *self.overdue.insert(known.unwrap_or((due, now + GRID)));
+        (now < counts).then_some(counts)
     }
 }
 

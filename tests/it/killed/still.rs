@@ -98,6 +98,19 @@ async fn a_stop_that_stood_still_leaves_the_task_to_its_successor_and_no_doubt()
 }
 
 #[tokio::test]
+async fn a_submit_that_was_answered_while_the_process_stood_still_is_in_no_doubt() {
+    let (tap, mut holdline) = before_a_gateway(Duration::ZERO, ms(1)).await;
+    holdline.keys.push(("SUBMIT__TIMEOUT", "600ms".to_owned()));
+    holdline.start().await;
+    let mut line = payment(&holdline, "late=300").open().await;
+    is_submitted(&tap, 1).await;
+    holdline.signal("-STOP");
+    tokio::time::sleep(ms(1200)).await;
+    holdline.signal("-CONT");
+    line.answer().await.is_gateway(200);
+}
+
+#[tokio::test]
 async fn a_process_that_falls_leaves_no_core_file() {
     let gateway = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
     let mut holdline = Holdline::before(gateway);
