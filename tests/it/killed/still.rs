@@ -3,11 +3,12 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use holdline::simulator::{Gateway, Latency, Settings};
 use holdline::timing::Clock;
 
 use super::holdline::Holdline;
-use crate::stage::asking::Asking;
+use crate::stage::asking::{Asking, Line};
 use crate::stage::bench::{ms, until};
 use crate::stage::tap::Tap;
 
@@ -108,6 +109,71 @@ async fn a_submit_that_was_answered_while_the_process_stood_still_is_in_no_doubt
     tokio::time::sleep(ms(1200)).await;
     holdline.signal("-CONT");
     line.answer().await.is_gateway(200);
+}
+
+/// A dozen payments in every phase: told, at rest, polled, submitted, begun, and not yet read.
+#[tokio::test]
+async fn whatever_was_under_way_as_the_process_stood_still_ends_as_if_it_had_not() {
+    const EACH: usize = 12;
+    let (tap, mut holdline) = before_a_gateway(ms(20), ms(100)).await;
+    holdline.keys.push(("SUBMIT__START", "10s".to_owned()));
+    holdline.keys.push(("SUBMIT__TIMEOUT", "2s".to_owned()));
+    holdline
+        .keys
+        .push(("UPSTREAM__ANSWER_TIMEOUT", "5s".to_owned()));
+    holdline.start().await;
+    let group = |name: &str, words: &str| -> Vec<Asking> {
+        let asking = payment(&holdline, words);
+        let number = |it| asking.clone().tracking(&format!("{name}-{it}"));
+        (0..EACH).map(number).collect()
+    };
+    let open = |group: Vec<Asking>| join_all(group.into_iter().map(Asking::open));
+    let mut told = open(group("told", "")).await;
+    for line in &mut told {
+        line.answer().await.is_gateway(200);
+    }
+    let gone = open(group("at-rest", "hold")).await;
+    is_submitted(&tap, 2 * EACH).await;
+    gone.into_iter().for_each(Line::reset);
+    let at_rest = || {
+        tap.gateway.finish_held();
+        holdline.said().matches("\"outcome\":\"completed\"").count() == 2 * EACH
+    };
+    until("their answers are kept", at_rest).await;
+    let mut lines = open(group("polled", "hold")).await;
+    let held = || tap.gateway.ledger().tasks.len() == 3 * EACH;
+    until("they are accepted", held).await;
+    lines.extend(open(group("submitted", "late=500")).await);
+    is_submitted(&tap, 4 * EACH).await;
+    lines.extend(open(group("begun", "")).await);
+    holdline.signal("-STOP");
+    lines.extend(open(group("unread", "")).await);
+    tap.gateway.finish_held();
+    tokio::time::sleep(ms(3000)).await;
+    let before = tap.gateway.ledger();
+    holdline.signal("-CONT");
+    for line in &mut lines {
+        line.answer().await.is_gateway(200);
+    }
+    for asking in group("at-rest", "hold") {
+        asking.send().await.is_gateway(200);
+    }
+    let ledger = tap.gateway.ledger();
+    assert_eq!(
+        (ledger.submits.len(), ledger.charges.len()),
+        (6 * EACH, 6 * EACH)
+    );
+    for task in &ledger.tasks {
+        assert_eq!(
+            (task.overlapping_polls, task.polls_after_result),
+            (0, 0),
+            "{task:?}"
+        );
+        let was_taken = before.task(&task.request_id);
+        let more = was_taken.map_or(0, |it| task.polls.len() - it.polls.len());
+        // A poll that was under way as it stood still may have been answered before the task ended.
+        assert!(more <= 2, "{more} more polls: {task:?}");
+    }
 }
 
 #[tokio::test]
