@@ -97,7 +97,7 @@ impl Stopping {
         let patience = self.clock.now() + CLOSING;
         tokio::select! {
             owed = journal.close() => owed == 0,
-            () = self.clock.sleep_until(patience) => {
+            () = self.clock.wait_out(patience, CLOSING) => {
                 let left_over = journal.left_over();
                 if left_over.is_none() {
                     let owed = journal.unwritten();
