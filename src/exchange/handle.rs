@@ -68,10 +68,15 @@ impl Flights {
         }))
     }
 
-    /// Puts other bounds and rules in force for exchanges that begin from now on.
+    /// Puts other bounds and rules in force for exchanges that begin from now on. A lower number of resubmits
+    /// binds those that run as well: the operator no longer states what they began under.
     pub fn reconfigure(&self, config: Config, policy: Policy) {
+        let most = policy.resubmits;
         let policy = Arc::new(policy);
+        // An exchange takes the rules and enters the table in one turn, so that none is overlooked.
+        let table = self.0.table();
         self.0.rules.replace(Rules { config, policy });
+        table.lower_resubmits(most);
     }
 
     /// The present, as what happens to an exchange is stamped.

@@ -148,6 +148,15 @@ impl Table {
         })
     }
 
+    /// Tells every flight whose submit might be repeated more often than so.
+    pub(in crate::exchange) fn lower_resubmits(&self, most: u32) {
+        let flights = self.flights.values();
+        for flight in flights.filter(|it| it.core().machine.most_resubmits() > most) {
+            let lowered = Box::new(Event::ResubmitsLowered { most });
+            flight.mailbox.post(Command::Event(lowered));
+        }
+    }
+
     /// True while there is a flight, or a fact of one that ended.
     pub(in crate::exchange) fn remembers(&self) -> bool {
         !self.flights.is_empty() || self.remains.facts.len() > 0

@@ -55,6 +55,11 @@ pub enum Event<A> {
     },
     /// Another exchange carries the same idempotency key: the gateway could mistake one for the other.
     KeyShared,
+    /// The operator lowered `submit.resubmits`: the gateway is no longer said to honour keys so often.
+    ResubmitsLowered {
+        /// How often a submit may be repeated from now on.
+        most: u32,
+    },
     /// The operator says what became of it.
     Resolved(Verdict),
     /// What was kept of an answer before a restart, opened with a repeat's credentials.

@@ -99,7 +99,7 @@ impl<A: Whole> Machine<A> {
     }
 
     pub(super) fn may_resubmit(&self, now: Moment) -> bool {
-        self.resubmits < self.terms.policy.resubmits
+        self.resubmits < self.most_resubmits
             && self.has_body
             && self.has_credentials
             && self
@@ -109,6 +109,11 @@ impl<A: Whole> Machine<A> {
             && self.age_is_sure
             && self.doubt != Some(Doubt::SealBroken)
             && !self.is_draining()
+    }
+
+    /// True if a repeat of the submit that has not left yet may not leave any more.
+    pub(super) const fn resubmit_is_barred(&self) -> bool {
+        self.resubmits > 0 && (self.key_shared || self.resubmits > self.most_resubmits)
     }
 
     /// Asks the gateway. The process may end before the search does, so why it is in doubt is noted

@@ -56,7 +56,7 @@ pub struct Policy {
     pub submit_start: Duration,
     /// How long a submit's answer is waited for.
     pub submit_timeout: Duration,
-    /// How often a submit may be repeated under its key.
+    /// How often a submit may be repeated under its key, unless that is lowered meanwhile.
     pub resubmits: u32,
     /// How long "unknown" must last before a task is given up.
     pub unknown_grace: Duration,
@@ -130,6 +130,8 @@ pub struct Machine<A> {
     /// The first "unknown" in a row.
     pub(super) unknown_since: Option<Moment>,
     pub(super) resubmits: u32,
+    /// How often the submit may be repeated: the lowest number that was in force since it began.
+    pub(super) most_resubmits: u32,
     /// The driver has what a submit needs.
     pub(super) has_body: bool,
     /// The driver has what polls and lookups need.
@@ -189,6 +191,7 @@ impl<A: Whole> Machine<A> {
             read_at,
             hold_until,
         } = begun;
+        let most_resubmits = terms.policy.resubmits;
         let machine = Self {
             terms,
             state: State::Recording(RecordKind::Submitted),
@@ -209,6 +212,7 @@ impl<A: Whole> Machine<A> {
             odd: None,
             unknown_since: None,
             resubmits: 0,
+            most_resubmits,
             has_body: true,
             has_credentials: true,
             key_shared: false,
@@ -331,6 +335,11 @@ impl<A: Whole> Machine<A> {
     /// True while a submit may still be answered.
     pub const fn has_open_submit(&self) -> bool {
         self.open_submits > 0
+    }
+
+    /// How often the submit may be repeated.
+    pub const fn most_resubmits(&self) -> u32 {
+        self.most_resubmits
     }
 
     /// Polls that were answered "running".

@@ -42,7 +42,9 @@ impl<A: Whole> Machine<A> {
                 let rest = self.give_up_connecting(Withdrawal::Draining, now);
                 abandoning(rest)
             }
-            Event::KeyShared if self.resubmits > 0 => abandoning(self.ladder(Rung::Lookup, now)),
+            Event::KeyShared | Event::ResubmitsLowered { .. } if self.resubmit_is_barred() => {
+                abandoning(self.ladder(Rung::Lookup, now))
+            }
             other => self.latecomer(other, now),
         }
     }

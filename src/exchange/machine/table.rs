@@ -42,6 +42,9 @@ impl<A: Whole> Machine<A> {
             Event::Joined { hold_until } => self.hold_until = self.hold_until.max(*hold_until),
             Event::Draining { polls_until } => self.polls_until = Some(*polls_until),
             Event::KeyShared => self.key_shared = true,
+            Event::ResubmitsLowered { most } => {
+                self.most_resubmits = self.most_resubmits.min(*most);
+            }
             Event::SubmitAnswered(_) | Event::SubmitLost(_) => self.open_submits -= 1,
             Event::Recorded(_)
             | Event::RecordFailed(_)
@@ -64,7 +67,10 @@ impl<A: Whole> Machine<A> {
     pub(super) fn otherwise(&mut self, event: &Event<A>) -> Actions<A> {
         if !matches!(
             event,
-            Event::Joined { .. } | Event::Draining { .. } | Event::KeyShared
+            Event::Joined { .. }
+                | Event::Draining { .. }
+                | Event::KeyShared
+                | Event::ResubmitsLowered { .. }
         ) {
             self.unexpected += 1;
         }
@@ -95,7 +101,7 @@ impl<A: Whole> Machine<A> {
         match kind {
             RecordKind::Submitted if self.is_draining() => self.withdraw(Withdrawal::Draining),
             RecordKind::Submitted if !self.may_start(now) => self.withdraw(Withdrawal::Journal),
-            RecordKind::Resubmitted if self.is_draining() || self.key_shared => {
+            RecordKind::Resubmitted if self.is_draining() || self.resubmit_is_barred() => {
                 self.ladder(Rung::Lookup, now)
             }
             RecordKind::Submitted | RecordKind::Resubmitted => {

@@ -153,6 +153,7 @@ fn what(event: &Event<Answer>, heard: Heard, core: &Core) -> Option<What> {
         Event::Acknowledged => What::Delivered,
         Event::Draining { .. } => What::Draining,
         Event::KeyShared => What::KeyShared,
+        Event::ResubmitsLowered { .. } => What::ResubmitsLowered,
         Event::Resolved(verdict) => What::Resolved(*verdict),
         Event::Opened(_) => What::Opened,
         Event::SealBroken => What::SealBroken,

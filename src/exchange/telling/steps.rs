@@ -7,6 +7,7 @@ use crate::protocol::{PollAnswer, Untimely};
 const RESUMED: &str = "only its client's repeat brings the credentials";
 const JOINED: &str = "same shop, path, key and body: it waits for this one instead of paying again";
 const KEY_SHARED: &str = "the submit is not repeated: the gateway could take one for the other";
+const LOWERED: &str = "its submit is repeated only as often as the lower number allows";
 const NOT_FOUND: &str = "it may have been made all the same";
 const DELIVERED: &str = "its last byte was acknowledged, and no reset followed";
 const NOT_DELIVERED: &str =
@@ -37,6 +38,7 @@ pub(in crate::exchange) fn of_step(step: &Step) -> Words {
         What::Resumed => because("found in the journal by a new process", RESUMED),
         What::Joined => because("an equal request joined", JOINED),
         What::KeyShared => because("another exchange has the same key", KEY_SHARED),
+        What::ResubmitsLowered => because("the operator lowered submit.resubmits", LOWERED),
         What::Draining => because("the process is stopping", "no new submit leaves"),
         What::Recorded(kind) => recorded(kind),
         What::NotRecorded(kind) => say(&format!("could not record {}", kind.words())),

@@ -87,6 +87,8 @@ pub enum What {
     Draining,
     /// Another exchange has the same key.
     KeyShared,
+    /// The operator lowered `submit.resubmits`.
+    ResubmitsLowered,
     /// The operator said what became of it.
     Resolved(Verdict),
     /// What an earlier process had kept was opened.

@@ -176,6 +176,14 @@ impl World {
         self.upstream.client.reconfigure(config, connector);
     }
 
+    /// Another `submit.resubmits`, in the middle of what runs.
+    pub(crate) fn submits_may_be_repeated(&self, times: u32) {
+        let mut setting = Setting::default();
+        setting.exchange.resubmits = times;
+        let policy = policy(&setting);
+        self.flights.reconfigure(setting.exchange, policy);
+    }
+
     /// The gateway under another name or at another origin.
     pub(crate) fn gateway_at(&self, name: &str, origin: &str) -> Arc<exchange::Gateway> {
         Arc::new(exchange::Gateway {
@@ -212,19 +220,9 @@ fn flights(
     schedules: &Schedules,
     metrics: &exchange::Metrics,
 ) -> Flights {
-    let (exchange, polling) = (&setting.exchange, &setting.polling);
     Flights::new(Parts {
-        policy: Policy {
-            submit_start: exchange.submit_start,
-            submit_timeout: exchange.submit_timeout,
-            resubmits: exchange.resubmits,
-            unknown_grace: polling.unknown_grace,
-            retention: setting.results.retention,
-            reclaim: exchange.reclaim,
-            backoff: Backoff::new(polling),
-            durable: true,
-        },
-        config: exchange.clone(),
+        policy: policy(setting),
+        config: setting.exchange.clone(),
         hash_key: start.hash_key.clone(),
         clock,
         stamps: start.stamps,
@@ -234,6 +232,20 @@ fn flights(
         metrics: metrics.clone(),
         schedules: schedules.clone(),
     })
+}
+
+fn policy(setting: &Setting) -> Policy {
+    let (exchange, polling) = (&setting.exchange, &setting.polling);
+    Policy {
+        submit_start: exchange.submit_start,
+        submit_timeout: exchange.submit_timeout,
+        resubmits: exchange.resubmits,
+        unknown_grace: polling.unknown_grace,
+        retention: setting.results.retention,
+        reclaim: exchange.reclaim,
+        backoff: Backoff::new(polling),
+        durable: true,
+    }
 }
 
 /// The schedules, where they learn, of a process that has seen forty tasks of about two seconds.

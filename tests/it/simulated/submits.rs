@@ -54,6 +54,25 @@ async fn a_tracking_id_that_is_a_number_is_searched_for_and_the_same_as_its_text
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lower_number_of_resubmits_binds_what_began_under_a_higher_one() {
+    for (words, state) in [
+        ("unknown fail=422", State::Doubtful),
+        ("silent", State::Submitting),
+    ] {
+        let world = World::new(&resubmitting());
+        let ask = unfindable(words).held_for(Duration::from_secs(20));
+        let held = world.begin(&ask);
+        until(&held.flight, state).await;
+        world.submits_may_be_repeated(0);
+        world.submits_may_be_repeated(1);
+        world.pass(Duration::from_mins(1)).await;
+        let told = world.pay(&ask).await;
+        assert!(matches!(told, Reply::InDoubt(_)), "{words}");
+        assert_eq!(world.ledger().submits.len(), 1, "{words}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_that_is_unknown_for_ever_is_in_doubt_after_the_grace() {
     let world = World::calm();
     let ask = unfindable("unknown fail=422");

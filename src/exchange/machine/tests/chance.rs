@@ -31,6 +31,8 @@ pub(super) enum Disturbance {
     Operator,
     /// Another exchange carries the same key.
     SharedKey,
+    /// The operator no longer states that the gateway honours keys.
+    StatementWithdrawn,
     /// What was sealed does not open after a restart.
     BrokenSeal,
 }
@@ -41,6 +43,7 @@ fn any_disturbances() -> impl Strategy<Value = Vec<Disturbance>> {
         Disturbance::Panic,
         Disturbance::Operator,
         Disturbance::SharedKey,
+        Disturbance::StatementWithdrawn,
         Disturbance::BrokenSeal,
     ];
     prop_oneof![Just(Vec::new()), subsequence(all, 0..=3)]

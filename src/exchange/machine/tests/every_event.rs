@@ -164,6 +164,7 @@ fn events_from_downstream(now: Moment) -> Vec<Named> {
         ("Acknowledged", Event::Acknowledged),
         ("Draining", Event::Draining { polls_until }),
         ("KeyShared", Event::KeyShared),
+        ("ResubmitsLowered", Event::ResubmitsLowered { most: 0 }),
         ("Resolved(executed)", Event::Resolved(Verdict::Executed)),
         (
             "Resolved(not executed)",

@@ -28,6 +28,7 @@ const TOO_MANY: Submitted<&str> = Submitted::TooMany {
     answer: "429",
     retry_after: None,
 };
+const LOWERED: Event<&str> = Event::ResubmitsLowered { most: 0 };
 const FOR_GOOD: Event<&str> = Event::ConnectFailed { passing: false };
 const PASSING: Event<&str> = Event::ConnectFailed { passing: true };
 
@@ -53,6 +54,10 @@ fn recording() -> Vec<Named> {
         ("the resubmit is being recorded, its key shared", || {
             resubmitting().sent().lost().then(Event::KeyShared)
         }),
+        (
+            "the resubmit is being recorded, and not allowed any more",
+            || resubmitting().sent().lost().then(LOWERED),
+        ),
         ("the acceptance is being recorded", || {
             payment().sent().accepted("A")
         }),
@@ -119,6 +124,9 @@ fn submitting() -> Vec<Named> {
         }),
         ("submitted, a resubmit left, its key shared", || {
             resubmitting().sent().then(Event::KeyShared)
+        }),
+        ("submitted, a resubmit not allowed any more", || {
+            resubmitting().sent().then(LOWERED)
         }),
         ("resubmitted, the submit open", || {
             resubmitting().sent().woken().recorded().handed_over()

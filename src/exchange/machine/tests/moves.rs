@@ -149,7 +149,10 @@ fn moves_from_outside(world: &World, moves: &mut Vec<(u32, Move)>) {
     }
     for disturbance in &world.disturbances {
         match disturbance {
-            Disturbance::Drain | Disturbance::Panic | Disturbance::SharedKey => {
+            Disturbance::Drain
+            | Disturbance::Panic
+            | Disturbance::SharedKey
+            | Disturbance::StatementWithdrawn => {
                 moves.push((1, Move::Disturbs(*disturbance)));
             }
             Disturbance::Operator if world.machine.state() == State::Doubtful => {
@@ -288,6 +291,10 @@ impl World {
             }
             Disturbance::Panic => self.lose_driver(),
             Disturbance::SharedKey => self.tell(Event::KeyShared),
+            Disturbance::StatementWithdrawn => {
+                self.stated_resubmits = 0;
+                self.tell(Event::ResubmitsLowered { most: 0 });
+            }
             Disturbance::Operator | Disturbance::BrokenSeal => {}
         }
     }

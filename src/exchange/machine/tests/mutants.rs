@@ -29,6 +29,8 @@ pub(super) enum Mutant {
     OverlooksBrokenAnswer,
     /// The result of a task that was given up is thrown away.
     OverlooksLateResult,
+    /// The operator's statement goes on for what began under it.
+    KeepsStatement,
     FreesFlightOnPanic,
     ResubmitsWhileDraining,
     /// A restart that takes a submit without an answer for none.
@@ -61,6 +63,9 @@ impl Mutant {
                 (machine.lost, machine.open_submits) = (false, 1);
             }
             Self::BelievesLastAnswer if answered => machine.lost = false,
+            Self::KeepsStatement if matches!(event, Event::ResubmitsLowered { .. }) => {
+                return Event::ResubmitsLowered { most: u32::MAX };
+            }
             Self::FreesFlightOnPanic if event == Event::DriverLost => machine.first_sent = None,
             Self::ResubmitsWhileDraining => machine.polls_until = None,
             Self::DropsSoftAnswer if matches!(event, Event::PollAnswered(Polled::Soft(_))) => {
@@ -96,6 +101,7 @@ impl Mutant {
             | Self::TakesBackInMemory
             | Self::OverlooksBrokenAnswer
             | Self::OverlooksLateResult
+            | Self::KeepsStatement
             | Self::FreesFlightOnPanic
             | Self::ForgetsSubmits
             | Self::PollsAfterResult
@@ -224,6 +230,14 @@ fn an_answer_that_broke_off_and_is_overlooked_is_caught() {
 #[test]
 fn a_result_that_comes_when_its_task_was_given_up_and_is_overlooked_is_caught() {
     assert_caught(Mutant::OverlooksLateResult, "I3");
+}
+
+#[test]
+fn a_resubmit_after_the_operator_took_the_statement_back_is_caught() {
+    assert_caught(
+        Mutant::KeepsStatement,
+        "no resubmit that the operator does not allow",
+    );
 }
 
 #[test]

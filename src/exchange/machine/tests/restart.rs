@@ -124,6 +124,7 @@ impl World {
                 self.ledger.restarts(restored.stood);
                 let (terms, now) = (self.machine.terms.clone(), self.now);
                 self.machine = Machine::restored(terms, restored, now, 7);
+                self.machine.most_resubmits = self.stated_resubmits;
                 self.mutant.restores(&mut self.machine, now);
                 self.sealed = sealed;
             }
@@ -205,6 +206,7 @@ impl World {
             7,
         );
         self.machine = machine;
+        self.machine.most_resubmits = self.stated_resubmits;
         self.act(actions);
     }
 

@@ -117,6 +117,10 @@ fn facts(story: &Story) -> Vec<String> {
         ("credentials", machine.has_credentials),
         ("unknown", machine.unknown_since.is_some()),
         ("key shared", machine.key_shared),
+        (
+            "resubmits lowered",
+            machine.most_resubmits() < machine.terms.policy.resubmits,
+        ),
         ("draining", machine.is_draining()),
         ("age unsure", !machine.age_is_sure),
         ("settled", machine.settled),

@@ -77,6 +77,8 @@ pub(super) struct World {
     pub(super) drained: Option<Moment>,
     pub(super) polled_pending: bool,
     pub(super) disturbances: Vec<Disturbance>,
+    /// `submit.resubmits`, as it is in force now.
+    pub(super) stated_resubmits: u32,
 }
 
 impl World {
@@ -118,6 +120,7 @@ impl World {
             drained: None,
             polled_pending: false,
             disturbances: plan.disturbances.clone(),
+            stated_resubmits: plan.resubmits,
         };
         world.act(actions);
         world
@@ -324,6 +327,12 @@ impl World {
             in_time || repeats,
             "no first submit after submit.start",
             self.now,
+        );
+        let resubmits = self.machine.resubmits;
+        self.ledger.require(
+            resubmits <= self.stated_resubmits,
+            "no resubmit that the operator does not allow",
+            resubmits,
         );
         self.ledger
             .hands_over(self.machine.terms.policy.resubmits, self.now);
