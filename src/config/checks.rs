@@ -244,7 +244,8 @@ impl Found<'_> {
                 "You state that every gateway here honours RequestID on /async: a submit whose \
                  answer was lost is sent again under the same RequestID (resubmits: at most \
                  {times}). The vendor does not document this. If it does not hold, each of them \
-                 is a second charge."
+                 is a second charge. A start goes by it for whatever was submitted before: see that \
+                 it has held for 23 hours by then."
             );
             self.tell("submit.resubmits", text);
         }
