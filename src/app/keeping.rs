@@ -51,7 +51,7 @@ impl Keeping {
         let claimed = journal::claim(parts)?;
         let hash_key = HashKey::from(claimed.hash_key());
         let gateways = config.gateways.iter();
-        let origins = gateways.map(|it| (it.name.clone().into(), it.origin.to_string().into()));
+        let origins = gateways.map(|it| (it.name.clone().into(), it.origin.clone()));
         let prepared = claimed.prepare()?;
         let ages = prepared.ages().clone();
         let mut past = Past::new(hash_key.clone(), ages, retention, origins);

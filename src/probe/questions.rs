@@ -60,7 +60,7 @@ fn accepted(shop: &Shop, submitted: &Submitted, findings: &mut Findings) -> Resu
     }
     let task = submitted.task()?;
     findings.note("a submit is accepted with", code.as_u16().to_string());
-    let own = shop.client.origin().authority();
+    let own = shop.client.origin();
     let announced = task.ticket.announced_url.as_deref();
     match announced.map(str::parse::<http::Uri>) {
         None => findings.note(
@@ -68,7 +68,7 @@ fn accepted(shop: &Shop, submitted: &Submitted, findings: &mut Findings) -> Resu
             "not given; it is built from the task's id",
         ),
         Some(Ok(url)) if url.authority().is_none() => findings.note("the poll URL is", "relative"),
-        Some(Ok(url)) if url.authority() == Some(own) => {
+        Some(Ok(url)) if own.has(&url) => {
             findings.note("the poll URL is", "at the gateway's own origin");
         }
         Some(Ok(_) | Err(_)) => findings.concern(

@@ -7,8 +7,8 @@ use http::HeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 /// Scheme, host and port of a gateway. Made by its parser only, so that no URL can carry
-/// userinfo, a path or another host.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// userinfo, a path or another host. Two are equal if they are one origin, however each is spelled.
+#[derive(Clone, Debug)]
 pub struct Origin {
     scheme: Scheme,
     authority: Authority,
@@ -66,11 +66,25 @@ impl Origin {
 
     /// True if the host is a loopback address or `localhost`.
     pub fn is_loopback(&self) -> bool {
-        self.host() == "localhost"
+        self.host().eq_ignore_ascii_case("localhost")
             || self
                 .host()
                 .parse::<IpAddr>()
                 .is_ok_and(|address| address.is_loopback())
+    }
+
+    /// True if `text` is this origin, however it is spelled.
+    pub fn is_written(&self, text: &str) -> bool {
+        text.parse().is_ok_and(|other: Self| other == *self)
+    }
+
+    /// True if `url` is at this origin, or relative.
+    pub fn has(&self, url: &Uri) -> bool {
+        match (url.scheme(), url.authority()) {
+            (Some(scheme), Some(authority)) => self.is_written(&format!("{scheme}://{authority}")),
+            (None, Some(authority)) => *authority == self.authority,
+            (_, None) => true,
+        }
     }
 
     /// The URL of `path` at this origin.
@@ -82,6 +96,16 @@ impl Origin {
         Uri::from_parts(parts).unwrap_or_default()
     }
 }
+
+impl PartialEq for Origin {
+    fn eq(&self, other: &Self) -> bool {
+        self.scheme == other.scheme
+            && self.port() == other.port()
+            && self.host().eq_ignore_ascii_case(other.host())
+    }
+}
+
+impl Eq for Origin {}
 
 impl FromStr for Origin {
     type Err = OriginError;
@@ -146,6 +170,36 @@ mod tests {
                 .unwrap()
                 .is_loopback()
         );
+    }
+
+    #[test]
+    fn an_origin_is_the_same_however_it_is_spelled() {
+        let origin = |text: &str| text.parse::<Origin>().unwrap();
+        for (one, other) in [
+            ("http://h", "http://h:80"),
+            ("https://gw.example", "HTTPS://GW.Example:443/"),
+            ("http://[::1]:80", "http://[::1]"),
+        ] {
+            assert_eq!(origin(one), origin(other));
+            assert!(origin(one).is_written(other), "{other}");
+        }
+        for other in [
+            "http://gw.example",
+            "https://gw.example:80",
+            "https://gw.example.test",
+        ] {
+            assert_ne!(origin("https://gw.example"), origin(other));
+        }
+        let own = origin("https://gw.example");
+        for (url, is_ours) in [
+            ("/async/result/1", true),
+            ("https://GW.example:443/async/result/1", true),
+            ("https://gw.example:8443/async/result/1", false),
+            ("http://gw.example/async/result/1", false),
+        ] {
+            assert_eq!(own.has(&url.parse().unwrap()), is_ours, "{url}");
+        }
+        assert!(origin("http://LocalHost").is_loopback());
     }
 
     #[test]

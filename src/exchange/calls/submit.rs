@@ -145,8 +145,7 @@ fn warn_of_foreign_url(flight: &Flight, announced: Option<&str>) {
         return;
     };
     let gateway = flight.home.gateway();
-    let own = gateway.map(|gateway| gateway.client.origin().authority());
-    if uri.authority().is_some() && uri.authority() != own {
+    if !gateway.is_some_and(|gateway| gateway.client.origin().has(&uri)) {
         tracing::warn!(
             exchange = %flight.id,
             host = %crate::telemetry::Capped(uri.host().unwrap_or_default()),

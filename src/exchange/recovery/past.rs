@@ -8,6 +8,7 @@ use crate::exchange::gateway::Home;
 use crate::exchange::identity::HashKey;
 use crate::journal::{LastRecord, Remembered};
 use crate::timing::{Ages, Stamp};
+use crate::upstream::Origin;
 
 /// The exchanges of earlier processes: those that have not ended, and of each that was delivered a
 /// fact. A journal may hold a million of these.
@@ -16,7 +17,7 @@ pub struct Past {
     pub(in crate::exchange) ages: Ages,
     retention: Duration,
     /// The origin of each gateway that is configured, by its name.
-    origins: HashMap<Box<str>, Box<str>>,
+    origins: HashMap<Box<str>, Origin>,
     pub(in crate::exchange) remains: Remains,
     pub(in crate::exchange) rivals: Rivals,
     /// The latest time of day at which any of those began that were taken in.
@@ -31,7 +32,7 @@ impl Past {
         hash_key: HashKey,
         ages: Ages,
         retention: Duration,
-        origins: impl IntoIterator<Item = (Box<str>, Box<str>)>,
+        origins: impl IntoIterator<Item = (Box<str>, Origin)>,
     ) -> Self {
         Self {
             hash_key,
@@ -95,7 +96,8 @@ impl Past {
         let identity = subject.identity;
         let result = self.hash_key.result(identity.credential, name);
         let expires_at = subject.remembered_since + self.retention;
-        let is_home = self.origins.get(&head.gateway) == Some(&head.origin);
+        let origin = self.origins.get(&head.gateway);
+        let is_home = origin.is_some_and(|it| it.is_written(&head.origin));
         let answer = exchange.answer.filter(|_| is_home);
         let fact = Fact::new(head.exchange, result, answer, expires_at);
         let name = || {

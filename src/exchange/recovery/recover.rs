@@ -190,7 +190,7 @@ impl Recovery<'_> {
         let gateway = self.gateways.iter().find(|it| it.name == head.gateway);
         match gateway {
             None => (gone(), Some(Doubt::GatewayGone)),
-            Some(gateway) if gateway.client.origin().to_string() != *head.origin => {
+            Some(gateway) if !gateway.client.origin().is_written(&head.origin) => {
                 (gone(), Some(Doubt::OriginChanged))
             }
             Some(gateway) => (Home::InForce(Arc::clone(gateway)), None),

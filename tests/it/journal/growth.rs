@@ -200,7 +200,7 @@ async fn a_start_holds_a_fact_of_each_exchange_that_is_done_and_no_more() {
     } = head(0, false);
     let prepared = claimed.prepare().unwrap();
     let ages = prepared.ages().clone();
-    let mut past = Past::new(hash_key, ages, DAY, [(gateway, origin)]);
+    let mut past = Past::new(hash_key, ages, DAY, [(gateway, origin.parse().unwrap())]);
     let mut taken = 0;
     let opened = prepared.read(|exchange| {
         taken += 1;

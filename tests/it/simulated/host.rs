@@ -148,7 +148,7 @@ impl Host {
         })?;
         let hash_key = HashKey::from(claimed.hash_key());
         let at = inner.sites[inner.site.get()].origin;
-        let origins = [("sim".into(), at.into())];
+        let origins = [("sim".into(), at.parse().unwrap())];
         let prepared = claimed.prepare()?;
         let ages = prepared.ages().clone();
         let mut past = Past::new(hash_key.clone(), ages, retention, origins);

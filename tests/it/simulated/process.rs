@@ -195,9 +195,8 @@ impl World {
 }
 
 /// A gateway's name, and where it is.
-fn origin_of(gateway: &Arc<exchange::Gateway>) -> (Box<str>, Box<str>) {
-    let origin = gateway.client.origin().to_string();
-    (gateway.name.clone(), origin.into())
+fn origin_of(gateway: &Arc<exchange::Gateway>) -> (Box<str>, upstream::Origin) {
+    (gateway.name.clone(), gateway.client.origin().clone())
 }
 
 fn client(network: &Network, start: &Start, origin: &str, clock: Clock) -> Client {

@@ -258,6 +258,23 @@ async fn a_gateway_that_is_gone_or_elsewhere_is_not_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_gateway_that_is_spelled_otherwise_is_the_same() {
+    for origin in ["http://gateway.test:80", "http://Gateway.TEST"] {
+        let world = World::calm();
+        let (ask, keyed) = (Ask::payment("delay=2000"), Ask::payment("").with_key("k"));
+        let answered = world.pay(&keyed).await.answer();
+        answered.settle(true);
+        let held = world.begin(&ask);
+        until(&held.flight, State::Waiting).await;
+        let gateway = world.gateway_at("sim", origin);
+        let (next, recovered) = world.restarted_with(&Setting::default(), &[gateway]);
+        assert_eq!((recovered.waiting, recovered.in_doubt), (1, 0), "{origin}");
+        let again = next.pay(&keyed).await.answer();
+        assert_eq!(again.uid(), answered.uid(), "{origin}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_operators_word_outlives_the_process() {
     let world = World::calm();
     let ask = Ask::payment("bad-gateway").held_for(Duration::from_secs(70));
