@@ -1,10 +1,11 @@
 //! Files that may not be one and the same, and names that the system does not take.
 use std::path::{Path, PathBuf};
 
+use super::fault::Warning;
 use super::gateway;
 use super::kind::Problem;
 use super::reader::Reader;
-use super::resolve::Config;
+use super::resolve::{Config, Resolved};
 use crate::control::LONGEST_PATH;
 use crate::journal::beside;
 use crate::listener::Clients;
@@ -46,6 +47,25 @@ pub(super) fn faults(config: &Config, reader: &mut Reader) {
     apart(&socket, &journal, reader);
     apart(&socket, &read, reader);
     apart(&journal, &read, reader);
+}
+
+/// Warns where nothing is kept on disk though a journal stands there: what is in it is not known.
+pub(super) fn unread_journal(resolved: &mut Resolved) {
+    let (key, journal) = ("journal.in_memory", &resolved.config.journal);
+    if !journal.in_memory || !journal.path.exists() {
+        return;
+    }
+    let path = std::path::absolute(&journal.path).unwrap_or_else(|_| journal.path.clone());
+    let text = format!(
+        "The journal at {} is not read: what is under way or in doubt there is not known, and a repeat of it \
+         is a new payment.",
+        Capped(&path.display().to_string())
+    );
+    resolved.warnings.push(Warning {
+        place: resolved.places.get(key).cloned(),
+        key: key.to_owned(),
+        text,
+    });
 }
 
 fn socket_fits(socket: &Path, reader: &mut Reader) {

@@ -12,7 +12,7 @@ use super::keys::{self, Visitor};
 use super::kind::Kind;
 use super::reader::{Reader, fault};
 use super::tree::{self, Node, Table, Value};
-use super::{certificates, checks, summary};
+use super::{certificates, checks, paths, summary};
 use crate::telemetry::Capped;
 use crate::{
     admin, control, drain, exchange, journal, listener, polling, proxy, results, telemetry,
@@ -127,8 +127,8 @@ impl Flags {
 }
 
 /// Reads the file, if one is named, here or by `HOLDLINE_CONFIG`, and resolves. Files that the
-/// configuration names are opened too, so that a wrong path is found before the start; nothing else is
-/// touched.
+/// configuration names are opened too, so that a wrong path is found before the start, and a journal that
+/// is not to be read is looked for; nothing else is touched.
 pub fn read(
     path: Option<&Path>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -136,6 +136,7 @@ pub fn read(
 ) -> Result<Resolved, Faults> {
     let (file, environment) = opened(path, environment)?;
     let mut resolved = resolve(file.as_ref(), environment, flags)?;
+    paths::unread_journal(&mut resolved);
     let faults = certificates::inspect(&mut resolved);
     if faults.is_empty() {
         Ok(resolved)
@@ -291,6 +292,33 @@ impl Visitor for Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_journal_that_is_not_read_is_told_with_its_path() {
+        let room = tempfile::tempdir().unwrap();
+        let (file, journal) = (
+            room.path().join("holdline.toml"),
+            room.path().join("it.redb"),
+        );
+        let text = format!(
+            "[[gateway]]\nname = \"begateway\"\nlisten = \"127.0.0.1:8080\"\n[journal]\npath = {journal:?}\n"
+        );
+        fs::write(&file, text).unwrap();
+        let told = |in_memory| {
+            let flags = Flags {
+                in_memory,
+                ..Flags::default()
+            };
+            let warnings = read(Some(&file), [], &flags).unwrap().warnings;
+            let mut all = warnings.iter().map(ToString::to_string);
+            all.find(|it| it.contains("journal.in_memory"))
+        };
+        assert_eq!((told(true), told(false)), (None, None));
+        fs::write(&journal, "").unwrap();
+        let path = journal.to_str().unwrap();
+        assert!(told(true).is_some_and(|it| it.contains(path) && it.contains("--in-memory")));
+        assert_eq!(told(false), None);
+    }
 
     #[test]
     fn a_variable_names_the_file_where_nobody_else_does() {
