@@ -13,39 +13,6 @@ use super::summary;
 use super::tree::Table;
 use crate::{proxy, telemetry};
 
-/// The keys whose new value is in force after a restart only: what an exchange is known by, what is
-/// bound or opened at the start, and how what is on disk or in memory is laid out.
-const AFTER_RESTART: [&str; 15] = [
-    "gateway.name",
-    "gateway.listen",
-    "gateway.host",
-    "gateway.upstream",
-    "gateway.upstream_address",
-    "gateway.insecure",
-    "coalesce.key_field",
-    "cache.retention",
-    "cache.max_bytes",
-    "journal.in_memory",
-    "journal.path",
-    "journal.max_bytes",
-    "admin.listen",
-    "control.socket",
-    "log.format",
-];
-
-/// True if a reload does not change this key, which is written as `section.key`.
-pub fn needs_restart(key: &str) -> bool {
-    // A gateway among several is `gateway[1].name`.
-    let plain = match (key.find('['), key.find(']')) {
-        (Some(from), Some(to)) if from < to => {
-            let (before, after) = (key.get(..from), key.get(to + 1..));
-            [before.unwrap_or_default(), after.unwrap_or_default()].concat()
-        }
-        _ => key.to_owned(),
-    };
-    AFTER_RESTART.contains(&plain.as_str())
-}
-
 /// A key that has another value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -237,6 +204,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::super::resolve::known_keys;
+    use super::super::restart::needs_restart;
     use super::super::{File, Flags, resolve};
     use super::*;
 
@@ -367,22 +335,6 @@ timeout = "31s"
         let again = reload(&reloaded.resolved.config, read(EVERY_KEY)).unwrap();
         assert_eq!(again.changed, Vec::new(), "nothing changes twice");
         assert_eq!(again.waiting, reloaded.waiting);
-    }
-
-    #[test]
-    fn the_example_says_which_keys_need_a_restart() {
-        let example = EXAMPLE.replace("\n# ", " ");
-        let told = example.split("which need a restart: ").nth(1).unwrap();
-        let told = told.split_once("A file").unwrap().0;
-        for key in known_keys() {
-            let (section, _) = key.split_once('.').unwrap();
-            let told = match section {
-                "gateway" => !CERTIFICATES.contains(&&*key),
-                _ => told.contains(&format!("[{section}]")) || told.contains(&key),
-            };
-            assert_eq!(told, needs_restart(&key), "{key}");
-        }
-        assert!(told.starts_with("every key of a gateway except those of its certificates"));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::fault::Places;
 use super::gateway::{self, Gateway, Host};
 use super::keys::{self, Visitor};
 use super::kind::{Address, FilePath, FilePaths, Kind, Switch, quoted};
-use super::reload::needs_restart;
 use super::resolve::Config;
+use super::restart::needs_restart;
 use crate::listener::Clients;
 
 /// The column of the notes behind the keys.
