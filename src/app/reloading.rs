@@ -1,6 +1,5 @@
 //! The configuration read again while everything runs: all that can fail first, then every room in
 //! one turn of the runtime, so that nobody sees half of it.
-use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use super::Error;
 use super::metrics::Reloads;
 use super::rules::{about, policy, read_policy};
 use super::tls;
+use crate::certificates::PairFiles;
 use crate::config::{self, Change, Config, Faults, Reloaded, Resolved};
 use crate::drain::Drain;
 use crate::exchange::Flights;
@@ -45,24 +45,34 @@ pub(super) struct Reloadable {
 
 /// What a reload has read besides the configuration itself.
 struct Prepared {
-    /// With the issuers that are trusted from now on.
-    connectors: Vec<Connector>,
+    /// With the issuers that are trusted from now on, for each gateway; none where those of before stay.
+    connectors: Vec<Option<Connector>>,
     certificates: Vec<(SocketAddr, Certificates)>,
     filter: Filter,
 }
 
 impl Prepared {
-    /// Reads every file that the configuration names.
-    fn read(config: &Config) -> Result<Self, Refused> {
-        let gateways = || config.gateways.iter();
-        let addresses: BTreeSet<SocketAddr> = gateways().map(|it| it.listen).collect();
-        let certificates = addresses.into_iter().map(|it| tls::renewed(config, it));
-        let certificates: Vec<_> = certificates.collect::<Result<_, Error>>()?;
+    /// Reads every file that the configuration names, and none that it names no more.
+    fn read(reloaded: &Reloaded, keyrings: &[(SocketAddr, Keyring)]) -> Result<Self, Refused> {
+        let config = &reloaded.resolved.config;
+        let gateways = || config.gateways.iter().zip(&reloaded.named);
+        let connectors = gateways().map(|(gateway, named)| {
+            let connector = named.origin.then(|| tls::connector(gateway));
+            connector.transpose()
+        });
+        let mut certificates = Vec::new();
+        for (address, keyring) in keyrings {
+            let here = gateways().filter(|(it, named)| it.listen == *address && named.clients);
+            let named = here.filter_map(|(gateway, _)| gateway.tls.as_ref());
+            let named: Vec<&PairFiles> = named.flat_map(|tls| &tls.pairs).collect();
+            if !named.is_empty() {
+                let kept = keyring.kept(|pair| !named.contains(&pair));
+                certificates.extend(tls::renewed(config, *address, kept)?);
+            }
+        }
         Ok(Self {
-            connectors: gateways()
-                .map(tls::connector)
-                .collect::<Result<_, Error>>()?,
-            certificates: certificates.into_iter().flatten().collect(),
+            connectors: connectors.collect::<Result<_, Error>>()?,
+            certificates,
             filter: Filter::parse(&config.log.level).map_err(Refused::Level)?,
         })
     }
@@ -205,8 +215,8 @@ impl Reloader {
     ) -> Reload {
         let mut in_force = self.0.in_force.lock().await;
         tracing::info!("reading the configuration again");
-        let before = in_force.clone();
-        let reading = tokio::task::spawn_blocking(move || prepare(&before, read));
+        let (before, keyrings) = (in_force.clone(), self.0.rooms.keyrings.clone());
+        let reading = tokio::task::spawn_blocking(move || prepare(&before, &keyrings, read));
         let reload = match reading.await {
             Ok(Ok(_)) if self.0.stop.is_draining() => refuse(&Refused::Stopping),
             Ok(Ok((reloaded, prepared))) => {
@@ -230,11 +240,12 @@ impl Reloader {
 
 fn prepare(
     in_force: &Config,
+    keyrings: &[(SocketAddr, Keyring)],
     read: impl FnOnce() -> Result<Resolved, Faults>,
 ) -> Result<(Reloaded, Prepared), Refused> {
     let read = read().map_err(Refused::Faults)?;
     let reloaded = config::reload(in_force, read).map_err(Refused::Mixture)?;
-    let prepared = Prepared::read(&reloaded.resolved.config)?;
+    let prepared = Prepared::read(&reloaded, keyrings)?;
     Ok((reloaded, prepared))
 }
 

@@ -6,7 +6,7 @@ use rustls::pki_types::ServerName;
 use super::Error;
 use crate::certificates::{FileError, issuers};
 use crate::config::{Config, Gateway};
-use crate::listener::{self, Certificates, Keyring, Tls};
+use crate::listener::{self, Certificates, Keyring, Pair, Tls};
 use crate::upstream::{Connector, PlatformRootsError, TlsConfig};
 
 /// Why TLS to a gateway cannot be set up; completes "failed to …".
@@ -69,15 +69,16 @@ pub(super) fn keyring(
         .map_err(|source| unusable(address, source))
 }
 
-/// The same, read again for a listener that has one.
+/// The same, read again for a listener that has one, but for what is kept of before.
 pub(super) fn renewed(
     config: &Config,
     address: SocketAddr,
+    kept: Vec<Pair>,
 ) -> Result<Option<(SocketAddr, Certificates)>, Error> {
     let Some(tls) = listener_tls(config, address) else {
         return Ok(None);
     };
-    let read = Certificates::read(tls);
+    let read = Certificates::read_but(tls, kept);
     let read = read.map_err(|source| unusable(address, source))?;
     Ok(Some((address, read)))
 }

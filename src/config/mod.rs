@@ -25,7 +25,7 @@ mod tree;
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use fault::{Fault, Faults, Place, Places, Warning};
 pub use gateway::{Gateway, Host, HostError};
-pub use reload::{Change, Reloaded, reload};
+pub use reload::{Change, Named, Reloaded, reload};
 pub use resolve::{Config, File, Flags, Resolved, read, resolve, sections};
 pub use restart::needs_restart;
 pub use span::{Span, SpanError};

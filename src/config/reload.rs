@@ -39,6 +39,18 @@ pub struct Reloaded {
     pub changed: Vec<Change>,
     /// What is written and waits for a restart.
     pub waiting: Vec<Change>,
+    /// Which files of each gateway in force are those of what was read, in the order of the gateways.
+    pub named: Vec<Named>,
+}
+
+/// Which files of certificates what was read names for a gateway. The others stay in force only because
+/// their keys wait for a restart: they may be gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Those for its origin.
+    pub origin: bool,
+    /// Those that its clients see.
+    pub clients: bool,
 }
 
 /// Takes over what a running process can, and leaves the rest as it is. The faults are those of the
@@ -59,7 +71,9 @@ pub fn reload(in_force: &Config, read: Resolved) -> Result<Reloaded, Faults> {
     let waiting = changes(&config, &read.config);
     // What waits is written there, and not in force.
     places.retain(|key, _| waiting.iter().all(|change| change.key != *key));
+    let gateways = in_force.gateways.iter();
     Ok(Reloaded {
+        named: gateways.map(|it| named(it, &read.config)).collect(),
         resolved: Resolved {
             warnings: checks::warnings(&config, &places),
             config,
@@ -100,19 +114,34 @@ fn taken_over(in_force: &Config, read: &Config) -> Config {
 /// it is bound.
 fn of_gateway(gateway: &Gateway, read: &Config) -> Gateway {
     let mut same = gateway.clone();
-    let mut named = read.gateways.iter();
-    let Some(now) = named.find(|it| it.name == gateway.name) else {
+    let Some(now) = again(gateway, read) else {
         return same;
     };
-    if now.origin == gateway.origin && now.address == gateway.address {
+    let named = named(gateway, read);
+    if named.origin {
         same.ca_file.clone_from(&now.ca_file);
         same.server_name.clone_from(&now.server_name);
         same.client.clone_from(&now.client);
     }
-    if now.listen == gateway.listen && now.tls.is_some() == gateway.tls.is_some() {
+    if named.clients {
         same.tls.clone_from(&now.tls);
     }
     same
+}
+
+fn named(gateway: &Gateway, read: &Config) -> Named {
+    let now = again(gateway, read);
+    Named {
+        origin: now.is_some_and(|it| it.origin == gateway.origin && it.address == gateway.address),
+        clients: now.is_some_and(|it| {
+            it.listen == gateway.listen && it.tls.is_some() == gateway.tls.is_some()
+        }),
+    }
+}
+
+/// The gateway as it was read.
+fn again<'a>(gateway: &Gateway, read: &'a Config) -> Option<&'a Gateway> {
+    read.gateways.iter().find(|it| it.name == gateway.name)
 }
 
 /// Adds a fault where gateways still share a listener that the file parts, and ask its clients for

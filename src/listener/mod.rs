@@ -49,4 +49,4 @@ pub use presence::Presence;
 pub use receipt::Receipt;
 pub use scrutiny::Malformed;
 pub use server::{Server, bind};
-pub use tls::{Certificates, Clients, Error, Keyring, Tls};
+pub use tls::{Certificates, Clients, Error, Keyring, Pair, Tls};

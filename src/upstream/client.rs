@@ -93,14 +93,17 @@ impl Client {
     }
 
     /// Puts other bounds and another way of connecting in force. Calls under way keep theirs; no
-    /// connection of before carries another one, since whom it trusts may be trusted no more.
-    pub fn reconfigure(&self, config: Config, connector: Connector) {
+    /// connection of before carries another one, since whom it trusts may be trusted no more. Without a
+    /// connector the way of before stays.
+    pub fn reconfigure(&self, config: Config, connector: impl Into<Option<Connector>>) {
         self.0.pool.places().resize(config.connections);
         self.0.relays.resize(config.turns());
         self.0.reads.resize(config.turns());
         self.0.searches.resize(config.turns());
         self.0.config.replace(config);
-        self.0.connector.replace(connector);
+        if let Some(connector) = connector.into() {
+            self.0.connector.replace(connector);
+        }
         self.0.pool.renew();
     }
 

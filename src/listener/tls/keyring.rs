@@ -8,12 +8,13 @@ use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use tracing::{info, warn};
 
 use super::config::{Clients, Tls};
 use super::shown::Shown;
-use crate::certificates::{FileError, Phase, Validity, issuers, provider};
+use crate::certificates::{FileError, PairFiles, Phase, Validity, issuers, provider};
 use crate::drain::Drain;
 use crate::listener::Metrics;
 use crate::telemetry::{Capped, with_causes};
@@ -53,12 +54,18 @@ struct Inner {
 /// Certificates as they were read, ready to be shown.
 pub struct Certificates {
     files: Tls,
+    pairs: Vec<Pair>,
+    /// Those of the pairs whose files are not read again.
+    kept: Vec<Pair>,
     /// What the files looked like when they were read.
     seen: Vec<Look>,
     /// What is in force, for connections from now on.
     config: Arc<ServerConfig>,
     expiries: Vec<(String, Validity)>,
 }
+
+/// A certificate and its key, with their files.
+pub type Pair = (PairFiles, Arc<CertifiedKey>);
 
 /// What tells that a file is another one: by its metadata, since a file that was moved into its
 /// place may have any time.
@@ -115,8 +122,11 @@ impl Keyring {
 
     /// Takes changed files. A broken one is told once: it is tried again when it changes.
     async fn retry(&self) {
-        let files = self.state().files.clone();
-        match off_the_thread(move || Certificates::read(files)).await {
+        let (files, kept) = {
+            let state = self.state();
+            (state.files.clone(), state.kept.clone())
+        };
+        match off_the_thread(move || Certificates::read_but(files, kept)).await {
             // A reload that named other files meanwhile knows better.
             Some(Ok(certificates)) if certificates.files == self.state().files => {
                 self.replace(certificates);
@@ -128,6 +138,13 @@ impl Keyring {
             ),
             Some(Ok(_)) | None => {}
         }
+    }
+
+    /// The pairs in force of which that is true.
+    pub fn kept(&self, is_kept: impl Fn(&PairFiles) -> bool) -> Vec<Pair> {
+        let state = self.state();
+        let pairs = state.pairs.iter();
+        pairs.filter(|(files, _)| is_kept(files)).cloned().collect()
     }
 
     /// What a connection that begins now is served by.
@@ -166,19 +183,31 @@ impl Keyring {
 impl Certificates {
     /// Reads the files.
     pub fn read(files: Tls) -> Result<Self, Error> {
+        Self::read_but(files, Vec::new())
+    }
+
+    /// Reads the files, but for those of the pairs that are kept as they are.
+    pub fn read_but(files: Tls, kept: Vec<Pair>) -> Result<Self, Error> {
         // Before the reading: what changes in between is seen as a change later.
         let seen = looks(&files);
         let mut pairs = Vec::new();
         let mut expiries = Vec::new();
         for pair in &files.pairs {
-            let read = pair.read()?;
+            let held = kept.iter().find(|(files, _)| files == pair);
+            let read = match held {
+                Some((_, held)) => Arc::clone(held),
+                None => pair.read()?,
+            };
             let validity = read.cert.first().and_then(|it| Validity::of(it));
             expiries.extend(validity.map(|it| (pair.certificate.display().to_string(), it)));
-            pairs.push(read);
+            pairs.push((pair.clone(), read));
         }
-        let config = server_config(Shown(pairs), &files.clients)?;
+        let shown = pairs.iter().map(|(_, read)| Arc::clone(read)).collect();
+        let config = server_config(Shown(shown), &files.clients)?;
         Ok(Self {
             files,
+            pairs,
+            kept,
             seen,
             config: Arc::new(config),
             expiries,
@@ -240,7 +269,6 @@ fn verifier(clients: &Clients) -> Result<Option<Arc<dyn ClientCertVerifier>>, Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::certificates::PairFiles;
 
     #[test]
     fn keys_are_never_logged_and_no_early_data_is_taken() {

@@ -9,4 +9,4 @@ mod shown;
 pub use config::{Clients, Tls};
 pub(super) use failure::{Failure, FailureLog};
 pub(super) use handshake::{HANDSHAKE, serve};
-pub use keyring::{Certificates, Error, Keyring};
+pub use keyring::{Certificates, Error, Keyring, Pair};

@@ -55,6 +55,40 @@ async fn a_certificate_that_another_listener_still_shows_keeps_its_metric() {
     }
 }
 
+/// What stays because its key waits for a restart is what was read at the start.
+#[tokio::test]
+async fn files_that_are_named_no_more_are_not_read_again() {
+    let authority = Authority::new();
+    let [kept, renewed] = ["one.example", "other.example"].map(|host| authority.pair(host));
+    let issuers = kept.certificate.with_extension("ca");
+    std::fs::copy(&kept.certificate, &issuers).unwrap();
+    let shows = |pair: &PairFiles| {
+        format!(
+            "tls_certificate = {:?}\ntls_key = {:?}\n",
+            pair.certificate, pair.key
+        )
+    };
+    let gateway = |name: &str, port: u16, more: &str| {
+        format!(
+            "[[gateway]]\nname = \"{name}\"\nlisten = \"127.0.0.3:0\"\nhost = [\"{name}.example\"]\n\
+             upstream = \"https://127.0.0.1:{port}\"\n{more}"
+        )
+    };
+    let trusting = format!("ca_file = {issuers:?}\n{}", shows(&kept));
+    let begun = gateway("a", 1, &shows(&renewed)) + &gateway("b", 1, &trusting);
+    let app = App::build(read(&begun).config).unwrap();
+    for file in [&issuers, &kept.certificate, &kept.key] {
+        std::fs::remove_file(file).unwrap();
+    }
+    let moved = gateway("a", 1, &shows(&renewed)) + &gateway("b", 2, &shows(&renewed));
+    let alone = gateway("a", 1, &shows(&renewed));
+    for text in [alone, moved] {
+        let text = format!("{text}[hold]\ntimeout = \"1m\"\n");
+        let reload = app.reloader().reload(move || Ok(read(&text))).await;
+        assert!(matches!(reload, Reload::Partly { .. }), "{reload:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_reload_that_is_read_to_its_end_during_a_stop_changes_nothing() {
     let app = App::build(read("").config).unwrap();
