@@ -21,6 +21,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod written;
 
 pub use byte_size::{ByteSize, ByteSizeError};
 pub use fault::{Fault, Faults, Place, Places, Warning};

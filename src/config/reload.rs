@@ -11,6 +11,7 @@ use super::reader::Reader;
 use super::resolve::{Config, Resolved};
 use super::summary;
 use super::tree::Table;
+use super::written::Written;
 use crate::{proxy, telemetry};
 
 /// A key that has another value.
@@ -57,10 +58,11 @@ pub struct Named {
 /// mixture, where what waits for a restart does not go with what does not.
 pub fn reload(in_force: &Config, read: Resolved) -> Result<Reloaded, Faults> {
     let config = taken_over(in_force, &read.config);
+    let written = Written::of(&config, &read.config);
     let mut reader = Reader::new(Table::new(), Faults::default());
-    reader.places = read.places;
+    reader.places = written.places(read.places.clone());
     checks::faults(&config, &mut reader);
-    alike(&config, &read.config, &mut reader);
+    alike(&config, &read, &mut reader);
     let Reader {
         mut places, faults, ..
     } = reader;
@@ -69,13 +71,23 @@ pub fn reload(in_force: &Config, read: Resolved) -> Result<Reloaded, Faults> {
     }
     let changed = changes(in_force, &config);
     let waiting = changes(&config, &read.config);
+    let waits = |key: &str| waiting.iter().any(|change| change.key == key);
     // What waits is written there, and not in force.
-    places.retain(|key, _| waiting.iter().all(|change| change.key != *key));
+    places.retain(|key, _| !waits(written.key(key)));
+    let mut warnings = checks::warnings(&config, &places);
+    for warning in &mut warnings {
+        warning.key = written.key(&warning.key).to_owned();
+    }
+    // What was found beside the keys themselves, as in the files that they name.
+    let of_keys = checks::warnings(&read.config, &read.places);
+    let mut others = read.warnings;
+    others.retain(|it| !of_keys.contains(it) && !waits(&it.key) && written.is_in_force(&it.key));
+    warnings.append(&mut others);
     let gateways = in_force.gateways.iter();
     Ok(Reloaded {
         named: gateways.map(|it| named(it, &read.config)).collect(),
         resolved: Resolved {
-            warnings: checks::warnings(&config, &places),
+            warnings,
             config,
             places,
         },
@@ -146,8 +158,9 @@ fn again<'a>(gateway: &Gateway, read: &'a Config) -> Option<&'a Gateway> {
 
 /// Adds a fault where gateways still share a listener that the file parts, and ask its clients for
 /// other certificates from now on. It is told of the one that the file has.
-fn alike(config: &Config, read: &Config, reader: &mut Reader) {
-    let written = |gateway: &Gateway| read.gateways.iter().position(|it| it.name == gateway.name);
+fn alike(config: &Config, read: &Resolved, reader: &mut Reader) {
+    let gateways = &read.config.gateways;
+    let written = |gateway: &Gateway| gateways.iter().position(|it| it.name == gateway.name);
     for (number, later) in config.gateways.iter().enumerate() {
         let before = config.gateways.iter().take(number);
         for earlier in before.filter(|it| it.listen == later.listen) {
@@ -156,9 +169,9 @@ fn alike(config: &Config, read: &Config, reader: &mut Reader) {
             let Some(((key, problem), index)) = unlike.zip(index) else {
                 continue;
             };
-            let path = |key| gateway::path(index, read.gateways.len(), key);
+            let path = |key| gateway::path(index, gateways.len(), key);
             let mut places = [path(key), path("listen")].into_iter();
-            let place = places.find_map(|it| reader.places.get(&it)).cloned();
+            let place = places.find_map(|it| read.places.get(&it)).cloned();
             reader.fault(&place.unwrap_or(Place::Nowhere), &path(key), problem);
         }
     }
