@@ -140,7 +140,21 @@ fn listeners_of(config: &Config) -> usize {
 fn fitted(mut resolved: Resolved, descriptors: u64, listeners: usize) -> Resolved {
     let connections = &mut resolved.config.listener.connections;
     keep_descriptors_back(connections, descriptors, listeners);
+    tell_descriptors(&resolved.config, descriptors);
     resolved
+}
+
+/// A held request has a descriptor, and for a moment its submit another; polls share theirs.
+fn tell_descriptors(config: &Config, descriptors: u64) {
+    let polls = config.upstream.connections * config.gateways.len();
+    let wanted = config.proxy.held + polls;
+    if descriptors < wanted as u64 {
+        tracing::warn!(
+            descriptors,
+            wanted,
+            "the limit of descriptors is below limits.held and upstream.connections together"
+        );
+    }
 }
 
 /// Leaves half of the descriptors to calls to the gateway: clients that take the last one would keep
@@ -169,16 +183,6 @@ fn tell_start(resolved: &Resolved, descriptors: u64) {
         tracing::warn!(
             "exchanges and answers are kept in memory only: a restart forgets them, and a client \
              that repeats a payment across one may pay twice"
-        );
-    }
-    // A held request has a descriptor, and for a moment its submit another; polls share theirs.
-    let polls = config.upstream.connections * config.gateways.len();
-    let wanted = config.proxy.held + polls;
-    if descriptors < wanted as u64 {
-        tracing::warn!(
-            descriptors,
-            wanted,
-            "the limit of descriptors is below limits.held and upstream.connections together"
         );
     }
 }

@@ -336,6 +336,27 @@ async fn what_needs_a_restart_is_told_key_by_key_and_the_rest_is_in_force() {
     assert_eq!(holdline.stop().await, Some(0));
 }
 
+/// At a start and at a reload alike.
+#[tokio::test]
+async fn too_few_descriptors_for_what_is_raised_are_told() {
+    let upstream = upstream(ms(50)).await;
+    let mut holdline = Holdline::before(upstream.address);
+    holdline.by = vec!["prlimit".to_owned(), "--nofile=200:200".to_owned()];
+    let held = |held: u32| {
+        format!("[upstream]\nconnections = 10\n[limits]\nconnections = 50\nheld = {held}\n")
+    };
+    holdline.write(&held(40));
+    holdline.start().await;
+    let is_told = |lines: &[Value]| {
+        let told = "the limit of descriptors is below";
+        let mut messages = lines.iter().filter_map(|line| line["message"].as_str());
+        messages.any(|it| it.starts_with(told))
+    };
+    assert!(!is_told(&holdline.log()));
+    holdline.write(&held(400));
+    assert!(is_told(&reload(&holdline).await));
+}
+
 #[tokio::test]
 async fn a_raised_limit_lets_in_who_waits_and_a_lowered_one_cuts_nobody_off() {
     let (_upstream, holdline) = holding(50).await;
