@@ -257,7 +257,8 @@ fn tell(reloaded: &Reloaded) {
         tracing::info!(key, from = %Capped(from), to = %Capped(to), "in force from now on");
     }
     for Change { key, from, to } in &reloaded.waiting {
-        tracing::warn!(key, still = %Capped(from), written = %Capped(to), "needs a restart");
+        let note = config::read_already(key);
+        tracing::warn!(key, still = %Capped(from), written = %Capped(to), note, "needs a restart");
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn ask(
         Ok(mut client) => hear(&mut client, &question, print).await,
         Err(ClientError::Nobody) => {
             let nobody = target.nobody(&socket);
-            on_file(&journal, &nobody, question, print).await
+            on_file(&journal, &nobody, question, print, complaints).await
         }
         Err(error) => Ok(Err(lost(&error, &question))),
     };
@@ -165,6 +165,7 @@ async fn on_file(
     nobody: &str,
     question: Ask,
     print: &mut Print<'_>,
+    complaints: &mut impl Write,
 ) -> io::Result<Result<(), String>> {
     let why = |words: &str| Ok(Err(format!("{nobody}{words}")));
     let is_read = match question {
@@ -182,6 +183,12 @@ async fn on_file(
             ", and there is no journal at {path}; with --in-memory nothing is kept"
         ));
     }
+    let path = std::path::absolute(&config.path).unwrap_or_else(|_| config.path.clone());
+    let path = path.display();
+    writeln!(
+        complaints,
+        "holdline: {nobody}: the journal {path} is asked itself"
+    )?;
     keep_panics_of_redb_quiet();
     if is_read {
         read(config, question, print).await

@@ -28,5 +28,5 @@ pub use fault::{Fault, Faults, Place, Places, Warning};
 pub use gateway::{Gateway, Host, HostError};
 pub use reload::{Change, Named, Reloaded, reload};
 pub use resolve::{Config, File, Flags, Resolved, read, resolve, sections};
-pub use restart::needs_restart;
+pub use restart::{needs_restart, read_already};
 pub use span::{Span, SpanError};

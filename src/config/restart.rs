@@ -33,6 +33,20 @@ pub fn needs_restart(key: &str) -> bool {
     AFTER_RESTART.contains(&plain.as_str())
 }
 
+/// What is to be known of a key that waits for a restart, though commands that read the same file go by it
+/// at once.
+pub fn read_already(key: &str) -> Option<&'static str> {
+    match key {
+        "journal.path" | "journal.in_memory" | "control.socket" => Some(
+            "commands that read this file, like holdline journal, look at the new place already",
+        ),
+        "admin.listen" => {
+            Some("holdline healthcheck, where it reads this file, asks there already")
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::resolve::known_keys;

@@ -17,6 +17,8 @@ pub(super) struct Said {
     pub(super) code: Option<i32>,
     pub(super) out: String,
     pub(super) complaint: String,
+    /// That it asked the file, and which, since nobody listens.
+    pub(super) note: Option<String>,
 }
 
 impl Said {
@@ -48,10 +50,15 @@ impl Said {
 
 impl From<Output> for Said {
     fn from(output: Output) -> Self {
+        let said = String::from_utf8(output.stderr).unwrap();
+        let is_note = |line: &&str| line.contains("is asked itself");
+        let (notes, complaints): (Vec<&str>, Vec<&str>) =
+            said.split_inclusive('\n').partition(is_note);
         Self {
             code: output.status.code(),
             out: String::from_utf8(output.stdout).unwrap(),
-            complaint: String::from_utf8(output.stderr).unwrap(),
+            complaint: complaints.concat(),
+            note: notes.first().map(|it| (*it).to_owned()),
         }
     }
 }

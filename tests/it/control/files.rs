@@ -11,6 +11,11 @@ async fn a_verdict_on_the_file_is_honoured_by_the_next_process() {
     let (_, not) = desk.doubtful(unmade.clone(), "bad-gateway").await;
     desk.holdline.kill();
     assert_eq!(desk.listed(&["--in-doubt"]).len(), 2);
+    let asked = desk.ask(&["journal", "ls"]).note.unwrap();
+    assert!(
+        asked.contains(desk.holdline.journal().to_str().unwrap()),
+        "{asked}"
+    );
     assert_eq!(desk.listed(&["--undelivered"]).len(), 0);
     let shown = desk.ask(&["journal", "show", &executed]);
     assert!(shown.fine().contains("cause            submit-lost"));

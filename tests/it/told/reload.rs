@@ -327,6 +327,12 @@ async fn what_needs_a_restart_is_told_key_by_key_and_the_rest_is_in_force() {
         .find(|line| line["key"] == "gateway.upstream")
         .unwrap();
     assert_eq!(still["still"], format!("\"http://{}\"", upstream.address));
+    let read_already = |key: &str| {
+        let line = lines.iter().find(|line| line["key"] == key).unwrap();
+        line["note"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(read_already("gateway.upstream"), "");
+    assert!(read_already("admin.listen").contains("holdline healthcheck"));
     pay(&holdline, "same gateway").send().await.is_gateway(200);
     let metrics = metrics(&holdline).await;
     assert!(
