@@ -2,7 +2,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::fault::{Faults, Place};
+use super::fault::{Faults, Place, Places, Warning};
 use super::kind::Problem;
 use super::reader::fault;
 use super::tree::{Node, Table, Value};
@@ -39,6 +39,25 @@ pub(super) fn overlay(
             faults.add(fault(&place, "", problem));
         }
     }
+}
+
+/// Tells each key that stands in the file, `written` there, and is set by something else.
+pub(super) fn replaced(written: &Places, in_force: &Places) -> Vec<Warning> {
+    let mut told = Vec::new();
+    for (key, place) in in_force {
+        // A gateway is `gateway` where it is the only one, and `gateway[0]` among several.
+        let plain = key.replacen("gateway.", "gateway.0.", 1);
+        let plain = plain.replacen('[', ".", 1).replacen(']', "", 1);
+        let Some(line) = written.get(&plain).filter(|line| *line != place) else {
+            continue;
+        };
+        told.push(Warning {
+            place: Some(line.clone()),
+            key: key.clone(),
+            text: format!("{place} is in force instead."),
+        });
+    }
+    told
 }
 
 /// One variable: its name, the path that it spells, and its value if that is text.

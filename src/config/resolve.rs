@@ -239,6 +239,7 @@ fn assemble(
         .map(|(file, name)| tree::document(name, &file.text))
         .unwrap_or_default();
     let broken = !faults.is_empty();
+    let written = tree::places(&root);
     environment::overlay(&mut root, environment, &known_keys(), &mut faults);
     flags.overlay(&mut root, &mut faults);
 
@@ -258,7 +259,8 @@ fn assemble(
         // What a broken file says is not known, so nothing in it can be missed or compared.
         faults.retain(|fault| fault.key.is_empty());
     }
-    let warnings = checks::warnings(&config, &places);
+    let mut warnings = environment::replaced(&written, &places);
+    warnings.extend(checks::warnings(&config, &places));
     let resolved = Resolved {
         config,
         warnings,
@@ -292,6 +294,39 @@ impl Visitor for Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_replaces_a_key_of_the_file_is_told() {
+        let file = File {
+            path: PathBuf::from("holdline.toml"),
+            text: "[[gateway]]\nname = \"begateway\"\nlisten = \"127.0.0.1:8080\"\n\
+                   [hold]\ntimeout = \"1m\"\n"
+                .to_owned(),
+        };
+        let variables = [
+            ("HOLDLINE_HOLD__TIMEOUT", "24s"),
+            ("HOLDLINE_SUBMIT__START", "4s"),
+            ("HOLDLINE_GATEWAY__0__LISTEN", "127.0.0.1:8081"),
+        ];
+        let flags = Flags {
+            listen: Some("127.0.0.1:8082".to_owned()),
+            ..Flags::default()
+        };
+        let resolved = resolve(
+            Some(&file),
+            variables.map(|(name, value)| (name.into(), value.into())),
+            &flags,
+        );
+        let warnings = resolved.unwrap().warnings;
+        let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "holdline.toml line 3: gateway.listen: --listen is in force instead.",
+                "holdline.toml line 5: hold.timeout: environment variable HOLDLINE_HOLD__TIMEOUT is in force instead."
+            ]
+        );
+    }
 
     #[test]
     fn a_journal_that_is_not_read_is_told_with_its_path() {

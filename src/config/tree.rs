@@ -6,7 +6,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fault::{Fault, Faults, Place};
+use super::fault::{Fault, Faults, Place, Places};
 
 /// The keys of a table.
 pub(super) type Table = BTreeMap<String, Node>;
@@ -72,6 +72,34 @@ pub(super) fn document(name: &Arc<str>, text: &str) -> (Table, Faults) {
     } else {
         (Table::new(), faults)
     }
+}
+
+/// Where each key of a document stands, as `section.key` or `gateway.0.key`.
+pub(super) fn places(root: &Table) -> Places {
+    let mut places = Places::new();
+    for (section, node) in root {
+        match &node.value {
+            Value::Table(table) => note(&mut places, section, table),
+            Value::List(tables) => {
+                for (index, node) in tables.iter().enumerate() {
+                    if let Value::Table(table) = &node.value {
+                        note(&mut places, &format!("{section}.{index}"), table);
+                    }
+                }
+            }
+            Value::Text(_)
+            | Value::Word(_)
+            | Value::Integer(_)
+            | Value::Boolean(_)
+            | Value::Other(_) => {}
+        }
+    }
+    places
+}
+
+fn note(places: &mut Places, section: &str, table: &Table) {
+    let keys = table.iter();
+    places.extend(keys.map(|(key, node)| (format!("{section}.{key}"), node.place.clone())));
 }
 
 /// The text that spans point into.
