@@ -32,9 +32,9 @@ pub struct Args {
     /// A further shop, as ID:KEY; the vendor's demo shop 361 is always there
     #[arg(long = "shop", value_name = "ID:KEY")]
     shops: Vec<Shop>,
-    /// Of every random draw
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Of every random draw; without it each start draws its own, so that no task's id comes again
+    #[arg(long)]
+    seed: Option<u64>,
     /// How long a task takes, in milliseconds: fixed:MS, uniform:FROM,TO, exponential:MEAN,
     /// log-normal:MEDIAN,SIGMA or bimodal:FAST,SLOW,SHARE
     #[arg(long, default_value = "fixed:500")]
@@ -112,7 +112,7 @@ fn help() -> String {
 impl Args {
     fn settings(self) -> Settings {
         let mut settings = Settings {
-            seed: self.seed,
+            seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
             latency: self.latency,
             round_trip: Duration::from_millis(self.round_trip),
             faults: self.faults,
@@ -191,11 +191,18 @@ mod tests {
 
     #[test]
     fn the_defaults_are_those_of_the_library() {
-        let settings = args(&[]).unwrap().settings();
+        let settings = args(&["--seed=0"]).unwrap().settings();
         assert_eq!(
             format!("{settings:?}"),
             format!("{:?}", Settings::default())
         );
+    }
+
+    #[test]
+    fn each_start_draws_a_seed_of_its_own_where_none_is_given() {
+        let seed = |words: &[&str]| args(words).unwrap().settings().seed;
+        assert_ne!(seed(&[]), seed(&[]));
+        assert_eq!(seed(&["--seed=7"]), 7);
     }
 
     #[test]

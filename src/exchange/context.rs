@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::config::Config;
-use super::flights::{Answer, Flight, Table, Told, Waiter};
+use super::flights::{Answer, Flight, Table, TaskPlace, Told, Waiter};
 use super::identity::HashKey;
 use super::machine::{Outcome, Policy, Terms};
 use super::metrics::Metrics;
@@ -97,9 +97,21 @@ impl Context {
         }
     }
 
-    /// Where this flight's answer is kept: under its task's id, or its own where there is no task.
+    /// Where this flight's answer is kept: under its key and its task's id, or its own id where it has none.
     pub(super) fn result_key(&self, flight: &Flight, task: Option<&RequestId>) -> ResultKey {
-        let key = |name: &str| self.hash_key.result(flight.identity.credential, name);
-        task.map_or_else(|| key(&flight.id.to_string()), |task| key(task.as_str()))
+        let (credential, key) = (flight.identity.credential, flight.key.value.as_bytes());
+        let named = |name: &str| self.hash_key.result(credential, key, name);
+        task.map_or_else(
+            || named(&flight.id.to_string()),
+            |task| named(task.as_str()),
+        )
+    }
+
+    /// This flight's place at a task.
+    pub(super) fn place_at(&self, flight: &Flight, id: &RequestId) -> TaskPlace {
+        TaskPlace {
+            task: self.hash_key.task(flight.identity.credential, id.as_str()),
+            result: self.result_key(flight, Some(id)),
+        }
     }
 }

@@ -112,15 +112,18 @@ impl Flights {
 
     /// The answer to a task, for these credentials: kept, or known to be on its way.
     pub fn task(&self, credential: Credential, id: &RequestId) -> TaskAnswer {
-        let key = self.0.hash_key.result(credential, id.as_str());
-        let runs = || {
+        let task = self.0.hash_key.task(credential, id.as_str());
+        let newest = self.0.table().remains.newest(&task);
+        let kept = newest.and_then(|result| self.0.find_kept(&result));
+        let but = newest.filter(|_| matches!(kept, Some(Kept::Here(_))));
+        let is_awaited = {
             let table = self.0.table();
-            let task = table.by_task.get(&key);
-            task.is_some_and(|task| task.flights.iter().any(|flight| flight.awaits_result()))
+            let task = table.by_task.get(&task);
+            task.is_some_and(|task| task.is_awaited(but))
         };
-        match self.0.find_kept(&key) {
+        match kept {
+            Some(Kept::Here(_) | Kept::OnDisk(_)) | None if is_awaited => TaskAnswer::Running,
             Some(Kept::Here(answer)) => TaskAnswer::Kept(answer),
-            Some(Kept::OnDisk(_)) | None if runs() => TaskAnswer::Running,
             Some(Kept::OnDisk(on_disk)) => TaskAnswer::OnDisk(on_disk),
             None => TaskAnswer::Unknown,
         }

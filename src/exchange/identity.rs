@@ -189,10 +189,17 @@ impl HashKey {
         Fingerprint(self.digest("beside", [fingerprint.0.0.as_slice(), &number]))
     }
 
-    /// Where the answer to a task is kept: for these credentials only.
-    pub fn result(&self, credential: Credential, name: &str) -> [u8; 16] {
-        self.digest("result", [credential.0.0.as_slice(), name.as_bytes()])
-            .half()
+    /// Where an answer is kept: for these credentials and this key only. What it answers may have the name of
+    /// another exchange's task, because a gateway's ids may come again.
+    pub fn result(&self, credential: Credential, key: &[u8], name: &str) -> [u8; 16] {
+        let parts = [credential.0.0.as_slice(), key, name.as_bytes()];
+        self.digest("result", parts).half()
+    }
+
+    /// A task of the gateway, as these credentials ask for it.
+    pub fn task(&self, credential: Credential, id: &str) -> [u8; 16] {
+        let parts = [credential.0.0.as_slice(), id.as_bytes()];
+        self.digest("task", parts).half()
     }
 
     /// Under which name a delivered exchange is remembered for the repeat of its request.

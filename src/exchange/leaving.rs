@@ -14,10 +14,10 @@ impl Context {
         if !flight.mailbox.is_empty() {
             return false;
         }
-        let (state, result, place) = {
+        let (state, result, task, on_disk) = {
             let core = flight.core();
-            let place = core.answer_step.map(|step| flight.place(step));
-            (core.machine.state(), core.result_key, place)
+            let on_disk = core.answer_step.map(|step| flight.place(step));
+            (core.machine.state(), core.result_key, core.place, on_disk)
         };
         table.leave(flight);
         if flight.may_have_untold_transaction() {
@@ -26,7 +26,7 @@ impl Context {
         table.remember(Ended::of(flight));
         let Some(result) = result else { return true };
         // The answer of a task that others have too stays for them.
-        let is_shared = table.by_task.contains_key(&result);
+        let is_shared = task.is_some_and(|task| table.is_shared(task));
         if state != State::Delivered {
             if !is_shared {
                 self.results.forget(&result);
@@ -34,7 +34,7 @@ impl Context {
             return true;
         }
         let expires_at = flight.remembered_since + self.rules.now().policy.retention;
-        let fact = Fact::new(flight.id, result, place, expires_at);
+        let fact = Fact::new(flight.id, result, on_disk, expires_at);
         let identity = flight.identity;
         let name = || {
             self.hash_key

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::context::Context;
-use super::flights::Answer;
+use super::flights::{Answer, Flight};
 use super::handle::Flights;
 use super::recorder::ReadError;
 use crate::journal::{AnswerKey, Place};
@@ -48,11 +48,19 @@ impl Flights {
 }
 
 impl Context {
-    /// The answer that is kept under a task's name.
-    pub(super) fn find_kept(&self, task: &ResultKey) -> Option<Kept> {
+    /// The answer that is kept there.
+    pub(super) fn find_kept(&self, result: &ResultKey) -> Option<Kept> {
         let now = self.clock.now();
-        let here = self.results.find(task, now).map(Kept::Here);
-        here.or_else(|| self.table().remains.answer(task, now).map(Kept::OnDisk))
+        let here = self.results.find(result, now).map(Kept::Here);
+        here.or_else(|| self.table().remains.answer(result, now).map(Kept::OnDisk))
+    }
+
+    /// Keeps it that the newest answer to a flight's task, where it has one, is kept there.
+    pub(super) fn keep_newest(&self, flight: &Flight, result: ResultKey) {
+        let place = flight.core().place;
+        if let Some(place) = place {
+            self.table().remains.keep_newest(place.task, result);
+        }
     }
 
     /// The answer at a place of an exchange.

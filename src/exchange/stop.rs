@@ -33,11 +33,11 @@ impl Flights {
     pub fn stop_what_waits_in_vain(&self) -> Vec<Arc<Flight>> {
         let now = self.0.clock.now();
         self.stop(|flight| {
-            let (waits, task) = {
+            let (waits, place) = {
                 let core = flight.core();
-                (core.machine.waits_in_vain(now), core.result_key)
+                (core.machine.waits_in_vain(now), core.place)
             };
-            waits && !task.is_some_and(|task| self.0.table().is_being_read(&task))
+            waits && !place.is_some_and(|place| self.0.table().is_being_read(place))
         })
     }
 

@@ -10,7 +10,7 @@ use super::keyed::{ByFirstBytes, KeyedMap};
 use crate::message::StoredResponse;
 use crate::timing::Moment;
 
-/// Names an answer by gateway, full credentials and task: a keyed hash, so that neither another
+/// Names an answer by gateway, full credentials, key and task: a keyed hash, so that neither another
 /// credential nor a reader of memory can tell one. Half a hash is enough: nobody without its key can
 /// look for two that are alike.
 pub type ResultKey = [u8; 16];

@@ -54,9 +54,9 @@ impl Gateway {
         self.state().ledger.clone()
     }
 
-    /// Forgets everything, and begins the random draws anew.
+    /// Forgets everything. The random draws go on, so that no id comes again.
     pub fn reset(&self) {
-        *self.state() = State::new(self.0.settings.clone());
+        self.state().forget();
         self.0.finished.notify_waiters();
     }
 

@@ -87,6 +87,14 @@ impl State {
         }
     }
 
+    /// Forgets everything but how far its random draws are.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            random: self.random.clone(),
+            ..Self::new(Arc::clone(&self.settings))
+        };
+    }
+
     pub(super) fn arm(&mut self, words: Words) {
         self.armed.push_back(words);
     }

@@ -61,9 +61,11 @@ impl Unfinished {
         let (context, clock) = (&self.context, self.context.clock);
         // The name of no task.
         let name = format!("transaction {}", transaction.uid);
-        let key = context
-            .hash_key
-            .result(self.order.identity.credential, &name);
+        let key = context.hash_key.result(
+            self.order.identity.credential,
+            self.order.key.value.as_bytes(),
+            &name,
+        );
         let told = context.results.find(&key, clock.now());
         if told.is_some() || context.drain.is_draining() {
             return told;

@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use super::{Call, CallKind, Report};
 use crate::exchange::context::Context;
-use crate::exchange::flights::{Answer, Flight};
+use crate::exchange::flights::{Answer, Flight, Source, TaskPlace};
 use crate::exchange::machine::{Event, Polled};
 use crate::exchange::on_disk::{Kept, OnDisk};
 use crate::exchange::order::Credentials;
@@ -14,7 +14,6 @@ use crate::message::StoredResponse;
 use crate::protocol::{
     PollAnswer, Profile, RequestId, classify_poll, may_be_cut_result, retry_after,
 };
-use crate::results::ResultKey;
 use crate::timing::wall_clock;
 use crate::upstream;
 
@@ -25,11 +24,11 @@ pub(in crate::exchange) fn poll(
     flight: &Arc<Flight>,
     credentials: &Credentials,
 ) -> Result<Option<Call>, &'static str> {
-    let (id, key, is_first) = {
+    let (id, place, is_first) = {
         let core = flight.core();
         (
             core.machine.ticket().ok_or("no task to poll")?.clone(),
-            core.result_key.ok_or("no name of a result")?,
+            core.place.ok_or("no place at a task")?,
             core.machine.pending() == 0 && core.machine.failures() == 0,
         )
     };
@@ -38,12 +37,12 @@ pub(in crate::exchange) fn poll(
         .result_of(&id)
         .ok_or("no path of a result")?;
     let gateway = flight.home.gateway().ok_or("no gateway to poll")?;
-    let kept = kept_answer(context, key, is_first);
+    let kept = kept_answer(context, place, is_first);
     if let Some(Kept::Here(answer)) = kept {
         let answered = std::future::ready(poll_ended(Some(Polled::Firm(answer))));
         return Ok(Some(Call::new(CallKind::Poll, answered)));
     }
-    let Some(mut sole_poll) = SolePoll::take(context, flight, key) else {
+    let Some(mut sole_poll) = SolePoll::take(context, flight, place) else {
         return Ok(None);
     };
     if let Some(Kept::OnDisk(on_disk)) = kept {
@@ -80,12 +79,13 @@ fn poll_ended(answer: Option<Polled<Answer>>) -> Report {
 }
 
 /// The task's answer, where another exchange has it: it has just read it and makes it durable, or it ended
-/// before and its answer is kept. Kept answers are searched before our first poll only: what another
-/// exchange reads later is passed on to us.
-fn kept_answer(context: &Context, key: ResultKey, is_first: bool) -> Option<Kept> {
-    let read = context.table().answer_of(&key);
+/// before and its answer is kept for our key. Nothing counts that was read before under another key: a
+/// gateway whose ids come again gives a new purchase an old one. Kept answers are searched before our first
+/// poll only: what another exchange reads later is passed on to us.
+fn kept_answer(context: &Context, place: TaskPlace, is_first: bool) -> Option<Kept> {
+    let read = context.table().answer_of(place);
     match read {
-        None if is_first => context.find_kept(&key),
+        None if is_first => context.find_kept(&place.result),
         read => read.map(Kept::Here),
     }
 }
@@ -98,6 +98,7 @@ fn read_kept(mut sole_poll: SolePoll, on_disk: OnDisk, credentials: &Credentials
             .context
             .read(on_disk.exchange, on_disk.place, &key);
         sole_poll.answer = read.await.ok().map(Polled::Firm);
+        sole_poll.source = Source::Disk;
         poll_ended(sole_poll.answer.clone())
     })
 }
@@ -168,23 +169,25 @@ pub(in crate::exchange) fn pushes_back(status: StatusCode) -> bool {
 struct SolePoll {
     context: Arc<Context>,
     flight: Arc<Flight>,
-    key: ResultKey,
+    place: TaskPlace,
     answer: Option<Polled<Answer>>,
+    source: Source,
 }
 
 impl SolePoll {
-    fn take(context: &Arc<Context>, flight: &Arc<Flight>, key: ResultKey) -> Option<Self> {
+    fn take(context: &Arc<Context>, flight: &Arc<Flight>, place: TaskPlace) -> Option<Self> {
         let mut table = context.table();
-        let task = table.by_task.entry(key).or_default();
-        if std::mem::replace(&mut task.polled, true) {
+        let task = table.by_task.entry(place.task).or_default();
+        if !task.take_turn() {
             return None;
         }
         drop(table);
         Some(Self {
             context: Arc::clone(context),
             flight: Arc::clone(flight),
-            key,
+            place,
             answer: None,
+            source: Source::Gateway,
         })
     }
 }
@@ -193,13 +196,10 @@ impl Drop for SolePoll {
     fn drop(&mut self) {
         let answer = self.answer.take();
         let mut table = self.context.table();
-        let Some(task) = table.by_task.get_mut(&self.key) else {
-            return;
-        };
-        task.polled = false;
-        task.heard(&self.flight, answer.as_ref());
-        if task.flights.is_empty() {
-            table.by_task.remove(&self.key);
+        let TaskPlace { task, result } = self.place;
+        if let Some(entry) = table.by_task.get_mut(&task) {
+            entry.heard(&self.flight, result, answer.as_ref(), self.source);
+            table.forget_idle(&task);
         }
     }
 }

@@ -4,12 +4,11 @@ use std::sync::atomic::Ordering;
 
 use super::running::Driver;
 use crate::exchange::calls::{self, CallKind};
-use crate::exchange::flights::{Answer, Told};
+use crate::exchange::flights::{Answer, TaskPlace, Told};
 use crate::exchange::machine::{Action, Actions, Event, Machine, Outcome, Polled, Record, State};
 use crate::exchange::recorder::Appending;
 use crate::exchange::telling::{journey, noting};
 use crate::protocol::RequestId;
-use crate::results::ResultKey;
 
 impl Driver {
     /// Feeds the machine with an event, and with those that follow at once from its actions.
@@ -56,22 +55,22 @@ impl Driver {
 
     /// The result of a task that was given up, as another exchange read it, or ended with it.
     pub(super) fn result_of_given_up(&self) -> Option<Answer> {
-        let task = self.task_where(Machine::gave_task_up)?;
-        let read = self.context.table().answer_of(&task);
-        read.or_else(|| self.context.results.find(&task, self.now()))
+        let place = self.task_where(Machine::gave_task_up)?;
+        let read = self.context.table().answer_of(place);
+        read.or_else(|| self.context.results.find(&place.result, self.now()))
     }
 
     /// During a stop our next poll may not be allowed. What another ended with may be a page that we have heard
     /// to be none.
     fn read_in_a_stop(&self) -> Option<Answer> {
-        let task = self.task_where(Machine::waits_in_a_stop)?;
-        self.context.table().answer_of(&task)
+        let place = self.task_where(Machine::waits_in_a_stop)?;
+        self.context.table().answer_of(place)
     }
 
-    /// The name of our task's result, where that is true of the machine.
-    fn task_where(&self, is_so: fn(&Machine<Answer>) -> bool) -> Option<ResultKey> {
+    /// Our place at our task, where that is true of the machine.
+    fn task_where(&self, is_so: fn(&Machine<Answer>) -> bool) -> Option<TaskPlace> {
         let core = self.flight.core();
-        core.result_key.filter(|_| is_so(&core.machine))
+        core.place.filter(|_| is_so(&core.machine))
     }
 
     fn perform(&mut self, action: Action<Answer>) {
@@ -139,19 +138,19 @@ impl Driver {
     }
 
     fn enter_task(&mut self, id: &RequestId) {
-        let key = self.context.result_key(&self.flight, Some(id));
-        let before = self.flight.core().result_key.replace(key);
-        if before != Some(key) {
+        let place = self.context.place_at(&self.flight, id);
+        let before = self.flight.core().take_place(place);
+        if before != Some(place) {
             let mut table = self.context.table();
             // A repeat of the submit may have made another task; answers to the first are not ours.
             if let Some(before) = before {
-                table.leave_task(&before, &self.flight);
+                table.leave_task(&before.task, &self.flight);
                 // Who ended before left its answer pinned for those that were still there.
-                if !table.by_task.contains_key(&before) {
-                    self.context.results.release(&before, self.now());
+                if !table.is_shared(before) {
+                    self.context.results.release(&before.result, self.now());
                 }
             }
-            table.enter_task(key, &self.flight);
+            table.enter_task(place, &self.flight);
         }
         journey::tell_accepted(&self.flight, id);
     }
@@ -226,6 +225,7 @@ impl Driver {
         let key = existing.unwrap_or_else(|| self.context.result_key(&self.flight, None));
         self.flight.core().result_key = Some(key);
         self.context.results.pin(key, Arc::clone(answer));
+        self.context.keep_newest(&self.flight, key);
         self.context.claim_answer(&self.flight, answer);
     }
 

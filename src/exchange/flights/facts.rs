@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 
 use uuid::Uuid;
 
+use super::task::TaskName;
 use crate::exchange::on_disk::OnDisk;
 use crate::journal::{Number, Place};
 use crate::results::{Bounded, KeyedMap, ResultKey};
@@ -106,6 +107,8 @@ impl Facts {
 pub(in crate::exchange) struct Remains {
     pub(in crate::exchange) facts: Facts,
     answers: Bounded<ResultKey, OnDisk, MOST_ANSWERS>,
+    /// Where the newest answer to each task is kept: several have its id where ids come again.
+    newest: Bounded<TaskName, ResultKey, MOST_ANSWERS>,
 }
 
 impl Remains {
@@ -125,9 +128,27 @@ impl Remains {
         self.answers.insert(on_disk.result, on_disk);
     }
 
-    /// Where the answer to a task stands on disk.
-    pub(in crate::exchange) fn answer(&self, task: &ResultKey, now: Moment) -> Option<OnDisk> {
-        let found = self.answers.get(task);
+    /// Keeps where the newest answer to a task is kept.
+    pub(in crate::exchange) fn keep_newest(&mut self, task: TaskName, result: ResultKey) {
+        self.newest.insert(task, result);
+    }
+
+    /// The same of an earlier process's answer, which may not be the newest that it left.
+    pub(in crate::exchange) fn keep_newest_on_disk(&mut self, task: TaskName, on_disk: OnDisk) {
+        let before = self.newest.get(&task).and_then(|it| self.answers.get(it));
+        if before.is_none_or(|before| before.place.number <= on_disk.place.number) {
+            self.keep_newest(task, on_disk.result);
+        }
+    }
+
+    /// Where the newest answer to a task is kept.
+    pub(in crate::exchange) fn newest(&self, task: &TaskName) -> Option<ResultKey> {
+        self.newest.get(task).copied()
+    }
+
+    /// Where an answer stands on disk.
+    pub(in crate::exchange) fn answer(&self, result: &ResultKey, now: Moment) -> Option<OnDisk> {
+        let found = self.answers.get(result);
         found.filter(|found| now < found.expires_at).copied()
     }
 }

@@ -11,6 +11,7 @@ use super::kin::Kin;
 use super::mailbox::Mailbox;
 use super::rivals::Transactions;
 use super::said::{Once, Said};
+use super::task::TaskName;
 use crate::exchange::gateway::Home;
 use crate::exchange::machine::{Doubt, Event, Machine, Polled, Standing, State, Whole, Withdrawal};
 use crate::exchange::order::{Credentials, Identity, Key, Submission};
@@ -71,7 +72,10 @@ pub(in crate::exchange) struct Core {
     pub(in crate::exchange) waiters: Vec<Waiter>,
     pub(in crate::exchange) last_joined: u64,
     pub(in crate::exchange) told: Option<Told>,
+    /// Where its answer is kept.
     pub(in crate::exchange) result_key: Option<ResultKey>,
+    /// Its place at a task of the gateway.
+    pub(in crate::exchange) place: Option<TaskPlace>,
     /// The step of its next entry in the journal, and of the one that holds its answer.
     pub(in crate::exchange) next_step: u32,
     pub(in crate::exchange) answer_step: Option<u32>,
@@ -99,6 +103,14 @@ pub(in crate::exchange) struct Core {
     pub(in crate::exchange) heard: Heard,
     /// What has happened.
     pub(in crate::exchange) trail: Trail,
+}
+
+/// A flight's place at a task of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::exchange) struct TaskPlace {
+    pub(in crate::exchange) task: TaskName,
+    /// Where the flight's answer is kept.
+    pub(in crate::exchange) result: ResultKey,
 }
 
 /// A downstream request that waits.
@@ -212,6 +224,7 @@ impl Flight {
             waiters: first.into_iter().collect(),
             told: None,
             result_key: None,
+            place: None,
             next_step: 0,
             answer_step: None,
             sealed_step: None,
@@ -455,6 +468,12 @@ impl Core {
     /// True if a client was told that it is in doubt.
     pub(in crate::exchange) const fn was_told_in_doubt(&self) -> bool {
         self.was_left_in_doubt || matches!(self.told, Some(Told::InDoubt(_)))
+    }
+
+    /// Takes a place at a task, where its answer is kept from now on. Returns the place before.
+    pub(in crate::exchange) const fn take_place(&mut self, place: TaskPlace) -> Option<TaskPlace> {
+        self.result_key = Some(place.result);
+        self.place.replace(place)
     }
 
     /// Takes a waiter in. Those that hung up are let go; if too many are left, the one that has

@@ -8,11 +8,12 @@ mod mailbox;
 mod rivals;
 mod said;
 mod table;
+mod task;
 
 pub(super) use began::Began;
 pub(super) use facts::{Fact, Remains};
 pub use flight::{Answer, Flight, Told};
-pub(super) use flight::{Command, Core, Entrance, Join, Subject, Waiter};
+pub(super) use flight::{Command, Core, Entrance, Join, Subject, TaskPlace, Waiter};
 pub(super) use kin::Kin;
 pub(super) use rivals::{CLOCK_SKEW, Rivals};
 pub(super) use said::Once;
@@ -20,3 +21,4 @@ pub use table::Census;
 pub(super) use table::Table;
 #[cfg(test)]
 pub(super) use table::tests::flight;
+pub(super) use task::Source;

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::facts::Remains;
-use super::flight::{Answer, Command, Flight};
+use super::flight::{Answer, Command, Flight, TaskPlace};
 use super::index::Index;
 use super::rivals::{CLOCK_SKEW, Rivals};
+use super::task::{Task, TaskName};
 use crate::exchange::identity::{Common, Fingerprint, Owner};
-use crate::exchange::machine::{Event, Polled};
+use crate::exchange::machine::Event;
 use crate::exchange::order::Identity;
 use crate::exchange::telling::Ended;
-use crate::results::{Bounded, KeyedMap, ResultKey};
+use crate::results::{Bounded, KeyedMap};
 use crate::timing::Moment;
 
 /// Transactions of finished exchanges that are remembered by themselves, for a lookup that starts
@@ -26,7 +27,7 @@ const MOST_ENDED: usize = 256;
 #[derive(Default)]
 pub(in crate::exchange) struct Table {
     flights: KeyedMap<Fingerprint, Arc<Flight>>,
-    pub(in crate::exchange) by_task: KeyedMap<ResultKey, Task>,
+    pub(in crate::exchange) by_task: KeyedMap<TaskName, Task>,
     by_key: Index<Common>,
     by_purchase: Index<Common>,
     by_request: Index<Fingerprint>,
@@ -49,39 +50,6 @@ pub(in crate::exchange) struct Owned {
     pub(in crate::exchange) running: usize,
     /// Those that wait for a client or an operator only.
     pub(in crate::exchange) at_rest: usize,
-}
-
-/// A task of the gateway, and the flights whose submit it answered.
-#[derive(Default)]
-pub(in crate::exchange) struct Task {
-    pub(in crate::exchange) flights: Vec<Arc<Flight>>,
-    /// True while one of them has a `GET` of it in flight: there is never a second.
-    pub(in crate::exchange) polled: bool,
-    /// The result that one of them read: it may be the only reading that there is.
-    pub(in crate::exchange) answer: Option<Answer>,
-    /// The soft answer that one of them read last, where no poll has told since that it is not the result.
-    soft: Option<Answer>,
-}
-
-impl Task {
-    /// Takes in what a poll told, and passes it on to the other flights.
-    pub(in crate::exchange) fn heard(
-        &mut self,
-        poller: &Arc<Flight>,
-        told: Option<&Polled<Answer>>,
-    ) {
-        match told {
-            Some(Polled::Firm(answer)) => self.answer = Some(Arc::clone(answer)),
-            Some(Polled::Soft(answer)) => self.soft = Some(Arc::clone(answer)),
-            Some(Polled::Pending { .. } | Polled::Broken) => self.soft = None,
-            Some(Polled::Unknown | Polled::Odd(_) | Polled::Transient { .. }) | None => {}
-        }
-        let others = self.flights.iter();
-        for other in others.filter(|other| !Arc::ptr_eq(other, poller)) {
-            let told = told.cloned().map(Box::new);
-            other.mailbox.post(Command::TaskAnswered(told));
-        }
-    }
 }
 
 /// How much the map of flights holds, by what it is found by.
@@ -176,9 +144,9 @@ impl Table {
         if let Some(purchase) = flight.kin.purchase {
             self.by_purchase.remove(purchase, flight);
         }
-        let result = flight.core().result_key;
-        if let Some(result) = result {
-            self.leave_task(&result, flight);
+        let place = flight.core().place;
+        if let Some(place) = place {
+            self.leave_task(&place.task, flight);
         }
     }
 
@@ -279,35 +247,41 @@ impl Table {
         }
     }
 
-    /// True while a poll of the task is under way, or its result on the way to all who share it.
-    pub(in crate::exchange) fn is_being_read(&self, task: &ResultKey) -> bool {
-        let task = self.by_task.get(task);
-        task.is_some_and(|task| task.polled || task.answer.is_some())
+    /// True while a poll of the flight's task is under way, or its result on the way to all who share it.
+    pub(in crate::exchange) fn is_being_read(&self, place: TaskPlace) -> bool {
+        let task = self.by_task.get(&place.task);
+        task.is_some_and(|task| task.is_being_read(&place.result))
     }
 
-    /// The task's result, where one of its flights has read it.
-    pub(in crate::exchange) fn answer_of(&self, task: &ResultKey) -> Option<Answer> {
-        self.by_task.get(task)?.answer.clone()
+    /// The task's result, where it was read for the flight of this place.
+    pub(in crate::exchange) fn answer_of(&self, place: TaskPlace) -> Option<Answer> {
+        self.by_task.get(&place.task)?.answer(&place.result)
     }
 
-    /// Puts a flight on a task's list, and tells it what the others were told that may be the result: where it
-    /// is, the gateway does not tell it again.
-    pub(in crate::exchange) fn enter_task(&mut self, task: ResultKey, flight: &Arc<Flight>) {
-        let entry = self.by_task.entry(task).or_default();
-        entry.flights.push(Arc::clone(flight));
-        if let Some(soft) = &entry.soft {
-            let told = Box::new(Polled::Soft(Arc::clone(soft)));
-            flight.mailbox.post(Command::TaskAnswered(Some(told)));
-        }
+    /// True while the answer at this place is another flight's too.
+    pub(in crate::exchange) fn is_shared(&self, place: TaskPlace) -> bool {
+        let task = self.by_task.get(&place.task);
+        task.is_some_and(|task| task.is_kept_at(&place.result))
+    }
+
+    /// Puts a flight on its task's list.
+    pub(in crate::exchange) fn enter_task(&mut self, place: TaskPlace, flight: &Arc<Flight>) {
+        let task = self.by_task.entry(place.task).or_default();
+        task.enter(flight, place.result);
     }
 
     /// Takes a flight off a task's list.
-    pub(in crate::exchange) fn leave_task(&mut self, task: &ResultKey, flight: &Arc<Flight>) {
+    pub(in crate::exchange) fn leave_task(&mut self, task: &TaskName, flight: &Arc<Flight>) {
         if let Some(entry) = self.by_task.get_mut(task) {
-            entry.flights.retain(|other| !Arc::ptr_eq(other, flight));
-            if entry.flights.is_empty() && !entry.polled {
-                self.by_task.remove(task);
-            }
+            entry.leave(flight);
+            self.forget_idle(task);
+        }
+    }
+
+    /// Forgets a task that nobody needs.
+    pub(in crate::exchange) fn forget_idle(&mut self, task: &TaskName) {
+        if self.by_task.get(task).is_some_and(Task::is_idle) {
+            self.by_task.remove(task);
         }
     }
 }

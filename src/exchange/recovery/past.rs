@@ -94,7 +94,8 @@ impl Past {
         let own = head.exchange.to_string();
         let name = exchange.ticket.as_deref().unwrap_or(&own);
         let identity = subject.identity;
-        let result = self.hash_key.result(identity.credential, name);
+        let (credential, key) = (identity.credential, head.key.as_bytes());
+        let result = self.hash_key.result(credential, key, name);
         let expires_at = subject.remembered_since + self.retention;
         let origin = self.origins.get(&head.gateway);
         let is_home = origin.is_some_and(|it| it.is_written(&head.origin));
@@ -105,6 +106,10 @@ impl Past {
                 .fact(identity.fingerprint, identity.credential)
         };
         self.remains.keep(fact, head.explicit.then(name));
+        if let (Some(id), Some(on_disk)) = (&exchange.ticket, fact.on_disk()) {
+            let task = self.hash_key.task(credential, id);
+            self.remains.keep_newest_on_disk(task, on_disk);
+        }
     }
 }
 

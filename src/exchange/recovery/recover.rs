@@ -157,16 +157,22 @@ impl Recovery<'_> {
         table.enter(flight);
         table.set_rest(flight, true);
         if let Some(task) = task {
-            let result = context.result_key(flight, Some(&task));
-            flight.core().result_key = Some(result);
-            table.enter_task(result, flight);
-            if let Some(step) = flight.core().answer_step {
-                table.remains.keep_answer(OnDisk {
+            let place = context.place_at(flight, &task);
+            let step = {
+                let mut core = flight.core();
+                core.take_place(place);
+                core.answer_step
+            };
+            table.enter_task(place, flight);
+            if let Some(step) = step {
+                let on_disk = OnDisk {
                     exchange: flight.id,
-                    result,
+                    result: place.result,
                     place: flight.place(step),
                     expires_at: flight.remembered_since + context.rules.now().policy.retention,
-                });
+                };
+                table.remains.keep_answer(on_disk);
+                table.remains.keep_newest_on_disk(place.task, on_disk);
             }
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod disk;
 mod drains;
 mod ends;
 pub(crate) mod host;
+mod ids_again;
 mod intents;
 pub(crate) mod journal;
 mod kept_answers;

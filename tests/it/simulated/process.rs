@@ -184,6 +184,19 @@ impl World {
         self.flights.reconfigure(setting.exchange, policy);
     }
 
+    /// The same process before a gateway that was restarted: it has forgotten everything, and its ids come
+    /// again.
+    pub(crate) fn with_the_gateway_anew(&self) -> Self {
+        let gateway = Gateway::new(Setting::default().gateway, self.clock);
+        let mut next = Self {
+            network: Network::new(gateway.clone(), self.clock),
+            gateway,
+            ..self.clone()
+        };
+        next.upstream = next.gateway_at("sim", self.start.origin);
+        next
+    }
+
     /// The gateway under another name or at another origin.
     pub(crate) fn gateway_at(&self, name: &str, origin: &str) -> Arc<exchange::Gateway> {
         Arc::new(exchange::Gateway {

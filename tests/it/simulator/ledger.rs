@@ -95,6 +95,7 @@ async fn a_reset_forgets_everything() {
     assert_eq!(client.ledger(), Ledger::default());
     assert_eq!(client.result(&id).await.text("status"), "unknown");
     assert_eq!(client.ledger().strays.len(), 1);
+    assert_ne!(client.submit("").await, id, "no id comes again");
 }
 
 /// Twenty payments under chance faults, and what became of them.

@@ -1,0 +1,155 @@
+//! A task of the gateway among the flights that have it: one of them asks at a time, and the others are told.
+use std::sync::Arc;
+
+use super::flight::{Answer, Command, Flight};
+use crate::exchange::machine::Polled;
+use crate::results::ResultKey;
+
+/// Names a task: a keyed hash.
+pub(in crate::exchange) type TaskName = [u8; 16];
+
+/// A task of the gateway, and the flights whose submits it answered.
+#[derive(Default)]
+pub(in crate::exchange) struct Task {
+    sharers: Vec<Sharer>,
+    /// True while one of them has a `GET` of it in flight: there is never a second.
+    polled: bool,
+    /// What was read, by where the answers of those are kept that had the task then. Who is given its id
+    /// later under another key is told none of it: a gateway's ids may come again.
+    read: Vec<(ResultKey, Read)>,
+}
+
+/// A flight that has a task, and where its answer is kept.
+struct Sharer {
+    flight: Arc<Flight>,
+    result: ResultKey,
+}
+
+/// What a poll of a task has read.
+enum Read {
+    /// The result: it may be the only reading that there is.
+    Firm(Answer),
+    /// A soft answer, where no poll has told since that it is not the result.
+    Soft(Answer),
+}
+
+/// Where an answer was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::exchange) enum Source {
+    /// At the gateway.
+    Gateway,
+    /// On disk, where another exchange of the same key left it.
+    Disk,
+}
+
+impl Task {
+    /// True while nobody needs it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.sharers.is_empty() && !self.polled
+    }
+
+    /// Takes a flight in, and tells it what the others were told that may be the result: where it is, the
+    /// gateway does not tell it again.
+    pub(super) fn enter(&mut self, flight: &Arc<Flight>, result: ResultKey) {
+        for (_, read) in self.read.iter().filter(|(its, _)| *its == result) {
+            if let Read::Soft(soft) = read {
+                let told = Box::new(Polled::Soft(Arc::clone(soft)));
+                flight.mailbox.post(Command::TaskAnswered(Some(told)));
+            }
+        }
+        self.sharers.push(Sharer {
+            flight: Arc::clone(flight),
+            result,
+        });
+    }
+
+    /// Lets a flight go, and what was read for it alone.
+    pub(super) fn leave(&mut self, flight: &Arc<Flight>) {
+        self.sharers
+            .retain(|sharer| !Arc::ptr_eq(&sharer.flight, flight));
+        let sharers = &self.sharers;
+        self.read
+            .retain(|(result, _)| sharers.iter().any(|sharer| sharer.result == *result));
+    }
+
+    /// Takes the turn to ask for it; false while another has it.
+    pub(in crate::exchange) fn take_turn(&mut self) -> bool {
+        !std::mem::replace(&mut self.polled, true)
+    }
+
+    /// Takes in what a poll told, and passes it on to the other flights. The next one may ask.
+    pub(in crate::exchange) fn heard(
+        &mut self,
+        poller: &Arc<Flight>,
+        result: ResultKey,
+        told: Option<&Polled<Answer>>,
+        source: Source,
+    ) {
+        self.polled = false;
+        match told {
+            Some(Polled::Firm(answer)) => self.keep(result, source, || Read::Firm(answer.clone())),
+            Some(Polled::Soft(answer)) => self.keep(result, source, || Read::Soft(answer.clone())),
+            Some(Polled::Pending { .. } | Polled::Broken) => {
+                self.read.retain(|(_, read)| matches!(read, Read::Firm(_)));
+            }
+            Some(Polled::Unknown | Polled::Odd(_) | Polled::Transient { .. }) | None => {}
+        }
+        let others = self.sharers.iter();
+        for other in others.filter(|other| !Arc::ptr_eq(&other.flight, poller)) {
+            let told = told.filter(|_| other.may_have(result, source));
+            let told = told.cloned().map(Box::new);
+            other.flight.mailbox.post(Command::TaskAnswered(told));
+        }
+    }
+
+    /// Keeps what was read for each who may have it. A soft answer does not take the result's place.
+    fn keep(&mut self, result: ResultKey, source: Source, read: impl Fn() -> Read) {
+        let sharers = self.sharers.iter();
+        for sharer in sharers.filter(|sharer| sharer.may_have(result, source)) {
+            let has_result = |(its, read): &(ResultKey, Read)| {
+                *its == sharer.result && matches!(read, Read::Firm(_))
+            };
+            if !self.read.iter().any(has_result) {
+                self.read.retain(|(its, _)| *its != sharer.result);
+                self.read.push((sharer.result, read()));
+            }
+        }
+    }
+
+    /// The result, where it was read for whoever keeps it there.
+    pub(super) fn answer(&self, result: &ResultKey) -> Option<Answer> {
+        self.read.iter().find_map(|(its, read)| match read {
+            Read::Firm(answer) if its == result => Some(Arc::clone(answer)),
+            Read::Firm(_) | Read::Soft(_) => None,
+        })
+    }
+
+    /// True while a poll of it is under way, or its result on the way to whoever keeps it there.
+    pub(super) fn is_being_read(&self, result: &ResultKey) -> bool {
+        self.polled || self.answer(result).is_some()
+    }
+
+    /// True while a flight has it whose answer is kept there.
+    pub(super) fn is_kept_at(&self, result: &ResultKey) -> bool {
+        self.sharers.iter().any(|sharer| sharer.result == *result)
+    }
+
+    /// True while a flight waits for its result; those whose answer is kept at `but` do not count.
+    pub(in crate::exchange) fn is_awaited(&self, but: Option<ResultKey>) -> bool {
+        let mut others = self
+            .sharers
+            .iter()
+            .filter(|sharer| Some(sharer.result) != but);
+        others.any(|sharer| sharer.flight.awaits_result())
+    }
+}
+
+impl Sharer {
+    /// True if it may have what another flight of the task has read, whose answer is kept at `result`.
+    fn may_have(&self, result: ResultKey, source: Source) -> bool {
+        match source {
+            Source::Gateway => true,
+            Source::Disk => self.result == result,
+        }
+    }
+}
