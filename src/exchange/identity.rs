@@ -25,6 +25,9 @@ pub struct Owner(Digest);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Credential(Digest);
 
+/// What is remembered of the credentials of a delivered exchange.
+pub(super) type CredentialTag = [u8; 12];
+
 /// A request, byte for byte: equal requests of one shop have equal fingerprints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(Digest);
@@ -65,6 +68,17 @@ macro_rules! written_as_bytes {
 }
 
 written_as_bytes!(Owner, Credential, Fingerprint);
+
+impl Credential {
+    /// The first twelve bytes: what tells the secrets of a shop apart where memory counts.
+    pub(super) fn tag(self) -> CredentialTag {
+        let mut tag = [0; 12];
+        tag.iter_mut()
+            .zip(self.0.0)
+            .for_each(|(to, from)| *to = from);
+        tag
+    }
+}
 
 impl fmt::Debug for Common {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -202,10 +216,10 @@ impl HashKey {
         self.digest("task", parts).half()
     }
 
-    /// Under which name a delivered exchange is remembered for the repeat of its request.
-    pub(super) fn fact(&self, fingerprint: Fingerprint, credential: Credential) -> [u8; 16] {
-        let parts = [fingerprint.0.0.as_slice(), &credential.0.0];
-        self.digest("fact", parts).half()
+    /// Under which name a delivered exchange is remembered for the repeat of its request, whatever the
+    /// secret of the shop is by then.
+    pub(super) fn fact(&self, fingerprint: Fingerprint) -> [u8; 16] {
+        self.digest("fact", [fingerprint.0.0.as_slice()]).half()
     }
 
     /// The key under which a request goes that came with another service's key.

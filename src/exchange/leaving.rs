@@ -33,13 +33,10 @@ impl Context {
             }
             return true;
         }
-        let expires_at = flight.remembered_since + self.rules.now().policy.retention;
-        let fact = Fact::new(flight.id, result, on_disk, expires_at);
         let identity = flight.identity;
-        let name = || {
-            self.hash_key
-                .fact(identity.fingerprint, identity.credential)
-        };
+        let expires_at = flight.remembered_since + self.rules.now().policy.retention;
+        let fact = Fact::new(flight.id, identity.credential, result, on_disk, expires_at);
+        let name = || self.hash_key.fact(identity.fingerprint);
         table.remains.keep(fact, flight.key.explicit.then(name));
         if is_shared {
             self.results.share(&result, now);

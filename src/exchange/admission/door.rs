@@ -50,7 +50,8 @@ pub enum Admission {
         /// The ended exchange.
         exchange: Uuid,
     },
-    /// An equal request of the same shop, under another secret, is unsettled or undelivered.
+    /// An equal request of the same shop, under another secret, is unsettled or undelivered, or has a key and
+    /// was answered.
     OtherSecret,
     /// It may not start now; nothing was submitted.
     Refused(Refusal),
@@ -129,7 +130,8 @@ pub enum TaskAnswer {
 pub enum Known {
     /// An equal one runs, is in doubt, or waits for its client.
     Unended(Arc<Flight>),
-    /// The same, but it was asked for under another secret of the shop.
+    /// The same, but it was asked for under another secret of the shop; or its exchange has ended, had a key,
+    /// and was asked for so.
     OtherSecret,
     /// Its exchange has ended.
     Ended {
@@ -178,9 +180,12 @@ impl Context {
                 Known::OtherSecret
             });
         }
-        let name = self.hash_key.fact(*fingerprint, credential);
+        let name = self.hash_key.fact(*fingerprint);
         let now = self.clock.now();
         let fact = table.remains.facts.find(&name, now)?;
+        if !fact.is_of(credential) {
+            return Some(Known::OtherSecret);
+        }
         let is_kept = fact.on_disk().is_some() || self.results.find(&fact.result, now).is_some();
         Some(Known::Ended { is_kept })
     }
@@ -200,11 +205,13 @@ impl Context {
             }
             return ControlFlow::Break(self.join(Arc::clone(flight), order));
         }
-        let name = self
-            .hash_key
-            .fact(identity.fingerprint, identity.credential);
+        let name = self.hash_key.fact(identity.fingerprint);
         match table.remains.facts.find(&name, now) {
-            Some(fact) => ControlFlow::Break(self.ended(&fact, order)),
+            Some(fact) if fact.is_of(identity.credential) => {
+                ControlFlow::Break(self.ended(&fact, order))
+            }
+            // Its key may not be honoured, and the gateway may take it for another payment's.
+            Some(_) => ControlFlow::Break(Admission::OtherSecret),
             None => ControlFlow::Continue(order),
         }
     }

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use uuid::Uuid;
 
 use super::task::TaskName;
+use crate::exchange::identity::{Credential, CredentialTag};
 use crate::exchange::on_disk::OnDisk;
 use crate::journal::{Number, Place};
 use crate::results::{Bounded, KeyedMap, ResultKey};
 use crate::timing::Moment;
 
-/// Under which name a fact is found: a keyed hash of the request and its full credentials.
+/// Under which name a fact is found: a keyed hash of the request, its shop and its key.
 pub(in crate::exchange) type FactName = [u8; 16];
 
 /// Answers on disk that are remembered by their task, for whoever asks for one by hand.
@@ -24,6 +25,7 @@ pub(in crate::exchange) struct Fact {
     number: Number,
     /// The step of its answer's entry in the journal; the highest number where there is none.
     step: u32,
+    credential: CredentialTag,
     pub(in crate::exchange) expires_at: Moment,
 }
 
@@ -32,17 +34,24 @@ const NO_STEP: u32 = u32::MAX;
 impl Fact {
     pub(in crate::exchange) fn new(
         exchange: Uuid,
+        credential: Credential,
         result: ResultKey,
         place: Option<Place>,
         expires_at: Moment,
     ) -> Self {
         Self {
             exchange,
+            credential: credential.tag(),
             result,
             number: place.map_or(Number(0), |place| place.number),
             step: place.map_or(NO_STEP, |place| place.step),
             expires_at,
         }
+    }
+
+    /// True if it was asked for with these credentials: no others are given its answer.
+    pub(in crate::exchange) fn is_of(&self, credential: Credential) -> bool {
+        self.credential == credential.tag()
     }
 
     /// Its answer on disk, if there is one.
@@ -171,7 +180,14 @@ mod tests {
             step: 3,
         };
         let expires_at = Moment::START + Duration::from_millis(number.into());
-        Fact::new(Uuid::nil(), name(number), Some(place), expires_at)
+        let credential = Credential::of_bytes([2; 32]);
+        Fact::new(
+            Uuid::nil(),
+            credential,
+            name(number),
+            Some(place),
+            expires_at,
+        )
     }
 
     #[test]

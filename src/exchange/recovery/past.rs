@@ -100,11 +100,8 @@ impl Past {
         let origin = self.origins.get(&head.gateway);
         let is_home = origin.is_some_and(|it| it.is_written(&head.origin));
         let answer = exchange.answer.filter(|_| is_home);
-        let fact = Fact::new(head.exchange, result, answer, expires_at);
-        let name = || {
-            self.hash_key
-                .fact(identity.fingerprint, identity.credential)
-        };
+        let fact = Fact::new(head.exchange, credential, result, answer, expires_at);
+        let name = || self.hash_key.fact(identity.fingerprint);
         self.remains.keep(fact, head.explicit.then(name));
         if let (Some(id), Some(on_disk)) = (&exchange.ticket, fact.on_disk()) {
             let task = self.hash_key.task(credential, id);

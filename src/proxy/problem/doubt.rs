@@ -113,7 +113,7 @@ pub(super) const fn stopped() -> Words {
 pub(super) const fn other_secret() -> Words {
     unsettled(
         ProxyError::ProxyInternalError,
-        "An equal request of this shop was sent under another secret and is not settled. It may \
+        "An equal request of this shop was sent under another secret. It may \
          have been executed: look it up before you repeat it.",
     )
 }

@@ -20,7 +20,7 @@ pub enum Problem {
     InDoubt(Doubt),
     /// The process stops, and what it knows of the request ends with it.
     Stopped,
-    /// An equal request of the shop, under another secret, is unsettled.
+    /// An equal request of the shop, under another secret, is unsettled, or was answered under its key.
     OtherSecret,
     /// The exchange was remembered for as long as it may be, and never ended.
     Expired,

@@ -239,20 +239,45 @@ async fn another_shop_with_the_same_key_is_a_separate_world() {
     bench.charges_of("a").is(2);
 }
 
+/// Whoever has the whole request, the card and the key in it, learns no more than that it is known.
 #[tokio::test]
-async fn a_stranger_with_a_wrong_secret_is_told_nothing_of_a_used_key() {
-    let mut bench = holdline().start().await;
-    bench.allowed.submits_of_a_key = 3;
-    let used = bench.pay("a").key("used");
-    used.clone().send().await.is_gateway(200);
+async fn another_secret_is_in_doubt_about_a_used_key_and_another_shop_is_told_nothing_of_it() {
+    for journal in [false, true] {
+        let mut setup = holdline();
+        if journal {
+            setup = setup.journal();
+        }
+        let mut bench = setup.start().await;
+        bench.allowed.submits_of_a_key = 2;
+        let used = bench.pay("a").key("used");
+        let first = used.clone().send().await;
+        first.is_gateway(200);
+        bench.settled().await;
+        for secret in [ROTATED_KEY, "guess"] {
+            let told = used.clone().of_shop(DEMO_SHOP, secret).send().await;
+            told.is_in_doubt();
+        }
+        bench.submits_of("a").is(1);
+        // Its own secret is given the kept answer as before.
+        used.clone().send().await.is_same_as(&first);
+        let unused = bench.pay("a").key("unused");
+        let told = unused.of_shop(DEMO_SHOP, "guess").send().await;
+        assert_eq!(told.status, 401);
+        let other = used.of_shop(OTHER_SHOP, OTHER_KEY).send().await;
+        assert_ne!(other.is_gateway(200).uid(), first.uid());
+        bench.charges_of("a").is(2);
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_the_same_request_under_another_secret_is_a_new_purchase() {
+    let bench = holdline().start().await;
+    let first = bench.pay("a").send().await;
     bench.settled().await;
-    let guessed = |asking: crate::stage::asking::Asking| asking.of_shop(DEMO_SHOP, "guess").send();
-    let of_used = guessed(used).await;
-    let of_unknown = guessed(bench.pay("a").key("unknown")).await;
-    // Both are the gateway's own refusal of the credentials.
-    assert_eq!(of_used.status, 401);
-    of_used.is_same_as(&of_unknown);
-    bench.charges_of("a").is(1);
+    let rotated = bench.pay("a").of_shop(DEMO_SHOP, ROTATED_KEY);
+    let second = rotated.send().await;
+    assert_ne!(second.is_gateway(200).uid(), first.is_gateway(200).uid());
+    bench.charges_of("a").is(2);
 }
 
 #[tokio::test]

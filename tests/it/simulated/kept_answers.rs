@@ -25,8 +25,11 @@ async fn a_delivered_answer_with_a_key_is_read_from_the_journal_and_by_its_owner
         assert!(again.replayed);
     }
     assert_eq!(world.ledger().submits.len(), 1);
-    let other = next.pay(&ask.clone().by("1:other")).await.answer();
-    assert!(!other.replayed, "I7");
+    let other = next.pay(&ask.clone().by("1:other")).await;
+    assert!(matches!(other, Reply::OtherSecret), "{other:?}");
+    assert_eq!(world.ledger().submits.len(), 1);
+    let stranger = next.pay(&ask.clone().by("2:two")).await.answer();
+    assert!(!stranger.replayed, "I7");
     assert_eq!(world.ledger().submits.len(), 2);
     next.pass(Duration::from_hours(24)).await;
     assert!(!next.pay(&ask).await.answer().replayed);
