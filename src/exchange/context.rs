@@ -110,7 +110,7 @@ impl Context {
     /// This flight's place at a task.
     pub(super) fn place_at(&self, flight: &Flight, id: &RequestId) -> TaskPlace {
         TaskPlace {
-            task: self.hash_key.task(flight.identity.credential, id.as_str()),
+            task: self.hash_key.task(flight.identity.owner, id.as_str()),
             result: self.result_key(flight, Some(id)),
         }
     }

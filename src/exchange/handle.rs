@@ -6,7 +6,7 @@ use super::admission::{Admission, Known, TaskAnswer};
 use super::config::Config;
 use super::context::{Context, Rules};
 use super::flights::{Census, Flight};
-use super::identity::{Credential, Fingerprint, HashKey};
+use super::identity::{Credential, Fingerprint, HashKey, Owner};
 use super::machine::Policy;
 use super::metrics::Metrics;
 use super::on_disk::Kept;
@@ -110,10 +110,12 @@ impl Flights {
         self.0.known(fingerprint, credential)
     }
 
-    /// The answer to a task, for these credentials: kept, or known to be on its way.
-    pub fn task(&self, credential: Credential, id: &RequestId) -> TaskAnswer {
-        let task = self.0.hash_key.task(credential, id.as_str());
-        let newest = self.0.table().remains.newest(&task);
+    /// The answer to a task of a shop: kept for these credentials, or known to be on its way for whichever of
+    /// the shop's.
+    pub fn task(&self, owner: Owner, credential: Credential, id: &RequestId) -> TaskAnswer {
+        let task = self.0.hash_key.task(owner, id.as_str());
+        let asked = self.0.hash_key.asked(credential, task);
+        let newest = self.0.table().remains.newest(&asked);
         let kept = newest.and_then(|result| self.0.find_kept(&result));
         let but = newest.filter(|_| matches!(kept, Some(Kept::Here(_))));
         let is_awaited = {

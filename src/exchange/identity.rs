@@ -210,10 +210,16 @@ impl HashKey {
         self.digest("result", parts).half()
     }
 
-    /// A task of the gateway, as these credentials ask for it.
-    pub fn task(&self, credential: Credential, id: &str) -> [u8; 16] {
-        let parts = [credential.0.0.as_slice(), id.as_bytes()];
+    /// A task of a shop.
+    pub(super) fn task(&self, owner: Owner, id: &str) -> [u8; 16] {
+        let parts = [owner.0.0.as_slice(), id.as_bytes()];
         self.digest("task", parts).half()
+    }
+
+    /// The result of a task, as it is asked for by hand with these credentials.
+    pub(super) fn asked(&self, credential: Credential, task: [u8; 16]) -> [u8; 16] {
+        let parts = [credential.0.0.as_slice(), &task];
+        self.digest("asked", parts).half()
     }
 
     /// Under which name a delivered exchange is remembered for the repeat of its request, whatever the

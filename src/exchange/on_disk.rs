@@ -59,7 +59,8 @@ impl Context {
     pub(super) fn keep_newest(&self, flight: &Flight, result: ResultKey) {
         let place = flight.core().place;
         if let Some(place) = place {
-            self.table().remains.keep_newest(place.task, result);
+            let asked = self.hash_key.asked(flight.identity.credential, place.task);
+            self.table().remains.keep_newest(asked, result);
         }
     }
 

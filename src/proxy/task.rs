@@ -1,7 +1,7 @@
 //! A task that is asked for by hand, by its id.
 use http::Response;
 
-use super::key::{KeyFault, Requester, answer_key};
+use super::key::{Requester, answer_key};
 use super::problem::Problem;
 use super::respond::{self, About, Given};
 use super::service::{Incomer, Proxy};
@@ -10,16 +10,16 @@ use crate::message::Body;
 use crate::protocol::RequestId;
 
 impl Proxy {
-    /// A task asked for by hand: "too early" while a flight polls it, because a second reader could
-    /// spend a once-only answer, which a gateway may give in place of the status too. Then its
-    /// kept result, to its owner; the gateway's word otherwise.
+    /// A task asked for by hand: "too early" while a flight of its shop polls it, because a second reader
+    /// could spend a once-only answer, which a gateway may give in place of the status too, and to whoever
+    /// asks. So nothing is asked without credentials, which name the shop. Then its kept result, for the
+    /// credentials that it was asked for with; the gateway's word otherwise.
     pub(super) async fn task(self, incomer: Incomer, id: RequestId) -> Response<Body> {
         let flights = &self.shared.flights;
         let gateway = &incomer.gateway.name;
         let requester = Requester::of(flights.hash_key(), gateway, &incomer.head.headers);
         let requester = match requester {
             Ok(requester) => requester,
-            Err(KeyFault::NoCredentials) => return self.relay(incomer).await,
             Err(fault) => return self.refuse(Problem::Key(fault)),
         };
         let about = About {
@@ -28,7 +28,7 @@ impl Proxy {
         };
         let profile = incomer.gateway.profile;
         let asks_result = profile.task_of(incomer.head.uri.path()).is_some();
-        match flights.task(requester.credential, &id) {
+        match flights.task(requester.owner, requester.credential, &id) {
             TaskAnswer::Kept(stored) if asks_result => {
                 respond::answer(&stored, &about, Given::again(false))
             }

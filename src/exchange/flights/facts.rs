@@ -3,7 +3,6 @@ use std::collections::VecDeque;
 
 use uuid::Uuid;
 
-use super::task::TaskName;
 use crate::exchange::identity::{Credential, CredentialTag};
 use crate::exchange::on_disk::OnDisk;
 use crate::journal::{Number, Place};
@@ -12,6 +11,10 @@ use crate::timing::Moment;
 
 /// Under which name a fact is found: a keyed hash of the request, its shop and its key.
 pub(in crate::exchange) type FactName = [u8; 16];
+
+/// Under which name the result of a task is asked for by hand: a keyed hash of the task and the full
+/// credentials.
+pub(in crate::exchange) type AskedName = [u8; 16];
 
 /// Answers on disk that are remembered by their task, for whoever asks for one by hand.
 const MOST_ANSWERS: usize = 65_536;
@@ -117,7 +120,7 @@ pub(in crate::exchange) struct Remains {
     pub(in crate::exchange) facts: Facts,
     answers: Bounded<ResultKey, OnDisk, MOST_ANSWERS>,
     /// Where the newest answer to each task is kept: several have its id where ids come again.
-    newest: Bounded<TaskName, ResultKey, MOST_ANSWERS>,
+    newest: Bounded<AskedName, ResultKey, MOST_ANSWERS>,
 }
 
 impl Remains {
@@ -138,12 +141,12 @@ impl Remains {
     }
 
     /// Keeps where the newest answer to a task is kept.
-    pub(in crate::exchange) fn keep_newest(&mut self, task: TaskName, result: ResultKey) {
+    pub(in crate::exchange) fn keep_newest(&mut self, task: AskedName, result: ResultKey) {
         self.newest.insert(task, result);
     }
 
     /// The same of an earlier process's answer, which may not be the newest that it left.
-    pub(in crate::exchange) fn keep_newest_on_disk(&mut self, task: TaskName, on_disk: OnDisk) {
+    pub(in crate::exchange) fn keep_newest_on_disk(&mut self, task: AskedName, on_disk: OnDisk) {
         let before = self.newest.get(&task).and_then(|it| self.answers.get(it));
         if before.is_none_or(|before| before.place.number <= on_disk.place.number) {
             self.keep_newest(task, on_disk.result);
@@ -151,7 +154,7 @@ impl Remains {
     }
 
     /// Where the newest answer to a task is kept.
-    pub(in crate::exchange) fn newest(&self, task: &TaskName) -> Option<ResultKey> {
+    pub(in crate::exchange) fn newest(&self, task: &AskedName) -> Option<ResultKey> {
         self.newest.get(task).copied()
     }
 

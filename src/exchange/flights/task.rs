@@ -2,10 +2,11 @@
 use std::sync::Arc;
 
 use super::flight::{Answer, Command, Flight};
+use crate::exchange::identity::Credential;
 use crate::exchange::machine::Polled;
 use crate::results::ResultKey;
 
-/// Names a task: a keyed hash.
+/// Names a task by its shop and its id: a keyed hash.
 pub(in crate::exchange) type TaskName = [u8; 16];
 
 /// A task of the gateway, and the flights whose submits it answered.
@@ -77,7 +78,8 @@ impl Task {
         !std::mem::replace(&mut self.polled, true)
     }
 
-    /// Takes in what a poll told, and passes it on to the other flights. The next one may ask.
+    /// Takes in what a poll told, and passes it on to the other flights under the same secret. Those under
+    /// another are told that it ended. The next one may ask.
     pub(in crate::exchange) fn heard(
         &mut self,
         poller: &Arc<Flight>,
@@ -86,9 +88,14 @@ impl Task {
         source: Source,
     ) {
         self.polled = false;
+        let heard = Heard {
+            credential: poller.identity.credential,
+            result,
+            source,
+        };
         match told {
-            Some(Polled::Firm(answer)) => self.keep(result, source, || Read::Firm(answer.clone())),
-            Some(Polled::Soft(answer)) => self.keep(result, source, || Read::Soft(answer.clone())),
+            Some(Polled::Firm(answer)) => self.keep(&heard, || Read::Firm(answer.clone())),
+            Some(Polled::Soft(answer)) => self.keep(&heard, || Read::Soft(answer.clone())),
             Some(Polled::Pending { .. } | Polled::Broken) => {
                 self.read.retain(|(_, read)| matches!(read, Read::Firm(_)));
             }
@@ -96,16 +103,15 @@ impl Task {
         }
         let others = self.sharers.iter();
         for other in others.filter(|other| !Arc::ptr_eq(&other.flight, poller)) {
-            let told = told.filter(|_| other.may_have(result, source));
+            let told = told.filter(|_| heard.is_for(other));
             let told = told.cloned().map(Box::new);
             other.flight.mailbox.post(Command::TaskAnswered(told));
         }
     }
 
     /// Keeps what was read for each who may have it. A soft answer does not take the result's place.
-    fn keep(&mut self, result: ResultKey, source: Source, read: impl Fn() -> Read) {
-        let sharers = self.sharers.iter();
-        for sharer in sharers.filter(|sharer| sharer.may_have(result, source)) {
+    fn keep(&mut self, heard: &Heard, read: impl Fn() -> Read) {
+        for sharer in self.sharers.iter().filter(|sharer| heard.is_for(sharer)) {
             let has_result = |(its, read): &(ResultKey, Read)| {
                 *its == sharer.result && matches!(read, Read::Firm(_))
             };
@@ -144,12 +150,20 @@ impl Task {
     }
 }
 
-impl Sharer {
-    /// True if it may have what another flight of the task has read, whose answer is kept at `result`.
-    fn may_have(&self, result: ResultKey, source: Source) -> bool {
-        match source {
+/// Who has read something of a task, and where.
+struct Heard {
+    credential: Credential,
+    result: ResultKey,
+    source: Source,
+}
+
+impl Heard {
+    /// True if a flight of the task may have it: what is read with one secret is nothing for another.
+    fn is_for(&self, sharer: &Sharer) -> bool {
+        let is_told = match self.source {
             Source::Gateway => true,
-            Source::Disk => self.result == result,
-        }
+            Source::Disk => sharer.result == self.result,
+        };
+        is_told && sharer.flight.identity.credential == self.credential
     }
 }

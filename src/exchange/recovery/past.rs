@@ -104,8 +104,9 @@ impl Past {
         let name = || self.hash_key.fact(identity.fingerprint);
         self.remains.keep(fact, head.explicit.then(name));
         if let (Some(id), Some(on_disk)) = (&exchange.ticket, fact.on_disk()) {
-            let task = self.hash_key.task(credential, id);
-            self.remains.keep_newest_on_disk(task, on_disk);
+            let task = self.hash_key.task(identity.owner, id);
+            let asked = self.hash_key.asked(credential, task);
+            self.remains.keep_newest_on_disk(asked, on_disk);
         }
     }
 }

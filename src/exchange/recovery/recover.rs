@@ -172,7 +172,9 @@ impl Recovery<'_> {
                     expires_at: flight.remembered_since + context.rules.now().policy.retention,
                 };
                 table.remains.keep_answer(on_disk);
-                table.remains.keep_newest_on_disk(place.task, on_disk);
+                let credential = flight.identity.credential;
+                let asked = context.hash_key.asked(credential, place.task);
+                table.remains.keep_newest_on_disk(asked, on_disk);
             }
         }
     }

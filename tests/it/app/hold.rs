@@ -1,6 +1,7 @@
 //! What a client is told while the task runs on, and what is told beside every answer.
-use crate::stage::bench::{OTHER_KEY, OTHER_SHOP, holdline, ms, simulator};
+use crate::stage::bench::{OTHER_KEY, OTHER_SHOP, ROTATED_KEY, holdline, ms, simulator};
 use crate::stage::scripted::{json, raw, resulting};
+use holdline::simulator::DEMO_SHOP;
 
 #[tokio::test]
 async fn a_hold_that_ends_is_in_progress_and_the_repeat_gets_the_answer() {
@@ -133,6 +134,24 @@ async fn a_result_is_shown_to_its_owner_only() {
     }
     let mut held = held;
     held.answer().await.is_gateway(200);
+}
+
+#[tokio::test]
+async fn a_once_only_answer_is_not_spent_by_another_secret_of_the_shop_or_without_one() {
+    let bench = holdline().start().await;
+    let mut held = bench.pay("a").words("hold fail=422").open().await;
+    bench.accepted(1).await;
+    let id = bench.ledger().tasks[0].request_id.clone();
+    for step in ["result", "status"] {
+        let by_hand = bench.get(&format!("/async/{step}/{id}"));
+        let told = by_hand.clone().anonymous().send().await;
+        told.is_refusal(401);
+        let rotated = by_hand.of_shop(DEMO_SHOP, ROTATED_KEY).send().await;
+        rotated.is_ours(425, "P.1019", "in-progress");
+    }
+    bench.simulated().finish_held();
+    held.answer().await.is_gateway(422);
+    assert_eq!(bench.ledger().tasks[0].overlapping_polls, 0);
 }
 
 #[tokio::test]

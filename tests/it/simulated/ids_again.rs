@@ -129,9 +129,9 @@ async fn who_asks_by_hand_is_told_of_the_newest() {
     world.pay(&first()).await.answer().settle(true);
     world.pass(SECOND).await;
     let next = world.with_the_gateway_anew();
-    let order = next.order(&first());
+    let identity = next.order(&first()).identity;
     let id = world.ledger().tasks[0].request_id.parse().unwrap();
-    let by_hand = || next.flights.task(order.identity.credential, &id);
+    let by_hand = || next.flights.task(identity.owner, identity.credential, &id);
     let TaskAnswer::Kept(older) = by_hand() else {
         panic!("it is kept");
     };

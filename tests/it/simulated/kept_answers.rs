@@ -77,8 +77,9 @@ async fn an_unfinished_transaction_is_queried_after_a_restart() {
 /// What the journal holds of the only task, for who made it with `ask`.
 async fn read_by_task(world: &World, ask: &Ask) -> Arc<StoredResponse> {
     let id = world.ledger().tasks[0].request_id.parse().unwrap();
-    let credential = world.order(ask).identity.credential;
-    let TaskAnswer::OnDisk(on_disk) = world.flights.task(credential, &id) else {
+    let identity = world.order(ask).identity;
+    let TaskAnswer::OnDisk(on_disk) = world.flights.task(identity.owner, identity.credential, &id)
+    else {
         panic!("its answer is on disk");
     };
     let hash_key = world.flights.hash_key();
@@ -111,8 +112,8 @@ async fn without_a_key_a_delivered_one_is_read_by_its_task_and_the_same_again_is
     assert_eq!(recovered, Recovered::default());
     assert_eq!(read_by_task(&next, &ask).await, first.answer);
     let id = world.ledger().tasks[0].request_id.parse().unwrap();
-    let stranger = next.order(&ask.clone().by("1:other")).identity.credential;
-    let told = next.flights.task(stranger, &id);
+    let stranger = next.order(&ask.clone().by("1:other")).identity;
+    let told = next.flights.task(stranger.owner, stranger.credential, &id);
     assert!(matches!(told, TaskAnswer::Unknown), "I7");
     assert_ne!(next.pay(&ask).await.answer().uid(), first.uid());
 }
@@ -128,7 +129,8 @@ async fn an_answer_of_another_origin_is_not_given_and_nothing_is_sent_for_it_eit
     let calls = world.network.wires().len();
     assert!(matches!(next.pay(&ask).await, Reply::Spent));
     let id = world.ledger().tasks[0].request_id.parse().unwrap();
-    let told = next.flights.task(next.order(&ask).identity.credential, &id);
+    let identity = next.order(&ask).identity;
+    let told = next.flights.task(identity.owner, identity.credential, &id);
     assert!(matches!(told, TaskAnswer::Unknown));
     assert_eq!(world.network.wires().len(), calls, "nobody is asked");
     let (back, _) = next.restarted(&Setting::default());
