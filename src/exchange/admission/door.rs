@@ -10,7 +10,7 @@ use super::unfinished::{Unfinished, awaits_payer};
 use crate::exchange::context::Context;
 use crate::exchange::driver::supervise;
 use crate::exchange::flights::{
-    Answer, Began, Command, Entrance, Fact, Flight, Join, Kin, Subject, Table, Told,
+    Answer, Began, Command, Entrance, Fact, Flight, Join, Kin, Subject, Table, Told, own_or_first,
 };
 use crate::exchange::gateway::Home;
 use crate::exchange::identity::{Credential, Fingerprint};
@@ -147,7 +147,7 @@ impl Context {
         let kin = Kin::of(&self.hash_key, order.identity, &order.key, &order.facts);
         let now = self.clock.now();
         let mut table = self.table();
-        let fingerprint = self.place_of(&table, order.identity.fingerprint, &kin, &order.client);
+        let fingerprint = self.place_of(&table, order.identity, &kin, &order.client);
         let identity = Identity {
             fingerprint,
             ..order.identity
@@ -171,9 +171,10 @@ impl Context {
         credential: Credential,
     ) -> Option<Known> {
         let table = self.table();
-        let left = table.left_beside(fingerprint);
-        let equal = left.or_else(|| table.find(fingerprint));
-        if let Some(flight) = equal.or(table.beside(fingerprint).first()) {
+        let left = table.left_beside(fingerprint, credential);
+        let equals = left.into_iter().chain(table.find(fingerprint));
+        let equals = equals.chain(table.beside(fingerprint));
+        if let Some(flight) = own_or_first(equals, credential) {
             return Some(if flight.identity.credential == credential {
                 Known::Unended(Arc::clone(flight))
             } else {
@@ -224,15 +225,16 @@ impl Context {
     fn place_of(
         &self,
         table: &Table,
-        first: Fingerprint,
+        asked: Identity,
         kin: &Kin,
         client: &Presence,
     ) -> Fingerprint {
+        let (first, credential) = (asked.fingerprint, asked.credential);
         if kin.beside.is_none() {
             return first;
         }
-        let equal = table.left_beside(&first).or_else(|| {
-            let runs = table.beside(&first).first();
+        let equal = table.left_beside(&first, credential).or_else(|| {
+            let runs = own_or_first(table.beside(&first).iter(), credential);
             runs.filter(|_| client.has_ended())
         });
         if let Some(equal) = equal {

@@ -18,7 +18,7 @@ pub(super) use kin::Kin;
 pub(super) use rivals::{CLOCK_SKEW, Rivals};
 pub(super) use said::Once;
 pub use table::Census;
-pub(super) use table::Table;
 #[cfg(test)]
 pub(super) use table::tests::flight;
+pub(super) use table::{Table, own_or_first};
 pub(super) use task::Source;

@@ -8,7 +8,7 @@ use super::flight::{Answer, Command, Flight, TaskPlace};
 use super::index::Index;
 use super::rivals::{CLOCK_SKEW, Rivals};
 use super::task::{Task, TaskName};
-use crate::exchange::identity::{Common, Fingerprint, Owner};
+use crate::exchange::identity::{Common, Credential, Fingerprint, Owner};
 use crate::exchange::machine::Event;
 use crate::exchange::order::Identity;
 use crate::exchange::telling::Ended;
@@ -184,10 +184,18 @@ impl Table {
         self.by_request.of(asked)
     }
 
-    /// One of these whose requesters have all gone: theirs may be the request that is repeated.
-    pub(in crate::exchange) fn left_beside(&self, asked: &Fingerprint) -> Option<&Arc<Flight>> {
-        let mut beside = self.beside(asked).iter();
-        beside.find(|flight| !flight.has_live_waiter())
+    /// One of these whose requesters have all gone: theirs may be the request that is repeated. One that was
+    /// asked for with these credentials comes first: the repeat of another secret's request is given nothing.
+    pub(in crate::exchange) fn left_beside(
+        &self,
+        asked: &Fingerprint,
+        credential: Credential,
+    ) -> Option<&Arc<Flight>> {
+        let beside = self.beside(asked).iter();
+        own_or_first(
+            beside.filter(|flight| !flight.has_live_waiter()),
+            credential,
+        )
     }
 
     /// The other flights that may be the same purchase.
@@ -286,6 +294,16 @@ impl Table {
     }
 }
 
+/// The first flight that was asked for with these credentials, or the first of all.
+pub(in crate::exchange) fn own_or_first<'a>(
+    mut flights: impl Iterator<Item = &'a Arc<Flight>> + Clone,
+    credential: Credential,
+) -> Option<&'a Arc<Flight>> {
+    let first = flights.clone().next();
+    let own = flights.find(|flight| flight.identity.credential == credential);
+    own.or(first)
+}
+
 #[cfg(test)]
 pub(in crate::exchange) mod tests {
     use http::{HeaderValue, Method};
@@ -296,7 +314,7 @@ pub(in crate::exchange) mod tests {
     use super::super::kin::Kin;
     use super::*;
     use crate::exchange::gateway::Home;
-    use crate::exchange::identity::{Credential, HashKey};
+    use crate::exchange::identity::HashKey;
     use crate::exchange::machine::{Machine, begun, terms};
     use crate::exchange::order::Key;
     use crate::journal::Number;

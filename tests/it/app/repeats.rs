@@ -3,7 +3,10 @@ use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 
 use crate::stage::asking::{Asking, Line};
-use crate::stage::bench::{Bench, OTHER_KEY, OTHER_SHOP, holdline, ms, simulator, until};
+use crate::stage::bench::{
+    Bench, OTHER_KEY, OTHER_SHOP, ROTATED_KEY, holdline, ms, simulator, until,
+};
+use holdline::simulator::DEMO_SHOP;
 
 #[tokio::test]
 async fn an_equal_purchase_after_an_acknowledged_answer_is_a_new_charge() {
@@ -167,6 +170,23 @@ async fn a_merchant_that_wants_duplicates_joins_where_the_earlier_requester_has_
         second.answer().await.is_gateway(200);
         bench.charges_of("a").is(1);
     }
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_wanted_duplicate_joins_what_its_own_secret_began() {
+    let bench = holdline().start().await;
+    let rotated = || wanted_twice(&bench).of_shop(DEMO_SHOP, ROTATED_KEY);
+    let first = rotated().open().await;
+    bench.accepted(1).await;
+    let second = wanted_twice(&bench).open().await;
+    bench.accepted(2).await;
+    first.reset();
+    second.reset();
+    bench.simulated().finish_held();
+    until("both answers wait", || bench.exchanges() == (0, 2)).await;
+    let (own, other) = (wanted_twice(&bench).send().await, rotated().send().await);
+    assert_ne!(own.is_gateway(200).uid(), other.is_gateway(200).uid());
+    bench.charges_of("a").is(2);
 }
 
 #[tokio::test]
