@@ -157,6 +157,7 @@ pub(super) fn warnings(config: &Config, places: &Places) -> Vec<Warning> {
     for (index, gateway) in config.gateways.iter().enumerate() {
         found.gateway(gateway, |key| gateway::path(index, count, key));
     }
+    found.shared_origins(&config.gateways);
     found.listening(
         "admin.listen",
         config.admin.listen,
@@ -213,6 +214,26 @@ impl Found<'_> {
         for (key, _) in unused.iter().filter(|(_, is_written)| plain && *is_written) {
             let text = "No certificate is asked for over http, so this is not used.";
             self.tell(&path(key), text.to_owned());
+        }
+    }
+
+    /// Nothing of one gateway's exchanges is known to another, whatever their origins are.
+    fn shared_origins(&mut self, gateways: &[Gateway]) {
+        let place = |gateway: &Gateway| {
+            let origin = &gateway.origin;
+            let host = origin.host().to_ascii_lowercase();
+            (origin.is_tls(), host, origin.port())
+        };
+        for (index, gateway) in gateways.iter().enumerate() {
+            let mut before = gateways.iter().take(index);
+            if let Some(other) = before.find(|other| place(other) == place(gateway)) {
+                let text = format!(
+                    "It is where \"{}\" is too: the repeat of a payment that comes over the other of the \
+                     two is a new payment.",
+                    other.name
+                );
+                self.tell(&gateway::path(index, gateways.len(), "upstream"), text);
+            }
         }
     }
 
@@ -408,6 +429,31 @@ mod tests {
             ("127.0.0.1:443", "\"https://pay.example\""),
         ] {
             assert_eq!(told(listen, upstream), "");
+        }
+    }
+
+    #[test]
+    fn two_gateways_at_one_origin_are_warned_of() {
+        let told = |first: &str, second: &str| {
+            let text = format!(
+                "upstream = \"{first}\"\n[[gateway]]\nname = \"b\"\nlisten = \"127.0.0.1:8081\"\n\
+                 upstream = \"{second}\"\n"
+            );
+            let warnings = warnings(&text).into_iter();
+            let told = warnings.map(|warning| format!("{} {}", warning.key, warning.text));
+            told.collect::<Vec<_>>().concat()
+        };
+        let expected = "gateway.1.upstream It is where \"bepaid\" is too: the repeat of a payment that \
+                        comes over the other of the two is a new payment.";
+        for second in [
+            "https://pay.example",
+            "https://PAY.example:443",
+            "https://pay.example/",
+        ] {
+            assert_eq!(told("https://pay.example", second), expected, "{second}");
+        }
+        for second in ["https://pay.example:444", "https://test.pay.example"] {
+            assert_eq!(told("https://pay.example", second), "", "{second}");
         }
     }
 
