@@ -87,8 +87,8 @@ pub fn reload(in_force: &Config, read: Resolved) -> Result<Reloaded, Faults> {
     Ok(Reloaded {
         named: gateways.map(|it| named(it, &read.config)).collect(),
         resolved: Resolved {
-            warnings,
             config,
+            warnings,
             places,
         },
         changed,
