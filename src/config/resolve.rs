@@ -259,8 +259,8 @@ fn assemble(
         // What a broken file says is not known, so nothing in it can be missed or compared.
         faults.retain(|fault| fault.key.is_empty());
     }
-    let mut warnings = environment::replaced(&written, &places);
-    warnings.extend(checks::warnings(&config, &places));
+    let mut warnings = checks::warnings(&config, &places);
+    warnings.extend(environment::replaced(&written, &places));
     let resolved = Resolved {
         config,
         warnings,
