@@ -443,7 +443,7 @@ mod tests {
             let told = warnings.map(|warning| format!("{} {}", warning.key, warning.text));
             told.collect::<Vec<_>>().concat()
         };
-        let expected = "gateway.1.upstream It is where \"bepaid\" is too: the repeat of a payment that \
+        let expected = "gateway[1].upstream It is where \"bepaid\" is too: the repeat of a payment that \
                         comes over the other of the two is a new payment.";
         for second in [
             "https://pay.example",
