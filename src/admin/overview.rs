@@ -113,14 +113,12 @@ fn gateway(view: &View<'_>, found: &mut Vec<(Weight, String)>) {
 fn limits(view: &View<'_>, found: &mut Vec<(Weight, String)>) {
     let about = view.about;
     let scraped = |series| view.scrape.value(series);
-    let rest = Group::UNENDED
-        .into_iter()
-        .filter(|group| *group != Group::Running);
-    let at_rest = rest.map(|group| view.census.count(group)).sum();
+    let waiting = [Group::InDoubt, Group::Interrupted, Group::Undelivered];
+    let waiting = waiting.map(|group| view.census.count(group)).iter().sum();
     for (key, now, limit) in [
         ("limits.held", scraped("holdline_held"), about.held),
         ("limits.running", scraped("holdline_running"), about.running),
-        ("limits.undelivered", of_usize(at_rest), about.undelivered),
+        ("limits.undelivered", of_usize(waiting), about.undelivered),
     ] {
         let limit = of_usize(limit);
         if now >= limit * NEAR {

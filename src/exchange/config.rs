@@ -15,7 +15,7 @@ pub struct Config {
     pub reclaim: Duration,
     /// `limits.running`: exchanges that have not ended, held or not.
     pub running: usize,
-    /// `limits.undelivered`: answers and doubts that wait for their client.
+    /// `limits.undelivered`: answers that wait for their client, and doubts that nobody has settled.
     pub undelivered: usize,
     /// `limits.answers`: bytes of all answers together that wait for their client.
     pub answers: usize,

@@ -66,11 +66,14 @@ impl Context {
         (waiter, told)
     }
 
-    /// Keeps the counts of the flights that run and of those that are at rest.
-    pub(super) fn note_rest(&self, flight: &Flight) {
-        let rests = flight.is_at_rest();
-        if flight.core().rests != rests {
-            self.table().set_rest(flight, rests);
+    /// Keeps the counts of the flights true.
+    pub(super) fn recount(&self, flight: &Flight) {
+        let (before, counted) = {
+            let core = flight.core();
+            (core.counted_as, core.counts_as())
+        };
+        if before != counted {
+            self.table().count_as(flight, counted);
         }
     }
 

@@ -131,10 +131,10 @@ impl Flights {
         }
     }
 
-    /// How many flights run and how many are at rest (undelivered or in doubt).
+    /// How many flights run and how many are at rest (undelivered, in doubt or settled).
     pub fn count(&self) -> (usize, usize) {
-        let table = self.0.table();
-        (table.running(), table.at_rest)
+        let tally = self.0.table().tally();
+        (tally.running, tally.at_rest())
     }
 
     /// How much is remembered of flights: all of it goes with the last of them.

@@ -304,15 +304,15 @@ impl Context {
     fn may_start(&self, table: &mut Table, order: &Order, now: Moment) -> Result<(), Refusal> {
         let rules = self.rules.now();
         let limits = &rules.config;
-        let owned = table.owned_by(order.identity.owner);
+        let (all, owned) = (table.tally(), table.owned_by(order.identity.owner));
         if let Some(why) = order.barred {
             Err(why)
         } else if self.drain.is_draining() {
             Err(Refusal::Draining)
-        } else if table.running() >= limits.running {
+        } else if all.running >= limits.running {
             Err(Refusal::Running)
-        } else if table.at_rest >= limits.undelivered
-            || owned.at_rest >= limits.per_owner
+        } else if all.waiting >= limits.undelivered
+            || owned.waiting >= limits.per_owner
             || self.results.pinned_bytes() >= limits.answers
         {
             Err(Refusal::Undelivered)

@@ -34,7 +34,7 @@ impl Driver {
             self.waiting = None;
         }
         self.take_what_was_read();
-        self.context.note_rest(&self.flight);
+        self.context.recount(&self.flight);
     }
 
     /// Takes a result that another exchange has, where we may never ask for it.

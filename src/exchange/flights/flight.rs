@@ -11,6 +11,7 @@ use super::kin::Kin;
 use super::mailbox::Mailbox;
 use super::rivals::Transactions;
 use super::said::{Once, Said};
+use super::table::Counted;
 use super::task::TaskName;
 use crate::exchange::gateway::Home;
 use crate::exchange::machine::{Doubt, Event, Machine, Polled, Standing, State, Whole, Withdrawal};
@@ -93,8 +94,8 @@ pub(in crate::exchange) struct Core {
     pub(in crate::exchange) was_left_in_doubt: bool,
     /// True if the answer came from a lookup.
     pub(in crate::exchange) looked_up: bool,
-    /// True while it is counted as at rest.
-    pub(in crate::exchange) rests: bool,
+    /// What it is counted as.
+    pub(in crate::exchange) counted_as: Counted,
     /// The trace of the request whose credentials it goes on with.
     pub(in crate::exchange) trace: Option<TraceParent>,
     /// How many polls were sent.
@@ -234,7 +235,7 @@ impl Flight {
             word: None,
             was_left_in_doubt: false,
             looked_up: false,
-            rests: false,
+            counted_as: Counted::default(),
             trace: None,
             polls_sent: 0,
             heard: Heard::default(),

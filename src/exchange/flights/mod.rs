@@ -20,5 +20,5 @@ pub(super) use said::Once;
 pub use table::Census;
 #[cfg(test)]
 pub(super) use table::tests::flight;
-pub(super) use table::{Table, own_or_first};
+pub(super) use table::{Counted, Table, own_or_first};
 pub(super) use task::Source;

@@ -31,7 +31,7 @@ pub(in crate::exchange) struct Table {
     by_key: Index<Common>,
     by_purchase: Index<Common>,
     by_request: Index<Fingerprint>,
-    owners: KeyedMap<Owner, Owned>,
+    owners: KeyedMap<Owner, Tally>,
     pub(in crate::exchange) remains: Remains,
     /// The transactions of the last exchanges that told one.
     pub(in crate::exchange) recent: Bounded<Common, (), RECENT_TRANSACTIONS>,
@@ -39,17 +39,44 @@ pub(in crate::exchange) struct Table {
     pub(in crate::exchange) rivals: Rivals,
     /// What happened to the last that ended, the oldest first.
     pub(in crate::exchange) ended: VecDeque<Ended>,
-    /// Flights that wait for a client or an operator only.
-    pub(in crate::exchange) at_rest: usize,
+    /// How many flights there are.
+    tally: Tally,
 }
 
-/// How many flights of a shop there are.
+/// What a flight counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::exchange) enum Counted {
+    /// It runs.
+    #[default]
+    Running,
+    /// It waits for a client or an operator only.
+    Waiting,
+    /// The operator has said that it was executed. No limit counts it: one that did would leave the operator
+    /// no other way to let payments in than to say that it was not.
+    Settled,
+}
+
+/// How many flights there are, of a shop or of all.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::exchange) struct Owned {
-    /// Those that run.
+pub(in crate::exchange) struct Tally {
     pub(in crate::exchange) running: usize,
-    /// Those that wait for a client or an operator only.
-    pub(in crate::exchange) at_rest: usize,
+    pub(in crate::exchange) waiting: usize,
+    settled: usize,
+}
+
+impl Tally {
+    const fn of(&mut self, counted: Counted) -> &mut usize {
+        match counted {
+            Counted::Running => &mut self.running,
+            Counted::Waiting => &mut self.waiting,
+            Counted::Settled => &mut self.settled,
+        }
+    }
+
+    /// The flights that do not run.
+    pub(in crate::exchange) const fn at_rest(&self) -> usize {
+        self.waiting + self.settled
+    }
 }
 
 /// How much the map of flights holds, by what it is found by.
@@ -79,7 +106,8 @@ impl Table {
             owner, fingerprint, ..
         } = flight.identity;
         self.flights.insert(fingerprint, Arc::clone(flight));
-        self.owners.entry(owner).or_default().running += 1;
+        self.owners.entry(owner).or_default();
+        self.recount(owner, |tally| tally.running += 1);
         if let Some(asked) = flight.kin.beside {
             self.by_request.insert(asked, flight);
         }
@@ -133,8 +161,8 @@ impl Table {
     /// Takes a flight out of the map and the indices.
     pub(in crate::exchange) fn leave(&mut self, flight: &Arc<Flight>) {
         self.flights.remove(&flight.identity.fingerprint);
-        self.set_rest(flight, false);
-        self.recount(flight.identity.owner, |owned| owned.running -= 1);
+        self.count_as(flight, Counted::Running);
+        self.recount(flight.identity.owner, |tally| tally.running -= 1);
         if let Some(asked) = flight.kin.beside {
             self.by_request.remove(asked, flight);
         }
@@ -212,7 +240,7 @@ impl Table {
     pub(in crate::exchange) fn census(&self) -> Census {
         Census {
             flights: self.flights.len(),
-            at_rest: self.at_rest,
+            at_rest: self.tally.at_rest(),
             tasks: self.by_task.len(),
             keys: self.by_key.len(),
             looks: self.by_purchase.len(),
@@ -221,35 +249,28 @@ impl Table {
         }
     }
 
-    /// The flights that are not at rest.
-    pub(in crate::exchange) fn running(&self) -> usize {
-        self.flights.len().saturating_sub(self.at_rest)
+    pub(in crate::exchange) const fn tally(&self) -> Tally {
+        self.tally
     }
 
-    pub(in crate::exchange) fn owned_by(&self, owner: Owner) -> Owned {
+    pub(in crate::exchange) fn owned_by(&self, owner: Owner) -> Tally {
         self.owners.get(&owner).copied().unwrap_or_default()
     }
 
-    /// Counts a flight as at rest, or as running.
-    pub(in crate::exchange) fn set_rest(&mut self, flight: &Flight, rests: bool) {
-        let rested = std::mem::replace(&mut flight.core().rests, rests);
-        if rests && !rested {
-            self.at_rest += 1;
-            self.recount(flight.identity.owner, |owned| {
-                (owned.running, owned.at_rest) = (owned.running - 1, owned.at_rest + 1);
-            });
-        } else if rested && !rests {
-            self.at_rest -= 1;
-            self.recount(flight.identity.owner, |owned| {
-                (owned.running, owned.at_rest) = (owned.running + 1, owned.at_rest - 1);
-            });
-        }
+    /// Moves a flight to where it counts now.
+    pub(in crate::exchange) fn count_as(&mut self, flight: &Flight, counted: Counted) {
+        let before = std::mem::replace(&mut flight.core().counted_as, counted);
+        self.recount(flight.identity.owner, |tally| {
+            *tally.of(before) -= 1;
+            *tally.of(counted) += 1;
+        });
     }
 
-    fn recount(&mut self, owner: Owner, change: impl FnOnce(&mut Owned)) {
+    fn recount(&mut self, owner: Owner, change: impl Fn(&mut Tally)) {
+        change(&mut self.tally);
         if let Some(owned) = self.owners.get_mut(&owner) {
             change(owned);
-            if owned.running + owned.at_rest == 0 {
+            if owned.running + owned.at_rest() == 0 {
                 self.owners.remove(&owner);
             }
         }

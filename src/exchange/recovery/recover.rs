@@ -155,7 +155,8 @@ impl Recovery<'_> {
         };
         let mut table = context.table();
         table.enter(flight);
-        table.set_rest(flight, true);
+        let counted = flight.core().counts_as();
+        table.count_as(flight, counted);
         if let Some(task) = task {
             let place = context.place_at(flight, &task);
             let step = {

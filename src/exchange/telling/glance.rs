@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::flights::{Core, Flight};
+use crate::exchange::flights::{Core, Counted, Flight};
 use crate::exchange::handle::Flights;
 use crate::exchange::machine::{Doubt, Standing, State, Timer};
 use crate::exchange::metrics::Unended;
@@ -136,6 +136,17 @@ impl Flight {
 }
 
 impl Core {
+    /// What it counts as towards the limits.
+    pub(in crate::exchange) fn counts_as(&self) -> Counted {
+        if self.group() == Group::Settled {
+            Counted::Settled
+        } else if self.machine.is_at_rest() {
+            Counted::Waiting
+        } else {
+            Counted::Running
+        }
+    }
+
     /// Where it counts.
     fn group(&self) -> Group {
         let machine = &self.machine;

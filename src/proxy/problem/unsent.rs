@@ -102,7 +102,7 @@ pub(super) const fn refused(refusal: Refusal) -> Words {
         ),
         Refusal::Undelivered => (
             limit,
-            "Too many answers wait for their clients. Nothing was submitted.",
+            "Too many answers or doubts wait. Nothing was submitted.",
         ),
         Refusal::Facts => (
             limit,

@@ -121,6 +121,23 @@ async fn interrupted(desk: &mut Desk) {
 }
 
 #[tokio::test]
+async fn a_doubt_that_is_settled_takes_no_place_on_the_page() {
+    let mut desk = Desk::closed().await;
+    let key = "LIMITS__UNDELIVERED";
+    desk.holdline.keys.push((key, "1".to_owned()));
+    desk.holdline.start().await;
+    let (_, id) = desk.doubtful(desk.payment(), "bad-gateway").await;
+    let is_full = async || {
+        let page = Asking::new(desk.holdline.operator(), "GET", "/").anonymous();
+        let page = page.send().await.text();
+        page.contains("1 of 1 that limits.undelivered allows.")
+    };
+    assert!(is_full().await);
+    desk.resolve(&id, "executed").fine();
+    assert!(!is_full().await);
+}
+
+#[tokio::test]
 async fn what_a_kill_interrupted_is_explained_from_its_submit_after_its_end() {
     let mut desk = Desk::open().await;
     interrupted(&mut desk).await;

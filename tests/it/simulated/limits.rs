@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdline::exchange::machine::State;
+use holdline::exchange::machine::{Doubt, State, Verdict};
 use holdline::exchange::{Admission, Refusal, Told};
 use holdline::upstream::Cause;
 
@@ -64,6 +64,37 @@ async fn undelivered_answers_are_limited() {
     world.pass(Duration::from_secs(1)).await;
     world.pay(&ask("b")).await.answer().settle(true);
     world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn doubts_are_limited_until_they_are_settled() {
+    let limits: [fn(&mut holdline::exchange::Config); 2] = [
+        |limits| limits.undelivered = 1,
+        |limits| limits.per_owner = 1,
+    ];
+    for limit in limits {
+        let world = limited(limit);
+        let lost = Ask::of("a", 100, "swallow", |request| {
+            request["tracking_id"] = serde_json::Value::Null;
+        });
+        world.pay(&lost).await.doubt();
+        refuses(&world, &ask("b"), Refusal::Undelivered, &lost).await;
+        let id = world.flights.all()[0].id().to_string();
+        let executed = Verdict::Executed;
+        let settled = world.flights.resolve(&id, executed, "back office".into());
+        settled.await.unwrap();
+        world.pay(&ask("b")).await.answer().settle(true);
+        world.pass(Duration::from_secs(1)).await;
+
+        let mut setting = Setting::default();
+        limit(&mut setting.exchange);
+        let (next, recovered) = world.restarted(&setting);
+        assert_eq!(recovered.in_doubt, 1);
+        next.pay(&ask("c")).await.answer().settle(true);
+        assert_eq!(next.pay(&lost).await.doubt(), Doubt::Executed);
+        next.pass(Duration::from_hours(24)).await;
+        next.is_empty().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
