@@ -4,6 +4,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryFutureExt;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, header};
 
@@ -41,6 +42,8 @@ pub(super) struct Inner {
     reads: Bound,
     /// Turns of searches. A quarter of four and more pooled connections is left to polls.
     searches: Bound,
+    /// Turns of polls that no client waits for.
+    unattended: Bound,
     pub(super) outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
     /// requests makes one and not many.
@@ -68,6 +71,7 @@ impl Client {
         metrics: Metrics,
     ) -> Self {
         let [relays, reads, searches] = [config.turns(); 3].map(Bound::new);
+        let unattended = Bound::new(config.unattended());
         let config = Live::new(config);
         let pool = Pool::new(config.clone(), clock, drain.clone());
         let outage = Outage::new(
@@ -87,6 +91,7 @@ impl Client {
             relays,
             reads,
             searches,
+            unattended,
             outage,
             opening: tokio::sync::Mutex::default(),
         }))
@@ -100,6 +105,7 @@ impl Client {
         self.0.relays.resize(config.turns());
         self.0.reads.resize(config.turns());
         self.0.searches.resize(config.turns());
+        self.0.unattended.resize(config.unattended());
         self.0.config.replace(config);
         if let Some(connector) = connector.into() {
             self.0.connector.replace(connector);
@@ -167,6 +173,16 @@ impl Client {
         request: Request<Body>,
     ) -> BoxFuture<'static, Result<(Moment, StoredResponse), Error>> {
         self.in_turn(|inner| &inner.searches, request)
+    }
+
+    /// Sends a poll that no client waits for and returns its whole answer, as [`read`](Self::read) does. Many
+    /// of them may hang while the gateway answers others, so they have turns of their own too.
+    pub fn fetch_unattended(
+        &self,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
+        let answered = self.in_turn(|inner| &inner.unattended, request);
+        Box::pin(answered.map_ok(|(_, answer)| answer))
     }
 
     fn in_turn(

@@ -28,6 +28,12 @@ impl Config {
         let quarter = self.connections / 4;
         if quarter > 0 { quarter } else { 1 }
     }
+
+    /// How many polls that no client waits for are made at once: of a single connection one too.
+    pub const fn unattended(&self) -> usize {
+        let half = self.connections / 2;
+        if half > 0 { half } else { 1 }
+    }
 }
 
 impl Default for Config {

@@ -24,12 +24,14 @@ pub(in crate::exchange) fn poll(
     flight: &Arc<Flight>,
     credentials: &Credentials,
 ) -> Result<Option<Call>, &'static str> {
-    let (id, place, is_first) = {
+    let now = context.clock.now();
+    let (id, place, is_first, is_held) = {
         let core = flight.core();
         (
             core.machine.ticket().ok_or("no task to poll")?.clone(),
             core.place.ok_or("no place at a task")?,
             core.machine.pending() == 0 && core.machine.failures() == 0,
+            now < core.machine.hold_until(),
         )
     };
     let path = flight
@@ -48,8 +50,12 @@ pub(in crate::exchange) fn poll(
     if let Some(Kept::OnDisk(on_disk)) = kept {
         return Ok(Some(read_kept(sole_poll, on_disk, credentials)));
     }
-    let fetch = gateway.client.fetch(credentials.get(path));
-    let now = context.clock.now();
+    let request = credentials.get(path);
+    let fetch = if is_held {
+        gateway.client.fetch(request)
+    } else {
+        gateway.client.fetch_unattended(request)
+    };
     flight.core().polls_sent += 1;
     context.schedules.polled(flight.gateway_name(), now);
     Ok(Some(Call::new(CallKind::Poll, async move {

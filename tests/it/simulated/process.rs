@@ -168,10 +168,14 @@ impl World {
 
     /// Another `upstream.answer_timeout`, in the middle of what runs.
     pub(crate) fn polls_may_take(&self, answer_timeout: Duration) {
-        let config = upstream::Config {
+        self.calls_as(upstream::Config {
             answer_timeout,
             ..upstream::Config::default()
-        };
+        });
+    }
+
+    /// Another `[upstream]`, in the middle of what runs.
+    pub(crate) fn calls_as(&self, config: upstream::Config) {
         let connector = self.network.connector(&self.life);
         self.upstream.client.reconfigure(config, connector);
     }

@@ -1,4 +1,4 @@
-//! A gateway that takes so many polls a second: what is beyond that waits, whatever the schedule.
+//! A gateway that takes so many polls a second, and so many connections: what is beyond that waits.
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use holdline::polling::{self, Backoff, ScheduleKind};
 use holdline::protocol::{BEGATEWAY, Route};
 use holdline::simulator::Latency;
 use holdline::timing::Moment;
+use holdline::upstream;
 use http::header::AUTHORIZATION;
 use http::{Method, Request};
 
@@ -190,4 +191,29 @@ async fn a_read_that_is_not_held_much_longer_does_not_wait_behind_payments() {
     assert_eq!(patient.expect("a balance").status, 200);
     polled(&world);
     world.is_empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_no_client_waits_for_leave_connections_to_the_others() {
+    let world = World::calm();
+    world.calls_as(upstream::Config {
+        connections: 4,
+        ..upstream::Config::default()
+    });
+    let hangs = |number: u64| {
+        let words = "poll-silent=3600000";
+        Ask::of(&format!("gone-{number}"), 100 + number, words, |_| ()).held_for(SECOND)
+    };
+    let gone: Vec<Ask> = (0..20).map(hangs).collect();
+    for reply in pay(&world, &gone).await {
+        assert!(matches!(reply, Reply::InProgress), "{reply:?}");
+    }
+    for number in 0..10 {
+        world.pass(7 * SECOND).await;
+        let begun = world.clock.now();
+        let held = Ask::of(&format!("held-{number}"), 1_000 + number, "", |_| ());
+        world.pay(&held).await.answer().settle(true);
+        let took = world.clock.now().since(begun);
+        assert!(took < 3 * SECOND, "{number}: {took:?}");
+    }
 }
