@@ -160,7 +160,7 @@ impl Connector {
             }
             Way::Memory(factory) => timeout_at(clock.instant(deadline), factory())
                 .await
-                .map_err(|_| late("while connecting"))?
+                .map_err(|_| late())?
                 .map(Plain::Memory)
                 .map_err(|error| refused(&error)),
         }
@@ -179,7 +179,7 @@ async fn reach_network(
     let lookup = resolver.resolve(host, port);
     let addresses = timeout_at(clock.instant(deadline), lookup)
         .await
-        .map_err(|_| late("while resolving the host name"))?
+        .map_err(|_| dns().because("no name server answered in time"))?
         .map_err(|error| dns().because(error))?;
     let mut last = dns();
     for (tried, address) in addresses.iter().enumerate() {
@@ -188,7 +188,7 @@ async fn reach_network(
         last = match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return tuned(stream).map(Plain::Tcp),
             Ok(Err(error)) => refused(&error),
-            Err(_) => late("while connecting"),
+            Err(_) => late(),
         };
     }
     Err(last)
@@ -206,8 +206,8 @@ fn tuned(stream: TcpStream) -> Result<TcpStream, Error> {
     Ok(stream)
 }
 
-fn late(doing: &str) -> Error {
-    Error::new(Cause::ConnectTimeout, Sent::Never).because(doing)
+fn late() -> Error {
+    Error::new(Cause::ConnectTimeout, Sent::Never).because("while connecting")
 }
 
 /// The cause of a connect's failure: what we lack ourselves is not the gateway's refusal.
@@ -284,5 +284,23 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_that_is_not_resolved_in_time_is_told_as_such() {
+        let clock = Clock::start();
+        let deadline = clock.now() + Duration::from_secs(3);
+        let target = ("gateway.example", 80);
+        let reached = reach_network(&Resolver::stuck(), target, deadline, &clock).await;
+        let error = reached.err().unwrap();
+        assert_eq!((error.cause, error.sent), (Cause::Dns, Sent::Never));
+        let told = "the gateway's host name was not resolved: no name server answered in time";
+        assert_eq!(error.to_string(), told);
+        assert!(clock.now() >= deadline);
     }
 }

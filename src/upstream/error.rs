@@ -20,7 +20,7 @@ pub enum Sent {
 /// The kind of a failure; its text completes "failed to …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// The host name has no address.
+    /// The host name was not resolved: it has no address, or no name server told one in time.
     Dns,
     /// The address refused the connection, or no route leads to it.
     Refused,
@@ -69,7 +69,7 @@ impl Cause {
     /// The cause in words.
     pub const fn text(self) -> &'static str {
         match self {
-            Self::Dns => "the gateway's host name has no address",
+            Self::Dns => "the gateway's host name was not resolved",
             Self::Refused => "the gateway refused the connection",
             Self::ConnectTimeout => "the gateway did not accept a connection in time",
             Self::Certificate => "the gateway's certificate is not acceptable",

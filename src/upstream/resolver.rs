@@ -21,6 +21,12 @@ impl Default for Resolver {
 }
 
 impl Resolver {
+    /// One that never comes to look a name up.
+    #[cfg(test)]
+    pub(super) fn stuck() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
     /// The addresses of a host. One that is an address itself is not looked up.
     pub(super) async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         if let Ok(address) = host.parse::<IpAddr>() {

@@ -50,7 +50,7 @@ pub(super) const fn unreachable_gateway(cause: Cause) -> (ProxyError, &'static s
     match cause {
         Cause::Dns => (
             ProxyError::DnsError,
-            "The gateway's host name has no address. Nothing was submitted.",
+            "The gateway's host name was not resolved. Nothing was submitted.",
         ),
         Cause::Refused => (
             ProxyError::ConnectionRefused,
