@@ -130,6 +130,7 @@ struct Chain {
     failures: u32,
     /// What is the answer if the gateway then forgets the task.
     kept: Option<StoredResponse>,
+    /// The first "unknown" in a row.
     unknown_since: Option<Moment>,
 }
 
@@ -178,8 +179,10 @@ impl Chain {
         let (sent, answer) = match answered {
             Ok(answered) => answered,
             Err(error) => {
+                self.unknown_since = None;
                 if cut_a_result(self.task.gateway.profile, &error) {
-                    self.broke();
+                    // As where a whole answer is broken.
+                    self.kept = None;
                 }
                 return None;
             }
@@ -206,10 +209,14 @@ impl Chain {
             }
             PollAnswer::Unknown => return self.unknown(),
             PollAnswer::Broken => {
-                self.broke();
+                // Had what is kept been the answer, the task would be unknown.
+                (self.kept, self.unknown_since) = (None, None);
                 self.back_off(asked());
             }
-            PollAnswer::Transient => self.back_off(asked()),
+            PollAnswer::Transient => {
+                self.unknown_since = None;
+                self.back_off(asked());
+            }
         }
         None
     }
@@ -221,11 +228,6 @@ impl Chain {
         self.ran = sent.since(self.task.accepted_at);
         let asked = self.policy.backoff.clamped(asked);
         self.wait = self.scheduled().at_least(asked);
-    }
-
-    /// The answer broke off: had what is kept been it, the task would be unknown.
-    fn broke(&mut self) {
-        (self.kept, self.unknown_since) = (None, None);
     }
 
     /// The gateway does not know the task: it is believed when it has said so for long enough.

@@ -79,7 +79,6 @@ impl<A: Whole> Machine<A> {
             }
             // Had what is kept been the result, the task would be unknown.
             Polled::Broken => {
-                self.unknown_since = None;
                 self.poll_failed(None, now);
                 self.take_back()
             }
@@ -90,7 +89,6 @@ impl<A: Whole> Machine<A> {
                     .as_ref()
                     .is_some_and(|kept| kept.says_the_same(&answer)) =>
             {
-                self.unknown_since = None;
                 self.poll_failed(None, now)
             }
             Polled::Soft(answer) => {
@@ -111,7 +109,6 @@ impl<A: Whole> Machine<A> {
             Polled::Odd(answer) => {
                 self.watch.done(self.asked_at);
                 self.odd = Some(answer);
-                self.unknown_since = None;
                 self.poll_failed(None, now)
             }
             Polled::Transient { retry_after } => self.poll_failed(retry_after, now),
@@ -129,13 +126,14 @@ impl<A: Whole> Machine<A> {
         }
     }
 
-    /// "Unknown" may be a replica's lag. Once it has lasted, what was kept is the result, and with
-    /// nothing kept a once-only answer was lost on its way.
+    /// "Unknown" may be a replica's lag. Once it has lasted, and nothing else was told meanwhile, what was
+    /// kept is the result, and with nothing kept a once-only answer was lost on its way.
     fn task_unknown(&mut self, now: Moment) -> Actions<A> {
-        let since = *self.unknown_since.get_or_insert(now);
+        let since = self.unknown_since.unwrap_or(now);
         let over = since + self.terms.policy.unknown_grace;
         if now < over {
             let actions = self.poll_failed(None, now);
+            self.unknown_since = Some(since);
             self.wake = self.wake.map(|moment| moment.min(on_grid(over)));
             return actions;
         }

@@ -24,7 +24,9 @@ impl<A: Whole> Machine<A> {
         self.terms.schedule.wait(so_far, &mut self.jitter)
     }
 
+    /// A poll told nothing of the task, and so ends what "unknown" there was in a row.
     pub(super) fn poll_failed(&mut self, retry_after: Option<Duration>, now: Moment) -> Actions<A> {
+        self.unknown_since = None;
         self.failures = self.failures.saturating_add(1);
         let held = self.hold_until.since(now);
         let backoff = self.terms.policy.backoff;

@@ -237,6 +237,28 @@ async fn a_read_whose_result_broke_is_not_given_up_for_what_was_unknown_before()
 }
 
 #[tokio::test]
+async fn a_read_that_is_unknown_before_an_outage_and_after_it_is_not_given_up() {
+    let result = r#"{"result":{"amount":7}}"#;
+    // Each outage is longer than the grace.
+    for (polls, outage) in [(2, raw("").hanging()), (8, json(503, "{}"))] {
+        let gateway = script(move |heard| match (heard.method.as_str(), heard.before) {
+            ("POST", _) => accepted(),
+            (_, 0) => json(500, r#"{"message":"it went wrong"}"#),
+            (_, before) if before == 1 || before == 2 + polls => unknown(),
+            (_, before) if before < 2 + polls => outage.clone(),
+            _ => json(200, result),
+        });
+        let bench = holdline()
+            .configure(|config| config.upstream.answer_timeout = ms(100))
+            .gateway(gateway)
+            .start()
+            .await;
+        let answer = bench.post("/balance").body(BALANCE).send().await;
+        assert_eq!(answer.is_gateway(200).text(), result);
+    }
+}
+
+#[tokio::test]
 async fn a_read_leaves_a_task_alone_for_as_long_as_the_gateway_asks() {
     let running = r#"{"status":"processing","request_id":"t-1"}"#;
     let gateway = script(move |heard| match (heard.method.as_str(), heard.before) {

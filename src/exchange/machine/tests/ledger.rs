@@ -2,7 +2,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use super::super::{Doubt, Outcome, Record, RecordKind, Stood};
+use super::super::{Doubt, Outcome, Polled, Record, RecordKind, Stood};
 use super::gateway::{Answer, Gateway};
 use super::restart::Disk;
 use crate::protocol::RequestId;
@@ -37,6 +37,8 @@ pub(super) struct Ledger {
     taken_back: Vec<(Answer, bool)>,
     /// The receipt that was recorded last.
     accepted: Option<RequestId>,
+    /// Since when polls have been told nothing but that the task is unknown.
+    unknown_since: Option<Moment>,
     first_left: Option<Moment>,
     /// True once the operator's word that it was executed is on disk.
     is_executed: bool,
@@ -123,9 +125,26 @@ impl Ledger {
             .extend(candidate.map(|answer| (answer, false)));
     }
 
+    /// A poll brought that, or nothing whole.
+    pub(super) fn polled(&mut self, told: Option<&Polled<Answer>>, now: Moment) {
+        self.unknown_since = match told {
+            Some(Polled::Unknown) => self.unknown_since.or(Some(now)),
+            Some(_) | None => None,
+        };
+    }
+
+    /// The task is believed to be unknown.
+    pub(super) fn believes_unknown(&mut self, grace: Duration, now: Moment) {
+        let has_lasted = self
+            .unknown_since
+            .is_some_and(|since| now.since(since) >= grace);
+        self.require(has_lasted, "unknown is believed when it has lasted", now);
+    }
+
     /// The process ends: what was not written has never been.
     pub(super) fn crashes(&mut self, disk: &Disk) {
         self.crashed = true;
+        self.unknown_since = None;
         self.records = disk.kinds();
         (self.under_way, self.last_failed, self.doubt) = (false, false, None);
         let resubmits = self.records.iter();

@@ -10,6 +10,7 @@ use super::super::{
 use super::chance::{Plan, any_plan};
 use super::gateway::{Answer, Shape};
 use super::promises::run;
+use crate::timing::Moment;
 
 /// The rule that is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(super) enum Mutant {
     OverlooksLateResult,
     /// The operator's statement goes on for what began under it.
     KeepsStatement,
+    /// "Unknown" is believed at once after polls that failed.
+    CountsOutageAsUnknown,
     FreesFlightOnPanic,
     ResubmitsWhileDraining,
     /// A restart that takes a submit without an answer for none.
@@ -68,6 +71,11 @@ impl Mutant {
             }
             Self::FreesFlightOnPanic if event == Event::DriverLost => machine.first_sent = None,
             Self::ResubmitsWhileDraining => machine.polls_until = None,
+            Self::CountsOutageAsUnknown
+                if event == Event::PollAnswered(Polled::Unknown) && machine.failures > 0 =>
+            {
+                machine.unknown_since = Some(Moment::START);
+            }
             Self::DropsSoftAnswer if matches!(event, Event::PollAnswered(Polled::Soft(_))) => {
                 return Event::PollAnswered(Polled::Transient { retry_after: None });
             }
@@ -102,6 +110,7 @@ impl Mutant {
             | Self::OverlooksBrokenAnswer
             | Self::OverlooksLateResult
             | Self::KeepsStatement
+            | Self::CountsOutageAsUnknown
             | Self::FreesFlightOnPanic
             | Self::ForgetsSubmits
             | Self::PollsAfterResult
@@ -238,6 +247,12 @@ fn a_resubmit_after_the_operator_took_the_statement_back_is_caught() {
         Mutant::KeepsStatement,
         "no resubmit that the operator does not allow",
     );
+}
+
+#[test]
+fn an_outage_that_is_counted_as_unknown_is_caught() {
+    let rule = "unknown is believed when it has lasted";
+    assert_caught(Mutant::CountsOutageAsUnknown, rule);
 }
 
 #[test]

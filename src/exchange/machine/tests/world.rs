@@ -157,6 +157,7 @@ impl World {
                 | Event::AnsweredElsewhere(Polled::Pending { .. } | Polled::Broken)
         );
         let is_told = matches!(event, Event::AnsweredElsewhere(_));
+        let is_unknown = self.hear_poll(&event);
         let event = self.mutant.before(&mut self.machine, event);
         let actions = self.machine.on(event.clone(), self.now);
         if is_not_gone {
@@ -171,11 +172,27 @@ impl World {
                 world.now
             )
         });
+        let is_believed = is_unknown && self.machine.state() != State::Waiting;
         self.act(actions);
+        if is_believed {
+            let grace = self.machine.terms.policy.unknown_grace;
+            self.ledger.believes_unknown(grace, self.now);
+        }
         self.check(&event);
         if let Some(answer) = self.at_hand().filter(|_| self.credentials && !is_told) {
             self.tell(Event::AnsweredElsewhere(Polled::Firm(answer)));
         }
+    }
+
+    /// Tells the ledger what a poll brought; true if that is "unknown".
+    fn hear_poll(&mut self, event: &Event<Answer>) -> bool {
+        let told = match event {
+            Event::PollAnswered(told) | Event::AnsweredElsewhere(told) => Some(told),
+            Event::PollLost => None,
+            _ => return false,
+        };
+        self.ledger.polled(told, self.now);
+        told == Some(&Polled::Unknown)
     }
 
     /// The task that it was given last.
