@@ -118,7 +118,7 @@ impl Client {
         &self.0.origin
     }
 
-    /// `upstream.answer_timeout`, as a poll that begins now goes by it.
+    /// `upstream.answer_timeout`, as it is now: the time that a poll has at least.
     pub fn answer_timeout(&self) -> Duration {
         self.0.config.now().answer_timeout
     }
@@ -147,11 +147,21 @@ impl Client {
     /// where nothing of it had: an answer that may be read once could be spent by the first.
     pub fn fetch(
         &self,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
+        self.fetch_after(0, request)
+    }
+
+    /// Sends a poll as [`fetch`](Self::fetch) does, and waits for its answer as long as [`Config::patience`]
+    /// says where so many polls of the same task were given up.
+    pub fn fetch_after(
+        &self,
+        given_up: u32,
         mut request: Request<Body>,
     ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let times = inner.times_of_poll();
+            let times = inner.times_of_poll(given_up);
             inner.counted(&mut request, times).await
         })
     }
@@ -163,7 +173,7 @@ impl Client {
         &self,
         request: Request<Body>,
     ) -> BoxFuture<'static, Result<(Moment, StoredResponse), Error>> {
-        self.in_turn(|inner| &inner.reads, request)
+        self.in_turn(|inner| &inner.reads, 0, request)
     }
 
     /// Sends a question of a search and returns its whole answer, as [`read`](Self::read) does. Many submits
@@ -172,27 +182,29 @@ impl Client {
         &self,
         request: Request<Body>,
     ) -> BoxFuture<'static, Result<(Moment, StoredResponse), Error>> {
-        self.in_turn(|inner| &inner.searches, request)
+        self.in_turn(|inner| &inner.searches, 0, request)
     }
 
-    /// Sends a poll that no client waits for and returns its whole answer, as [`read`](Self::read) does. Many
-    /// of them may hang while the gateway answers others, so they have turns of their own too.
-    pub fn fetch_unattended(
+    /// Sends a poll that no client waits for and returns its whole answer, as [`fetch_after`](Self::fetch_after)
+    /// does. Many of them may hang while the gateway answers others, so they have turns of their own too.
+    pub fn fetch_unattended_after(
         &self,
+        given_up: u32,
         request: Request<Body>,
     ) -> BoxFuture<'static, Result<StoredResponse, Error>> {
-        let answered = self.in_turn(|inner| &inner.unattended, request);
+        let answered = self.in_turn(|inner| &inner.unattended, given_up, request);
         Box::pin(answered.map_ok(|(_, answer)| answer))
     }
 
     fn in_turn(
         &self,
         turns: fn(&Inner) -> &Bound,
+        given_up: u32,
         mut request: Request<Body>,
     ) -> BoxFuture<'static, Result<(Moment, StoredResponse), Error>> {
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let times = inner.times_of_poll();
+            let times = inner.times_of_poll(given_up);
             let turn = inner.free(turns(&inner), times.leaves_by).await;
             let _turn = turn.inspect_err(|error| inner.metrics.failed(error))?;
             let sent = inner.clock.now();
@@ -234,12 +246,12 @@ impl Inner {
         ))
     }
 
-    /// The times of a request whose answer may be given only once.
-    fn times_of_poll(&self) -> Times {
-        let (now, whole) = (self.clock.now(), self.config.now().answer_timeout);
+    /// The times of a request whose answer may be given only once, where so many before it were given up.
+    fn times_of_poll(&self, given_up: u32) -> Times {
+        let (now, config) = (self.clock.now(), self.config.now());
         Times {
-            leaves_by: now + whole / 2,
-            ends: now + whole,
+            leaves_by: now + config.answer_timeout / 2,
+            ends: now + config.patience(given_up),
         }
     }
 

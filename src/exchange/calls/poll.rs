@@ -15,7 +15,7 @@ use crate::protocol::{
     PollAnswer, Profile, RequestId, classify_poll, may_be_cut_result, retry_after,
 };
 use crate::timing::wall_clock;
-use crate::upstream;
+use crate::upstream::{self, Cause};
 
 /// Asks for the result of the flight's task, or takes it where it is kept already. `None` when
 /// another exchange is asking: there is one `GET` at a time for a task. An error says what is not at hand.
@@ -50,16 +50,24 @@ pub(in crate::exchange) fn poll(
     if let Some(Kept::OnDisk(on_disk)) = kept {
         return Ok(Some(read_kept(sole_poll, on_disk, credentials)));
     }
-    let request = credentials.get(path);
+    let (given_up, request) = (sole_poll.given_up, credentials.get(path));
     let fetch = if is_held {
-        gateway.client.fetch(request)
+        gateway.client.fetch_after(given_up, request)
     } else {
-        gateway.client.fetch_unattended(request)
+        gateway.client.fetch_unattended_after(given_up, request)
     };
+    let in_time = gateway.client.answer_timeout();
     flight.core().polls_sent += 1;
     context.schedules.polled(flight.gateway_name(), now);
     Ok(Some(Call::new(CallKind::Poll, async move {
-        let answer = match fetch.await {
+        let fetched = fetch.await;
+        let took = sole_poll.context.clock.now().since(now);
+        sole_poll.given_up = match &fetched {
+            Ok(_) if took <= in_time => 0,
+            Err(error) if error.cause == Cause::AnswerTimeout => given_up.saturating_add(1),
+            Ok(_) | Err(_) => given_up,
+        };
+        let answer = match fetched {
             Ok(answer) => Some(read_poll_answer(
                 &sole_poll.context,
                 &sole_poll.flight,
@@ -176,6 +184,8 @@ struct SolePoll {
     context: Arc<Context>,
     flight: Arc<Flight>,
     place: TaskPlace,
+    /// The polls of the task that had no answer in time, since one had.
+    given_up: u32,
     answer: Option<Polled<Answer>>,
     source: Source,
 }
@@ -184,14 +194,13 @@ impl SolePoll {
     fn take(context: &Arc<Context>, flight: &Arc<Flight>, place: TaskPlace) -> Option<Self> {
         let mut table = context.table();
         let task = table.by_task.entry(place.task).or_default();
-        if !task.take_turn() {
-            return None;
-        }
+        let given_up = task.take_turn()?;
         drop(table);
         Some(Self {
             context: Arc::clone(context),
             flight: Arc::clone(flight),
             place,
+            given_up,
             answer: None,
             source: Source::Gateway,
         })
@@ -204,6 +213,7 @@ impl Drop for SolePoll {
         let mut table = self.context.table();
         let TaskPlace { task, result } = self.place;
         if let Some(entry) = table.by_task.get_mut(&task) {
+            entry.give_turn_back(self.given_up);
             entry.heard(&self.flight, result, answer.as_ref(), self.source);
             table.forget_idle(&task);
         }

@@ -15,6 +15,8 @@ pub(in crate::exchange) struct Task {
     sharers: Vec<Sharer>,
     /// True while one of them has a `GET` of it in flight: there is never a second.
     polled: bool,
+    /// The polls of it that had no answer in time, since one had.
+    given_up: u32,
     /// What was read, by where the answers of those are kept that had the task then. Who is given its id
     /// later under another key is told none of it: a gateway's ids may come again.
     read: Vec<(ResultKey, Read)>,
@@ -73,13 +75,20 @@ impl Task {
             .retain(|(result, _)| sharers.iter().any(|sharer| sharer.result == *result));
     }
 
-    /// Takes the turn to ask for it; false while another has it.
-    pub(in crate::exchange) fn take_turn(&mut self) -> bool {
-        !std::mem::replace(&mut self.polled, true)
+    /// Takes the turn to ask for it, with how many of its polls had no answer in time since one had; `None`
+    /// while another has it.
+    pub(in crate::exchange) fn take_turn(&mut self) -> Option<u32> {
+        let is_taken = std::mem::replace(&mut self.polled, true);
+        (!is_taken).then_some(self.given_up)
+    }
+
+    /// Gives the turn back, with how many had no answer in time by now.
+    pub(in crate::exchange) fn give_turn_back(&mut self, given_up: u32) {
+        (self.polled, self.given_up) = (false, given_up);
     }
 
     /// Takes in what a poll told, and passes it on to the other flights under the same secret. Those under
-    /// another are told that it ended. The next one may ask.
+    /// another are told that it ended.
     pub(in crate::exchange) fn heard(
         &mut self,
         poller: &Arc<Flight>,
@@ -87,7 +96,6 @@ impl Task {
         told: Option<&Polled<Answer>>,
         source: Source,
     ) {
-        self.polled = false;
         let heard = Heard {
             credential: poller.identity.credential,
             result,

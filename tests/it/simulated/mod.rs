@@ -20,6 +20,7 @@ pub(crate) mod process;
 mod reboots;
 mod records;
 mod restarts;
+mod slow_polls;
 mod submits;
 mod tasks;
 mod turns;
