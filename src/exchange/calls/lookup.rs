@@ -1,18 +1,18 @@
 //! The search for what became of a submit without an answer.
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{Request, StatusCode};
 
 use super::{Call, CallKind, Report};
 use crate::exchange::context::Context;
 use crate::exchange::flights::{CLOCK_SKEW, Flight};
-use crate::exchange::machine::Event;
+use crate::exchange::machine::{Event, Searched};
 use crate::exchange::order::Credentials;
 use crate::exchange::telling::{Heard, journey};
 use crate::message::{Body, StoredResponse};
-use crate::protocol::{Search, Times, gateway_time, listed, transaction_by_uid};
-use crate::timing::{Moment, Stamp};
+use crate::protocol::{Search, Times, gateway_time, listed, retry_after, transaction_by_uid};
+use crate::timing::{Moment, Stamp, wall_clock};
 
 /// Searches for the transaction by its tracking id, and reads it where exactly one is ours. A search without
 /// an answer leads on like one that finds nothing, and is told as what it is.
@@ -25,14 +25,35 @@ pub(in crate::exchange) fn lookup(
     Call::new(CallKind::Lookup, async move {
         let found = find(&context, &flight, &credentials).await;
         context.metrics.looked_up(&found);
-        let found = found.unwrap_or_else(|heard| {
-            journey::tell_lookup_lost(&flight, heard);
-            flight.hear(heard);
-            None
-        });
+        let (found, retry_after) = match found {
+            Ok(found) => (found, None),
+            Err(Unanswered { heard, retry_after }) => {
+                journey::tell_lookup_lost(&flight, heard);
+                flight.hear(heard);
+                (None, retry_after)
+            }
+        };
         flight.core().looked_up = found.is_some();
-        Report::Event(Event::LookedUp(found.map(Arc::new)))
+        let missing = Searched::NotFound { retry_after };
+        let searched = found.map_or(missing, |answer| Searched::Found(Arc::new(answer)));
+        Report::Event(Event::LookedUp(searched))
     })
+}
+
+/// A question of the search to which the gateway did not say anything.
+struct Unanswered {
+    heard: Heard,
+    /// What its `Retry-After` asks for.
+    retry_after: Option<Duration>,
+}
+
+impl From<Heard> for Unanswered {
+    fn from(heard: Heard) -> Self {
+        Self {
+            heard,
+            retry_after: None,
+        }
+    }
 }
 
 /// The transaction, or `None` where none is surely ours; an error where the gateway did not say.
@@ -40,7 +61,7 @@ async fn find(
     context: &Context,
     flight: &Arc<Flight>,
     credentials: &Credentials,
-) -> Result<Option<StoredResponse>, Heard> {
+) -> Result<Option<StoredResponse>, Unanswered> {
     let profile = flight.profile();
     let any_time = Search {
         facts: flight.facts(),
@@ -86,13 +107,19 @@ async fn find(
 }
 
 /// The gateway's word on a question of the search, 404 is one, and when it was asked.
-async fn ask(flight: &Flight, question: Request<Body>) -> Result<(Moment, StoredResponse), Heard> {
+async fn ask(
+    flight: &Flight,
+    question: Request<Body>,
+) -> Result<(Moment, StoredResponse), Unanswered> {
     let gateway = flight.home.gateway().ok_or(Heard::Elsewhere)?;
     let asked = gateway.client.search(question).await;
     let (asked_at, answer) = asked.map_err(|error| Heard::Failed(error.cause))?;
     match answer.status {
         StatusCode::OK | StatusCode::NOT_FOUND => Ok((asked_at, answer)),
-        other => Err(Heard::Status(other.as_u16())),
+        other => Err(Unanswered {
+            heard: Heard::Status(other.as_u16()),
+            retry_after: retry_after(&answer.fields, wall_clock()),
+        }),
     }
 }
 

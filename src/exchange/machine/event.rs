@@ -38,8 +38,8 @@ pub enum Event<A> {
     AnsweredElsewhere(Polled<A>),
     /// A poll ended without a whole answer.
     PollLost,
-    /// A lookup ended: with the one transaction that is this request's, or without.
-    LookedUp(Option<A>),
+    /// A lookup ended.
+    LookedUp(Searched<A>),
     /// A downstream request came for this exchange, with body and credentials.
     Joined {
         /// Until when the request is held.
@@ -140,6 +140,18 @@ pub enum Polled<A> {
     /// Nothing that speaks of the task.
     Transient {
         /// What the answer's `Retry-After` says.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// How a lookup ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Searched<A> {
+    /// With the one transaction that is this request's.
+    Found(A),
+    /// Without.
+    NotFound {
+        /// What the answer's `Retry-After` says, where the gateway did not say whether it has one.
         retry_after: Option<Duration>,
     },
 }

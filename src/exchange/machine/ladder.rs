@@ -5,7 +5,7 @@ use smallvec::smallvec;
 
 use super::action::{Action, Actions, Record};
 use super::doubt::Doubt;
-use super::event::{Event, Timer, Whole};
+use super::event::{Event, Searched, Timer, Whole};
 use super::state::{Machine, State};
 use super::table::abandoning;
 use crate::timing::Moment;
@@ -27,13 +27,14 @@ pub(super) enum Rung {
 impl<A: Whole> Machine<A> {
     pub(super) fn asking(&mut self, event: Event<A>, now: Moment) -> Actions<A> {
         match event {
-            Event::LookedUp(Some(answer)) => {
+            Event::LookedUp(Searched::Found(answer)) => {
                 self.looking = false;
                 self.complete(answer)
             }
-            Event::LookedUp(None) => {
+            Event::LookedUp(Searched::NotFound { retry_after }) => {
                 self.looking = false;
-                self.wake = Some(now + self.backoff());
+                let wait = self.after_failure(retry_after, now);
+                self.wake = Some(wait.end(now));
                 Actions::new()
             }
             Event::Timer(Timer::Lookup) => {

@@ -17,7 +17,7 @@ mod watch;
 
 pub use action::{Action, Actions, Closing, Outcome, Record, RecordKind, Withdrawal};
 pub use doubt::Doubt;
-pub use event::{Event, Loss, Polled, Submitted, Timer, Verdict, Whole};
+pub use event::{Event, Loss, Polled, Searched, Submitted, Timer, Verdict, Whole};
 pub use restored::{Restored, Stood};
 pub use state::{Begun, Machine, Policy, Standing, State, Terms};
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! When the next poll is made.
+//! When the next poll or lookup is made.
 use std::time::Duration;
 
 use super::action::{Actions, Record};
@@ -27,12 +27,17 @@ impl<A: Whole> Machine<A> {
     /// A poll told nothing of the task, and so ends what "unknown" there was in a row.
     pub(super) fn poll_failed(&mut self, retry_after: Option<Duration>, now: Moment) -> Actions<A> {
         self.unknown_since = None;
+        let wait = self.after_failure(retry_after, now);
+        self.wait_for_poll(wait, now);
+        Actions::new()
+    }
+
+    /// The wait after a poll or a lookup that brought nothing.
+    pub(super) fn after_failure(&mut self, retry_after: Option<Duration>, now: Moment) -> Wait {
         self.failures = self.failures.saturating_add(1);
         let held = self.hold_until.since(now);
         let backoff = self.terms.policy.backoff;
-        let wait = backoff.wait(self.failures, retry_after, held, &mut self.jitter);
-        self.wait_for_poll(wait, now);
-        Actions::new()
+        backoff.wait(self.failures, retry_after, held, &mut self.jitter)
     }
 
     pub(super) fn wait_for_poll(&mut self, wait: Wait, now: Moment) {

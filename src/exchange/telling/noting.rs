@@ -5,7 +5,7 @@ use super::journey;
 use super::trail::{Answered, Ending, Heard, Trail, What};
 use crate::exchange::context::Context;
 use crate::exchange::flights::{Answer, Core, Flight};
-use crate::exchange::machine::{Event, Outcome, Polled, Standing, Submitted, Timer};
+use crate::exchange::machine::{Event, Outcome, Polled, Searched, Standing, Submitted, Timer};
 use crate::protocol::PollAnswer;
 use crate::timing::{Moment, Stamp};
 
@@ -145,10 +145,10 @@ fn what(event: &Event<Answer>, heard: Heard, core: &Core) -> Option<What> {
             What::Answered(Answered::Poll(polled(answer)), heard)
         }
         Event::PollLost => What::Answered(Answered::PollLost, heard),
-        Event::LookedUp(None) if heard != Heard::Elsewhere => {
+        Event::LookedUp(Searched::NotFound { .. }) if heard != Heard::Elsewhere => {
             What::Answered(Answered::LookupLost, heard)
         }
-        Event::LookedUp(found) => What::LookedUp(found.is_some()),
+        Event::LookedUp(found) => What::LookedUp(matches!(found, Searched::Found(_))),
         Event::Joined { .. } => What::Joined,
         Event::Acknowledged => What::Delivered,
         Event::Draining { .. } => What::Draining,

@@ -119,3 +119,25 @@ async fn a_lost_payout_is_found_by_the_card_that_it_went_to() {
     }
     bench.charges_of("out").is(2);
 }
+
+#[tokio::test]
+async fn a_search_is_not_made_again_before_the_gateway_asks_for_it() {
+    for (asks, is_asked_once) in [("Retry-After: 5\r\n", true), ("", false)] {
+        let gateway = script(move |heard| match heard.method.as_str() {
+            "POST" => raw("").closing(),
+            _ => raw(format!(
+                "HTTP/1.1 503 Said\r\n{asks}Content-Length: 0\r\n\r\n"
+            )),
+        });
+        let bench = holdline()
+            .hold(ms(500))
+            .configure(|config| config.polling.max_interval = ms(10_000))
+            .gateway(gateway)
+            .start()
+            .await;
+        bench.pay("order-1").send().await.is_in_doubt();
+        let heard = bench.heard();
+        let searches = heard.iter().filter(|it| it.method == "GET").count();
+        assert_eq!(searches == 1, is_asked_once, "{asks}: {searches}");
+    }
+}

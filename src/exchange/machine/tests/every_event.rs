@@ -1,7 +1,7 @@
 //! One side of the table: every event, each with the content that the rules tell apart.
 use std::time::Duration;
 
-use super::super::{Event, Loss, Polled, RecordKind, Submitted, Timer, Verdict};
+use super::super::{Event, Loss, Polled, RecordKind, Searched, Submitted, Timer, Verdict};
 use super::story::{joined, task};
 use crate::timing::Moment;
 
@@ -111,6 +111,10 @@ fn submit_answers() -> Vec<Named> {
 fn poll_answers() -> Vec<Named> {
     let poll = Event::PollAnswered;
     let after = |seconds| Some(Duration::from_secs(seconds));
+    let not_found = |seconds: Option<u64>| {
+        let retry_after = seconds.map(Duration::from_secs);
+        Event::LookedUp(Searched::NotFound { retry_after })
+    };
     vec![
         ("poll: pending", poll(Polled::Pending { retry_after: None })),
         (
@@ -152,8 +156,12 @@ fn poll_answers() -> Vec<Named> {
             "elsewhere: broken",
             Event::AnsweredElsewhere(Polled::Broken),
         ),
-        ("lookup: found", Event::LookedUp(Some("looked up"))),
-        ("lookup: not found", Event::LookedUp(None)),
+        (
+            "lookup: found",
+            Event::LookedUp(Searched::Found("looked up")),
+        ),
+        ("lookup: not found", not_found(None)),
+        ("lookup: not found, in a day", not_found(Some(86_400))),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! The other side of the table: every state, once for each guard that the table of transitions knows in it.
-use super::super::{Doubt, Event, Polled, RecordKind, Restored, Stood, Submitted, Verdict};
+use super::super::{
+    Doubt, Event, Polled, RecordKind, Restored, Searched, Stood, Submitted, Verdict,
+};
 use super::story::{
     Story, keyed, payment, restored, restored_as, resubmitting, task, unrecorded, untracked,
 };
@@ -24,6 +26,7 @@ pub(super) fn every_state() -> Vec<Named> {
 }
 
 const PENDING: Polled<&str> = Polled::Pending { retry_after: None };
+const NOT_FOUND: Event<&str> = Event::LookedUp(Searched::NotFound { retry_after: None });
 const TOO_MANY: Submitted<&str> = Submitted::TooMany {
     answer: "429",
     retry_after: None,
@@ -231,7 +234,7 @@ fn asking() -> Vec<Named> {
     vec![
         ("asking, a lookup under way", || payment().sent().lost()),
         ("asking, between lookups", || {
-            payment().sent().lost().then(Event::LookedUp(None))
+            payment().sent().lost().then(NOT_FOUND)
         }),
         ("asking, the submit open", || payment().sent().woken()),
         ("asking after task A was lost, a resubmit left", || {

@@ -1,7 +1,7 @@
 //! What may happen next in the model, and what does when nobody interferes.
 use std::time::Duration;
 
-use super::super::{Event, Loss, Polled, State, Submitted, Verdict};
+use super::super::{Event, Loss, Polled, Searched, State, Submitted, Verdict};
 use super::chance::{Disturbance, pick};
 use super::gateway::{Fate, Reading};
 use super::story::POLL;
@@ -254,7 +254,8 @@ impl World {
             Move::LookupReturns { shows } => {
                 self.looking = false;
                 let found = shows.then(|| self.gateway.look_up()).flatten();
-                self.tell(Event::LookedUp(found));
+                let missing = Searched::NotFound { retry_after: None };
+                self.tell(Event::LookedUp(found.map_or(missing, Searched::Found)));
             }
             Move::TaskFinishes => self.gateway.finish_tasks(),
             Move::ReplicaLags => {

@@ -1,14 +1,17 @@
 //! When the machine polls where the schedule does not say.
 use std::time::Duration;
 
-use super::super::{Event, Polled, Terms};
+use super::super::{Event, Polled, Searched, Terms};
 use super::story::{Story, begin, payment, terms};
 use crate::polling::{Mark, Schedule, Step};
 use crate::timing::{GRID, Moment};
 
-/// The moments of polls that all end like this, while the client of a payment waits.
+/// The moments of polls or lookups that all end like this, while the client of a payment waits.
 fn asked_in_vain(with: &Event<&'static str>) -> Vec<Duration> {
-    let mut story = payment().sent().accepted("A").recorded();
+    let mut story = match with {
+        Event::LookedUp(_) => payment().sent().lost().then(with.clone()),
+        _ => payment().sent().accepted("A").recorded(),
+    };
     let mut moments = Vec::new();
     while story.now < story.machine.hold_until() {
         story = story.woken();
@@ -18,14 +21,18 @@ fn asked_in_vain(with: &Event<&'static str>) -> Vec<Duration> {
     moments
 }
 
+fn missing(retry_after: Option<Duration>) -> Event<&'static str> {
+    Event::LookedUp(Searched::NotFound { retry_after })
+}
+
 fn failing(retry_after: Option<Duration>) -> Event<&'static str> {
     Event::PollAnswered(Polled::Transient { retry_after })
 }
 
 #[test]
-fn however_long_polls_fail_one_is_made_just_before_the_hold_ends() {
+fn however_long_questions_fail_one_is_asked_just_before_the_hold_ends() {
     let last = Duration::from_millis(29_500);
-    for with in [failing(None), Event::PollLost] {
+    for with in [failing(None), Event::PollLost, missing(None)] {
         let moments = asked_in_vain(&with);
         let mut near = moments.iter().filter(|it| it.abs_diff(last) <= GRID);
         assert!(near.next().is_some() && moments.len() < 10, "{moments:?}");
@@ -35,9 +42,21 @@ fn however_long_polls_fail_one_is_made_just_before_the_hold_ends() {
 #[test]
 fn a_gateway_that_asks_for_time_is_given_it_even_where_the_hold_ends_meanwhile() {
     let long = Duration::from_secs(9);
-    let moments = asked_in_vain(&failing(Some(long)));
-    let mut pairs = moments.windows(2);
-    assert!(pairs.all(|pair| pair[1] >= pair[0] + long), "{moments:?}");
+    for with in [failing(Some(long)), missing(Some(long))] {
+        let moments = asked_in_vain(&with);
+        let mut pairs = moments.windows(2);
+        assert!(pairs.all(|pair| pair[1] >= pair[0] + long), "{moments:?}");
+    }
+}
+
+#[test]
+fn searches_that_began_together_are_not_made_together_again() {
+    let moments = asked_in_vain(&missing(None));
+    let first = Duration::from_millis(500);
+    assert!(
+        moments.iter().all(|it| it.abs_diff(first) > GRID),
+        "{moments:?}"
+    );
 }
 
 /// Its next poll would be at the end of the hold.
