@@ -92,16 +92,16 @@ impl<A: Whole> Machine<A> {
                 answer,
                 retry_after,
             } if self.is_clear() => {
-                if !self.may_start(now) {
-                    return self.refuse(answer);
-                }
-                self.too_many = Some(answer);
                 // Those who were refused together do not come again together, unless they are told when.
                 let own = self.between_attempts();
                 let asked = self.terms.policy.backoff.clamped(retry_after);
-                let wait = self.jitter.spread(own).max(asked);
+                let again = now + self.jitter.spread(own).max(asked);
+                if !self.may_start(again) {
+                    return self.refuse(answer);
+                }
+                self.too_many = Some(answer);
                 self.await_in(State::Connecting);
-                self.wake = Some(now + wait);
+                self.wake = Some(again);
                 Actions::new()
             }
             Submitted::Refused(_) | Submitted::TooMany { .. } if self.open_submits > 0 => {

@@ -1,7 +1,7 @@
 //! When the machine polls where the schedule does not say.
 use std::time::Duration;
 
-use super::super::{Event, Polled, Searched, Terms};
+use super::super::{Event, Polled, RecordKind, Searched, State, Submitted, Terms};
 use super::story::{Story, begin, payment, terms};
 use crate::polling::{Mark, Schedule, Step};
 use crate::timing::{GRID, Moment};
@@ -57,6 +57,23 @@ fn searches_that_began_together_are_not_made_together_again() {
         moments.iter().all(|it| it.abs_diff(first) > GRID),
         "{moments:?}"
     );
+}
+
+#[test]
+fn a_submit_is_not_put_off_beyond_its_start() {
+    let put_off = |seconds| {
+        payment().sent().answered(Submitted::TooMany {
+            answer: "429",
+            retry_after: Some(Duration::from_secs(seconds)),
+        })
+    };
+    let again = put_off(4);
+    assert_eq!(again.machine.state(), State::Connecting);
+    assert_eq!(again.woken().now, Moment::START + Duration::from_secs(4));
+    for seconds in [5, 6, 86_400] {
+        let refused = State::Recording(RecordKind::Refused);
+        assert_eq!(put_off(seconds).machine.state(), refused, "{seconds}");
+    }
 }
 
 /// Its next poll would be at the end of the hold.
