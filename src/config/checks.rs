@@ -219,14 +219,9 @@ impl Found<'_> {
 
     /// Nothing of one gateway's exchanges is known to another, whatever their origins are.
     fn shared_origins(&mut self, gateways: &[Gateway]) {
-        let place = |gateway: &Gateway| {
-            let origin = &gateway.origin;
-            let host = origin.host().to_ascii_lowercase();
-            (origin.is_tls(), host, origin.port())
-        };
         for (index, gateway) in gateways.iter().enumerate() {
             let mut before = gateways.iter().take(index);
-            if let Some(other) = before.find(|other| place(other) == place(gateway)) {
+            if let Some(other) = before.find(|other| other.origin == gateway.origin) {
                 let text = format!(
                     "It is where \"{}\" is too: the repeat of a payment that comes over the other of the \
                      two is a new payment.",

@@ -66,7 +66,7 @@ mod tests {
     fn warnings_of_what_is_in_force_are_told_at_their_lines_however_gateways_are_ordered() {
         let gateway = |name: &str, address: &str| {
             format!(
-                "[[gateway]]\nname = \"{name}\"\nlisten = \"{address}\"\nupstream = \"http://127.0.0.1:9\"\n"
+                "[[gateway]]\nname = \"{name}\"\nlisten = \"{address}\"\nupstream = \"https://{name}.example\"\n"
             )
         };
         let (first, last) = (gateway("a", "127.0.0.1:1"), gateway("b", "0.0.0.0:2"));
