@@ -7,7 +7,7 @@ use holdline::config::{Config, File, Flags, resolve};
 
 use super::texts::{blocks, read, root, seconds, texts, words};
 
-fn sound(text: &str) -> Config {
+pub(super) fn sound(text: &str) -> Config {
     let file = File {
         path: PathBuf::from("config.toml"),
         text: text.to_owned(),

@@ -5,4 +5,5 @@ mod certificates;
 mod commands;
 mod configs;
 mod shop;
+mod sizing;
 mod texts;
