@@ -27,7 +27,7 @@ const HELM: &str = "deploy/helm/holdline/tests/tls.yaml";
 fn configurations() -> [(&'static str, String); 2] {
     let helm = blocks(&read(HELM), "config").remove(0);
     [
-        (COMPOSE, read("deploy/compose/holdline-tls.toml")),
+        (COMPOSE, read("deploy/compose/holdline-tls/config.toml")),
         (HELM, helm),
     ]
 }

@@ -30,7 +30,7 @@ fn every_configuration_is_sound_and_its_process_has_time_to_drain() {
     let grace = "terminationGracePeriodSeconds:";
     let granted = [
         (
-            vec![read("deploy/compose/holdline.toml")],
+            vec![read("deploy/compose/holdline/config.toml")],
             seconds(&compose, "stop_grace_period:"),
         ),
         (blocks(&sidecar, "config.toml"), seconds(&sidecar, grace)),
@@ -38,7 +38,7 @@ fn every_configuration_is_sound_and_its_process_has_time_to_drain() {
         (blocks(&alone, "config"), seconds(&values, grace)),
         (blocks(&tls, "config"), seconds(&values, grace)),
         (
-            vec![read("deploy/compose/holdline-tls.toml")],
+            vec![read("deploy/compose/holdline-tls/config.toml")],
             seconds(&compose, "stop_grace_period:"),
         ),
         (
@@ -68,6 +68,22 @@ fn the_unit_shows_holdline_the_boot_and_leaves_its_exit_code_to_it() {
         assert!(!unit.lines().any(|line| line.starts_with(key)), "{key}");
     }
     assert!(unit.contains("\nRestartPreventExitStatus=78\n"));
+}
+
+#[test]
+fn a_configuration_is_mounted_with_its_directory_so_that_a_reload_reads_the_new_one() {
+    let mut seen = 0;
+    for text in texts() {
+        for mount in words(&text.text, |it| !it.is_whitespace()) {
+            let mount = mount.trim_matches(['"', '`']);
+            let Some((_, inside)) = mount.split_once(":/etc/holdline") else {
+                continue;
+            };
+            seen += 1;
+            assert_eq!(inside, ":ro", "{}: {mount}", text.path);
+        }
+    }
+    assert!(seen >= 3, "{seen} were found");
 }
 
 #[test]
