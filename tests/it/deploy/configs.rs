@@ -71,6 +71,17 @@ fn the_unit_shows_holdline_the_boot_and_leaves_its_exit_code_to_it() {
 }
 
 #[test]
+fn whatever_ends_it_something_starts_it_again() {
+    assert!(read("deploy/holdline.service").contains("\nRestart=always\n"));
+    assert!(read("deploy/compose/compose.yaml").contains("\n    restart: always\n"));
+    // Without it Docker does so only until the first signal, SIGHUP too.
+    assert!(read("deploy/Dockerfile").contains("\nSTOPSIGNAL SIGTERM\n"));
+    assert!(
+        read("deploy/README.md").contains("docker run --detach --name holdline --restart always ")
+    );
+}
+
+#[test]
 fn a_configuration_is_mounted_with_its_directory_so_that_a_reload_reads_the_new_one() {
     let mut seen = 0;
     for text in texts() {
