@@ -190,6 +190,13 @@ async fn on_file(
         "holdline: {nobody}: the journal {path} is asked itself"
     )?;
     keep_panics_of_redb_quiet();
+    if !is_read && let Some(missing) = config.files().into_iter().find(|it| !it.exists()) {
+        // It would be made here, and be root's where root gives the verdict: no holdline could open it.
+        let missing = missing.display();
+        return why(&format!(
+            ", and {missing} is not there: start holdline, or bring it back"
+        ));
+    }
     if is_read {
         read(config, question, print).await
     } else {

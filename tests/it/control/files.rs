@@ -43,6 +43,23 @@ async fn a_verdict_on_the_file_is_honoured_by_the_next_process() {
 }
 
 #[tokio::test]
+async fn a_verdict_makes_no_file_which_would_belong_to_who_gives_it() {
+    let mut desk = Desk::open().await;
+    let made = desk.payment();
+    let (_, executed) = desk.doubtful(made, "swallow").await;
+    assert_eq!(desk.holdline.stop().await, Some(0));
+    let aside = desk.holdline.directory().join("aside");
+    for file in [desk.holdline.wal(), desk.holdline.mark()] {
+        fs::rename(&file, &aside).unwrap();
+        let refused = desk.resolve(&executed, "executed");
+        refused.fails(1, &format!("and {} is not there", file.display()));
+        assert!(!file.exists());
+        fs::rename(&aside, &file).unwrap();
+    }
+    desk.resolve(&executed, "executed").fine();
+}
+
+#[tokio::test]
 async fn no_verdict_is_written_over_an_answer_or_a_task() {
     let mut desk = Desk::open().await;
     let delivered = desk.payment().key("delivered");
