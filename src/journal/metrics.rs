@@ -13,6 +13,7 @@ pub struct Metrics {
     up: Gauge,
     owed: Gauge,
     mark_fails: Gauge,
+    begun: Gauge<u64, AtomicU64>,
     bytes: Gauge<u64, AtomicU64>,
     used: Gauge<f64, AtomicU64>,
     records: Counter,
@@ -25,6 +26,7 @@ impl Default for Metrics {
             up: Gauge::default(),
             owed: Gauge::default(),
             mark_fails: Gauge::default(),
+            begun: Gauge::default(),
             bytes: Gauge::default(),
             used: Gauge::default(),
             records: Counter::default(),
@@ -45,6 +47,13 @@ impl Metrics {
         registry.register("journal_owed", owed, self.owed.clone());
         let mark_fails = "1 if the journal's mark cannot be written, 0 if it can";
         registry.register("journal_mark_fails", mark_fails, self.mark_fails.clone());
+        let begun = "When the journal was made";
+        registry.register_with_unit(
+            "journal_begun_timestamp",
+            begun,
+            Unit::Seconds,
+            self.begun.clone(),
+        );
         let bytes = "Length of the journal's file";
         registry.register_with_unit("journal", bytes, Unit::Bytes, self.bytes.clone());
         let used = "Share of the room for records that is taken or kept free for what runs";
@@ -66,6 +75,11 @@ impl Metrics {
     /// Whether the mark could not be written, and whether it could not the last time.
     pub(super) fn mark_fails(&self, fails: bool) -> bool {
         self.mark_fails.set(i64::from(fails)) != 0
+    }
+
+    /// When the journal was begun, in seconds since 1970; 0 where it does not tell.
+    pub(super) fn begun(&self, seconds: u64) {
+        self.begun.set(seconds);
     }
 
     pub(super) fn length(&self, bytes: u64) {

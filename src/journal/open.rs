@@ -20,7 +20,7 @@ use super::writing::queue::Queue;
 use super::writing::work::contained;
 use super::writing::writer::Writer;
 use super::{Config, LastRecord, Number, Remembered};
-use crate::timing::{Ages, Clock, Stamps};
+use crate::timing::{Ages, Clock, Stamp, Stamps};
 
 /// What a journal needs.
 #[derive(Debug)]
@@ -95,8 +95,9 @@ impl Claimed {
             space: Space::new(parts.config.max_bytes),
             metrics: parts.metrics.clone(),
         };
+        let now = parts.stamps.now();
         let (store, boots) = to_its_end(&site, || {
-            let store = opened(&site, &key)?;
+            let store = opened(&site, &key, now)?;
             let boots = store.boots().map_err(|error| site.open_error(&error))?;
             Ok((store, boots))
         })?;
@@ -166,10 +167,10 @@ fn to_its_end<T>(site: &Site, work: impl FnOnce() -> Result<T, OpenError>) -> Re
 }
 
 /// Opens the file. A start never fails because it is full.
-fn opened(site: &Site, key: &KeyFile) -> Result<Store, OpenError> {
-    let mut prepared = prepared(site, key);
+fn opened(site: &Site, key: &KeyFile, now: Stamp) -> Result<Store, OpenError> {
+    let mut prepared = prepared(site, key, now);
     while prepared.is_err() && site.space.next_way() != Way::None {
-        prepared = self::prepared(site, key);
+        prepared = self::prepared(site, key, now);
     }
     prepared
 }
@@ -196,8 +197,8 @@ fn looked_at(
 }
 
 /// Opens the file and does all that is written to it before it is read.
-fn prepared(site: &Site, key: &KeyFile) -> Result<Store, OpenError> {
-    let mut store = site.open(key, Gone::Make)?;
+fn prepared(site: &Site, key: &KeyFile, now: Stamp) -> Result<Store, OpenError> {
+    let mut store = site.open(key, Gone::Make(now))?;
     let failed = |error: StoreError| site.open_error(&error);
     if !store.check().map_err(failed)? {
         return Err(OpenError::Damaged {

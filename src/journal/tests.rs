@@ -20,7 +20,7 @@ use super::{
     Sealed, SystemDisk, Unready, open,
 };
 use crate::drain::Drain;
-use crate::timing::{Clock, Stamps};
+use crate::timing::{Clock, Stamp, Stamps};
 
 /// A directory in memory where there is one: nothing here is about its being durable.
 pub(super) fn directory() -> tempfile::TempDir {
@@ -34,7 +34,8 @@ pub(super) fn store(room: &Path) -> (Site, Store) {
 pub(super) fn store_of(room: &Path, max_bytes: u64) -> (Site, Store) {
     let site = site_of(room, max_bytes);
     let key = KeyFile::open(&SystemDisk, &site.path).unwrap();
-    let store = site.open(&key, Gone::Make).unwrap();
+    let now = Stamp::of_this_system();
+    let store = site.open(&key, Gone::Make(now)).unwrap();
     (site, store)
 }
 

@@ -1,5 +1,6 @@
 //! Where a journal is: its files are made, locked, opened and held against each other.
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use redb::{Database, ReadableDatabase, StorageBackend};
@@ -15,6 +16,7 @@ use crate::journal::error::OpenError;
 use crate::journal::fault::StoreError;
 use crate::journal::keeping::store::{FORMAT, META, RECORDS, Store};
 use crate::journal::space::Space;
+use crate::timing::Stamp;
 
 /// What redb may keep in memory. The part of the file in use is small, and Linux caches the rest.
 const CACHE_BYTES: usize = 2 * 1024 * 1024;
@@ -42,8 +44,8 @@ pub(in crate::journal) struct Beside {
 /// What is done where there is no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::journal) enum Gone {
-    /// It is made: nothing was ever written.
-    Make,
+    /// It is made, and tells from then on that it was begun at this time: nothing was ever written.
+    Make(Stamp),
     /// It was there before.
     Fail,
 }
@@ -55,15 +57,9 @@ impl Site {
         let file = match self.disk.open(&self.path).map_err(failed("open"))? {
             Some(file) => file,
             None => match gone {
-                Gone::Make => {
-                    if !key.is_new() {
-                        tracing::warn!(
-                            path = %self.path.display(),
-                            "an empty journal is begun under a key that is older: what was recorded \
-                             under it, if anything, is not known"
-                        );
-                    }
-                    self.create(key)?
+                Gone::Make(now) => {
+                    warn_of_beginning(&self.path, key);
+                    self.create(key, now)?
                 }
                 Gone::Fail => return Err(failed("open")(std::io::ErrorKind::NotFound.into())),
             },
@@ -114,10 +110,10 @@ impl Site {
     }
 
     /// A file comes under its name when it is whole, so that no start ever sees half of one.
-    fn create(&self, key: &KeyFile) -> Result<Arc<dyn DiskFile>, OpenError> {
+    fn create(&self, key: &KeyFile, now: Stamp) -> Result<Arc<dyn DiskFile>, OpenError> {
         let failed = |step| OpenError::of(step, &self.path);
         let (fresh, file) = fresh(&*self.disk, &self.path).map_err(failed("make"))?;
-        let filled = fill(self.bounded(file), key.id());
+        let filled = fill(self.bounded(file), key.id(), now);
         filled.map_err(|error| self.open_error(&error))?;
         self.disk
             .rename(&fresh, &self.path)
@@ -159,6 +155,7 @@ impl Site {
                 path: key.path().to_owned(),
             });
         }
+        self.metrics.begun(header.begun);
         let log = Log::read(beside.log, &self.path, key.log_key()?, header.taken_in)?;
         self.space.pends(log.weight());
         Ok(Store {
@@ -210,11 +207,12 @@ const fn tells_of_damage(kind: io::ErrorKind) -> bool {
     )
 }
 
-/// What the file tells of itself. A number that is not there is 0: commits were not always counted, and
-/// frames neither.
+/// What the file tells of itself. A number that is not there is 0: commits were not always counted, frames
+/// neither, and when it was begun was not always told.
 struct Header {
     format: u64,
     key: u64,
+    begun: u64,
     taken_in: TakenIn,
 }
 
@@ -228,6 +226,7 @@ impl Header {
         Ok(Self {
             format: number("format")?,
             key: number("key")?,
+            begun: number("begun")?,
             taken_in: TakenIn {
                 commits: number("commits")?,
                 frame: number("frame")?,
@@ -248,13 +247,32 @@ fn database(storage: impl StorageBackend) -> Result<Database, StoreError> {
     Ok(builder.create_with_backend(storage)?)
 }
 
+/// A journal is begun once in the life of an installation. Where it is not the first, its volume is not
+/// there, and repeats of what that one knows are sent again.
+fn warn_of_beginning(path: &Path, key: &KeyFile) {
+    let path = path.display();
+    if key.is_new() {
+        tracing::warn!(
+            %path,
+            "a new journal is begun: what was paid before, if anything, is not known here"
+        );
+    } else {
+        tracing::warn!(
+            %path,
+            "an empty journal is begun under a key that is older: what was recorded under it, if \
+             anything, is not known"
+        );
+    }
+}
+
 /// Makes the tables of an empty journal.
-fn fill(storage: impl StorageBackend, key: u64) -> Result<(), StoreError> {
+fn fill(storage: impl StorageBackend, key: u64, now: Stamp) -> Result<(), StoreError> {
     let write = database(storage)?.begin_write()?;
     {
         let mut meta = write.open_table(META)?;
         meta.insert("format", FORMAT)?;
         meta.insert("key", key)?;
+        meta.insert("begun", now.wall / 1000)?;
         meta.insert("next", 1)?;
         write.open_table(RECORDS)?;
     }

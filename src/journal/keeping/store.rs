@@ -8,6 +8,7 @@
 //!              or a higher one                   (8, 3)  all four              ─ exchange 8
 //!   "commits"  how many there were               (9, 0)  Submitted             ─ exchange 9
 //!   "frame"    the last one taken in
+//!   "begun"    when, in seconds since 1970
 //! ```
 //!
 //! All records of an exchange stand together, and exchanges in the order in which they began. What is

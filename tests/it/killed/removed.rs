@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::disk::{before_a_gateway, does_not_start, payment, ready, until_ready};
 use super::holdline::Holdline;
+use crate::stage::asking::Asking;
 use crate::stage::bench::until;
 
 fn files(holdline: &Holdline) -> [PathBuf; 4] {
@@ -21,6 +22,35 @@ fn choices(holdline: &Holdline) -> Vec<Vec<PathBuf>> {
     let all = files(holdline);
     let alone = all.iter().map(|file| vec![file.clone()]);
     alone.chain([all.to_vec()]).collect()
+}
+
+#[tokio::test]
+async fn a_journal_that_is_begun_anew_is_told_and_since_when() {
+    const BEGUN: &str = "holdline_journal_begun_timestamp_seconds ";
+    let (_tap, mut holdline) = before_a_gateway().await;
+    for round in 1..=2 {
+        let mut begun = Vec::new();
+        for _ in 0..2 {
+            holdline.start().await;
+            let asking = Asking::new(holdline.operator(), "GET", "/metrics");
+            let metrics = asking.send().await.text();
+            let mut lines = metrics.lines().filter_map(|line| line.strip_prefix(BEGUN));
+            begun.push(lines.next().unwrap().parse::<u64>().unwrap());
+            assert_eq!(holdline.stop().await, Some(0));
+        }
+        assert!(begun[0] > 1_700_000_000, "{begun:?}");
+        assert_eq!(begun[0], begun[1], "the second start begins none");
+        let log = holdline.log();
+        let warned = log.iter().filter(|line| {
+            let message = line["message"].as_str().unwrap_or_default();
+            line["level"] == "WARN" && message.starts_with("a new journal is begun: ")
+        });
+        assert_eq!(warned.count(), round, "{}", holdline.said());
+        // The volume is not there.
+        for file in files(&holdline) {
+            fs::remove_file(file).unwrap();
+        }
+    }
 }
 
 #[tokio::test]
