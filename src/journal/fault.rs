@@ -19,6 +19,13 @@ pub(super) enum StoreError {
     /// anew.
     #[error("the file failed to take in what its log holds: {0}")]
     NotTakenIn(Arc<str>),
+    /// The mark tells of commits that this process did not make: two processes have the journal, and
+    /// neither knows what the other one sent.
+    #[error(
+        "another process writes this journal: stop one of the two, see that the volume carries locks \
+         (flock), and start the other anew"
+    )]
+    Shared,
     /// A frame of the log could not be sealed.
     #[error("failed to seal a frame of the log")]
     Frame(#[source] SealError),
@@ -61,7 +68,9 @@ impl StoreError {
     /// The record that is what is wrong; the file can be used then.
     pub(super) const fn record(&self) -> Option<Place> {
         match self {
-            Self::File(_) | Self::Log(_) | Self::NotTakenIn(_) | Self::Frame(_) => None,
+            Self::File(_) | Self::Log(_) | Self::NotTakenIn(_) | Self::Shared | Self::Frame(_) => {
+                None
+            }
             Self::Seal { place, .. } | Self::Malformed(place) => Some(*place),
             Self::Broken(broken) => Some(broken.place()),
         }

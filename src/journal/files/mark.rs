@@ -15,8 +15,13 @@
 //! The mark is never ahead of a sound journal, and it is not synced: after the power failed it may be
 //! behind, torn or empty, and then proves nothing. A write that is torn leaves the other slot, which
 //! tells of everything that was acknowledged until then.
+//!
+//! The lock of the key file keeps a second process out, but some volumes carry no lock to the other machines
+//! that mount them. So the process that has the journal reads its mark about once a second: a count that it
+//! did not write is another's. It stays down then, whatever the mark tells later.
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::disk::{Disk, DiskFile, beside, fresh};
 use super::key::{KeyFile, check_mode};
@@ -37,6 +42,10 @@ pub(in crate::journal) struct Mark {
     file: Arc<dyn DiskFile>,
     key: [u8; 32],
     path: PathBuf,
+    /// The count that was written last; 0 while none was.
+    told: AtomicU64,
+    /// Set once a count was found that was not written here.
+    is_shared: AtomicBool,
     /// Which know whether it could be written last, so that a disk that refuses is told of once.
     metrics: Metrics,
 }
@@ -125,6 +134,8 @@ impl Mark {
             file,
             key: key.mark_key(),
             path: path_of(&site.path),
+            told: AtomicU64::new(0),
+            is_shared: AtomicBool::new(false),
             metrics: site.metrics.clone(),
         }
     }
@@ -160,15 +171,11 @@ impl Mark {
 
     /// The highest count that can be trusted.
     fn read(&self) -> std::io::Result<Option<u64>> {
-        let length = self.file.length()?;
         let mut highest = None;
         for slot in 0..SLOTS {
-            let offset = slot * SLOT as u64;
-            if length < offset + SLOT as u64 {
+            let Some(bytes) = self.bytes(slot)? else {
                 break;
-            }
-            let mut bytes = [0; SLOT];
-            self.file.read(offset, &mut bytes)?;
+            };
             match self.parse(&bytes) {
                 Some(commits) => highest = highest.max(Some(commits)),
                 // As a slot is before it is first written.
@@ -181,6 +188,35 @@ impl Mark {
             }
         }
         Ok(highest)
+    }
+
+    /// The bytes of a slot, if the file is so long.
+    fn bytes(&self, slot: u64) -> std::io::Result<Option<[u8; SLOT]>> {
+        let offset = slot * SLOT as u64;
+        if self.file.length()? < offset + SLOT as u64 {
+            return Ok(None);
+        }
+        let mut bytes = [0; SLOT];
+        self.file.read(offset, &mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// True once a slot had a count that is not of this process, which has made so many commits. A mark that
+    /// cannot be read proves nothing.
+    pub(in crate::journal) fn is_written_by_others(&self, commits: u64) -> bool {
+        let told = self.told.load(Ordering::Relaxed);
+        let is_foreign = |slot: u64| {
+            let found = self.bytes(slot).ok().flatten();
+            // A later count than the last one may be ours: whoever opens the journal anew tells it too.
+            let is_the_last = told % SLOTS == slot;
+            found
+                .and_then(|bytes| self.parse(&bytes))
+                .is_some_and(|count| count > commits || (is_the_last && count < told))
+        };
+        if (0..SLOTS).any(is_foreign) {
+            self.is_shared.store(true, Ordering::Relaxed);
+        }
+        self.is_shared.load(Ordering::Relaxed)
     }
 
     /// Tells of a commit that is durable. Where that fails the commit stands all the same, and a
@@ -202,7 +238,9 @@ impl Mark {
 
     fn write(&self, commits: u64) -> std::io::Result<()> {
         let offset = commits % SLOTS * SLOT as u64;
-        self.file.write(offset, &self.slot(commits))
+        self.file.write(offset, &self.slot(commits))?;
+        self.told.store(commits, Ordering::Relaxed);
+        Ok(())
     }
 
     fn slot(&self, commits: u64) -> [u8; SLOT] {

@@ -186,6 +186,7 @@ impl Site {
             StoreError::NotTakenIn(_)
             | StoreError::Seal { .. }
             | StoreError::Malformed(_)
+            | StoreError::Shared
             | StoreError::Broken(_) => OpenError::Damaged {
                 path,
                 what: error.to_string(),

@@ -167,7 +167,18 @@ impl Store {
     /// Which files do not stand where they stood; an error where nothing can be written any more.
     pub(in crate::journal) fn look(&self) -> Result<Option<Lost>, StoreError> {
         self.log().check_taking()?;
+        self.check_alone()?;
         Ok(self.guard.as_ref().and_then(Guard::look))
+    }
+
+    /// An error once another process has written the mark.
+    pub(in crate::journal) fn check_alone(&self) -> Result<(), StoreError> {
+        // Held meanwhile, so that no count of our own is written.
+        let log = self.log();
+        match &self.mark {
+            Some(mark) if mark.is_written_by_others(log.commits()) => Err(StoreError::Shared),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Takes in what the log holds, which begins anew.

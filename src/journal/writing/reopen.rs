@@ -41,6 +41,7 @@ pub(in crate::journal) fn reopen(
     may_forget: bool,
 ) -> Result<(), Down> {
     if let Some(store) = &files.store {
+        store.check_alone().map_err(failed)?;
         files.commits = store.commits();
     }
     let key = files.key.as_ref().ok_or("it is closed")?;

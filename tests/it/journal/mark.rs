@@ -1,4 +1,5 @@
 //! The mark beside the journal: its newest commit is never lost quietly, and no sound one is refused.
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,9 @@ use holdline::journal::{Change, Disk, OpenError, Reader};
 use super::damage::filled;
 use super::disk::{Crash, Refusal, SimulatedDisk};
 use super::faults::told;
-use super::world::{CHECKPOINT, all, config, entry, log, mark, path, start, start_with, submitted};
+use super::world::{
+    CHECKPOINT, Running, all, config, entry, key, log, mark, path, start, start_with, submitted,
+};
 
 /// A file in another's place: what a flip is undone with.
 pub(super) fn put(disk: &SimulatedDisk, path: &Path, bytes: &[u8]) {
@@ -118,6 +121,47 @@ async fn an_older_copy_is_told_and_verify_tells_it_too() {
     disk.remove(&log()).unwrap();
     let running = start(&disk).unwrap();
     assert_eq!(all(&running.journal).await, whole);
+}
+
+/// Makes so many commits of one entry each.
+async fn commits(running: &Running, numbers: Range<u64>) {
+    for number in numbers {
+        let intent = entry(number, 0, submitted(number, true));
+        running.journal.append(intent).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_process_that_writes_the_same_journal_is_noticed_and_it_stays_down() {
+    // How many commits this process and the other one make of the same files, whose locks are not carried.
+    for (mine, others) in [(0, 1), (1, 2), (3, 2), (3, 1), (1, 4)] {
+        let disk = SimulatedDisk::default();
+        let running = start(&disk).unwrap();
+        commits(&running, 1..3).await;
+        let machine = SimulatedDisk::default();
+        for file in [path().to_owned(), key(), log(), mark()] {
+            put_back(&machine, &file, &disk.read(&file).unwrap());
+        }
+        let other = start(&machine).unwrap();
+        commits(&running, 3..3 + mine).await;
+        tokio::time::sleep(CHECKPOINT).await;
+        assert_eq!(running.journal.may_start(), Ok(()), "{mine}, {others}");
+        commits(&other, 3..3 + others).await;
+        // Then it catches up, and its mark is as that of this process was.
+        for more in [0, mine.saturating_sub(others)] {
+            commits(&other, 100..100 + more).await;
+            put(&disk, &mark(), &machine.read(&mark()).unwrap());
+            tokio::time::sleep(CHECKPOINT * 3).await;
+            let Err(down) = running.journal.may_start() else {
+                panic!("{mine}, {others}: it goes on");
+            };
+            let down = down.to_string();
+            assert!(
+                down.contains("another process writes this journal"),
+                "{down}"
+            );
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
