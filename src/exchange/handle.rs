@@ -115,7 +115,13 @@ impl Flights {
     pub fn task(&self, owner: Owner, credential: Credential, id: &RequestId) -> TaskAnswer {
         let task = self.0.hash_key.task(owner, id.as_str());
         let asked = self.0.hash_key.asked(credential, task);
-        let newest = self.0.table().remains.newest(&asked);
+        let newest = {
+            let table = self.0.table();
+            let newest = table.remains.newest(&asked);
+            // What waits for its client may be older than all that is remembered of those that ended.
+            let waits = || table.by_task.get(&task)?.result_under(credential);
+            newest.or_else(waits)
+        };
         let kept = newest.and_then(|result| self.0.find_kept(&result));
         let but = newest.filter(|_| matches!(kept, Some(Kept::Here(_))));
         let is_awaited = {

@@ -60,9 +60,9 @@ impl Found {
 pub struct LeftOut {
     /// The gateway's id of the transaction.
     pub uid: Box<str>,
-    /// What is wrong with its time.
+    /// What is wrong with the times.
     pub why: Untimely,
-    /// By how much.
+    /// By how much its time is too early, or the other one's has yet to come.
     pub by: Duration,
 }
 
@@ -71,7 +71,7 @@ pub struct LeftOut {
 pub enum Untimely {
     /// It was made before the submit.
     TooEarly,
-    /// Its time, or that of another in the list, has yet to come.
+    /// The time of one in its list has yet to come: the gateway's clocks differ.
     YetToCome,
 }
 
@@ -129,13 +129,13 @@ impl Search<'_> {
             let uid = it.uid().filter(|uid| is_path_safe(uid) && !taken(uid));
             uid.is_some() && it.matches(self.facts)
         };
-        let (alike, made_at) = latest(listed.iter().filter(is_alike))?;
+        let (uid, made_at) = latest(listed.iter().filter(is_alike))?;
         let ahead = listed.iter().filter(|it| self.has_yet_to_come(it));
-        let (uid, why, by) = if let Some((ahead, at)) = latest(ahead) {
-            (ahead, Untimely::YetToCome, at.duration_since(times.told_at))
+        let (why, by) = if let Some((_, at)) = latest(ahead) {
+            (Untimely::YetToCome, at.duration_since(times.told_at))
         } else {
             let by = times.submitted_at.duration_since(made_at);
-            (alike, Untimely::TooEarly, by)
+            (Untimely::TooEarly, by)
         };
         let by = by.ok().filter(|by| *by > CLOCK_GRAIN)?;
         Some(LeftOut { uid, why, by })
@@ -317,7 +317,7 @@ mod tests {
         let early = [one("1-a", earlier), one("1-b", BEFORE), one("taken", AFTER)];
         assert_eq!(left_out(&early), told("1-b", Untimely::TooEarly, 10));
         let yet = [one("1-a", BEFORE), one("taken", ahead)];
-        assert_eq!(left_out(&yet), told("taken", Untimely::YetToCome, 1800));
+        assert_eq!(left_out(&yet), told("1-a", Untimely::YetToCome, 1800));
         let other = |at: &str| one("other", at).replace(":10,", ":20,");
         assert_eq!(left_out(&[]), None);
         assert_eq!(left_out(&[other(BEFORE), one("taken", ahead)]), None);

@@ -82,8 +82,8 @@ pub(in crate::exchange) struct Core {
     pub(in crate::exchange) answer_step: Option<u32>,
     /// The step of the entry that holds what an earlier process kept, until a repeat opens it.
     pub(in crate::exchange) sealed_step: Option<u32>,
-    /// When the first byte of a submit was handed over, or might have been by an earlier process: no byte left
-    /// before. By a stamp, since a machine that sleeps makes a submit older.
+    /// When the first byte of a submit had been handed over; of an earlier process's, when that was recorded to be
+    /// about to happen. By a stamp, since a machine that sleeps makes a submit older.
     pub(in crate::exchange) sent: Option<Stamp>,
     /// The last reason why no connection was there.
     pub(in crate::exchange) connect_failure: Option<Cause>,

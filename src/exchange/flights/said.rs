@@ -14,8 +14,10 @@ pub(in crate::exchange) enum Once {
     TooLarge = 8,
     /// The gateway did not say what a search asked.
     Unsaid = 16,
-    /// A transaction looked like its own, and was left out for its time.
-    LeftOut = 32,
+    /// A transaction looked like its own, and was made before the submit.
+    TooEarly = 32,
+    /// One looked like its own, in a list with one whose time has yet to come.
+    YetToCome = 64,
 }
 
 /// What was told already, a bit for each.
@@ -43,7 +45,8 @@ mod tests {
             Once::InVain,
             Once::TooLarge,
             Once::Unsaid,
-            Once::LeftOut,
+            Once::TooEarly,
+            Once::YetToCome,
         ];
         assert!(all.iter().all(|once| said.first_time(*once)));
         assert!(!all.iter().any(|once| said.first_time(*once)));

@@ -148,6 +148,13 @@ impl Task {
         self.sharers.iter().any(|sharer| sharer.result == *result)
     }
 
+    /// Where the answer of a flight is kept that has it under this secret.
+    pub(in crate::exchange) fn result_under(&self, credential: Credential) -> Option<ResultKey> {
+        let mut sharers = self.sharers.iter();
+        let own = sharers.find(|sharer| sharer.flight.identity.credential == credential);
+        own.map(|sharer| sharer.result)
+    }
+
     /// True while a flight waits for its result; those whose answer is kept at `but` do not count.
     pub(in crate::exchange) fn is_awaited(&self, but: Option<ResultKey>) -> bool {
         let mut others = self

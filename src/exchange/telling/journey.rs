@@ -114,7 +114,11 @@ pub(in crate::exchange) fn tell_lookup_lost(flight: &Flight, heard: Heard) {
 /// end so.
 pub(in crate::exchange) fn tell_left_out(context: &Context, flight: &Flight, left_out: &LeftOut) {
     let (uid, seconds) = (Capped(&left_out.uid), left_out.by.as_secs_f64());
-    if !flight.first_time(Once::LeftOut) {
+    let once = match left_out.why {
+        Untimely::TooEarly => Once::TooEarly,
+        Untimely::YetToCome => Once::YetToCome,
+    };
+    if !flight.first_time(once) {
         tracing::debug!(exchange = %flight.id, %uid, seconds, "left out for its time once more");
         return;
     }
@@ -130,8 +134,8 @@ pub(in crate::exchange) fn tell_left_out(context: &Context, flight: &Flight, lef
              before the submit"
         ),
         Untimely::YetToCome => left_out!(
-            "a search left out what looks like its own: the time of a transaction in its list has yet to come \
-             by the gateway's own Date"
+            "a search left out a transaction that looks like its own: by the gateway's own Date the time of one \
+             in its list has yet to come, so its clocks differ"
         ),
     }
 }

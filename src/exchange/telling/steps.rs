@@ -122,14 +122,15 @@ fn known(what: &str, heard: Heard) -> Words {
 }
 
 impl Untimely {
-    /// What is wrong with its time. The log has its `uid`.
+    /// What is wrong with the times. The log has its `uid`.
     const fn words(self) -> &'static str {
         match self {
             Self::TooEarly => {
                 "by the gateway's clocks it was made before the submit; the log has its uid"
             }
             Self::YetToCome => {
-                "its time has yet to come by the gateway's own Date; the log has its uid"
+                "by the gateway's own Date the time of one in its list has yet to come, so its clocks differ; \
+                 the log has the uid of the one that looks like its own"
             }
         }
     }

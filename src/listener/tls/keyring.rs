@@ -55,7 +55,7 @@ struct Inner {
 pub struct Certificates {
     files: Tls,
     pairs: Vec<Pair>,
-    /// Those of the pairs whose files are not read again.
+    /// Those of the pairs that stay in force where their files do not read.
     kept: Vec<Pair>,
     /// What the files looked like when they were read.
     seen: Vec<Look>,
@@ -186,7 +186,7 @@ impl Certificates {
         Self::read_but(files, Vec::new())
     }
 
-    /// Reads the files, but for those of the pairs that are kept as they are.
+    /// Reads the files. A pair that is kept stays as it is where its files do not read.
     pub fn read_but(files: Tls, kept: Vec<Pair>) -> Result<Self, Error> {
         // Before the reading: what changes in between is seen as a change later.
         let seen = looks(&files);
@@ -194,9 +194,10 @@ impl Certificates {
         let mut expiries = Vec::new();
         for pair in &files.pairs {
             let held = kept.iter().find(|(files, _)| files == pair);
-            let read = match held {
-                Some((_, held)) => Arc::clone(held),
-                None => pair.read()?,
+            let read = match (pair.read(), held) {
+                (Ok(read), _) => read,
+                (Err(_), Some((_, held))) => Arc::clone(held),
+                (Err(error), None) => return Err(error.into()),
             };
             let validity = read.cert.first().and_then(|it| Validity::of(it));
             expiries.extend(validity.map(|it| (pair.certificate.display().to_string(), it)));
