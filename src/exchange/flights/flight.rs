@@ -3,23 +3,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::began::Began;
+use super::command::Command;
 use super::kin::Kin;
 use super::mailbox::Mailbox;
 use super::rivals::Transactions;
 use super::said::{Once, Said};
 use super::table::Counted;
-use super::task::TaskName;
+use super::task::TaskPlace;
+use super::waiter::{Told, Waiter};
 use crate::exchange::gateway::Home;
-use crate::exchange::machine::{Doubt, Event, Machine, Polled, Standing, State, Whole, Withdrawal};
-use crate::exchange::order::{Credentials, Identity, Key, Submission};
+use crate::exchange::machine::{Doubt, Machine, Standing, State, Whole};
+use crate::exchange::order::{Identity, Key};
 use crate::exchange::telling::{Heard, Trail};
-use crate::exchange::verdict::{Ruling, Word};
+use crate::exchange::verdict::Word;
 use crate::journal::{Number, Place};
-use crate::listener::Presence;
 use crate::message::{StoredResponse, TraceParent};
 use crate::protocol::{BEGATEWAY, Conversion, MatchFacts, Profile};
 use crate::results::ResultKey;
@@ -106,58 +106,6 @@ pub(in crate::exchange) struct Core {
     pub(in crate::exchange) trail: Trail,
 }
 
-/// A flight's place at a task of the gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::exchange) struct TaskPlace {
-    pub(in crate::exchange) task: TaskName,
-    /// Where the flight's answer is kept.
-    pub(in crate::exchange) result: ResultKey,
-}
-
-/// A downstream request that waits.
-pub(in crate::exchange) struct Waiter {
-    pub(in crate::exchange) number: u64,
-    pub(in crate::exchange) tell: oneshot::Sender<Told>,
-    pub(in crate::exchange) client: Presence,
-}
-
-impl Waiter {
-    /// True while its client is there, as far as can be told.
-    fn is_live(&self) -> bool {
-        !self.tell.is_closed() && !self.client.has_ended()
-    }
-}
-
-/// What is posted to a flight's driver.
-pub(in crate::exchange) enum Command {
-    /// A downstream request joins, with what it brings.
-    Join(Box<Join>),
-    /// A waiter's answer reached it, or did not.
-    Settled { waiter: u64, delivered: bool },
-    /// An event from outside: a drain, a shared key.
-    Event(Box<Event<Answer>>),
-    /// Another exchange's poll of the same task was answered, or lost.
-    TaskAnswered(Option<Box<Polled<Answer>>>),
-    /// The operator says what became of it.
-    Rule(Box<Ruling>),
-    /// The drain is over: let go of every waiter and end.
-    Stop,
-}
-
-/// A request that joins a flight.
-pub(in crate::exchange) struct Join {
-    pub(in crate::exchange) waiter: Waiter,
-    pub(in crate::exchange) entrance: Entrance,
-}
-
-/// What a request brings to the flight that it joins.
-pub(in crate::exchange) struct Entrance {
-    pub(in crate::exchange) hold_until: Moment,
-    pub(in crate::exchange) facts: MatchFacts,
-    pub(in crate::exchange) submission: Box<Submission>,
-    pub(in crate::exchange) credentials: Box<Credentials>,
-}
-
 /// What an exchange is, from its order or from the journal.
 pub(in crate::exchange) struct Subject {
     pub(in crate::exchange) id: Uuid,
@@ -175,36 +123,6 @@ pub(in crate::exchange) struct Subject {
     pub(in crate::exchange) remembered_since: Moment,
     /// When it began, as it is told.
     pub(in crate::exchange) began: Began,
-}
-
-/// What a waiter is told.
-#[derive(Clone, Debug)]
-pub enum Told {
-    /// The gateway's standard answer.
-    Answer {
-        /// The answer.
-        answer: Answer,
-        /// True if it was kept for this request: the exchange had ended before it came.
-        replayed: bool,
-    },
-    /// The gateway refused the submit, in these words.
-    Refused(Answer),
-    /// Nothing was submitted.
-    NotSubmitted {
-        /// Why.
-        why: Withdrawal,
-        /// What kept the connection from coming about.
-        cause: Option<Cause>,
-    },
-    /// It may have been executed.
-    InDoubt(Doubt),
-    /// It was remembered for as long as it may be.
-    Expired,
-    /// No more than how it stands: the hold is over or the process stops, the disk does not tell, or
-    /// later ones wait in this one's stead. The flight goes on.
-    AsItStands,
-    /// The exchange was over before the request joined: it is a new one.
-    Renew,
 }
 
 impl Flight {

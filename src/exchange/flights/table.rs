@@ -3,11 +3,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::command::Command;
 use super::facts::Remains;
-use super::flight::{Answer, Command, Flight, TaskPlace};
+use super::flight::{Answer, Flight};
 use super::index::Index;
 use super::rivals::{CLOCK_SKEW, Rivals};
-use super::task::{Task, TaskName};
+use super::task::{Task, TaskName, TaskPlace};
 use crate::exchange::identity::{Common, Credential, Fingerprint, Owner};
 use crate::exchange::machine::Event;
 use crate::exchange::order::Identity;

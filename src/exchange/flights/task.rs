@@ -1,13 +1,22 @@
 //! A task of the gateway among the flights that have it: one of them asks at a time, and the others are told.
 use std::sync::Arc;
 
-use super::flight::{Answer, Command, Flight};
+use super::command::Command;
+use super::flight::{Answer, Flight};
 use crate::exchange::identity::Credential;
 use crate::exchange::machine::Polled;
 use crate::results::ResultKey;
 
 /// Names a task by its shop and its id: a keyed hash.
 pub(in crate::exchange) type TaskName = [u8; 16];
+
+/// A flight's place at a task of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::exchange) struct TaskPlace {
+    pub(in crate::exchange) task: TaskName,
+    /// Where the flight's answer is kept.
+    pub(in crate::exchange) result: ResultKey,
+}
 
 /// A task of the gateway, and the flights whose submits it answered.
 #[derive(Default)]
