@@ -42,7 +42,7 @@ pub(super) struct Inner {
     reads: Bound,
     /// Turns of searches. A quarter of four and more pooled connections is left to polls.
     searches: Bound,
-    /// Turns of polls that no client waits for.
+    /// Turns of polls that no client waits for, or that may hang for long.
     unattended: Bound,
     pub(super) outage: Arc<Outage>,
     /// Held while a connection is made that may turn out to be a shared one, so that a burst of
@@ -185,7 +185,8 @@ impl Client {
         self.in_turn(|inner| &inner.searches, 0, request)
     }
 
-    /// Sends a poll that no client waits for and returns its whole answer, as [`fetch_after`](Self::fetch_after)
+    /// Sends a poll that no client waits for, or whose task let one be given up, and returns its whole answer,
+    /// as [`fetch_after`](Self::fetch_after)
     /// does. Many of them may hang while the gateway answers others, so they have turns of their own too.
     pub fn fetch_unattended_after(
         &self,

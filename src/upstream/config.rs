@@ -41,7 +41,7 @@ impl Config {
         if quarter > 0 { quarter } else { 1 }
     }
 
-    /// How many polls that no client waits for are made at once: of a single connection one too.
+    /// How many polls are made at once that no client waits for or that may hang for long: of a single connection one too.
     pub const fn unattended(&self) -> usize {
         let half = self.connections / 2;
         if half > 0 { half } else { 1 }

@@ -25,13 +25,12 @@ pub(in crate::exchange) fn poll(
     credentials: &Credentials,
 ) -> Result<Option<Call>, &'static str> {
     let now = context.clock.now();
-    let (id, place, is_first, is_held) = {
+    let (id, place, is_first) = {
         let core = flight.core();
         (
             core.machine.ticket().ok_or("no task to poll")?.clone(),
             core.place.ok_or("no place at a task")?,
             core.machine.pending() == 0 && core.machine.failures() == 0,
-            now < core.machine.hold_until(),
         )
     };
     let path = flight
@@ -51,7 +50,8 @@ pub(in crate::exchange) fn poll(
         return Ok(Some(read_kept(sole_poll, on_disk, credentials)));
     }
     let (given_up, request) = (sole_poll.given_up, credentials.get(path));
-    let fetch = if is_held {
+    // One that may hang for long takes no more than its turn either, whoever waits for it.
+    let fetch = if given_up == 0 && flight.has_live_waiter() {
         gateway.client.fetch_after(given_up, request)
     } else {
         gateway.client.fetch_unattended_after(given_up, request)

@@ -434,7 +434,8 @@ impl<A: Whole> Machine<A> {
         self.polls_until.is_some()
     }
 
-    /// True if a poll that starts now ends before the process does.
+    /// True if a poll that starts now ends before the process does, unless it has longer than
+    /// `upstream.answer_timeout`.
     pub(super) fn poll_fits(&self, now: Moment) -> bool {
         self.polls_until.is_none_or(|until| now <= until)
     }

@@ -58,8 +58,9 @@ impl Site {
             Some(file) => file,
             None => match gone {
                 Gone::Make(now) => {
+                    let made = self.create(key, now)?;
                     warn_of_beginning(&self.path, key);
-                    self.create(key, now)?
+                    made
                 }
                 Gone::Fail => return Err(failed("open")(std::io::ErrorKind::NotFound.into())),
             },

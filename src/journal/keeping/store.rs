@@ -173,11 +173,22 @@ impl Store {
 
     /// An error once another process has written the mark.
     pub(in crate::journal) fn check_alone(&self) -> Result<(), StoreError> {
-        // Held meanwhile, so that no count of our own is written.
-        let log = self.log();
+        self.alone(&self.log())
+    }
+
+    /// The same, while the log is held, so that no count of our own is written meanwhile.
+    fn alone(&self, log: &Log) -> Result<(), StoreError> {
         match &self.mark {
             Some(mark) if mark.is_written_by_others(log.commits()) => Err(StoreError::Shared),
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Lets go of the file. redb writes to it once more as it is closed, by what it knows of it: where another
+    /// process writes it too it stays open until this one has ended.
+    pub(in crate::journal) fn let_go(self) {
+        if self.check_alone().is_err() {
+            std::mem::forget(self);
         }
     }
 
@@ -188,6 +199,7 @@ impl Store {
         if log.is_empty() {
             return Ok(());
         }
+        self.alone(&log)?;
         self.take_in(&mut log, &[])
     }
 

@@ -400,7 +400,9 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let let_go = perform(&*self.shared.site.disk, move || {
             let mut files = shared.files.write().unwrap_or_else(PoisonError::into_inner);
-            files.store = None;
+            if let Some(store) = files.store.take() {
+                store.let_go();
+            }
             files.key = None;
         });
         let_go.await;

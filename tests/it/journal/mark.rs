@@ -161,6 +161,12 @@ async fn another_process_that_writes_the_same_journal_is_noticed_and_it_stays_do
                 "{down}"
             );
         }
+        // Nor does it write to the files of the other one as it ends.
+        let files = || [path().to_owned(), key(), log(), mark()].map(|file| disk.read(&file));
+        let before = files();
+        running.journal.close().await;
+        drop(running);
+        assert!(files() == before, "{mine}, {others}");
     }
 }
 
