@@ -204,6 +204,11 @@ const fn is_awaited(world: &World) -> bool {
 
 /// What a client does that wants its answer; `None` where it need not or cannot do more.
 pub(super) fn patient(world: &World) -> Option<Move> {
+    let timer = world.machine.timer();
+    if timer.is_some_and(|(moment, _)| moment <= world.now) {
+        // No time passes before that: the retention is over.
+        return Some(Move::TimerFires);
+    }
     match world.machine.state() {
         State::Doubtful if world.now.since(world.joined_at) < REPEAT => {
             Some(Move::TimePasses(REPEAT))
