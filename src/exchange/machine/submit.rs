@@ -94,8 +94,7 @@ impl<A: Whole> Machine<A> {
             } if self.is_clear() => {
                 // Those who were refused together do not come again together, unless they are told when.
                 let own = self.between_attempts();
-                // However long it is: it is refused then.
-                let asked = retry_after.unwrap_or_default();
+                let asked = self.terms.policy.backoff.clamped(retry_after);
                 let again = now + self.jitter.spread(own).max(asked);
                 if !self.may_start(again) {
                     return self.refuse(answer);
