@@ -52,7 +52,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// Reads every file that the configuration names, and none that it names no more.
+    /// Reads every file that the configuration names. What it names no more may be gone, or broken.
     fn read(reloaded: &Reloaded, keyrings: &[(SocketAddr, Keyring)]) -> Result<Self, Refused> {
         let config = &reloaded.resolved.config;
         let gateways = || config.gateways.iter().zip(&reloaded.named);
